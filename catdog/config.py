@@ -1,0 +1,117 @@
+"""The options that make a result repeatable, as frozen dataclasses that go to and from JSON.
+
+Only what changes a number belongs here: where a cache lies or how many threads decode does not.
+"""
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass
+from typing import Any, Literal, Self, get_args, get_origin
+
+from catdog.errors import OptionError
+
+Resize = Literal["squash", "crop", "pad"]
+Output = Literal["category", "binary"]
+HeadKind = Literal["linear", "fc"]
+
+RESIZES: tuple[str, ...] = get_args(Resize)
+OUTPUTS: tuple[str, ...] = get_args(Output)
+HEADS: tuple[str, ...] = get_args(HeadKind)
+
+
+class JsonRecord:
+    """Gives a frozen dataclass `to_json` and a strict `from_json`."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values; tuples become lists."""
+        return dataclasses.asdict(self)  # type: ignore[call-overload]
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """Build from what `to_json` gave.
+
+        Raises:
+            OptionError: a field is missing, unknown, or of the wrong type.
+        """
+        hints = typing.get_type_hints(cls)
+        fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        unknown = sorted(values.keys() - fields.keys())
+        missing = sorted(
+            name
+            for name, field in fields.items()
+            if name not in values
+            and field.default is dataclasses.MISSING
+            and field.default_factory is dataclasses.MISSING
+        )
+        if unknown or missing:
+            raise OptionError(
+                f"expected the fields {', '.join(fields)}; unknown: {', '.join(unknown) or 'none'}; "
+                f"missing: {', '.join(missing) or 'none'}. A newer catdog may have written them."
+            )
+        return cls(**{name: _checked(name, value, hints[name]) for name, value in values.items()})
+
+
+def _checked(name: str, value: Any, hint: Any) -> Any:
+    """`value` as `hint` wants it, or an OptionError that names the field."""
+    origin = get_origin(hint)
+    if origin is Literal:
+        fits = value in get_args(hint)
+    elif origin is tuple:
+        fits = isinstance(value, list | tuple)
+        if fits:
+            inner = get_args(hint)[0]
+            return tuple(_checked(name, item, inner) for item in value)
+    elif origin in (types.UnionType, typing.Union):
+        if value is None and type(None) in get_args(hint):
+            return None
+        inner = next(part for part in get_args(hint) if part is not type(None))
+        return _checked(name, value, inner)
+    elif isinstance(hint, type) and issubclass(hint, JsonRecord):
+        fits = isinstance(value, dict)
+        if fits:
+            return hint.from_json(value)
+    elif hint is float:
+        fits = isinstance(value, int | float) and not isinstance(value, bool)
+        value = float(value) if fits else value
+    else:
+        fits = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
+    if not fits:
+        raise OptionError(f"the field {name!r} holds {value!r}, expected {hint}")
+    return value
+
+
+@dataclass(frozen=True)
+class Decoding(JsonRecord):
+    """How a photo file becomes the (size, size, 3) uint8 RGB array that the network sees."""
+
+    size: int = 224  # pixels, both sides
+    resize: Resize = "squash"  # squash the whole photo; or centre crop; or pad with black
+
+
+@dataclass(frozen=True)
+class Head(JsonRecord):
+    """The new layers on top of the convolutions."""
+
+    kind: HeadKind = "linear"
+    fc_units: tuple[int, ...] = ()  # units of each hidden layer, for `fc` only
+    dropout: float = 0.5  # probability that a hidden unit is dropped, for `fc` only
+    output: Output = "category"
+
+
+@dataclass(frozen=True)
+class TrainOptions(JsonRecord):
+    """Everything that decides what a training computes, beside the photos and the weights themselves."""
+
+    data: str  # the folder, absolute
+    epochs: int
+    batch_size: int  # photos an optimizer step
+    optimizer: str
+    learning_rate: float
+    head: Head
+    unfreeze: str  # the first stage that trains
+    weights: str  # `builtin`, or a file
+    valid_fraction: float  # share of validation photos where DATA has no split of its own
+    seed: int
+    decoding: Decoding
+    strict: bool  # an unreadable photo is an error

@@ -1,0 +1,33 @@
+"""What can go wrong, as one family of exceptions.
+
+Each message is one line that says what was expected, what was found and what to do next. The library raises;
+only `catdog.cli` turns a `CatdogError` into a line on stderr and exit status 1.
+"""
+
+
+class CatdogError(Exception):
+    """Something the user can act on. `str(error)` is the whole message, one line, for a person."""
+
+
+class DataError(CatdogError):
+    """A folder that cannot be used as a data set."""
+
+
+class PhotoError(CatdogError):
+    """One photo that cannot be read. The message is the reason alone; the caller knows the path."""
+
+
+class WeightsError(CatdogError):
+    """A weights file that is missing, damaged, or made for another architecture."""
+
+
+class RunError(CatdogError):
+    """A run folder that is missing, incomplete, damaged, or does not fit what is asked of it."""
+
+
+class CacheError(CatdogError):
+    """A feature cache that cannot be written."""
+
+
+class OptionError(CatdogError):
+    """Options that do not go together."""
