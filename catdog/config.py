@@ -57,6 +57,8 @@ def _checked(name: str, value: Any, hint: Any) -> Any:
     origin = get_origin(hint)
     if origin is Literal:
         fits = value in get_args(hint)
+    elif origin is dict:
+        fits = isinstance(value, dict)
     elif origin is tuple:
         fits = isinstance(value, list | tuple)
         if fits:
@@ -103,7 +105,7 @@ class Head(JsonRecord):
 class TrainOptions(JsonRecord):
     """Everything that decides what a training computes, beside the photos and the weights themselves."""
 
-    data: str  # the folder, absolute
+    data: str  # the folder of photos, absolute
     epochs: int
     batch_size: int  # photos an optimizer step
     optimizer: str

@@ -1,0 +1,1 @@
+"""What a trained run is worth: its answers, and numbers and pictures made from them."""

@@ -1,0 +1,111 @@
+"""Which labelled photos an evaluation is about: a split of a folder, or the run's own validation side."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from catdog.data import Photo, Skipped, fingerprint, scan
+from catdog.errors import DataError
+from catdog.features.progress import Progress
+from catdog.runs import Run
+
+SPLITS = ("train", "valid", "test", "all")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Labelled photos of a run's classes.
+
+    Attributes:
+        photos: those whose class the run knows.
+        digests: their content digests, by path.
+        remarks: what was left out, and whether the run was trained on some of them: one sentence each.
+    """
+
+    photos: tuple[Photo, ...]
+    digests: dict[Path, str]
+    skipped: tuple[Skipped, ...]
+    remarks: tuple[str, ...]
+
+    def labels(self, classes: tuple[str, ...]) -> np.ndarray:
+        """Index of each photo's class among `classes`, (n,) int32."""
+        return np.array([classes.index(photo.label or "") for photo in self.photos], np.int32)
+
+
+def choose(
+    run: Run,
+    classes: tuple[str, ...],
+    data: Path | None,
+    split: str | None,
+    *,
+    workers: int,
+    report: Callable[[Progress], None] = lambda _: None,
+) -> Chosen:
+    """Pick the photos to evaluate on.
+
+    Args:
+        classes: those that the run tells apart.
+        data: a folder; None is the run's own.
+        split: a name among `SPLITS`. None is validation: the folder's own, or without one, the photos that
+            the run was not trained on (of the run's own folder: its validation side).
+
+    Raises:
+        DataError: there is no such folder, or nothing in it to evaluate on.
+    """
+    root = data or Path(run.config.options.data)
+    if data is None and not root.exists():
+        raise DataError(
+            f"the photos of {run.folder} are no longer at {root}. Name their folder: catdog evaluate DATA"
+        )
+    dataset = scan(root)
+    known = set(classes)
+    sides = run.split()
+    has_split = split in dataset.splits or (split is None and "valid" in dataset.splits)
+    if has_split:
+        pool = list(dataset.splits[split or "valid"])
+    elif split == "test":
+        raise DataError(
+            f"expected a test folder in {root}, found the splits {', '.join(dataset.splits)}. "
+            "Choose another --split."
+        )
+    else:
+        pool = [photo for photos in dataset.splits.values() for photo in photos]
+    remarks = list(dataset.remarks)
+    if strangers := sorted({photo.label or "" for photo in pool} - known):
+        count = sum(photo.label not in known for photo in pool)
+        remarks.append(
+            f"{count} photos of classes that the run does not know are left out: {', '.join(strangers)}"
+        )
+        pool = [photo for photo in pool if photo.label in known]
+    prints = fingerprint(
+        [photo.path for photo in pool],
+        workers=workers,
+        on_progress=lambda done, total: report(Progress("hash", done, total)),
+    )
+    readable = [photo for photo in pool if photo.path in prints.digests]
+    if not has_split and split != "all":
+        readable = [
+            photo
+            for photo in readable
+            if _belongs(prints.digests[photo.path], split, sides, own=data is None)
+        ]
+    if not readable:
+        raise DataError(
+            f"expected photos of {', '.join(classes)} to evaluate on in {root}, found none"
+            f"{'' if split is None else f' on the side {split!r}'}. See: catdog inspect {root}"
+        )
+    trained_on = sum(prints.digests[photo.path] in sides["train"] for photo in readable)
+    if trained_on and split not in ("train", "all"):
+        remarks.append(
+            f"the run was trained on {trained_on} of these {len(readable)} photos: "
+            "the numbers are better than they should be"
+        )
+    return Chosen(tuple(readable), prints.digests, prints.skipped, tuple(remarks))
+
+
+def _belongs(digest: str, split: str | None, sides: dict[str, set[str]], *, own: bool) -> bool:
+    if split is not None:
+        return digest in sides[split]
+    return digest in sides["valid"] if own else digest not in sides["train"]

@@ -1,0 +1,104 @@
+"""Numbers about answers: accuracy with its interval, loss, confusion, precision, recall, F1. NumPy alone."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from catdog.config import JsonRecord
+from catdog.errors import DataError
+
+_Z_95 = 1.959963984540054  # the normal distribution's 97.5 % point
+
+
+@dataclass(frozen=True)
+class ClassScore(JsonRecord):
+    """How one class came out. A share whose denominator is zero is None."""
+
+    label: str
+    count: int  # photos that truly are of this class
+    precision: float | None
+    recall: float | None
+    f1: float | None
+
+
+@dataclass(frozen=True)
+class Evaluation(JsonRecord):
+    """How good the answers for `count` photos are.
+
+    Attributes:
+        accuracy_interval: Wilson's 95 % interval.
+        loss: mean cross-entropy, nats a photo.
+        confusion: row: true class, column: answer; in the order of `classes`.
+    """
+
+    count: int
+    right: int
+    accuracy: float
+    accuracy_interval: tuple[float, ...]
+    loss: float
+    classes: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    per_class: tuple[ClassScore, ...]
+
+
+def wilson_interval(right: int, count: int) -> tuple[float, float]:
+    """The 95 % score interval of a share, which stays honest near 0 and 1 and for few photos.
+
+    Source: E. B. Wilson, Journal of the American Statistical Association 22 (1927), 209-212.
+    """
+    share, spread = right / count, _Z_95**2 / count
+    centre = (share + spread / 2) / (1 + spread)
+    half = _Z_95 * math.sqrt(share * (1 - share) / count + spread / (4 * count)) / (1 + spread)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def evaluate(
+    probabilities: np.ndarray, labels: np.ndarray, losses: np.ndarray, *, classes: tuple[str, ...]
+) -> Evaluation:
+    """Score answers.
+
+    Args:
+        probabilities: (n, k).
+        labels: the true classes, (n,), indices into `classes`.
+        losses: cross-entropy of each photo in nats, (n,).
+
+    Raises:
+        DataError: there is no photo.
+    """
+    if not len(labels):
+        raise DataError("expected at least one photo to evaluate, found none that can be read")
+    answers = probabilities.argmax(axis=1)
+    confusion = np.zeros((len(classes), len(classes)), np.int64)
+    np.add.at(confusion, (labels, answers), 1)
+    right, count = int(np.trace(confusion)), len(labels)
+    scores = []
+    for index, label in enumerate(classes):
+        hits, truly, said = (
+            confusion[index, index],
+            confusion[index].sum(),
+            confusion[:, index].sum(),
+        )
+        scores.append(
+            ClassScore(
+                label=label,
+                count=int(truly),
+                precision=_share(hits, said),
+                recall=_share(hits, truly),
+                f1=_share(2 * hits, truly + said),
+            )
+        )
+    return Evaluation(
+        count=count,
+        right=right,
+        accuracy=right / count,
+        accuracy_interval=wilson_interval(right, count),
+        loss=float(losses.astype(np.float64).mean()),
+        classes=classes,
+        confusion=tuple(tuple(int(cell) for cell in row) for row in confusion),
+        per_class=tuple(scores),
+    )
+
+
+def _share(part: np.integer, whole: np.integer) -> float | None:
+    return float(part / whole) if whole else None

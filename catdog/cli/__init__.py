@@ -1,0 +1,65 @@
+"""The commands, each a module that is imported when it is asked for. Only here click and rich are used."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from catdog import __version__
+from catdog.errors import CatdogError
+
+_COMMANDS = {
+    "train": "fine-tune on a folder of photos, write runs/<name>/",
+    "evaluate": "how good is a run, and on which photos is it wrong",
+    "predict": "what is on these photos",
+    "inspect": "look inside: the architecture, a run, a data set, the cache",
+}
+
+
+class _LazyGroup(click.Group):
+    """Knows the commands by name and sentence; imports one only to run it or to show its own help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        return getattr(importlib.import_module(f"catdog.cli.{cmd_name}"), "command")  # noqa: B009
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="catdog")
+def cli() -> None:
+    """Fine-tune ImageNet's VGG16 on a folder of photos, and classify with it."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit status: 0, 1 (an error), 2 (usage) or 130 (Ctrl-C)."""
+    try:
+        status = cli.main(list(arguments), prog_name="catdog", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except CatdogError as error:
+        click.echo(f"catdog: error: {error}", err=True)
+        return 1
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:  # the reader of stdout has seen enough: `catdog predict … | head`
+        sys.stdout = None
+        return 0
+    return status if isinstance(status, int) else 0
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run(sys.argv[1:]))

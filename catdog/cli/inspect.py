@@ -1,0 +1,123 @@
+"""`catdog inspect [TARGET]`: look inside an architecture, a run, a data set, the cache."""
+
+import json
+from pathlib import Path
+
+import click
+from rich.text import Text
+
+from catdog.cli import look, pages
+from catdog.cli.options import default_cache_dir, usable_cores
+from catdog.errors import DataError, OptionError
+from catdog.model.architecture import ALL, CONVOLUTIONS, boundary, head, stages, vgg16
+from catdog.runs import Run, open_run
+from catdog.training.optimizers import OPTIMIZERS
+
+
+@click.command("inspect", short_help="look inside: the architecture, a run, a data set, the cache")
+@click.argument("target", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--layers",
+    is_flag=True,
+    help="The architecture, of VGG16 or of the run TARGET, layer by layer.",
+)
+@click.option(
+    "--unfreeze",
+    type=click.Choice([*stages(CONVOLUTIONS), ALL]),
+    help="With --layers: show what would train from this stage on.",
+)
+@click.option("--optimizers", is_flag=True, help="The family tree of the optimizers that `train` knows.")
+@click.option("--cache", is_flag=True, help="Where the feature cache is, how big, and for what.")
+@click.option("--clear", is_flag=True, help="With --cache: empty it.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
+@click.option(
+    "--cache-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="CATDOG_CACHE_DIR",
+    show_envvar=True,
+    help="Where features are kept.",
+)
+def command(
+    target: Path | None,
+    layers: bool,
+    unfreeze: str | None,
+    optimizers: bool,
+    cache: bool,
+    clear: bool,
+    as_json: bool,
+    cache_dir: Path | None,
+) -> None:
+    """Show what is inside TARGET, a run folder or a folder of photos; without one, VGG16's layers."""
+    if clear and not cache:
+        raise click.UsageError("--clear goes with --cache.")
+    if sum((layers, optimizers, cache)) > 1:
+        raise click.UsageError("expected one of --layers, --optimizers and --cache.")
+    if target and (optimizers or cache):
+        raise click.UsageError("--optimizers and --cache take no TARGET.")
+    if unfreeze and (target or optimizers or cache):
+        raise click.UsageError("--unfreeze goes with --layers of VGG16; a run has its own.")
+    if optimizers:
+        page = pages.optimizers_page(tuple(OPTIMIZERS.values()))
+    elif cache:
+        page = _cache((cache_dir or default_cache_dir()) / "features", clear=clear)
+    elif target is None:
+        page = _vgg16_layers(unfreeze)
+    elif layers or _is_run(target):
+        run = open_run(target)
+        page = _run_layers(run) if layers else pages.run_page(run)
+    else:
+        page = _data(target)
+    if as_json:
+        click.echo(json.dumps(page.facts, indent=2, ensure_ascii=False))
+    else:
+        for part in page.parts:
+            look.say(part) if isinstance(part, str | Text) else look.out.print(part)
+
+
+def _is_run(target: Path) -> bool:
+    return (target / "config.json").is_file() or target.name in ("model.safetensors", "config.json")
+
+
+def _vgg16_layers(unfreeze: str | None) -> "pages.Page":
+    table = vgg16()
+    frozen = boundary(table, unfreeze) if unfreeze else len(table)
+    return pages.layers_page("VGG16, as trained on ImageNet", table, frozen=frozen, size=224)
+
+
+def _run_layers(run: Run) -> "pages.Page":
+    options = run.config.options
+    new = head(options.head, len(run.config.classes))
+    table = (*CONVOLUTIONS, *new)
+    frozen = boundary(table, options.unfreeze)
+    size = options.decoding.size
+    return pages.layers_page(str(run.folder), table, frozen=frozen, size=size)
+
+
+def _cache(root: Path, *, clear: bool) -> "pages.Page":
+    from catdog.features.store import cache_entries, clear_cache
+
+    entries = cache_entries(root)
+    if clear:
+        clear_cache(root)
+        left = cache_entries(root)
+        if left:
+            raise OptionError(f"expected to empty {root}, could not delete {left[0].folder}")
+    return pages.cache_page(root, entries, cleared=clear)
+
+
+def _data(target: Path) -> "pages.Page":
+    from catdog.data import scan, survey
+    from catdog.features.progress import Progress
+
+    if not target.exists():
+        raise DataError(
+            f"expected a run folder or a folder of photos, found nothing at {target}. Check the path."
+        )
+    dataset = scan(target)
+    with look.FeatureBar() as bar:
+
+        def report(done: int, total: int) -> None:
+            bar(Progress("hash", done, total))
+
+        facts = survey(dataset, workers=usable_cores(), on_progress=report)
+    return pages.data_page(dataset, facts)

@@ -1,0 +1,230 @@
+"""What the terminal shows: the two consoles, Keras' epoch lines, the bar for features.
+
+Results go to stdout, progress to stderr. On a terminal progress moves; elsewhere (a pipe, CI, NO_COLOR,
+TERM=dumb) it is plain lines, a few a minute at most.
+"""
+
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from catdog.features.progress import Progress as Step
+from catdog.runs import EpochRecord
+
+# Where there is no terminal there is no width to fit: a table in a file must not be cut off.
+_FILE_WIDTH = 240
+
+
+def _console(*, stderr: bool) -> Console:
+    console = Console(stderr=stderr, highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _FILE_WIDTH
+    return console
+
+
+out = _console(stderr=False)
+err = _console(stderr=True)
+
+_BAR_WIDTH = 30  # as Keras 1 draws it
+_PLAIN_SECONDS = 10.0  # between two plain lines of progress
+
+
+def moves() -> bool:
+    """Whether progress may be drawn over itself."""
+    still = ("NO_COLOR", "CI")
+    return err.is_terminal and not err.is_dumb_terminal and not any(map(os.environ.get, still))
+
+
+def say(line: str | Text = "") -> None:
+    """One line on stdout, left to the terminal to wrap, so that a long path can be copied."""
+    out.print(Text(line) if isinstance(line, str) else line, soft_wrap=True)
+
+
+def tell(line: str) -> None:
+    """One line on stderr."""
+    err.print(Text(line), soft_wrap=True)
+
+
+def warn(sentence: str) -> None:
+    """One line on stderr that asks to be read."""
+    err.print(Text(f"warning: {sentence}", style="yellow"), soft_wrap=True)
+
+
+def seconds_for_people(seconds: float) -> str:
+    """`9s`, `3m 40s`, `2h 05m`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+
+
+def bytes_for_people(count: int) -> str:
+    """`512 B`, `1.5 MB`: powers of ten."""
+    size, unit = float(count), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if size < 1000 or unit == "TB":
+            break
+        size /= 1000
+    return f"{count} B" if unit == "B" else f"{size:.1f} {unit}"
+
+
+def short(path: Path) -> str:
+    """The path as a person would type it here."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def epoch_line(record: EpochRecord, photos: int) -> str:
+    """The line of a finished epoch, word for word as Keras 1 logs it."""
+    return (
+        f"{photos}/{photos} [{'=' * _BAR_WIDTH}] - {round(record.seconds)}s"
+        f" - loss: {record.loss:.4f} - acc: {record.acc:.4f}"
+        f" - val_loss: {record.val_loss:.4f} - val_acc: {record.val_acc:.4f}"
+    )
+
+
+class EpochBar:
+    """The moving line of an epoch under way; draws nothing where progress is plain."""
+
+    def __init__(self, photos: int):
+        self._photos = photos
+        self._live = Live(console=err, transient=True, auto_refresh=False) if moves() else None
+        self._began = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def begin(self) -> None:
+        """A new epoch starts."""
+        self._began = time.monotonic()
+
+    def show(self, done: int, loss: float, acc: float) -> None:
+        """So many photos are through, with mean loss and accuracy so far."""
+        if not self._live or not done:
+            return
+        left = (time.monotonic() - self._began) * (self._photos - done) / done
+        filled = done * _BAR_WIDTH // self._photos
+        bar = ("=" * filled + ">")[:_BAR_WIDTH].ljust(_BAR_WIDTH, ".")
+        line = (
+            f"{done:>{len(str(self._photos))}}/{self._photos} [{bar}] - ETA: {seconds_for_people(left)}"
+            f" - loss: {loss:.4f} - acc: {acc:.4f}"
+        )
+        self._live.update(Text(line), refresh=True)
+
+    def print(self, line: str) -> None:
+        """A line of the log, on stdout."""
+        if self._live:
+            self._live.update(Text(""), refresh=True)
+        say(line)
+
+
+class FeatureBar:
+    """How far reading, compiling and computing features are; call it with each `Step`."""
+
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+        self._task = None
+        self._stage = ""
+        self._began = 0.0
+        self._first = 0
+        self._last_plain = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Take the bar away, for lines that are to stay."""
+        if self._bar:
+            self._bar.stop()
+        self._bar, self._stage = None, ""
+
+    def __call__(self, step: Step) -> None:
+        now = time.monotonic()
+        if step.stage != self._stage:
+            self._enter_stage(step, now)
+        words = self._words(step, now)
+        if moves():
+            self._draw(step, words)
+        elif step.stage == "features" and (
+            now - self._last_plain > _PLAIN_SECONDS or step.done == step.total
+        ):
+            self._last_plain = now
+            tell(f"{_TITLES[step.stage]}: {step.done}/{step.total} photos{words}")
+
+    def _enter_stage(self, step: Step, now: float) -> None:
+        self._stage, self._began, self._first, self._last_plain = step.stage, now, step.done, now
+        if step.stage == "compile" and not moves():
+            tell("Compiling the network for this machine, once ...")
+
+    def _words(self, step: Step, now: float) -> str:
+        done, seconds = step.done - self._first, now - self._began
+        if step.stage != "features" or not done or seconds <= 0:
+            return ""
+        rate = done / seconds
+        left = (step.total - step.done) / rate
+        return f", {rate:.1f} photos/s, {seconds_for_people(left)} left"
+
+    def _draw(self, step: Step, words: str) -> None:
+        if self._bar is None:
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(_BAR_WIDTH),
+                TextColumn("{task.fields[words]}"),
+            )
+            self._bar = Progress(*columns, console=err, transient=True)
+            self._task = self._bar.add_task("", total=step.total, words="")
+            self._bar.start()
+        assert self._task is not None
+        count = "" if step.stage == "compile" else f"{step.done}/{step.total} photos{words}"
+        self._bar.update(
+            self._task,
+            description=_TITLES[step.stage],
+            completed=step.done,
+            total=None if step.stage == "compile" else step.total,
+            words=count,
+        )
+
+
+_TITLES = {
+    "hash": "Reading photos",
+    "compile": "Compiling the network for this machine, once",
+    "features": "Computing features",
+}
+
+
+def table(*headings: str, right: tuple[int, ...] | None = None) -> Table:
+    """An empty table with these column headings.
+
+    Args:
+        right: columns of numbers, set to the right; None is all but the first.
+    """
+    made = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    numbers = range(1, len(headings)) if right is None else right
+    for position, heading in enumerate(headings):
+        made.add_column(Text(heading), justify="right" if position in numbers else "left")
+    return made

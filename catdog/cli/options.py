@@ -1,0 +1,115 @@
+"""Options that several commands share, and what they stand for."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import click
+import platformdirs
+
+from catdog.runs import Run, newest_run, open_run
+
+_Command = TypeVar("_Command", bound=Callable[..., object])
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where things are kept between commands."""
+
+    cache: Path
+
+    @property
+    def features(self) -> Path:
+        """The feature cache."""
+        return self.cache / "features"
+
+    @property
+    def checked(self) -> Path:
+        """Which weights files were found sound."""
+        return self.cache / "checked"
+
+
+@contextmanager
+def places(cache_dir: Path | None, no_cache: bool) -> Iterator[Places]:
+    """The user's cache folder, or one that goes away at the end; JAX is set up to match."""
+    from catdog import devices
+
+    if no_cache:
+        with tempfile.TemporaryDirectory(prefix="catdog-", ignore_cleanup_errors=True) as folder:
+            devices.configure(Path(folder))
+            yield Places(Path(folder))
+    else:
+        folder = cache_dir or default_cache_dir()
+        devices.configure(folder)
+        yield Places(folder)
+
+
+def default_cache_dir() -> Path:
+    """Where the cache is when no option says so."""
+    return platformdirs.user_cache_path("catdog", appauthor=False)
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: fewer than the machine has, in a container."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def cache_options(command: _Command) -> _Command:
+    """--cache-dir, --no-cache and --workers."""
+    for option in (
+        click.option(
+            "--workers",
+            type=click.IntRange(1, 256),
+            default=usable_cores,
+            show_default="the cores there are",
+            help="Threads that read and decode photos.",
+        ),
+        click.option("--no-cache", is_flag=True, help="Keep no features: compute them each time."),
+        click.option(
+            "--cache-dir",
+            type=click.Path(file_okay=False, path_type=Path),
+            envvar="CATDOG_CACHE_DIR",
+            show_envvar=True,
+            help=f"Where features are kept.  [default: {_for_people(default_cache_dir())}]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def model_options(command: _Command) -> _Command:
+    """--model and --runs-dir."""
+    for option in (
+        runs_dir_option,
+        click.option(
+            "--model",
+            type=click.Path(path_type=Path),
+            metavar="RUN",
+            help="The run folder to use.  [default: the newest under --runs-dir]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+runs_dir_option = click.option(
+    "--runs-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("runs"),
+    show_default=True,
+    help="Where runs are kept.",
+)
+
+
+def chosen_run(model: Path | None, runs_dir: Path) -> Run:
+    """The run that --model names, or the newest."""
+    return open_run(model) if model else newest_run(runs_dir)
+
+
+def _for_people(path: Path) -> str:
+    home = Path.home()
+    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)

@@ -1,0 +1,252 @@
+"""What `catdog inspect` shows: each page as facts for JSON and as parts that rich prints."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import RenderableType
+from rich.text import Text
+from rich.tree import Tree
+
+from catdog.cli import look
+from catdog.model.architecture import LayerFacts, describe
+from catdog.model.layers import Layer
+from catdog.runs import Run
+from catdog.training.optimizers import Optimizer
+
+if TYPE_CHECKING:
+    from catdog.data import DataSet, SplitFacts
+    from catdog.features.store import CacheEntry
+
+
+@dataclass(frozen=True)
+class Page:
+    """One thing looked at: `facts` for --json, `parts` for the terminal."""
+
+    facts: Any
+    parts: Sequence[RenderableType]
+
+
+def layers_page(title: str, layers: Sequence[Layer], *, frozen: int, size: int) -> Page:
+    """An architecture as a table; its first `frozen` layers do not train."""
+    facts = describe(layers, input_shape=(size, size, 3))
+    rows = [
+        {
+            "name": one.layer.name,
+            "stage": one.layer.stage,
+            "type": one.kind,
+            "output_shape": list(one.output_shape),
+            "parameters": one.parameters,
+            "multiply_adds": one.multiply_adds,
+            "receptive_field": one.receptive_field,
+            "frozen": position < frozen,
+        }
+        for position, one in enumerate(facts)
+    ]
+    table = look.table(
+        "name", "type", "output", "parameters", "multiply-adds", "sees (px)", "", right=(2, 3, 4, 5)
+    )
+    for row in rows:
+        state = Text("frozen", style="cyan") if row["frozen"] else Text("trains", style="green")
+        table.add_row(
+            Text(row["name"]),
+            Text(row["type"]),
+            "×".join(map(str, row["output_shape"])),
+            f"{row['parameters']:,}" if row["parameters"] else "",
+            f"{row['multiply_adds']:,}" if row["multiply_adds"] else "",
+            str(row["receptive_field"]),
+            state if row["parameters"] else "",
+        )
+    trained, total = _parameters(facts[frozen:]), _parameters(facts)
+    work = sum(one.multiply_adds for one in facts)
+    return Page(
+        {"layers": rows, "parameters": total, "trainable": trained, "multiply_adds": work},
+        (
+            Text(f"{title}: photos of {size}×{size}", style="bold"),
+            table,
+            "",
+            f"parameters: {total:,}, of which {trained:,} train and {total - trained:,} are frozen",
+            f"multiply-adds a photo: {work:,}",
+        ),
+    )
+
+
+def optimizers_page(optimizers: Sequence[Optimizer]) -> Page:
+    """The family tree, root first."""
+
+    def line(one: Optimizer) -> Text:
+        start = Text(f"{one.name} ", style="bold")
+        return start.append(f"({one.year}, --lr {one.learning_rate:g}): {one.sentence}", style="not bold")
+
+    nodes: dict[str, Tree] = {}
+    for one in optimizers:
+        above = nodes.get(one.parent or "")
+        nodes[one.name] = above.add(line(one)) if above else Tree(line(one), guide_style="dim")
+    facts = [
+        {
+            "name": one.name,
+            "parent": one.parent,
+            "year": one.year,
+            "learning_rate": one.learning_rate,
+            "sentence": one.sentence,
+        }
+        for one in optimizers
+    ]
+    return Page(facts, (nodes[optimizers[0].name],))
+
+
+def run_page(run: Run) -> Page:
+    """A run: its options, classes, history, and what it can and cannot do."""
+    config, history, skipped = run.config, run.history(), run.skipped()
+    options = config.options
+    trained = run.model_path.exists()
+    finished = len(history) >= options.epochs
+    facts = config.to_json() | {
+        "history": [record.to_json() for record in history],
+        "skipped": len(skipped),
+        "has_model": trained,
+        "finished": finished,
+    }
+    settings = look.table("option", "value", right=())
+    for name, value in options.to_json().items():
+        for label, shown in _flat(name, value):
+            settings.add_row(Text(label), Text(shown))
+    for name, value in config.versions.items():
+        settings.add_row(Text(name), Text(value))
+    settings.add_row("device", Text(config.device))
+    settings.add_row("started", Text(config.created))
+    epochs = look.table("epoch", "seconds", "loss", "acc", "val_loss", "val_acc")
+    best = min(history, key=lambda record: record.val_loss).epoch if history else 0
+    for record in history:
+        epochs.add_row(
+            str(record.epoch),
+            f"{record.seconds:.1f}",
+            *(f"{value:.4f}" for value in (record.loss, record.acc, record.val_loss, record.val_acc)),
+            style="bold green" if record.epoch == best else "",
+        )
+    return Page(
+        facts,
+        (
+            Text(str(run.folder), style="bold"),
+            Text(f"tells apart: {', '.join(config.classes)}"),
+            settings,
+            "",
+            epochs,
+            "",
+            *(Text(line) for line in _abilities(run, trained, finished, best, len(skipped))),
+        ),
+    )
+
+
+def _abilities(run: Run, trained: bool, finished: bool, best: int, skipped: int) -> Iterable[str]:
+    options = run.config.options
+    if trained:
+        yield f"It holds the model of epoch {best}: evaluate and predict work with --model {run.folder}"
+        yield f"It needs the weights {options.weights!r} beside it: only what was trained is in the run."
+    else:
+        yield "It holds no model yet: evaluate and predict need at least one finished epoch."
+    if finished:
+        yield f"It has finished. Extend it: catdog train --resume {run.folder} --epochs N"
+    else:
+        yield f"It was stopped. Go on with: catdog train --resume {run.folder}"
+    if skipped:
+        yield f"{skipped} photos could not be read: see {run.folder / 'skipped.jsonl'}"
+
+
+def data_page(dataset: "DataSet", splits: "dict[str, SplitFacts]") -> Page:
+    """A data set: splits, classes, counts, sizes, unreadable files."""
+    facts = {
+        "root": str(dataset.root),
+        "layout": dataset.layout,
+        "classes": list(dataset.classes),
+        "splits": {
+            name: {
+                "counts": one.counts,
+                "bytes": one.bytes,
+                "smallest": one.smallest,
+                "median": one.median,
+                "largest": one.largest,
+                "formats": one.formats,
+                "unreadable": [{"path": str(bad.path), "reason": bad.reason} for bad in one.unreadable],
+            }
+            for name, one in splits.items()
+        },
+        "remarks": list(dataset.remarks),
+    }
+    counts = look.table("split", "photos", *dataset.classes, "size")
+    sizes = look.table("split", "smallest", "median", "largest", "formats", right=(1, 2, 3))
+    for name, one in splits.items():
+        shown = "all (train will split it)" if name == "all" else name
+        per_class = [str(one.counts.get(label, 0)) for label in dataset.classes]
+        total = str(sum(one.counts.values()))
+        counts.add_row(shown, total, *per_class, look.bytes_for_people(one.bytes))
+        pixels = [
+            "×".join(map(str, size)) if size else "-" for size in (one.smallest, one.median, one.largest)
+        ]
+        formats = ", ".join(f"{kind} {count}" for kind, count in one.formats.items())
+        sizes.add_row(shown, *pixels, formats)
+    bad = [skipped for one in splits.values() for skipped in one.unreadable]
+    files = look.table("unreadable file", "reason", right=())
+    for skipped in bad:
+        files.add_row(Text(look.short(skipped.path), overflow="fold"), Text(skipped.reason))
+    return Page(
+        facts,
+        (
+            Text(f"{dataset.root}: {dataset.layout}", style="bold"),
+            counts,
+            "",
+            sizes,
+            *(("", files) if bad else ("", "Every file can be read.")),
+            *(Text(remark, style="yellow") for remark in dataset.remarks),
+        ),
+    )
+
+
+def cache_page(root: Path, entries: "Sequence[CacheEntry]", *, cleared: bool) -> Page:
+    """The feature cache: where, how big, for what."""
+    facts = {
+        "root": str(root),
+        "bytes": sum(entry.bytes for entry in entries),
+        "cleared": cleared,
+        "entries": [
+            {
+                "folder": entry.folder.name,
+                "photos": entry.photos,
+                "bytes": entry.bytes,
+                "key": entry.key.to_json() if entry.key else None,
+            }
+            for entry in entries
+        ],
+    }
+    table = look.table("photos", "size", "features", "weights", "photos as", right=(0, 1))
+    for entry in entries:
+        key = entry.key
+        if key is None:
+            table.add_row(str(entry.photos), look.bytes_for_people(entry.bytes), "unknown", "", "")
+            continue
+        table.add_row(
+            str(entry.photos),
+            look.bytes_for_people(entry.bytes),
+            f"before {key.unfreeze}, {'×'.join(map(str, key.shape))} {key.dtype}",
+            key.prefix_digest[:12],
+            f"{key.decoding.size}×{key.decoding.size} {key.decoding.resize}",
+        )
+    total = look.bytes_for_people(facts["bytes"])
+    if cleared:
+        return Page(facts, (f"Emptied {root}: {total} in {len(entries)} sets of features.",))
+    return Page(facts, (f"{root}: {total}", *((table,) if entries else ())))
+
+
+def _parameters(facts: Sequence[LayerFacts]) -> int:
+    return sum(one.parameters for one in facts)
+
+
+def _flat(name: str, value: Any) -> Iterable[tuple[str, str]]:
+    if isinstance(value, dict):
+        for inner, part in value.items():
+            yield from _flat(f"{name}.{inner}", part)
+    elif isinstance(value, list | tuple):
+        yield name, ", ".join(map(str, value)) or "-"
+    else:
+        yield name, str(value)

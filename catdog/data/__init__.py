@@ -1,0 +1,36 @@
+"""Photos: found in a folder, labelled, split by content, decoded safely and in threads.
+
+The only room that uses Pillow. Nothing here prints, and nothing here writes: a user's photo is only
+ever opened for reading.
+"""
+
+from catdog.data.batches import Decoded, decoded, probe_all
+from catdog.data.decode import DECODING_VERSION, MAX_PIXELS, PhotoHeader, decode, probe
+from catdog.data.fingerprint import Fingerprints, Skipped, fingerprint
+from catdog.data.layout import DataSet, Photo, require_trainable, scan
+from catdog.data.split import is_validation, split_by_content
+from catdog.data.survey import SplitFacts, survey
+from catdog.data.walk import PHOTO_SUFFIXES
+
+__all__ = [
+    "DECODING_VERSION",
+    "MAX_PIXELS",
+    "PHOTO_SUFFIXES",
+    "DataSet",
+    "Decoded",
+    "Fingerprints",
+    "Photo",
+    "PhotoHeader",
+    "Skipped",
+    "SplitFacts",
+    "decode",
+    "decoded",
+    "fingerprint",
+    "is_validation",
+    "probe",
+    "probe_all",
+    "require_trainable",
+    "scan",
+    "split_by_content",
+    "survey",
+]

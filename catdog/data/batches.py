@@ -1,0 +1,60 @@
+"""Many photos, decoded or probed in threads, in the order they were given."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from catdog.config import Decoding
+from catdog.data.decode import decode, probe
+from catdog.data.fingerprint import Skipped
+from catdog.data.parallel import AHEAD, ordered_map
+from catdog.errors import PhotoError
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """One photo of many. Exactly one of `pixels` and `reason` is None."""
+
+    index: int  # position among the paths that were given
+    pixels: npt.NDArray[np.uint8] | None  # (size, size, 3) RGB
+    reason: str | None  # why the photo cannot be read
+
+
+def decoded(
+    paths: Iterable[Path], decoding: Decoding, *, workers: int, ahead: int = AHEAD
+) -> Iterator[Decoded]:
+    """Decode each photo, in `workers` threads, and yield them in the order of `paths`.
+
+    At most `ahead` decoded photos wait for the consumer. An unreadable photo is yielded with its
+    reason:
+    nothing is dropped, so indices have no gaps. Closing the generator early ends the threads.
+    """
+    return ordered_map(
+        partial(_decoded_one, decoding=decoding), enumerate(paths), workers=workers, ahead=ahead
+    )
+
+
+def probe_all(paths: Iterable[Path], *, workers: int) -> tuple[Skipped, ...]:
+    """The files among `paths` whose headers are no image's, in order. Decodes no pixels."""
+    outcomes = ordered_map(_probed_one, paths, workers=workers)
+    return tuple(outcome for outcome in outcomes if outcome is not None)
+
+
+def _decoded_one(numbered: tuple[int, Path], *, decoding: Decoding) -> Decoded:
+    index, path = numbered
+    try:
+        return Decoded(index, decode(path, decoding), None)
+    except PhotoError as error:
+        return Decoded(index, None, str(error))
+
+
+def _probed_one(path: Path) -> Skipped | None:
+    try:
+        probe(path)
+    except PhotoError as error:
+        return Skipped(path, str(error))
+    return None

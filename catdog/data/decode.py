@@ -1,0 +1,110 @@
+"""A photo file becomes the square of RGB pixels that the network sees.
+
+This one function serves train, evaluate, predict and inspect: what a photo looks like never depends
+on who asks.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from catdog.config import Decoding
+from catdog.data.colour import to_rgb
+from catdog.data.opening import MAX_PIXELS, opened, orientation
+
+__all__ = ["DECODING_VERSION", "MAX_PIXELS", "PhotoHeader", "decode", "probe"]
+
+# Part of every cache key. Raise it with any change, here or in colour.py, that changes a pixel.
+DECODING_VERSION = 1
+
+# A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, which is fast, but not quite the same as
+# decoding it whole and resizing. It is done only where at least this many pixels are left for each
+# one that is needed, both ways: the antialiased resize then still does most of the work.
+_DRAFT_MARGIN = 2
+
+_UPRIGHT = {  # EXIF orientation → what makes the photo upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@dataclass(frozen=True)
+class PhotoHeader:
+    """What a photo file says about itself before its pixels are decoded."""
+
+    format: str  # as Pillow names it: JPEG, PNG, …
+    mode: str  # as Pillow names it: RGB, L, P, CMYK, I;16, …
+    width: int  # pixels, as stored: the EXIF orientation counts for TIFF only
+    height: int  # pixels
+
+
+def decode(source: Path | bytes, decoding: Decoding) -> npt.NDArray[np.uint8]:
+    """Decode a photo, given as a file or as a file's bytes, upright and resized.
+
+    An animation gives its first frame. `decoding.resize` is one of
+    `squash`: the whole photo, its aspect ratio given up;
+    `crop`: the central square, as large as it can be;
+    `pad`: the whole photo, its aspect ratio kept, centred on black.
+    Resizing is bilinear and antialiased.
+
+    Returns:
+        (size, size, 3) RGB, 0…255.
+
+    Raises:
+        PhotoError: the reason why the file cannot be decoded, in one line, without its path.
+    """
+    with opened(source) as photo:
+        needed = _scaled(photo.size, decoding)
+        photo.draft(None, (needed[0] * _DRAFT_MARGIN, needed[1] * _DRAFT_MARGIN))
+        photo.load()
+        rgb = to_rgb(photo)
+        # Asked for after loading, since a TIFF comes upright and PNG may put its EXIF block last.
+        turn = _UPRIGHT.get(orientation(photo))
+        if turn is not None:
+            rgb = rgb.transpose(turn)
+    # Outside the block, where an exception is catdog's fault: the file's bytes are no longer used.
+    return _resized(rgb, decoding)
+
+
+def probe(source: Path | bytes) -> PhotoHeader:
+    """Read a photo's header; no pixels are decoded, so a file that is cut off later passes.
+
+    Raises:
+        PhotoError: not a plain file, empty, not an image, or more than MAX_PIXELS.
+    """
+    with opened(source) as photo:
+        return PhotoHeader(photo.format or "", photo.mode, photo.width, photo.height)
+
+
+def _scaled(size: tuple[int, int], decoding: Decoding) -> tuple[int, int]:
+    """The (width, height) to which a photo of that size is scaled, before cropping or padding."""
+    target = decoding.size
+    if decoding.resize == "squash":
+        return target, target
+    side = min(size) if decoding.resize == "crop" else max(size)
+    return max(1, round(size[0] * target / side)), max(1, round(size[1] * target / side))
+
+
+def _resized(photo: Image.Image, decoding: Decoding) -> npt.NDArray[np.uint8]:
+    target, (width, height) = decoding.size, photo.size
+    if decoding.resize == "crop":
+        # Only the central square is scaled: 20000 × 1 as a whole would become 4.5 million wide.
+        side = min(width, height)
+        left, top = (width - side) / 2, (height - side) / 2
+        box = (left, top, left + side, top + side)
+        return np.array(photo.resize((target, target), Image.Resampling.BILINEAR, box=box))
+    scaled = np.array(photo.resize(_scaled(photo.size, decoding), Image.Resampling.BILINEAR))
+    if decoding.resize == "squash":
+        return scaled
+    canvas = np.zeros((target, target, 3), np.uint8)
+    top, left = (target - scaled.shape[0]) // 2, (target - scaled.shape[1]) // 2
+    canvas[top : top + scaled.shape[0], left : left + scaled.shape[1]] = scaled
+    return canvas

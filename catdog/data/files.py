@@ -1,0 +1,42 @@
+"""Opening a user's file for reading, where what is no plain file can neither hang nor surprise."""
+
+import os
+import stat
+from io import BufferedReader
+from pathlib import Path
+
+from catdog.errors import PhotoError
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """Open a plain, non-empty file read-only. The caller closes it.
+
+    Links are followed. The kind of file is looked at before it is opened: opening a pipe that
+    nobody writes to would wait for ever.
+
+    Raises:
+        PhotoError: missing, a dangling link, a folder, a pipe or device, empty, or not readable.
+    """
+    try:
+        found = os.stat(path)
+        if stat.S_ISDIR(found.st_mode):
+            raise PhotoError("a folder, not a file")
+        if not stat.S_ISREG(found.st_mode):
+            raise PhotoError("a pipe, socket or device, not a plain file")
+        if found.st_size == 0:
+            raise PhotoError("the file is empty (0 bytes)")
+        return open(path, "rb")
+    except FileNotFoundError:
+        dangling = os.path.islink(path)
+        reason = "a link to a file that does not exist" if dangling else "the file does not exist"
+        raise PhotoError(reason) from None
+    except PermissionError:
+        raise PhotoError("permission to read the file is denied") from None
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
+        raise PhotoError(system_reason(error)) from error
+
+
+def system_reason(error: OSError | ValueError) -> str:
+    """What the operating system said, without the path and the number."""
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return f"the file cannot be read: {said}"

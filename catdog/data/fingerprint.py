@@ -1,0 +1,61 @@
+"""What a photo file is, by its content: SHA-256 of its bytes, the same wherever the file lies."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from catdog.data.files import open_regular, system_reason
+from catdog.data.parallel import ordered_map
+from catdog.errors import PhotoError
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that cannot be used, and why, in words for a person."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Fingerprints:
+    """Digests of the files that could be read, and the others: together, every path given."""
+
+    digests: dict[Path, str]  # SHA-256 of the file's bytes, 64 lower-case hexadecimal digits
+    skipped: tuple[Skipped, ...]
+
+
+def fingerprint(
+    paths: Sequence[Path],
+    *,
+    workers: int,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Fingerprints:
+    """Hash the content of every file, in `workers` threads.
+
+    Files are read in blocks, so memory does not grow with their size. Both parts of the result are
+    in the order of `paths`. `on_progress(done, total)` is called in the caller's thread after each
+    file. A file that cannot be read is skipped with its reason; nothing is raised.
+    """
+    digests: dict[Path, str] = {}
+    skipped: list[Skipped] = []
+    outcomes = ordered_map(_digest, paths, workers=workers)
+    for done, (path, outcome) in enumerate(zip(paths, outcomes, strict=True), start=1):
+        if isinstance(outcome, str):
+            digests[path] = outcome
+        else:
+            skipped.append(outcome)
+        if on_progress is not None:
+            on_progress(done, len(paths))
+    return Fingerprints(digests, tuple(skipped))
+
+
+def _digest(path: Path) -> str | Skipped:
+    try:
+        with open_regular(path) as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except PhotoError as error:
+        return Skipped(path, str(error))
+    except OSError as error:  # the disk or the network failed while the file was read
+        return Skipped(path, system_reason(error))

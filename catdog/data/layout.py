@@ -1,0 +1,222 @@
+"""How a folder of photos is laid out: which photo has which label and belongs to which split.
+
+Only names are looked at here; no photo is opened.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from catdog.data.labels import Labelled, Photo, labelled
+from catdog.data.walk import Listing, folder_id, listing, walk
+from catdog.data.wording import count, extensions
+from catdog.errors import DataError
+
+__all__ = ["DataSet", "Layout", "Photo", "require_trainable", "scan"]
+
+Layout = Literal["split folders", "class folders", "flat names"]
+
+_SPLIT_NAMES = {
+    "train": "train",
+    "valid": "valid",
+    "val": "valid",
+    "validation": "valid",
+    "test": "test",
+}
+_KAGGLE_TEST = re.compile(r"test\d+")  # Kaggle's test1 is a folder of photos without labels
+_EXPECTED = "expected photos as DATA/train/<class>/*, DATA/<class>/* or DATA/cat.0.jpg"
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """The labelled photos of a folder."""
+
+    root: Path
+    layout: Layout
+    classes: tuple[str, ...]  # sorted by name; union over splits
+    # Keys among "train", "valid" and "test"; or "all", yet to be split, and "test". None is empty.
+    splits: dict[str, tuple[Photo, ...]]
+    remarks: tuple[str, ...]  # one sentence each: what was ignored, which class a split lacks
+
+
+def scan(root: Path) -> DataSet:
+    """Find the photos below `root`, their labels and their splits.
+
+    Looks for `root/train/<class>/**` with `valid` (or `val`, `validation`) and `test` beside it,
+    for `root/<class>/**`, and for labels in the photos' own names, `cat.0.jpg`, in `root` or in its
+    split folders. Where there is no validation split, the photos to train on come as "all", for the
+    caller to split. Hidden files, system clutter and test folders without labels are no photos and
+    no classes.
+
+    Raises:
+        DataError: the folder is missing, is a file, cannot be listed, holds no photo, holds no
+            label, or leaves open which folder is meant.
+    """
+    top = _entries(root)
+    folders = _split_folders(top)
+    others = [path for path in top.folders if path not in folders.values()]
+    if "train" in folders or (folders and not others and not top.photos):
+        readings = {split: _read(root, folder) for split, folder in folders.items()}
+        remarks = [f"Ignored the folder {path}: it is no split." for path in others]
+        if top.photos:
+            remarks.append(f"Ignored {count(len(top.photos), 'photo')} beside the split folders.")
+        split_layout: Layout = "split folders"
+    else:
+        readings, remarks = _read_classes(root, top, folders)
+        split_layout = "class folders"
+    for split, reading in readings.items():
+        remarks += reading.remarks
+        if not reading.photos and split in folders:
+            remarks.append(f"Ignored the folder {folders[split]}: it holds no photo with a label.")
+    readings = {split: reading for split, reading in readings.items() if reading.photos}
+    if not readings:
+        raise _nothing_found(root)
+    remarks += _drop_foreign_test(readings)
+    is_flat = next(iter(readings.values())).flat
+    splits = {split: reading.photos for split, reading in readings.items()}
+    remarks += _uneven_classes(splits)
+    if "train" in splits and "valid" not in splits:
+        splits = {"all": splits.pop("train"), **splits}
+    return DataSet(
+        root=root,
+        layout="flat names" if is_flat else split_layout,
+        classes=tuple(sorted(set().union(*map(_classes, splits.values())))),
+        splits=splits,
+        remarks=tuple(remarks),
+    )
+
+
+def require_trainable(train: Sequence[Photo], valid: Sequence[Photo], root: Path) -> None:
+    """Check that a classifier can be trained and validated on these photos of `root`.
+
+    A class that only one side has is no error here; `DataSet.remarks` says it.
+
+    Raises:
+        DataError: fewer than two classes to train on, or fewer than two photos on a side.
+    """
+    classes = sorted(_classes(train))
+    if len(classes) < 2:
+        found = f"only {classes[0]!r} ({count(len(train), 'photo')})" if classes else "none"
+        raise DataError(
+            f"expected photos of at least two classes to train on in {root}, found {found}: "
+            "give each class a folder of its own, such as DATA/cats and DATA/dogs"
+        )
+    for side, photos in (("train on", train), ("validate with", valid)):
+        if len(photos) < 2:
+            raise DataError(
+                f"expected at least two photos to {side} in {root}, found {len(photos)}: "
+                "add photos, or choose another validation share"
+            )
+
+
+def _entries(folder: Path) -> Listing:
+    try:
+        return listing(folder)
+    except FileNotFoundError:
+        raise DataError(f"expected a folder of photos, found nothing at {folder}: check the path") from None
+    except NotADirectoryError:
+        raise DataError(
+            f"expected a folder of photos, found a file: {folder}. Give the folder that holds it"
+        ) from None
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
+        said = error.strerror if isinstance(error, OSError) else error
+        raise DataError(
+            f"expected a folder of photos at {folder}, but it cannot be listed ({said}): "
+            "check its permissions"
+        ) from error
+
+
+def _split_folders(top: Listing) -> dict[str, Path]:
+    """The folders that are splits by their names; of two for one split, the one with photos."""
+    candidates: dict[str, list[Path]] = {"train": [], "valid": [], "test": []}
+    for path in top.folders:
+        split = _SPLIT_NAMES.get(path.name.casefold())
+        if split is not None:
+            candidates[split].append(path)
+    chosen: dict[str, Path] = {}
+    for split, paths in candidates.items():
+        full = [path for path in paths if walk(path).photos] if len(paths) > 1 else paths
+        if len(full) > 1:
+            raise DataError(
+                f"expected one {split} folder, found {' and '.join(map(str, full))}: "
+                "rename or move all but one"
+            )
+        if paths:
+            chosen[split] = (full or paths)[0]
+    return chosen
+
+
+def _read(root: Path, folder: Path) -> Labelled:
+    found = _entries(folder)
+    return labelled(folder, found, above=frozenset({folder_id(root), folder_id(folder)}))
+
+
+def _read_classes(
+    root: Path, top: Listing, folders: dict[str, Path]
+) -> tuple[dict[str, Labelled], list[str]]:
+    """Read `root` as the training folder itself, perhaps with a labelled test folder inside."""
+    valid = folders.get("valid")
+    if valid is not None and not (found := _read(root, valid)).flat and found.photos:
+        raise DataError(
+            f"expected {root / 'train'} beside {valid}, found none: "
+            "move the folders of the classes to train on into it"
+        )
+    if len(top.folders) == 1 and "train" in _split_folders(_entries(top.folders[0])):
+        raise DataError(
+            f"expected train or class folders in {root}, found only {top.folders[0]}, "
+            "which holds train itself: give that one"
+        )
+    kaggle = [
+        path
+        for path in top.folders
+        if _KAGGLE_TEST.fullmatch(path.name.casefold()) and not _read(root, path).photos
+    ]
+    aside = {*kaggle, *(path for split, path in folders.items() if split == "test")}
+    rest = Listing(tuple(path for path in top.folders if path not in aside), top.photos, top.others)
+    readings = {"train": labelled(root, rest, above=frozenset({folder_id(root)}))}
+    if "test" in folders:
+        readings["test"] = _read(root, folders["test"])
+    return readings, [f"Ignored the folder {path}: its photos carry no label." for path in kaggle]
+
+
+def _drop_foreign_test(readings: dict[str, Labelled]) -> list[str]:
+    """Take out flat test photos whose first words are no classes: those words are no labels."""
+    test = readings.get("test")
+    rest = [reading.photos for split, reading in readings.items() if split != "test"]
+    if test is None or not test.flat or not rest:
+        return []
+    if _classes(test.photos) <= set().union(*map(_classes, rest)):
+        return []
+    del readings["test"]
+    return [f"Ignored {count(len(test.photos), 'test photo')}: their names carry no known class."]
+
+
+def _uneven_classes(splits: dict[str, tuple[Photo, ...]]) -> list[str]:
+    remarks: list[str] = []
+    trained = _classes(splits.get("train", ()))
+    for split, word in (("valid", "validation"), ("test", "test")):
+        if trained and split in splits:
+            there = _classes(splits[split])
+            remarks += [f"The {word} photos lack the class {c!r}." for c in sorted(trained - there)]
+            remarks += [
+                f"No photo of the class {c!r} is there to train on; the {word} photos have it."
+                for c in sorted(there - trained)
+            ]
+    return remarks
+
+
+def _classes(photos: Sequence[Photo]) -> set[str]:
+    return {photo.label for photo in photos if photo.label is not None}
+
+
+def _nothing_found(root: Path) -> DataError:
+    tree = walk(root)
+    if tree.photos:
+        return DataError(
+            f"{_EXPECTED}, found {count(len(tree.photos), 'photo')} in {root} without a label, "
+            f"such as {tree.photos[0].name}: put the photos of each class into a folder of its own"
+        )
+    found = f"no photo ({extensions(tree.others)})" if tree.others else "no photo"
+    return DataError(f"{_EXPECTED}, found {found} in {root}: check the path")

@@ -1,0 +1,101 @@
+"""What a data set holds: how many photos, how large, in which formats, which cannot be read."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from catdog.config import Decoding
+from catdog.data.decode import PhotoHeader, decode, probe
+from catdog.data.fingerprint import Skipped
+from catdog.data.layout import DataSet, Photo
+from catdog.data.parallel import ordered_map
+from catdog.errors import PhotoError
+
+# One pixel is enough to find damage: the whole file is read and decoded, by the function that
+# training uses, and a JPEG is decoded at an eighth of its size.
+_CHEAPEST = Decoding(size=1)
+
+
+@dataclass(frozen=True)
+class SplitFacts:
+    """One split of a data set. Sizes are (width, height) in pixels, as stored in the file."""
+
+    name: str
+    counts: dict[str, int]  # photos of each class of the data set, unreadable ones included
+    bytes: int  # of all photo files together
+    smallest: tuple[int, int] | None  # by area; None where no photo can be read
+    median: tuple[int, int] | None  # by area; of an even number, the lower one
+    largest: tuple[int, int] | None  # by area
+    formats: dict[str, int]  # readable photos of each format, the commonest first
+    unreadable: tuple[Skipped, ...]
+
+
+@dataclass(frozen=True)
+class _Look:
+    bytes: int
+    header: PhotoHeader | None
+    reason: str | None
+
+
+def survey(
+    dataset: DataSet, *, workers: int, on_progress: Callable[[int, int], None] | None = None
+) -> dict[str, SplitFacts]:
+    """Read every photo to its end, in `workers` threads; the facts of each split, by its name.
+
+    Truncated and damaged files are found, not only bad headers. `on_progress(done, total)` counts
+    over all splits and is called in the caller's thread.
+    """
+    total = sum(len(photos) for photos in dataset.splits.values())
+    everything = (photo.path for photos in dataset.splits.values() for photo in photos)
+    looks = ordered_map(_look, everything, workers=workers)
+    facts: dict[str, SplitFacts] = {}
+    done = 0
+    for name, photos in dataset.splits.items():
+        of_split: list[_Look] = []
+        for _, look in zip(photos, looks, strict=False):  # photos first: it takes no look too many
+            of_split.append(look)
+            done += 1
+            if on_progress is not None:
+                on_progress(done, total)
+        facts[name] = _facts(name, dataset.classes, photos, of_split)
+    return facts
+
+
+def _look(path: Path) -> _Look:
+    try:
+        size = path.stat().st_size
+    except OSError:
+        size = 0  # decoding says why
+    try:
+        header = probe(path)
+        decode(path, _CHEAPEST)
+    except PhotoError as error:
+        return _Look(size, None, str(error))
+    return _Look(size, header, None)
+
+
+def _facts(name: str, classes: tuple[str, ...], photos: tuple[Photo, ...], looks: list[_Look]) -> SplitFacts:
+    counts = dict.fromkeys(classes, 0)
+    for photo in photos:
+        if photo.label is not None:
+            counts[photo.label] += 1
+    headers = [look.header for look in looks if look.header is not None]
+    sizes = sorted(
+        ((header.width, header.height) for header in headers),
+        key=lambda size: (size[0] * size[1], size),
+    )
+    return SplitFacts(
+        name=name,
+        counts=counts,
+        bytes=sum(look.bytes for look in looks),
+        smallest=sizes[0] if sizes else None,
+        median=sizes[(len(sizes) - 1) // 2] if sizes else None,
+        largest=sizes[-1] if sizes else None,
+        formats=dict(Counter(header.format for header in headers).most_common()),
+        unreadable=tuple(
+            Skipped(photo.path, look.reason)
+            for photo, look in zip(photos, looks, strict=True)
+            if look.reason is not None
+        ),
+    )

@@ -1,0 +1,100 @@
+"""Finding photo files below a folder: what counts, what is overlooked, links in circles."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+# Lower case, with the dot. The file's content decides how it is decoded, its name only whether it
+# is a photo.
+PHOTO_SUFFIXES = frozenset(
+    ".jpg .jpeg .jpe .jfif .jif .mpo .png .apng .gif .bmp .dib .webp .tif .tiff .avif "
+    ".ppm .pgm .pbm .pnm .pfm .jp2 .j2k .j2c .jpc .jpf .jpx".split()
+)
+
+_CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})  # lower case; what starts with a dot is hidden
+
+FolderId = tuple[int, int]  # device and inode: the same folder, by whatever path
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What lies directly in a folder, each sorted by name, clutter and hidden things left out."""
+
+    folders: tuple[Path, ...]
+    photos: tuple[Path, ...]
+    others: tuple[Path, ...]  # files that are no photos by their names
+
+
+@dataclass(frozen=True)
+class Tree:
+    """What lies anywhere below a folder, sorted by path."""
+
+    photos: tuple[Path, ...]
+    others: tuple[Path, ...]
+    closed: tuple[Path, ...]  # folders that may not be listed
+
+
+def folder_id(folder: Path) -> FolderId:
+    """The folder's identity, links followed. Raises OSError."""
+    found = os.stat(folder)
+    return found.st_dev, found.st_ino
+
+
+def listing(folder: Path) -> Listing:
+    """List one folder.
+
+    A dangling link with a photo's name counts as a photo: reading it will say what is wrong.
+
+    Raises:
+        OSError: the folder is missing, is no folder, or may not be listed.
+    """
+    folders: list[Path] = []
+    photos: list[Path] = []
+    others: list[Path] = []
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            if entry.name.startswith(".") or entry.name.lower() in _CLUTTER:
+                continue
+            path = folder / entry.name
+            if _is_folder(entry):
+                folders.append(path)
+            elif path.suffix.lower() in PHOTO_SUFFIXES:
+                photos.append(path)
+            else:
+                others.append(path)
+    return Listing(tuple(folders), tuple(photos), tuple(others))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def walk(folder: Path, *, above: frozenset[FolderId] = frozenset()) -> Tree:
+    """All photos below `folder`, in nested folders too. Links to folders are followed.
+
+    Each real folder is entered once, and those in `above` never, so a link that leads back ends
+    there.
+    """
+    entered = set(above)
+    photos: list[Path] = []
+    others: list[Path] = []
+    closed: list[Path] = []
+    waiting = [folder]  # not recursion: folders may be nested deeper than Python's stack
+    while waiting:
+        current = waiting.pop()
+        try:
+            identity = folder_id(current)
+            if identity in entered:
+                continue
+            entered.add(identity)
+            found = listing(current)
+        except OSError:
+            closed.append(current)
+            continue
+        photos += found.photos
+        others += found.others
+        waiting += reversed(found.folders)
+    return Tree(tuple(sorted(photos)), tuple(sorted(others)), tuple(sorted(closed)))

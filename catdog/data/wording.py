@@ -1,0 +1,24 @@
+"""Counts as words, for the remarks and errors about a data set."""
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def count(number: int, noun: str) -> str:
+    """A number and its noun, such as `1 photo` or `23,000 photos`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def extensions(paths: Iterable[Path]) -> str:
+    """The files by extension, the commonest four, such as `.heic 400, .txt 2`."""
+    kinds = Counter(path.suffix.lower() or "no extension" for path in paths)
+    return ", ".join(f"{kind} {number}" for kind, number in kinds.most_common(4))
+
+
+def not_photos(folder: Path, files: list[Path]) -> list[str]:
+    """A sentence about files that are no photos by their names; none without such files."""
+    if not files:
+        return []
+    what, verb = count(len(files), "file"), "is" if len(files) == 1 else "are"
+    return [f"Ignored {what} in {folder} that by extension {verb} no photo ({extensions(files)})."]

@@ -1,0 +1,92 @@
+"""Everything that touches JAX's configuration: environment flags, the compilation cache, meshes, dtypes.
+
+`configure` must run before the first computation; nothing else in catdog sets a flag or reads a device.
+"""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from catdog.errors import CacheError
+
+if TYPE_CHECKING:
+    import jax
+    from jax.sharding import Mesh, NamedSharding
+
+
+def configure(cache_dir: Path) -> None:
+    """Set the flags, then import JAX, with a compilation cache below `cache_dir` that only this user reads.
+
+    What the user has set in the environment wins. Safe to call again.
+    """
+    # A GPU may be shared with the user's other work: take memory as it is needed, not 75 % at once.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    # XLA's information lines are not for the user of a command.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import jax
+
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        folder = cache_dir / "compiled"
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.chmod(0o700)  # compiled code is executed: nobody else may write it
+        except OSError as error:
+            raise CacheError(
+                f"expected a cache folder that can be written, found {folder}: {error.strerror}. "
+                "Name another with --cache-dir or CATDOG_CACHE_DIR."
+            ) from error
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        # The many small programs of a start cost more together than the one large.
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def compute_dtype() -> str:
+    """The dtype of activations: bfloat16 where hardware has it, float32 on CPU, which only emulates it."""
+    import jax
+
+    return "float32" if jax.default_backend() == "cpu" else "bfloat16"
+
+
+def describe() -> str:
+    """The devices in words, for a run's record: `2 × cpu` or `1 × NVIDIA H100`."""
+    import jax
+
+    devices = jax.devices()
+    return f"{len(devices)} × {devices[0].device_kind}"
+
+
+def data_mesh() -> "Mesh":
+    """All devices along one axis, `data`."""
+    import jax
+
+    return jax.make_mesh((jax.device_count(),), ("data",))
+
+
+def batch_multiple() -> int:
+    """A batch on the mesh must be a multiple of this many photos."""
+    import jax
+
+    return jax.device_count()
+
+
+def sharding(mesh: "Mesh", *, batch_axis: int) -> "NamedSharding":
+    """How an array lies on the mesh: axis `batch_axis` split among the devices, the others whole."""
+    from jax.sharding import NamedSharding, PartitionSpec
+
+    return NamedSharding(mesh, PartitionSpec(*[None] * batch_axis, "data"))
+
+
+def replicate(mesh: "Mesh", tree: Any) -> Any:
+    """Copy every array of `tree` to every device of the mesh."""
+    import jax
+    from jax.sharding import NamedSharding, PartitionSpec
+
+    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
+
+
+def put_batch(mesh: "Mesh", array: Any, *, batch_axis: int = 0) -> "jax.Array":
+    """Copy a host array to the mesh, split along `batch_axis`."""
+    import jax
+
+    return jax.device_put(array, sharding(mesh, batch_axis=batch_axis))

@@ -1,0 +1,64 @@
+"""The suffix over many photos' features: making it, condensing them once, and asking for logits."""
+
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+
+from catdog import devices
+from catdog.config import Head
+from catdog.features.prefix import Prefix, convolved_shape
+from catdog.features.store import Features
+from catdog.model.architecture import CONVOLUTIONS
+from catdog.model.architecture import head as architecture_head
+from catdog.model.suffix import Suffix, Tensors
+
+_BATCH_BYTES = 16 * 2**20
+
+
+def make_suffix(prefix: Prefix, head: Head, classes: int, *, size: int) -> Suffix:
+    """The thawed convolutions and the new head, for photos of `size` pixels a side.
+
+    Raises:
+        OptionError: the head's options do not go together.
+    """
+    height, width, channels = convolved_shape(CONVOLUTIONS, size)
+    new = architecture_head(head, classes, features=(height, width, channels))
+    # A linear head alone is too small for bfloat16 to save anything.
+    large = prefix.thawed or head.kind != "linear"
+    return Suffix(
+        (*prefix.thawed, *new),
+        head.output,
+        preprocessing=prefix.preprocessing,
+        dtype=devices.compute_dtype() if large else "float32",
+    )
+
+
+def condense(suffix: Suffix, features: Features) -> Features:
+    """Features after the suffix' condensed layers, in memory; the same object where there are none.
+
+    For the linear head: (7, 7, 512) float16 on disk → (512,) float32, a twentieth.
+    """
+    if not suffix.condensed:
+        return features
+    parts = [np.asarray(suffix.condense(batch))[:count] for batch, count in _batches(features)]
+    return Features.in_memory(np.concatenate(parts))
+
+
+def logits(suffix: Suffix, params: Tensors, constants: Tensors, condensed: Features) -> np.ndarray:
+    """Logits of all photos, (n, k) float32, dropout off."""
+    return np.concatenate(
+        [np.asarray(suffix.answers(params, constants, batch))[:count] for batch, count in _batches(condensed)]
+    )
+
+
+def _batches(features: Features) -> Iterator[tuple[jax.Array, int]]:
+    """(batch on the devices, how many of its rows count): all of one shape, the last one padded."""
+    mesh = devices.data_mesh()
+    row_bytes = max(features.nbytes // len(features), 1)
+    size = max(1, min(len(features), _BATCH_BYTES // row_bytes))
+    size = -(-size // devices.batch_multiple()) * devices.batch_multiple()
+    for start in range(0, len(features), size):
+        rows = np.arange(start, start + size)
+        count = min(size, len(features) - start)
+        yield devices.put_batch(mesh, features.gather(np.minimum(rows, len(features) - 1))), count

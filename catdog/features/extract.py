@@ -1,0 +1,153 @@
+"""From photo files to features: look into the store, compute what is missing, keep it.
+
+Decoding runs in threads ahead of the device; the device works on one batch while the next is dispatched.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from catdog.config import Decoding
+from catdog.data import Decoded, Skipped, decoded, fingerprint, probe_all
+from catdog.features.prefix import Prefix, pad_batch
+from catdog.features.progress import Progress
+from catdog.features.store import Features, FeatureStore, ShardWriter
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """The features of the photos that could be read.
+
+    Attributes:
+        photos: index of each readable photo in the input, ascending.
+        digests: their content digests, hex.
+        features: theirs, in the same order; None where no photo could be read.
+        skipped: the others, with reasons, in input order.
+    """
+
+    photos: tuple[int, ...]
+    digests: tuple[str, ...]
+    features: Features | None
+    skipped: tuple[Skipped, ...]
+    damaged_shards: int
+
+
+def extract(
+    paths: Sequence[Path],
+    prefix: Prefix,
+    decoding: Decoding,
+    *,
+    cache_root: Path,
+    workers: int,
+    digests: dict[Path, str] | None = None,
+    report: Callable[[Progress], None] = lambda _: None,
+) -> Extraction:
+    """Features of `paths`, from the cache below `cache_root` where they are there.
+
+    Args:
+        digests: content digests that are known already; None reads and hashes the files.
+        workers: threads that decode.
+        report: called as the work goes on.
+
+    Raises:
+        CacheError: the cache cannot be written.
+    """
+    skipped: dict[Path, str] = {}
+    if digests is None:
+        prints = fingerprint(
+            paths,
+            workers=workers,
+            on_progress=lambda done, total: report(Progress("hash", done, total)),
+        )
+        digests = prints.digests
+        skipped = {one.path: one.reason for one in prints.skipped}
+    store = FeatureStore(cache_root, prefix.key(decoding))
+    missing = set(store.missing([digests[path] for path in paths if path in digests]))
+    todo: dict[str, Path] = {}
+    for path in paths:
+        if path in digests and digests[path] in missing:
+            todo.setdefault(digests[path], path)
+    failed = _compute(todo, store, prefix, decoding, workers, report)
+    store.refresh()
+
+    skipped |= {path: failed[digests[path]] for path in paths if digests.get(path) in failed}
+    readable = [number for number, path in enumerate(paths) if path not in skipped]
+    found = tuple(digests[paths[number]] for number in readable)
+    return Extraction(
+        photos=tuple(readable),
+        digests=found,
+        features=store.features(found) if found else None,
+        skipped=tuple(Skipped(path, skipped[path]) for path in paths if path in skipped),
+        damaged_shards=store.damaged,
+    )
+
+
+def _compute(
+    todo: dict[str, Path],
+    store: FeatureStore,
+    prefix: Prefix,
+    decoding: Decoding,
+    workers: int,
+    report: Callable[[Progress], None],
+) -> dict[str, str]:
+    """Compute and keep the features of digest → path; digest → reason for what cannot be read."""
+    if not todo:
+        return {}
+    unreadable = {one.path: one.reason for one in probe_all(list(todo.values()), workers=workers)}
+    failed = {digest: unreadable[path] for digest, path in todo.items() if path in unreadable}
+    digests = [digest for digest in todo if digest not in failed]
+    if not digests:
+        return failed
+    total = len(digests)
+    size = prefix.batch_size(total)
+    done = 0
+    report(Progress("compile", 0, total))
+    with ShardWriter(store) as writer:
+        for chunk in _lookahead(_batches(digests, todo, prefix, decoding, workers, size, failed)):
+            names, features = chunk
+            for digest, tensor in zip(names, np.asarray(features), strict=False):
+                writer.add(digest, tensor)
+            done += len(names)
+            report(Progress("features", done, total))
+    return failed
+
+
+def _batches(
+    digests: list[str],
+    todo: dict[str, Path],
+    prefix: Prefix,
+    decoding: Decoding,
+    workers: int,
+    size: int,
+    failed: dict[str, str],
+) -> Iterator[tuple[list[str], jax.Array]]:
+    names: list[str] = []
+    pixels: list[np.ndarray] = []
+    stream: Iterator[Decoded] = decoded([todo[digest] for digest in digests], decoding, workers=workers)
+    for photo in stream:
+        if photo.pixels is None:
+            failed[digests[photo.index]] = photo.reason or "unreadable"
+            continue
+        names.append(digests[photo.index])
+        pixels.append(photo.pixels)
+        if len(pixels) == size:
+            yield names, prefix(np.stack(pixels))
+            names, pixels = [], []
+    if pixels:
+        yield names, prefix(pad_batch(pixels, size))
+
+
+def _lookahead(
+    batches: Iterator[tuple[list[str], jax.Array]],
+) -> Iterator[tuple[list[str], jax.Array]]:
+    """Yield each batch only when the next has been dispatched."""
+    waiting = None
+    for batch in batches:
+        if waiting is not None:
+            yield waiting
+        waiting = batch
+    if waiting is not None:
+        yield waiting

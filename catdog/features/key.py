@@ -1,0 +1,29 @@
+"""What a cached tensor depends on, beside the photo's content."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from catdog.config import Decoding, JsonRecord
+
+STORE_VERSION = 1  # of the file format below; raise it when the files change
+
+
+@dataclass(frozen=True)
+class FeatureKey(JsonRecord):
+    """Two keys are equal exactly when the same photo gives the same tensor."""
+
+    prefix_digest: str  # of the weights before the freeze boundary
+    unfreeze: str  # the first stage that is not in the prefix
+    shape: tuple[int, ...]  # of one photo's tensor, (h, w, c)
+    dtype: str  # on disk: float16, or uint8 where the prefix is empty
+    compute_dtype: str  # of the activations on the way
+    preprocessing: str
+    decoding: Decoding
+    decoding_version: int
+    store_version: int = STORE_VERSION
+
+    def folder_name(self) -> str:
+        """A name for the folder that holds these tensors: 24 hexadecimal digits."""
+        text = json.dumps(self.to_json(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:24]

@@ -1,0 +1,1 @@
+"""VGG16: its table of layers, the network made from it, preprocessing, and pretrained weights."""

@@ -1,0 +1,185 @@
+"""VGG16 as data: the table of its layers, and what can be read off that table without any array.
+
+The source is configuration D of Simonyan & Zisserman, "Very deep convolutional networks for
+large-scale image recognition", arXiv:1409.1556, table 1. Names are those of Keras.
+
+A network is any contiguous slice of a table (`catdog.model.network`), and a freeze boundary is an
+index into it. This file needs neither jax nor numpy, so that options can be checked before either
+is imported.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import prod
+
+from catdog.config import Head
+from catdog.errors import OptionError
+from catdog.model.layers import (
+    Conv,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAveragePool,
+    Layer,
+    MaxPool,
+    Rescale,
+    Shape,
+    kind,
+    output_shape,
+    tensor_shapes,
+)
+
+CONVOLUTIONS: tuple[Layer, ...] = (
+    Conv("block1_conv1", "block1", 3, 64),
+    Conv("block1_conv2", "block1", 64, 64),
+    MaxPool("block1_pool", "block1"),
+    Conv("block2_conv1", "block2", 64, 128),
+    Conv("block2_conv2", "block2", 128, 128),
+    MaxPool("block2_pool", "block2"),
+    Conv("block3_conv1", "block3", 128, 256),
+    Conv("block3_conv2", "block3", 256, 256),
+    Conv("block3_conv3", "block3", 256, 256),
+    MaxPool("block3_pool", "block3"),
+    Conv("block4_conv1", "block4", 256, 512),
+    Conv("block4_conv2", "block4", 512, 512),
+    Conv("block4_conv3", "block4", 512, 512),
+    MaxPool("block4_pool", "block4"),
+    Conv("block5_conv1", "block5", 512, 512),
+    Conv("block5_conv2", "block5", 512, 512),
+    Conv("block5_conv3", "block5", 512, 512),
+    MaxPool("block5_pool", "block5"),
+)
+
+# Dropout opens the stage of the layer that it feeds: it is random, and so it must never end up as
+# the last layer of a frozen prefix, whose output is computed once.
+IMAGENET_TOP: tuple[Layer, ...] = (
+    Flatten("flatten", "flatten"),
+    Dense("fc1", "fc1", 7 * 7 * 512, 4096, "relu"),
+    Dropout("dropout1", "fc2", 0.5),
+    Dense("fc2", "fc2", 4096, 4096, "relu"),
+    Dropout("dropout2", "predictions", 0.5),
+    Dense("predictions", "predictions", 4096, 1000, "none"),
+)
+
+
+def stages(layers: Sequence[Layer]) -> tuple[str, ...]:
+    """The names of the stages of a table, in order, each once."""
+    return tuple(dict.fromkeys(layer.stage for layer in layers))
+
+
+STAGES: tuple[str, ...] = (*stages(CONVOLUTIONS + IMAGENET_TOP), "head")  # all there are
+ALL = "all"  # what stands for the first stage where a stage is asked for
+
+
+def vgg16(classes: int = 1000) -> tuple[Layer, ...]:
+    """The whole network of the paper, for 224×224 photos; with 1000 classes, ImageNet's own."""
+    *body, predictions = IMAGENET_TOP
+    assert isinstance(predictions, Dense)
+    return (*CONVOLUTIONS, *body, replace(predictions, units_out=classes))
+
+
+def head(config: Head, classes: int, *, features: tuple[int, int, int] = (7, 7, 512)) -> tuple[Layer, ...]:
+    """New layers on top of the convolutions, all in the stage `head`.
+
+    Args:
+        config: `linear` averages over positions; `fc` flattens and has hidden layers.
+        classes: how many there are; a `binary` output has one unit for two classes.
+        features: (height, width, channels) of what the convolutions give.
+
+    Raises:
+        OptionError: the options do not go together, or not with the number of classes.
+    """
+    if classes < 2:
+        raise OptionError(f"expected at least 2 classes, found {classes}")
+    if config.output == "binary" and classes != 2:
+        raise OptionError(
+            f"a binary output tells exactly 2 classes apart, found {classes}: choose the output category"
+        )
+    if not 0 <= config.dropout < 1:
+        raise OptionError(f"expected a dropout from 0 to below 1, found {config.dropout}")
+    if any(units < 1 for units in config.fc_units):
+        raise OptionError(f"expected at least 1 unit a layer, found {min(config.fc_units)}")
+
+    outputs = 1 if config.output == "binary" else classes
+    layers: list[Layer]
+    if config.kind == "linear":
+        if config.fc_units:
+            raise OptionError("a linear head has no hidden layers: leave the units out or use fc")
+        layers = [GlobalAveragePool("avg_pool", "head"), Rescale("rescale", "head")]
+        units_in = features[-1]
+    else:
+        if not config.fc_units:
+            raise OptionError("an fc head needs the units of at least one hidden layer")
+        layers = [Flatten("flatten", "head"), Rescale("rescale", "head")]
+        units_in = prod(features)
+        for number, units in enumerate(config.fc_units, start=1):
+            layers.append(Dense(f"fc{number}", "head", units_in, units, "relu"))
+            layers.append(Dropout(f"dropout{number}", "head", config.dropout))
+            units_in = units
+    return (*layers, Dense("predictions", "head", units_in, outputs, "none"))
+
+
+def boundary(layers: Sequence[Layer], unfreeze: str) -> int:
+    """The index of the first layer that trains: where the stage `unfreeze` begins; 0 for `all`.
+
+    Raises:
+        OptionError: the table has no stage of that name.
+    """
+    if unfreeze == ALL:
+        return 0
+    for index, layer in enumerate(layers):
+        if layer.stage == unfreeze:
+            return index
+    raise OptionError(f"there is no stage {unfreeze!r}: expected one of {', '.join((*stages(layers), ALL))}")
+
+
+def split_at(layers: Sequence[Layer], unfreeze: str) -> tuple[tuple[Layer, ...], tuple[Layer, ...]]:
+    """The frozen prefix and the trainable suffix; see `boundary`."""
+    index = boundary(layers, unfreeze)
+    return tuple(layers[:index]), tuple(layers[index:])
+
+
+@dataclass(frozen=True)
+class LayerFacts:
+    """One line of a description of an architecture, for one photo."""
+
+    layer: Layer
+    kind: str  # in words for a person
+    output_shape: Shape  # without the batch axis
+    parameters: int  # that an optimizer can move
+    multiply_adds: int  # of the products alone; biases and activations do not count
+    receptive_field: int  # pixels a side that one output can see, padding included
+
+
+def describe(layers: Sequence[Layer], *, input_shape: Shape = (224, 224, 3)) -> list[LayerFacts]:
+    """What each layer is and costs, for one input of `input_shape` (height, width, channels).
+
+    The receptive field is that of one output position; behind a layer that mixes all positions it
+    is the longer side of the input.
+
+    Raises:
+        OptionError: a layer cannot take what the layer before it gives.
+    """
+    facts = []
+    shape = input_shape
+    field, step = 1, 1  # pixels; `step` lies between the centres of neighbouring outputs
+    for layer in layers:
+        shape = output_shape(layer, shape)
+        parameters = sum(prod(tensor) for tensor in tensor_shapes(layer).values())
+        multiply_adds = 0
+        match layer:
+            case Conv():
+                field += 2 * step
+                multiply_adds = prod(shape) * 9 * layer.channels_in
+            case MaxPool():
+                field += step
+                step *= 2
+            case GlobalAveragePool() | Flatten():
+                field = max(input_shape)
+            case Dense():
+                field = max(input_shape)
+                multiply_adds = layer.units_in * layer.units_out
+            case Rescale():
+                parameters = 0  # measured, not trained
+        facts.append(LayerFacts(layer, kind(layer), shape, parameters, multiply_adds, field))
+    return facts

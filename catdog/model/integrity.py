@@ -1,0 +1,72 @@
+"""Is a file still the one that was published? Its SHA-256, checked once and then remembered.
+
+The memory is one small JSON file. It only ever saves time: where it is lost, damaged or cannot be
+written, the file is hashed again. It guards against decay and broken downloads, not against
+somebody who can write to the user's folders.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from catdog.errors import WeightsError
+
+MEMO_NAME = "verified_weights.json"  # absolute path → size, mtime_ns, sha256
+
+
+def require_sha256(path: Path, expected: str, *, memo_dir: Path | None = None) -> None:
+    """Return if the file has that SHA-256 (hex), or had when it was last looked at unchanged.
+
+    Args:
+        memo_dir: the folder where results are remembered, made when it is needed; None: nowhere.
+
+    Raises:
+        WeightsError: the file has another SHA-256, or cannot be read.
+    """
+    path = path.absolute()
+    try:
+        stat = path.stat()
+        record = {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": expected}
+        memo = _read_memo(memo_dir)
+        if memo.get(str(path)) == record:
+            return
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from error
+    if found != expected:
+        raise WeightsError(
+            f"{path} is damaged: expected the SHA-256 {expected}, found {found}; install or download it again"
+        )
+    if memo_dir is not None:
+        _write_memo(memo_dir, memo | {str(path): record})
+
+
+def _read_memo(memo_dir: Path | None) -> dict[str, Any]:
+    if memo_dir is None:
+        return {}
+    # ValueError: not JSON, or not UTF-8.
+    with suppress(OSError, ValueError):
+        memo = json.loads((memo_dir / MEMO_NAME).read_bytes())
+        if isinstance(memo, dict):
+            return memo
+    return {}
+
+
+def _write_memo(memo_dir: Path, memo: dict[str, Any]) -> None:
+    """Replace the memo in one step; files that are gone drop out of it, so that it stays small."""
+    memo = {path: record for path, record in memo.items() if Path(path).exists()}
+    with suppress(OSError):
+        memo_dir.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=memo_dir, prefix=MEMO_NAME, suffix=".tmp")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                json.dump(memo, file, indent=2)
+            os.replace(temporary, memo_dir / MEMO_NAME)
+        except OSError:
+            Path(temporary).unlink(missing_ok=True)
+            raise

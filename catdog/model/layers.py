@@ -1,0 +1,142 @@
+"""The kinds of layers there are, as records, and what each does to a shape.
+
+A record says what a layer is; `catdog.model.network` computes it. This file needs neither jax nor
+numpy.
+"""
+
+from dataclasses import dataclass
+from math import prod
+from typing import Literal, assert_never
+
+from catdog.errors import OptionError
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Conv:
+    """3×3 convolution, stride 1, zero padding 1, then ReLU."""
+
+    name: str
+    stage: str
+    channels_in: int
+    channels_out: int
+
+
+@dataclass(frozen=True)
+class MaxPool:
+    """The largest of each 2×2 window, stride 2; an odd last row or column is dropped."""
+
+    name: str
+    stage: str
+
+
+@dataclass(frozen=True)
+class GlobalAveragePool:
+    """(b, h, w, c) to (b, c): the mean over all positions."""
+
+    name: str
+    stage: str
+
+
+@dataclass(frozen=True)
+class Flatten:
+    """(b, h, w, c) to (b, h·w·c), the channel running fastest."""
+
+    name: str
+    stage: str
+
+
+@dataclass(frozen=True)
+class Rescale:
+    """Division by one stored, untrained number: the deviation of the input over the photos.
+
+    Features of VGG16 have deviations of tens; the usual learning rates are for inputs near one.
+    """
+
+    name: str
+    stage: str
+
+
+@dataclass(frozen=True)
+class Dense:
+    """Every output is a weighted sum of every input, plus a bias."""
+
+    name: str
+    stage: str
+    units_in: int
+    units_out: int
+    activation: Literal["relu", "none"]
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """In training, each unit is zero with probability `rate`, the others grow to make up for it."""
+
+    name: str
+    stage: str
+    rate: float
+
+
+Layer = Conv | MaxPool | GlobalAveragePool | Flatten | Rescale | Dense | Dropout
+
+
+def tensor_shapes(layer: Layer) -> dict[str, Shape]:
+    """What a layer stores: the shape of each tensor, kernels HWIO or (in, out)."""
+    match layer:
+        case Conv():
+            kernel = (3, 3, layer.channels_in, layer.channels_out)
+            return {"kernel": kernel, "bias": (layer.channels_out,)}
+        case Dense():
+            kernel = (layer.units_in, layer.units_out)
+            return {"kernel": kernel, "bias": (layer.units_out,)}
+        case Rescale():
+            return {"scale": ()}
+        case MaxPool() | GlobalAveragePool() | Flatten() | Dropout():
+            return {}
+        case _:
+            assert_never(layer)
+
+
+def output_shape(layer: Layer, shape: Shape) -> Shape:
+    """What a layer makes of one photo's `shape`, which has no batch axis.
+
+    Raises:
+        OptionError: the layer cannot take that shape.
+    """
+    match layer, shape:
+        case Conv(), (height, width, channels) if channels == layer.channels_in:
+            return height, width, layer.channels_out
+        case MaxPool(), (height, width, channels) if height >= 2 and width >= 2:
+            return height // 2, width // 2, channels
+        case GlobalAveragePool(), (_, _, channels):
+            return (channels,)
+        case Flatten(), (_, _, _):
+            return (prod(shape),)
+        case Dense(), (units,) if units == layer.units_in:
+            return (layer.units_out,)
+        case ((Rescale() | Dropout()), _):
+            return shape
+    raise OptionError(f"{layer.name} ({kind(layer)}) cannot take an input of shape {shape}")
+
+
+def kind(layer: Layer) -> str:
+    """What a layer is, in words for a person."""
+    match layer:
+        case Conv():
+            return f"3×3 convolution of {layer.channels_in} channels, ReLU"
+        case MaxPool():
+            return "2×2 max pooling"
+        case GlobalAveragePool():
+            return "average over all positions"
+        case Flatten():
+            return "flatten"
+        case Rescale():
+            return "division by the deviation"
+        case Dense():
+            relu = ", ReLU" if layer.activation == "relu" else ""
+            return f"fully connected to {layer.units_in} units{relu}"
+        case Dropout():
+            return f"dropout of {layer.rate:g}"
+        case _:
+            assert_never(layer)

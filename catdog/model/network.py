@@ -1,0 +1,173 @@
+"""A network made from any contiguous slice of a table of layers, in Flax NNX.
+
+The frozen prefix is `Network(table[:k])`, the trainable suffix `Network(table[k:])`; run one after
+the other, they are `Network(table)`. There is no softmax: the last layer gives logits.
+
+For `jax.jit`, split the network into its structure and its arrays, and put it together inside:
+
+    graphdef, state = nnx.split(network)
+    logits_bc = nnx.merge(graphdef, state)(x, deterministic=False, key=key)
+
+The state holds `nnx.Param` (what an optimizer moves) and `Constant` (what it does not), and never
+random numbers: dropout takes its key with each call.
+"""
+
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import assert_never
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jax.typing import ArrayLike, DTypeLike
+
+from catdog.model.convolution import convolve3x3, max_pool2x2
+from catdog.model.layers import (
+    Conv,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAveragePool,
+    Layer,
+    MaxPool,
+    Rescale,
+    Shape,
+    tensor_shapes,
+)
+
+
+class Constant(nnx.Variable):
+    """A number that belongs to the network and is saved with it, but is never trained."""
+
+
+class Weights(nnx.Module):
+    """The kernel and bias of a convolution or a dense layer, float32, initialised as Keras does."""
+
+    def __init__(self, shapes: Mapping[str, Shape], rngs: nnx.Rngs | None):
+        if rngs is None:
+            kernel, bias = (jax.ShapeDtypeStruct(shapes[part], jnp.float32) for part in ("kernel", "bias"))
+        else:
+            glorot = nnx.initializers.glorot_uniform()
+            kernel = glorot(rngs.params(), shapes["kernel"], jnp.float32)
+            bias = jnp.zeros(shapes["bias"], jnp.float32)
+        self.kernel = nnx.Param(kernel)
+        self.bias = nnx.Param(bias)
+
+
+class Scale(nnx.Module):
+    """What a Rescale layer divides by; one, until somebody measures it."""
+
+    def __init__(self) -> None:
+        self.scale = Constant(jnp.ones((), jnp.float32))
+
+
+class Network(nnx.Module):
+    """The layers of a table, one after the other.
+
+    What a layer stores is found by the layer's name, so that the paths in the state are those of
+    the weights files: `block1_conv1/kernel`, `predictions/bias`.
+
+    Args:
+        layers: any contiguous slice of a table; no name twice.
+        rngs: where the initial kernels come from. None leaves kernels and biases without values,
+            for `load_into` to set: drawing them takes seconds.
+        dtype: of the activations, float32 or bfloat16. What is stored is float32 in any case, and
+            so are the logits, from the product that they come from on.
+    """
+
+    def __init__(self, layers: Sequence[Layer], *, rngs: nnx.Rngs | None, dtype: DTypeLike = jnp.float32):
+        self.layers = tuple(layers)
+        self.dtype = jnp.dtype(dtype)
+        for layer in self.layers:
+            if hasattr(self, layer.name):
+                raise ValueError(f"two layers cannot both be called {layer.name!r}")
+            match layer:
+                case Conv() | Dense():
+                    setattr(self, layer.name, Weights(tensor_shapes(layer), rngs))
+                case Rescale():
+                    setattr(self, layer.name, Scale())
+                case MaxPool() | GlobalAveragePool() | Flatten() | Dropout():
+                    setattr(self, layer.name, None)
+                case _:
+                    assert_never(layer)
+
+    def __call__(
+        self,
+        x: jax.Array,
+        *,
+        deterministic: bool,
+        key: jax.Array | None = None,
+        start: int = 0,
+        stop: int | None = None,
+    ) -> jax.Array:
+        """What `layers[start:stop]` make of `x`.
+
+        Args:
+            x: what the layer `start` takes, with a batch axis before it: preprocessed photos
+                (batch, height, width, 3), or features.
+            deterministic: dropout does nothing. Otherwise it needs a key.
+            key: a typed key (`jax.random.key`). Each dropout layer derives its own from it by its
+                name, so the units that are dropped do not depend on where the table was cut.
+
+        Returns:
+            Logits (batch, classes) in float32 where the slice ends with the network, else the
+            activations of the layer `stop` - 1 in the network's dtype.
+        """
+        x = x.astype(self.dtype)
+        for layer in self.layers[start:stop]:
+            x = self._apply(layer, x, None if deterministic else key, deterministic)
+        return x
+
+    def _apply(self, layer: Layer, x: jax.Array, key: jax.Array | None, deterministic: bool) -> jax.Array:
+        stored = getattr(self, layer.name)
+        match layer:
+            case Conv():
+                return nnx.relu(convolve3x3(x, stored.kernel[...], stored.bias[...]))
+            case MaxPool():
+                return max_pool2x2(x)
+            case GlobalAveragePool():
+                return jnp.mean(x, axis=(1, 2))
+            case Flatten():
+                return x.reshape(x.shape[0], -1)
+            case Rescale():
+                return (x.astype(jnp.float32) / stored.scale[...]).astype(x.dtype)
+            case Dense(activation="relu"):
+                kernel, bias = stored.kernel[...], stored.bias[...]
+                return nnx.relu(x @ kernel.astype(x.dtype) + bias.astype(x.dtype))
+            case Dense():
+                # A loss is steep in its logits, and the product is small: float32 to the last bit,
+                # where a GPU would otherwise round the factors to TF32.
+                x = x.astype(jnp.float32)
+                highest = jax.lax.Precision.HIGHEST
+                return jnp.matmul(x, stored.kernel[...], precision=highest) + stored.bias[...]
+            case Dropout():
+                if deterministic:
+                    return x
+                if key is None:
+                    raise ValueError(f"{layer.name} needs a key, or deterministic=True")
+                return _dropout(x, layer, key)
+            case _:
+                assert_never(layer)
+
+    def variables(self) -> dict[str, nnx.Variable]:
+        """What the network stores, by path: `{"block1_conv1/kernel": …}`."""
+        return {
+            f"{layer.name}/{part}": getattr(getattr(self, layer.name), part)
+            for layer in self.layers
+            for part in tensor_shapes(layer)
+        }
+
+    def assign(self, tensors: Mapping[str, ArrayLike]) -> None:
+        """Set everything that the network stores, as float32; `load_into` checks first."""
+        for path, variable in self.variables().items():
+            # astype copies, since on CPU jax may go on sharing the memory of a numpy array. It is
+            # numpy's, since jax would compile a conversion for each shape.
+            variable.set_value(jnp.asarray(np.asarray(tensors[path]).astype(np.float32)))
+
+
+def _dropout(x: jax.Array, layer: Dropout, key: jax.Array) -> jax.Array:
+    """Inverted dropout: the expectation of the result is `x`."""
+    keep = 1 - layer.rate
+    key = jax.random.fold_in(key, zlib.crc32(layer.name.encode()))
+    return jnp.where(jax.random.bernoulli(key, keep, x.shape), x / keep, jnp.zeros_like(x))

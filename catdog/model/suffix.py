@@ -1,0 +1,135 @@
+"""The trainable suffix as pure functions over its parameters: what training, evaluation and prediction share.
+
+Parameters travel as a flat dict, `predictions/kernel` → array: the names in model.safetensors.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from catdog.config import Output
+from catdog.errors import RunError
+from catdog.model import outputs
+from catdog.model.layers import GlobalAveragePool, Layer, Rescale, tensor_shapes
+from catdog.model.network import Constant, Network
+from catdog.model.preprocess import preprocess
+
+Tensors = dict[str, jax.Array]
+
+
+class Suffix:
+    """The layers from the freeze boundary on.
+
+    Its tensors are of two kinds: `params`, which the optimizer moves, and `constants`, which are set once.
+
+    Attributes:
+        layers: its layers.
+        output: how it answers.
+        condensed: how many of its first layers are done once for a photo, not once an epoch: those that hold
+            nothing and shrink the features (the average pool).
+    """
+
+    def __init__(self, layers: Sequence[Layer], output: Output, *, preprocessing: str, dtype: str):
+        self.layers = tuple(layers)
+        self.output: Output = output
+        self.condensed = int(isinstance(self.layers[0], GlobalAveragePool))
+        self._preprocessing = preprocessing
+        self._dtype = jnp.dtype(dtype)
+
+    def initial(self, seed: int) -> tuple[Tensors, Tensors]:
+        """Fresh (params, constants) for a seed."""
+        network = Network(self.layers, rngs=nnx.Rngs(seed), dtype=self._dtype)
+        _, params, constants = nnx.split(network, nnx.Param, Constant)
+        return _flat(params), _flat(constants)
+
+    def from_tensors(self, tensors: Mapping[str, np.ndarray]) -> tuple[Tensors, Tensors]:
+        """(params, constants) from a file's tensors.
+
+        Raises:
+            RunError: a tensor is missing, unknown or wrongly shaped; all are listed, with both shapes.
+        """
+        shapes = {
+            f"{layer.name}/{part}": shape
+            for layer in self.layers
+            for part, shape in tensor_shapes(layer).items()
+        }
+        problems = [
+            f"{name} {shapes.get(name, 'unknown')} here, {_shape_of(tensors, name)} in the file"
+            for name in sorted(shapes.keys() | tensors.keys())
+            if name not in shapes or name not in tensors or tensors[name].shape != shapes[name]
+        ]
+        if problems:
+            raise RunError("the saved tensors do not fit this architecture: " + "; ".join(problems))
+        constants = {f"{layer.name}/scale" for layer in self.layers if isinstance(layer, Rescale)}
+        arrays = {name: jnp.asarray(tensors[name], jnp.float32) for name in shapes}
+        return (
+            {name: array for name, array in arrays.items() if name not in constants},
+            {name: array for name, array in arrays.items() if name in constants},
+        )
+
+    @partial(jax.jit, static_argnums=0)
+    def condense(self, features: jax.Array) -> jax.Array:
+        """Apply the condensed layers to a batch (b, h, w, c) of features; float32."""
+        first = Network(self.layers[: self.condensed], rngs=nnx.Rngs(0))
+        return first(features, deterministic=True)
+
+    def logits(
+        self,
+        params: Tensors,
+        constants: Tensors,
+        condensed: jax.Array,
+        *,
+        key: jax.Array | None = None,
+        until: int | None = None,
+    ) -> jax.Array:
+        """Logits (b, k) float32 of condensed features.
+
+        Args:
+            key: a typed key for dropout, in training; None switches dropout off.
+            until: stop before this layer and return its input instead.
+        """
+        network = self._network(params | constants)
+        if condensed.dtype == jnp.uint8:  # nothing is frozen: the features are the photos
+            images = preprocess(condensed, self._preprocessing, self._dtype)
+        else:
+            images = condensed.astype(self._dtype)
+        return network(images, deterministic=key is None, key=key, start=self.condensed, stop=until)
+
+    @partial(jax.jit, static_argnums=0)
+    def answers(self, params: Tensors, constants: Tensors, condensed: jax.Array) -> jax.Array:
+        """Logits (b, k), dropout off, compiled."""
+        return self.logits(params, constants, condensed)
+
+    def calibrated(self, params: Tensors, constants: Tensors, condensed: jax.Array) -> Tensors:
+        """`constants` with each Rescale set to the standard deviation of its input over these photos."""
+        for position, layer in enumerate(self.layers):
+            if isinstance(layer, Rescale):
+                inputs = jax.jit(partial(self.logits, until=position))(params, constants, condensed)
+                deviation = jnp.std(inputs.astype(jnp.float32))
+                deviation = jnp.where(deviation > 0, deviation, 1.0)
+                constants = constants | {f"{layer.name}/scale": deviation}
+        return constants
+
+    def losses(self, logits_bk: jax.Array, labels_b: jax.Array) -> jax.Array:
+        """See `outputs.photo_losses`."""
+        return outputs.photo_losses(logits_bk, labels_b, self.output)
+
+    def _network(self, tensors: Tensors) -> Network:
+        abstract = nnx.eval_shape(lambda: Network(self.layers, rngs=nnx.Rngs(0), dtype=self._dtype))
+        graphdef, state = nnx.split(abstract)
+        filled = [
+            (path, leaf.replace(tensors["/".join(map(str, path))])) for path, leaf in nnx.to_flat_state(state)
+        ]
+        return nnx.merge(graphdef, nnx.from_flat_state(filled))
+
+
+def _flat(state: nnx.State) -> Tensors:
+    return {"/".join(map(str, path)): leaf[...] for path, leaf in nnx.to_flat_state(state)}
+
+
+def _shape_of(tensors: Mapping[str, np.ndarray], name: str) -> object:
+    return tensors[name].shape if name in tensors else "missing"

@@ -1,0 +1,275 @@
+"""The run folder: what one training leaves behind. Written, read and checked here, without JAX.
+
+    config.json        options, versions, digests of photos and weights
+    model.safetensors  the suffix of the best epoch; a `SavedModel` in its header
+    history.jsonl      one line an epoch
+    split.json         which photo (content digest) was on which side
+    skipped.jsonl      what could not be read, and why
+    resume/state.safetensors   parameters, optimizer state, step and epoch after the last epoch
+
+Every file is replaced whole, so a killed training leaves the last good state.
+"""
+
+import json
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from catdog import durable
+from catdog.config import Decoding, Head, JsonRecord, TrainOptions
+from catdog.errors import OptionError, RunError
+
+# safetensors writes several metadata keys in a random order; one key keeps the file's bytes repeatable.
+METADATA_KEY = "catdog"
+
+
+@dataclass(frozen=True)
+class RunConfig(JsonRecord):
+    """config.json: what makes the run repeatable."""
+
+    options: TrainOptions
+    classes: tuple[str, ...]
+    data_digest: str  # of every photo's content, class and side
+    prefix_digest: str  # of the frozen prefix's weights
+    preprocessing: str
+    versions: dict[str, str]  # catdog, Python, JAX, Flax, Optax, NumPy, Pillow
+    device: str
+    created: str  # ISO 8601, UTC
+
+
+@dataclass(frozen=True)
+class SavedModel(JsonRecord):
+    """What the header of model.safetensors says: all that is needed, beside the weights, to answer."""
+
+    classes: tuple[str, ...]
+    head: Head
+    unfreeze: str
+    weights: str
+    preprocessing: str
+    prefix_digest: str
+    decoding: Decoding
+    epoch: int  # the epoch whose parameters these are, from 1
+
+
+@dataclass(frozen=True)
+class EpochRecord(JsonRecord):
+    """One line of history.jsonl. Losses in nats a photo, accuracies as shares."""
+
+    epoch: int
+    seconds: float
+    loss: float
+    acc: float
+    val_loss: float
+    val_acc: float
+
+
+@dataclass(frozen=True)
+class SkippedRecord(JsonRecord):
+    """One line of skipped.jsonl."""
+
+    path: str
+    reason: str
+
+
+class Run:
+    """One run folder on disk."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    @property
+    def model_path(self) -> Path:
+        """Where the best epoch's parameters are."""
+        return self.folder / "model.safetensors"
+
+    @property
+    def _state_path(self) -> Path:
+        return self.folder / "resume" / "state.safetensors"
+
+    @cached_property
+    def config(self) -> RunConfig:
+        """config.json.
+
+        Raises:
+            RunError: it is missing or does not hold what it should.
+        """
+        path = self.folder / "config.json"
+        try:
+            return RunConfig.from_json(json.loads(path.read_bytes()))
+        except (OSError, ValueError, AttributeError, OptionError) as error:
+            raise RunError(f"expected a run's options in {path}: {_reason(error)}") from error
+
+    def write_config(self, config: RunConfig) -> None:
+        """Replace config.json."""
+        durable.write_json(self.folder / "config.json", config.to_json())
+        self.__dict__["config"] = config
+
+    def history(self) -> list[EpochRecord]:
+        """The epochs so far; empty before the first has ended."""
+        return [EpochRecord.from_json(line) for line in self._read_lines("history.jsonl")]
+
+    def write_history(self, records: list[EpochRecord]) -> None:
+        """Replace history.jsonl."""
+        durable.write_json_lines(self.folder / "history.jsonl", [record.to_json() for record in records])
+
+    def skipped(self) -> list[SkippedRecord]:
+        """The photos that could not be read."""
+        return [SkippedRecord.from_json(line) for line in self._read_lines("skipped.jsonl")]
+
+    def write_skipped(self, records: list[SkippedRecord]) -> None:
+        """Replace skipped.jsonl."""
+        durable.write_json_lines(self.folder / "skipped.jsonl", [record.to_json() for record in records])
+
+    def split(self) -> dict[str, set[str]]:
+        """Side (`train`, `valid`) → content digests of the photos there."""
+        path = self.folder / "split.json"
+        try:
+            return {side: set(digests) for side, digests in json.loads(path.read_bytes()).items()}
+        except (OSError, ValueError, AttributeError, TypeError) as error:
+            raise RunError(f"expected the sides of the photos in {path}: {_reason(error)}") from error
+
+    def write_split(self, sides: dict[str, list[str]]) -> None:
+        """Replace split.json by side → content digests."""
+        durable.write_json(self.folder / "split.json", sides)
+
+    def write_model(self, tensors: dict[str, np.ndarray], saved: SavedModel) -> None:
+        """Replace model.safetensors. The same arguments give the same bytes."""
+        _write_tensors(self.model_path, tensors, saved.to_json())
+
+    def read_model(self) -> tuple[dict[str, np.ndarray], SavedModel]:
+        """The tensors of model.safetensors by name, and its header.
+
+        Raises:
+            RunError: it is missing or damaged.
+        """
+        if not self.model_path.exists():
+            raise RunError(
+                f"expected a trained model in {self.folder}, found none: its training has not finished "
+                f"an epoch. Go on with: catdog train --resume {self.folder}"
+            )
+        tensors, header = _read_tensors(self.model_path)
+        try:
+            return tensors, SavedModel.from_json(header)
+        except OptionError as error:
+            raise RunError(f"the header of {self.model_path} does not fit: {error}") from error
+
+    def write_state(self, tensors: dict[str, np.ndarray], progress: dict[str, Any]) -> None:
+        """Replace the state that `--resume` starts from."""
+        self._state_path.parent.mkdir(exist_ok=True)
+        _write_tensors(self._state_path, tensors, progress)
+
+    def read_state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+        """What `write_state` wrote, or None where no epoch has ended."""
+        return _read_tensors(self._state_path) if self._state_path.exists() else None
+
+    def _read_lines(self, name: str) -> list[Any]:
+        path = self.folder / name
+        try:
+            return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError) as error:
+            raise RunError(f"expected one JSON object a line in {path}: {_reason(error)}") from error
+
+
+def create_run(runs_dir: Path, name: str | None, config: RunConfig) -> Run:
+    """A new run folder that holds its config.json from the first moment it is visible.
+
+    Args:
+        name: the folder's name; None takes that of the data folder, numbered if it is taken.
+
+    Raises:
+        RunError: the name is taken or is no name, or `runs_dir` cannot be written.
+    """
+    chosen = name or _free_name(runs_dir, Path(config.options.data).name)
+    if Path(chosen).name != chosen or chosen.startswith("."):
+        raise RunError(
+            f"expected a plain folder name for the run, found {chosen!r}. Give another --name; "
+            "--runs-dir says where runs are kept."
+        )
+    target = runs_dir / chosen
+    if target.exists():
+        raise RunError(
+            f"{target} exists already. Give another --name, or go on with: catdog train --resume {target}"
+        )
+    try:
+        runs_dir.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(dir=runs_dir, prefix=f".{chosen}."))
+        try:
+            staging.chmod(0o755)
+            Run(staging).write_config(config)
+            staging.rename(target)
+        except BaseException:
+            shutil.rmtree(staging, ignore_errors=True)
+            raise
+    except OSError as error:
+        raise RunError(
+            f"expected to make the run folder {target}: {_reason(error)}. Name another place with --runs-dir."
+        ) from error
+    return Run(target)
+
+
+def open_run(path: Path) -> Run:
+    """The run at `path`: its folder, or a file in it.
+
+    Raises:
+        RunError: there is none, or its config.json is damaged.
+    """
+    folder = path.parent if path.is_file() else path
+    if not (folder / "config.json").is_file():
+        raise RunError(
+            f"expected a run folder at {path} (with config.json and model.safetensors), found "
+            f"{'none there' if folder.exists() else 'nothing'}. `catdog train DATA` makes one under runs/."
+        )
+    run = Run(folder)
+    _ = run.config
+    return run
+
+
+def newest_run(runs_dir: Path) -> Run:
+    """The run below `runs_dir` whose model was written last.
+
+    Raises:
+        RunError: there is none with a model.
+    """
+    models = [path for path in runs_dir.glob("*/model.safetensors") if path.is_file()]
+    if not models:
+        raise RunError(
+            f"expected a trained run under {runs_dir}, found none. Train one with `catdog train DATA`, "
+            "or name one with --model."
+        )
+    return open_run(max(models, key=lambda path: path.stat().st_mtime_ns).parent)
+
+
+def _free_name(runs_dir: Path, wish: str) -> str:
+    base = re.sub(r"[^\w-]+", "-", wish).strip("-") or "run"
+    number = 1
+    while (runs_dir / (name := base if number == 1 else f"{base}-{number}")).exists():
+        number += 1
+    return name
+
+
+def _write_tensors(path: Path, tensors: dict[str, np.ndarray], header: dict[str, Any]) -> None:
+    metadata = {METADATA_KEY: json.dumps(header, ensure_ascii=False, sort_keys=True)}
+    durable.write_bytes(path, safetensors.numpy.save(tensors, metadata))
+
+
+def _read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            header = json.loads((file.metadata() or {})[METADATA_KEY])
+            return {name: file.get_tensor(name) for name in file.keys()}, header
+    except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
+        raise RunError(f"expected a file that catdog wrote at {path}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,0 +1,1 @@
+"""Training the suffix on cached features: optimizers, the jitted step, the fit loop, resuming."""

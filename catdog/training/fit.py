@@ -1,0 +1,170 @@
+"""The fit loop: epochs, validation, the best model kept, the state to resume from. Yields; never prints."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from catdog.errors import RunError
+from catdog.features.answer import logits
+from catdog.features.store import Features
+from catdog.model import outputs
+from catdog.model.suffix import Suffix, Tensors
+from catdog.runs import EpochRecord, Run, SavedModel
+from catdog.training.step import Sums, Trainer, TrainState
+
+# Photos that set the Rescale layers: enough for a stable deviation, few enough to be free.
+CALIBRATION_PHOTOS = 1024
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Condensed features and the labels (n,) int32 that belong to them."""
+
+    features: Features
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class _Progress:
+    epoch: int
+    best_epoch: int
+    best_loss: float
+
+
+def start_tensors(
+    suffix: Suffix, train: Examples, *, seed: int, pretrained: dict[str, np.ndarray]
+) -> tuple[Tensors, Tensors]:
+    """(params, constants) before the first step: fresh head, pretrained convolutions, calibrated scale."""
+    params, constants = suffix.initial(seed)
+    params |= {name: jnp.asarray(value, jnp.float32) for name, value in pretrained.items()}
+    count = min(len(train), CALIBRATION_PHOTOS)
+    sample = train.features.gather(np.linspace(0, len(train) - 1, count).astype(np.int64))
+    return params, suffix.calibrated(params, constants, jnp.asarray(sample))
+
+
+def fit(
+    run: Run,
+    trainer: Trainer,
+    suffix: Suffix,
+    train: Examples,
+    valid: Examples,
+    *,
+    start: Callable[[], tuple[Tensors, Tensors]],
+    saved: SavedModel,
+    epochs: int,
+    report: Callable[[int, Sums], None] = lambda *_: None,
+) -> Iterator[EpochRecord]:
+    """Train until `epochs` are done, from where `run` stands; yields each epoch once it is on disk.
+
+    Args:
+        start: gives (params, constants) where the run has no state yet.
+        saved: the header for model.safetensors; its epoch is replaced.
+        report: called with (epoch, sums) within an epoch.
+
+    Raises:
+        RunError: the run's state does not fit, or the loss is no longer a number.
+    """
+    state, constants, progress = _resume(run, trainer, suffix) or _begin(run, trainer, start)
+    history = run.history()[: progress.epoch]
+    for epoch in range(progress.epoch + 1, epochs + 1):
+        began = time.monotonic()
+        state, sums = trainer.epoch(
+            state,
+            constants,
+            train.features,
+            train.labels,
+            epoch=epoch,
+            report=lambda sums, epoch=epoch: report(epoch, sums),
+        )
+        val_loss, val_acc = validate(suffix, state.params, constants, valid)
+        loss, acc = sums.loss / sums.photos, sums.right / sums.photos
+        if not math.isfinite(loss + val_loss):
+            raise RunError(
+                f"the loss of epoch {epoch} is no longer a number: the steps are too large. Start a new "
+                "run with a smaller --lr, or another --optimizer."
+            )
+        record = EpochRecord(epoch, time.monotonic() - began, loss, acc, val_loss, val_acc)
+        history.append(record)
+        run.write_history(history)
+        if val_loss < progress.best_loss:
+            progress = _Progress(epoch, epoch, val_loss)
+            header = SavedModel.from_json(saved.to_json() | {"epoch": epoch})
+            run.write_model(_to_host(state.params | constants), header)
+        progress = _Progress(epoch, progress.best_epoch, progress.best_loss)
+        _write_state(run, state, constants, progress)
+        yield record
+
+
+def validate(suffix: Suffix, params: Tensors, constants: Tensors, examples: Examples) -> tuple[float, float]:
+    """Mean loss in nats and share of right answers, dropout off."""
+    answers = jnp.asarray(logits(suffix, params, constants, examples.features))
+    labels = jnp.asarray(examples.labels)
+    losses = np.asarray(suffix.losses(answers, labels), np.float64)
+    right = np.asarray(outputs.is_right(answers, labels, suffix.output))
+    return float(losses.mean()), float(right.mean())
+
+
+def _begin(
+    run: Run, trainer: Trainer, start: Callable[[], tuple[Tensors, Tensors]]
+) -> tuple[TrainState, Tensors, _Progress]:
+    params, constants = start()
+    return trainer.initial(params), constants, _Progress(0, 0, math.inf)
+
+
+def _resume(run: Run, trainer: Trainer, suffix: Suffix) -> tuple[TrainState, Tensors, _Progress] | None:
+    read = run.read_state()
+    if read is None:
+        return None
+    tensors, progress = read
+    parts: dict[str, dict[str, np.ndarray]] = {"tensors": {}, "optimizer": {}, "step": {}}
+    for name, value in tensors.items():
+        kind, _, rest = name.partition("/")
+        parts.setdefault(kind, {})[rest] = value
+    params, constants = suffix.from_tensors(parts["tensors"])
+    state = trainer.initial(params)
+    optimizer = _restore(state.optimizer, parts["optimizer"], run)
+    step = _restore(state.step, parts["step"], run)
+    return state._replace(optimizer=optimizer, step=step), constants, _Progress(**progress)
+
+
+def _write_state(run: Run, state: TrainState, constants: Tensors, progress: _Progress) -> None:
+    tensors = {f"tensors/{name}": value for name, value in (state.params | constants).items()}
+    for kind, tree in (("optimizer", state.optimizer), ("step", state.step)):
+        for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]:
+            tensors[f"{kind}/{jax.tree_util.keystr(path)}"] = leaf
+    run.write_state(
+        _to_host(tensors),
+        {
+            "epoch": progress.epoch,
+            "best_epoch": progress.best_epoch,
+            "best_loss": progress.best_loss,
+        },
+    )
+
+
+def _restore(template: Any, tensors: dict[str, np.ndarray], run: Run) -> Any:
+    """`template` with its leaves replaced by the tensors of the same path, on the same devices."""
+
+    def one(path: Any, leaf: jax.Array) -> jax.Array:
+        value = tensors.get(jax.tree_util.keystr(path))
+        if value is None or value.shape != leaf.shape or value.dtype != leaf.dtype:
+            raise RunError(
+                f"the state in {run.folder}/resume does not fit this version of Optax "
+                f"({jax.tree_util.keystr(path)}). Use the version in its config.json, or start a new run."
+            )
+        return jax.device_put(value, leaf.sharding)
+
+    return jax.tree_util.tree_map_with_path(one, template)
+
+
+def _to_host(tensors: Tensors) -> dict[str, np.ndarray]:
+    return {name: np.asarray(value) for name, value in sorted(tensors.items())}

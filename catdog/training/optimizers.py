@@ -1,0 +1,193 @@
+"""The optimizers by name: one table from name to Optax call, default rate, and what it does.
+
+The order is that of the family tree: each entry improves on its `parent`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from catdog.errors import OptionError
+
+if TYPE_CHECKING:
+    import optax
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """One member of the family.
+
+    Attributes:
+        parent: whose weakness it mends; None for the root.
+        learning_rate: default for `--lr`.
+        sentence: what it does, for people.
+        build: learning rate → the Optax transformation.
+        whole_epoch: one step an epoch, on the gradient of all training photos.
+    """
+
+    name: str
+    parent: str | None
+    year: int
+    learning_rate: float
+    sentence: str
+    build: "Callable[[float], optax.GradientTransformation]"
+    whole_epoch: bool = False
+
+
+# Optax is imported when an optimizer is built: `--help` and `inspect --optimizers` only read the table.
+def _sgd(rate: float) -> "optax.GradientTransformation":
+    import optax
+
+    return optax.sgd(rate)
+
+
+def _momentum(rate: float) -> "optax.GradientTransformation":
+    import optax
+
+    return optax.sgd(rate, momentum=0.9)
+
+
+def _nag(rate: float) -> "optax.GradientTransformation":
+    import optax
+
+    return optax.sgd(rate, momentum=0.9, nesterov=True)
+
+
+def _from_optax(name: str) -> "Callable[[float], optax.GradientTransformation]":
+    def build(rate: float) -> "optax.GradientTransformation":
+        import optax
+
+        return getattr(optax, name)(rate)
+
+    return build
+
+
+def _muon(rate: float) -> "optax.GradientTransformation":
+    import jax
+    import optax.contrib
+
+    def matrix_axes(params: "optax.Params") -> "optax.Params":
+        # A convolution's kernel is the matrix (height · width · channels in) × channels out.
+        def axes(leaf: jax.Array) -> optax.contrib.MuonDimensionNumbers | None:
+            if leaf.ndim < 2:
+                return None
+            return optax.contrib.MuonDimensionNumbers(tuple(range(leaf.ndim - 1)), leaf.ndim - 1)
+
+        return jax.tree.map(axes, params)
+
+    return optax.contrib.muon(rate, muon_weight_dimension_numbers=matrix_axes)
+
+
+OPTIMIZERS: dict[str, Optimizer] = {
+    optimizer.name: optimizer
+    for optimizer in (
+        Optimizer(
+            "gd",
+            None,
+            1847,
+            0.5,
+            "Gradient descent: looks at every photo, then takes one careful step downhill.",
+            _sgd,
+            whole_epoch=True,
+        ),
+        Optimizer(
+            "sgd",
+            "gd",
+            1951,
+            0.05,
+            "Stochastic gradient descent: looks at one batch, steps at once, and so gets there sooner.",
+            _sgd,
+        ),
+        Optimizer(
+            "momentum",
+            "sgd",
+            1964,
+            0.01,
+            "Keeps rolling in the direction of the past steps, like a ball, through small bumps.",
+            _momentum,
+        ),
+        Optimizer(
+            "nag",
+            "momentum",
+            1983,
+            0.01,
+            "Nesterov's accelerated gradient: rolls first, then corrects with the slope found there.",
+            _nag,
+        ),
+        Optimizer(
+            "adagrad",
+            "sgd",
+            2011,
+            0.01,
+            "Gives each weight its own step: small where it has moved much, large where it has not.",
+            _from_optax("adagrad"),
+        ),
+        Optimizer(
+            "rmsprop",
+            "adagrad",
+            2012,
+            0.001,
+            "Adagrad that forgets old slopes, so that its steps do not shrink for ever.",
+            _from_optax("rmsprop"),
+        ),
+        Optimizer(
+            "adadelta",
+            "adagrad",
+            2012,
+            1.0,
+            "Also forgets old slopes, and sets the size of a step by the size of the past ones.",
+            _from_optax("adadelta"),
+        ),
+        Optimizer(
+            "adam",
+            "rmsprop",
+            2014,
+            0.001,
+            "RMSProp with Momentum: direction from the past steps, size for each weight alone.",
+            _from_optax("adam"),
+        ),
+        Optimizer(
+            "nadam",
+            "adam",
+            2016,
+            0.001,
+            "Adam that looks ahead as Nesterov's method does.",
+            _from_optax("nadam"),
+        ),
+        Optimizer(
+            "adamw",
+            "adam",
+            2017,
+            0.001,
+            "Adam that also pulls every weight a little towards zero, apart from the slope.",
+            _from_optax("adamw"),
+        ),
+        Optimizer(
+            "lamb",
+            "adamw",
+            2019,
+            0.001,
+            "AdamW with a step in proportion to each layer's weights, made for very large batches.",
+            _from_optax("lamb"),
+        ),
+        Optimizer(
+            "muon",
+            "momentum",
+            2024,
+            0.001,
+            "Momentum whose step on a weight matrix is made orthogonal: no direction is left behind.",
+            _muon,
+        ),
+    )
+}
+
+
+def find_optimizer(name: str) -> Optimizer:
+    """The table's entry.
+
+    Raises:
+        OptionError: there is none of that name.
+    """
+    if name not in OPTIMIZERS:
+        raise OptionError(f"expected an optimizer among {', '.join(OPTIMIZERS)}; found {name!r}")
+    return OPTIMIZERS[name]

@@ -1,0 +1,134 @@
+"""From options to everything that `fit` needs: weights, features of both sides, suffix, trainer."""
+
+import importlib.metadata
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from catdog import __version__, devices
+from catdog.config import TrainOptions
+from catdog.data import Skipped, require_trainable
+from catdog.features.answer import condense, make_suffix
+from catdog.features.extract import extract
+from catdog.features.prefix import Prefix
+from catdog.features.progress import Progress
+from catdog.model.suffix import Suffix, Tensors
+from catdog.runs import RunConfig, SavedModel
+from catdog.training.fit import Examples, start_tensors
+from catdog.training.optimizers import find_optimizer
+from catdog.training.photos import Photos, raise_if_skipped
+from catdog.training.step import Trainer
+
+_RECORDED = ("jax", "jaxlib", "flax", "optax", "numpy", "pillow")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training, ready to start."""
+
+    suffix: Suffix
+    trainer: Trainer
+    train: Examples
+    valid: Examples
+    skipped: tuple[Skipped, ...]
+    damaged_shards: int
+    start: Callable[[], tuple[Tensors, Tensors]]
+    saved: SavedModel
+
+
+def run_config(options: TrainOptions, photos: Photos, prefix: Prefix) -> RunConfig:
+    """What config.json is to say of this training."""
+    versions = {name: importlib.metadata.version(name) for name in _RECORDED}
+    return RunConfig(
+        options=options,
+        classes=photos.classes,
+        data_digest=photos.digest,
+        prefix_digest=prefix.digest,
+        preprocessing=prefix.preprocessing,
+        versions={"catdog": __version__, "python": platform.python_version(), **versions},
+        device=devices.describe(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def prepare(
+    options: TrainOptions,
+    photos: Photos,
+    prefix: Prefix,
+    *,
+    cache_root: Path,
+    workers: int,
+    report: Callable[[Progress], None] = lambda _: None,
+) -> Job:
+    """Compute or look up the features of both sides, and make everything else that `fit` takes.
+
+    Raises:
+        DataError: too few photos are left without those that cannot be decoded; or there are such, and
+            `options.strict`.
+        OptionError: the options do not go together.
+        CacheError: the cache cannot be written.
+    """
+    suffix = make_suffix(prefix, options.head, len(photos.classes), size=options.decoding.size)
+    optimizer = find_optimizer(options.optimizer)
+    both = extract(
+        [*photos.train.paths, *photos.valid.paths],
+        prefix,
+        options.decoding,
+        cache_root=cache_root,
+        workers=workers,
+        digests=dict(
+            zip(
+                (*photos.train.paths, *photos.valid.paths),
+                (*photos.train.digests, *photos.valid.digests),
+                strict=True,
+            )
+        ),
+        report=report,
+    )
+    if options.strict:
+        raise_if_skipped(both.skipped)
+    count = len(photos.train)
+    train_photos = [photo for photo in both.photos if photo < count]
+    valid_photos = [photo - count for photo in both.photos if photo >= count]
+    train, valid = photos.train.select(train_photos), photos.valid.select(valid_photos)
+    require_trainable(train.photos(photos.classes), valid.photos(photos.classes), Path(options.data))
+    assert both.features is not None  # there are photos: require_trainable has counted them
+    condensed = condense(suffix, both.features)
+    rows = range(len(both.photos))
+    train_examples = Examples(condensed.select(rows[: len(train)]), train.labels)
+    trainer = Trainer(
+        suffix,
+        optimizer,
+        learning_rate=options.learning_rate,
+        batch_size=options.batch_size,
+        photos=len(train),
+        seed=options.seed,
+    )
+    return Job(
+        suffix=suffix,
+        trainer=trainer,
+        train=train_examples,
+        valid=Examples(condensed.select(rows[len(train) :]), valid.labels),
+        skipped=(*photos.skipped, *both.skipped),
+        damaged_shards=both.damaged_shards,
+        start=partial(
+            start_tensors,
+            suffix,
+            train_examples,
+            seed=options.seed,
+            pretrained=prefix.thawed_tensors,
+        ),
+        saved=SavedModel(
+            classes=photos.classes,
+            head=options.head,
+            unfreeze=options.unfreeze,
+            weights=options.weights,
+            preprocessing=prefix.preprocessing,
+            prefix_digest=prefix.digest,
+            decoding=options.decoding,
+            epoch=0,
+        ),
+    )

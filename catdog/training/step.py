@@ -1,0 +1,161 @@
+"""One epoch over condensed features: shuffled, in chunks of batches, each chunk one call to the device.
+
+A chunk holds as many batches as fit a fixed number of bytes: with pooled features a whole epoch is one
+call, with wide ones they stream from the memory map. The last batch is padded and masked, so that one
+program serves every chunk and every photo counts once.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, NamedTuple, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from catdog import devices
+from catdog.features.store import Features
+from catdog.model import outputs
+from catdog.model.suffix import Suffix, Tensors
+from catdog.training.optimizers import Optimizer
+
+_CHUNK_BYTES = 64 * 2**20
+
+
+class TrainState(NamedTuple):
+    """What an epoch starts from and what it leaves; a pytree of arrays."""
+
+    params: Tensors
+    optimizer: Any
+    step: jax.Array  # optimizer steps so far, () int32
+
+
+class Sums(NamedTuple):
+    """Over the photos seen so far in an epoch, with dropout on, as the lecture's log has it."""
+
+    loss: float
+    right: float
+    photos: int
+
+
+class Trainer:
+    """The jitted epoch for one suffix, one optimizer and one number of training photos."""
+
+    def __init__(
+        self,
+        suffix: Suffix,
+        optimizer: Optimizer,
+        *,
+        learning_rate: float,
+        batch_size: int,
+        photos: int,
+        seed: int,
+    ):
+        multiple = devices.batch_multiple()
+        self._suffix = suffix
+        self._batch_size = batch_size
+        self._padded = -(-batch_size // multiple) * multiple
+        self._photos = photos
+        self._seed = seed
+        self._mesh = devices.data_mesh()
+        self._steps = -(-photos // batch_size)
+        self._transformation = optimizer.build(learning_rate)
+        self._whole_epoch = optimizer.whole_epoch
+        if self._whole_epoch:
+            # The mean over batches of (sum of losses / mean batch size) is the mean over all photos.
+            self._transformation = optax.MultiSteps(
+                self._transformation, self._steps
+            ).gradient_transformation()
+
+    def initial(self, params: Tensors) -> TrainState:
+        """The state before the first step."""
+        state = TrainState(params, self._transformation.init(params), jnp.zeros((), jnp.int32))
+        return devices.replicate(self._mesh, state)
+
+    def epoch(
+        self,
+        state: TrainState,
+        constants: Tensors,
+        condensed: Features,
+        labels: np.ndarray,
+        *,
+        epoch: int,
+        report: Callable[[Sums], None],
+    ) -> tuple[TrainState, Sums]:
+        """Show every photo once, in an order that depends on the seed and the epoch alone.
+
+        `state` is donated: use the one that comes back.
+        """
+        order = np.random.default_rng([self._seed, epoch]).permutation(self._photos)
+        key = jax.random.key(self._seed)
+        sums = Sums(0.0, 0.0, 0)
+        waiting = None
+        for rows, mask in self._chunks(order, condensed):
+            chunk = (condensed.gather(rows), labels[rows], mask)
+            on_device = [devices.put_batch(self._mesh, part, batch_axis=1) for part in chunk]
+            state, totals = self._run(state, constants, key, *on_device)
+            if waiting is not None:  # read a chunk's sums only when the next one is on its way
+                report(sums := _add(sums, waiting))
+            waiting = totals
+        if waiting is not None:
+            report(sums := _add(sums, waiting))
+        return state, sums
+
+    def _chunks(self, order: np.ndarray, condensed: Features) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """(rows, mask), each (batches a chunk, batch): which photo is where, and which places count."""
+        padding = self._steps * self._batch_size - len(order)
+        rows = np.concatenate([order, np.zeros(padding, order.dtype)])
+        mask = np.arange(len(rows)) < len(order)
+        shape = (self._steps, self._batch_size)
+        extra = ((0, 0), (0, self._padded - self._batch_size))
+        rows, mask = np.pad(rows.reshape(shape), extra), np.pad(mask.reshape(shape), extra)
+        row_bytes = condensed.nbytes // len(condensed)
+        chunks = -(-self._steps * self._padded * row_bytes // _CHUNK_BYTES)
+        size = -(-self._steps // min(chunks, self._steps))
+        for start in range(0, self._steps, size):
+            missing = ((0, max(start + size - self._steps, 0)), (0, 0))
+            part = slice(start, start + size)
+            yield np.pad(rows[part], missing), np.pad(mask[part], missing)
+
+    @partial(jax.jit, static_argnums=0, donate_argnums=1)
+    def _run(
+        self,
+        state: TrainState,
+        constants: Tensors,
+        key: jax.Array,
+        features_kb: jax.Array,
+        labels_kb: jax.Array,
+        mask_kb: jax.Array,
+    ) -> tuple[TrainState, jax.Array]:
+        """The batches of a chunk, one after another. Returns the state and (loss, right, photos) sums."""
+
+        def update(state: TrainState, features: jax.Array, labels: jax.Array, mask: jax.Array):
+            def objective(params: Tensors) -> tuple[jax.Array, jax.Array]:
+                logits = self._suffix.logits(
+                    params, constants, features, key=jax.random.fold_in(key, state.step)
+                )
+                loss = jnp.sum(self._suffix.losses(logits, labels) * mask)
+                right = jnp.sum(outputs.is_right(logits, labels, self._suffix.output) * mask)
+                photos = jnp.sum(mask.astype(jnp.float32))
+                per = self._photos / self._steps if self._whole_epoch else photos
+                return loss / per, jnp.stack([loss, right, photos])
+
+            gradients, sums = jax.grad(objective, has_aux=True)(state.params)
+            updates, optimizer = self._transformation.update(gradients, state.optimizer, state.params)
+            params = optax.apply_updates(state.params, updates)
+            return TrainState(cast(Tensors, params), optimizer, state.step + 1), sums
+
+        def body(state: TrainState, batch: tuple[jax.Array, jax.Array, jax.Array]):
+            # A chunk's last batches may be all padding: they must not move the optimizer's averages.
+            return jax.lax.cond(
+                jnp.any(batch[2]), update, lambda state, *_: (state, jnp.zeros(3)), state, *batch
+            )
+
+        state, sums = jax.lax.scan(body, state, (features_kb, labels_kb, mask_kb))
+        return state, jnp.sum(sums, axis=0)
+
+
+def _add(sums: Sums, totals: jax.Array) -> Sums:
+    loss, right, photos = np.asarray(totals, np.float64)
+    return Sums(sums.loss + loss, sums.right + right, sums.photos + round(photos))
