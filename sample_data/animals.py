@@ -18,7 +18,7 @@ SHINE: Colour = (255, 255, 255)
 GLINT: Colour = (170, 166, 168)
 BELL: Colour = (240, 204, 84)
 
-CANVAS = 1400  # pixels along one side of the sprite's canvas
+CANVAS = 1600  # pixels along one side of the sprite's canvas
 UNIT = 250  # pixels to one unit of length
 
 

@@ -158,7 +158,7 @@ def draw_picture(kind: str, split: str, number: int) -> Image.Image:
         tilt=scene.uniform(-0.3, 0.3),
         profile=scene.random() < 0.6,
         collar=soft_colour(scene, 0.5, 0.8) if scene.random() < 0.4 else None,
-        open_mouth=own.random() < (0.7 if kind == "dog" else 0.4),
+        open_mouth=own.random() < (0.8 if kind == "dog" else 0.4),
         narrow_pupils=own.random() < 0.5,
         iris=own.choice(IRISES[kind]),
     )

@@ -1,6 +1,6 @@
 """Many photos, decoded or probed in threads, in the order they were given."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,7 @@ class Decoded:
 
 def decoded(
     paths: Iterable[Path], decoding: Decoding, *, workers: int, ahead: int = AHEAD
-) -> Iterator[Decoded]:
+) -> Generator[Decoded, None, None]:
     """Decode each photo, in `workers` threads, and yield them in the order of `paths`.
 
     At most `ahead` decoded photos wait for the consumer. An unreadable photo is yielded with its

@@ -4,7 +4,7 @@ Threads suffice, because decoding and hashing both let go of the interpreter loc
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
@@ -21,7 +21,7 @@ def ordered_map(
     *,
     workers: int,
     ahead: int = AHEAD,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Yield `function(item)` for each item, in the items' order, computed by `workers` threads.
 
     At most `ahead` results (at least one a worker) exist beside the one that the consumer holds, so

@@ -68,11 +68,11 @@ class Features:
     def gather(self, photos: np.ndarray) -> np.ndarray:
         """A copy of the tensors of `photos`, any shape of indices; shape `photos.shape + self.shape`."""
         if len(self._blocks) == 1:
-            return np.asarray(self._blocks[0][self._row_of[photos]])
+            return np.take(self._blocks[0], self._row_of[photos], axis=0)
         flat = photos.reshape(-1)
         out = np.empty((len(flat), *self.shape), self.dtype)
         for place, photo in enumerate(flat):
-            out[place] = self._blocks[self._block_of[photo]][self._row_of[photo]]
+            out[place] = self._blocks[int(self._block_of[photo])][self._row_of[photo]]
         return out.reshape(*photos.shape, *self.shape)
 
 

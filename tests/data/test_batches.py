@@ -57,7 +57,7 @@ def test_stopping_early_ends_the_threads(photo_paths: list[Path]):
     stream = decoded(photo_paths, DECODING, workers=2)
     assert isinstance(next(stream), Decoded)
     assert our_threads()
-    stream.close()  # type: ignore[attr-defined]
+    stream.close()
     assert our_threads() == []
 
 
@@ -111,7 +111,7 @@ def test_a_hundred_thousand_paths_are_taken_one_by_one():
         assert tracemalloc.get_traced_memory()[1] < 1 << 20
     finally:
         tracemalloc.stop()
-        stream.close()  # type: ignore[attr-defined]
+        stream.close()
     assert furthest_ahead <= 52
 
 

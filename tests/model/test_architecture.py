@@ -57,9 +57,7 @@ def test_every_kind_of_layer_has_words_of_its_own() -> None:
     layers = vgg16() + head(Head(), 2)
     # Channels and units tell convolutions apart; the words in front of the first number do not.
     kinds = {type(fact.layer): fact.kind for fact in describe(vgg16())}
-    kinds |= {
-        type(fact.layer): fact.kind for fact in describe(head(Head(), 2), input_shape=(7, 7, 512))
-    }
+    kinds |= {type(fact.layer): fact.kind for fact in describe(head(Head(), 2), input_shape=(7, 7, 512))}
     assert kinds.keys() == {type(layer) for layer in layers}
     assert len(set(kinds.values())) == len(kinds)
 
@@ -73,9 +71,7 @@ def test_a_linear_head_counts_only_what_is_trained() -> None:
 @pytest.mark.parametrize(
     ("side", "culprit"), [(300, "fc1"), (31, "block5_pool")], ids=["too large", "too small"]
 )
-def test_a_photo_of_the_wrong_size_is_refused_where_it_stops_fitting(
-    side: int, culprit: str
-) -> None:
+def test_a_photo_of_the_wrong_size_is_refused_where_it_stops_fitting(side: int, culprit: str) -> None:
     with pytest.raises(OptionError, match=rf"^{culprit} \(.*\) cannot take an input of shape \("):
         describe(vgg16(), input_shape=(side, side, 3))
 

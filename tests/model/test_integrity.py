@@ -53,9 +53,7 @@ def test_without_a_memo_it_is_hashed_each_time(file: Path, hashed: list[str]) ->
     assert hashed == [file.name] * 2
 
 
-def test_another_content_is_refused_and_not_remembered(
-    file: Path, memo_dir: Path, hashed: list[str]
-) -> None:
+def test_another_content_is_refused_and_not_remembered(file: Path, memo_dir: Path, hashed: list[str]) -> None:
     file.write_bytes(b"!" + CONTENT)
     for _ in range(2):
         with pytest.raises(WeightsError, match=f"is damaged: expected the SHA-256 {SHA256}, found"):
@@ -79,12 +77,8 @@ def test_another_expectation_is_checked_anew(file: Path, memo_dir: Path, hashed:
         require_sha256(file, "0" * 64, memo_dir=memo_dir)
 
 
-@pytest.mark.parametrize(
-    "damage", [b"", b"{", b"\xff\xfe\x00", b"[1]", b"null", b'{"%s": 3}'], ids=repr
-)
-def test_a_damaged_memo_is_replaced(
-    damage: bytes, file: Path, memo_dir: Path, hashed: list[str]
-) -> None:
+@pytest.mark.parametrize("damage", [b"", b"{", b"\xff\xfe\x00", b"[1]", b"null", b'{"%s": 3}'], ids=repr)
+def test_a_damaged_memo_is_replaced(damage: bytes, file: Path, memo_dir: Path, hashed: list[str]) -> None:
     memo_dir.mkdir(parents=True)
     memo = memo_dir / MEMO_NAME
     memo.write_bytes(damage.replace(b"%s", str(file).encode()))

@@ -69,13 +69,16 @@ class Twins:
 
 
 def twins(keras: ModuleType, side: int, classes: int) -> Twins:
-    theirs = keras.applications.VGG16(
-        weights=None,
-        include_top=True,
-        input_shape=(side, side, 3),
-        classes=classes,
-        classifier_activation=None,
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        # Drawing kernels that are replaced at once takes most of a minute.
+        patch.setattr(keras.initializers.GlorotUniform, "__call__", keras.initializers.Zeros.__call__)
+        theirs = keras.applications.VGG16(
+            weights=None,
+            include_top=True,
+            input_shape=(side, side, 3),
+            classes=classes,
+            classifier_activation=None,
+        )
     ours = Network(vgg16_at(side, classes), rngs=None)
     tensors = random_tensors(ours.layers)
     load_into(ours, tensors)
@@ -135,27 +138,26 @@ def test_the_gradient_of_the_first_kernel_is_that_of_keras(small: Twins) -> None
     trained = [variable.value for variable in small.theirs.trainable_variables]
 
     @jax.jit
-    def their_gradient(first_kernel: jax.Array) -> jax.Array:
+    def their_gradient(trained: list[jax.Array], photos_bhwc: jax.Array) -> jax.Array:
         def loss(first_kernel: jax.Array) -> jax.Array:
-            values = [first_kernel, *trained[1:]]
-            logits_bc, _ = small.theirs.stateless_call(values, [], small.their_photos_bhwc)
+            logits_bc, _ = small.theirs.stateless_call([first_kernel, *trained[1:]], [], photos_bhwc)
             return jnp.mean(logits_bc**2)
 
-        return jax.grad(loss)(first_kernel)
+        return jax.grad(loss)(trained[0])
 
     graphdef, state = nnx.split(small.ours)
 
     @jax.jit
-    def our_gradient(state: nnx.State) -> nnx.State:
+    def our_gradient(state: nnx.State, photos_bhwc: jax.Array) -> nnx.State:
         def loss(state: nnx.State) -> jax.Array:
-            logits_bc = nnx.merge(graphdef, state)(small.our_photos_bhwc, deterministic=True)
+            logits_bc = nnx.merge(graphdef, state)(photos_bhwc, deterministic=True)
             return jnp.mean(logits_bc**2)
 
         return jax.grad(loss)(state)
 
     assert small.theirs.trainable_variables[0].path == "block1_conv1/kernel"
-    expected = their_gradient(trained[0])
-    found = our_gradient(state)["block1_conv1"]["kernel"][...]
+    expected = their_gradient(trained, jnp.asarray(small.their_photos_bhwc))
+    found = our_gradient(state, small.our_photos_bhwc)["block1_conv1"]["kernel"][...]
     assert relative_error(found, expected) < 1e-4
 
 

@@ -43,9 +43,7 @@ def test_prefix_then_suffix_is_the_whole_network(
     np.testing.assert_array_equal(composed, expected)
 
 
-def test_start_and_stop_cut_where_slices_of_the_table_do(
-    small_table: Table, photos_bhwc: jax.Array
-) -> None:
+def test_start_and_stop_cut_where_slices_of_the_table_do(small_table: Table, photos_bhwc: jax.Array) -> None:
     whole = Network(small_table, rngs=nnx.Rngs(0))
     expected = whole(photos_bhwc, deterministic=True)
     for cut in range(len(small_table) + 1):
@@ -118,16 +116,12 @@ def test_a_gradient_reaches_every_parameter_and_no_constant(
 
         return jax.grad(loss)(parameters)
 
-    found = {
-        "/".join(map(str, path)): v[...] for path, v in nnx.to_flat_state(gradient(parameters))
-    }
+    found = {"/".join(map(str, path)): v[...] for path, v in nnx.to_flat_state(gradient(parameters))}
     assert found.keys() == network.variables().keys() - {"rescale/scale"}
     assert all(jnp.any(value != 0) for value in found.values())
 
 
-def test_bfloat16_activations_give_float32_logits(
-    small_table: Table, photos_bhwc: jax.Array
-) -> None:
+def test_bfloat16_activations_give_float32_logits(small_table: Table, photos_bhwc: jax.Array) -> None:
     exact = Network(small_table, rngs=nnx.Rngs(0))
     rounded = Network(small_table, rngs=nnx.Rngs(0), dtype=jnp.bfloat16)
     logits_bc = rounded(photos_bhwc, deterministic=True)

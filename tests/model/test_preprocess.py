@@ -30,9 +30,7 @@ def test_torch_keeps_the_channels_and_standardises() -> None:
 
 @pytest.mark.peer
 @pytest.mark.parametrize("kind", list(Preprocessing))
-def test_keras_gives_the_same(
-    kind: Preprocessing, photos_bhwc: np.ndarray, keras: ModuleType
-) -> None:
+def test_keras_gives_the_same(kind: Preprocessing, photos_bhwc: np.ndarray, keras: ModuleType) -> None:
     preprocess_keras = keras.applications.imagenet_utils.preprocess_input
     expected = preprocess_keras(photos_bhwc.astype(np.float32), mode=kind.value)
     found = jax.jit(preprocess, static_argnums=1)(photos_bhwc, kind)

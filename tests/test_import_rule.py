@@ -1,0 +1,100 @@
+"""The rooms of the package and which of them may import which."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import catdog
+
+PACKAGE = Path(catdog.__file__).parent
+
+# Room → rooms of catdog that it may import. The first part of a module's path below `catdog` is its room.
+_BASE = {"errors", "config", "durable"}
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    "config": {"errors"},
+    "durable": set(),
+    "devices": _BASE,
+    "runs": _BASE,
+    "data": _BASE,
+    "model": _BASE,
+    "features": _BASE | {"data", "model", "devices"},
+    "training": _BASE | {"data", "model", "features", "runs", "devices"},
+    "analysis": _BASE | {"data", "model", "features", "runs", "devices"},
+}
+ANYTHING = {"cli", "__main__", "__init__"}
+
+# Third-party package → the only rooms that may import it.
+ONLY = {
+    "PIL": {"data"},
+    "click": {"cli"},
+    "rich": {"cli"},
+    "platformdirs": {"cli"},
+    "flax": {"model", "features"},
+    "jax": {"model", "features", "training", "analysis", "devices"},
+    "optax": {"model", "training"},
+}
+
+
+def _modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def _room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def _imports(path: Path) -> set[str]:
+    """Full names of all modules that the file imports, anywhere in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("path", _modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_room_imports_only_what_it_may(path: Path) -> None:
+    room = _room(path)
+    for name in _imports(path):
+        top, _, rest = name.partition(".")
+        if top == "catdog":
+            target = rest.partition(".")[0]
+            if target != "__version__" and room not in ANYTHING:
+                assert target in ALLOWED[room] | {room}, f"{room} may not import {name}"
+        elif top in ONLY:
+            assert room in ONLY[top], f"{room} may not import {name}"
+
+
+def test_every_room_is_known() -> None:
+    assert {_room(path) for path in _modules()} == ALLOWED.keys() | ANYTHING
+
+
+def test_modules_are_short_and_have_a_docstring() -> None:
+    for path in _modules():
+        text = path.read_text("utf-8")
+        assert len(text.splitlines()) <= 400, f"{path} is two modules"
+        assert ast.get_docstring(ast.parse(text)), f"{path} does not say what it is"
+        assert path.stem not in {"utils", "helpers", "common", "manager"}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import catdog",
+        "from catdog.cli import run; run(['--help'])",
+        "from catdog.cli import run; run(['train', '--help'])",
+        "from catdog.cli import run; run(['inspect', '--optimizers'])",
+        "from catdog.cli import run; run(['inspect', '--layers'])",
+        "import catdog.runs",
+    ],
+)
+def test_what_computes_nothing_does_not_import_jax(statement: str) -> None:
+    check = f"{statement}\nimport sys\nassert not {{'jax', 'flax', 'optax'}} & sys.modules.keys()"
+    subprocess.run([sys.executable, "-W", "error", "-c", check], check=True, capture_output=True)
