@@ -36,12 +36,13 @@ def largest(y_nk: jax.Array) -> jax.Array:
     return jnp.max(y_nk, axis=-1)
 
 
-IN_NUMPY = {
+Reduction = Callable[[jax.Array], jax.Array]
+
+IN_NUMPY: dict[Reduction, Callable[[np.ndarray], np.ndarray]] = {
     squares: lambda y_nk: np.sum(y_nk**2, axis=-1),
     total: lambda y_nk: np.sum(y_nk, axis=-1),
     largest: lambda y_nk: np.max(y_nk, axis=-1),
 }
-Reduction = Callable[[jax.Array], jax.Array]
 
 
 def rows_at_once(x_nk: jax.Array, matrix_kk: jax.Array, reduction: Reduction) -> jax.Array:
@@ -51,7 +52,7 @@ def rows_at_once(x_nk: jax.Array, matrix_kk: jax.Array, reduction: Reduction) ->
 
 def row_by_row(x_nk: jax.Array, matrix_kk: jax.Array, reduction: Reduction) -> jax.Array:
     """As the issue does it."""
-    return jax.vmap(lambda x_k: reduction(matrix_kk.T @ x_k))(x_nk)
+    return jax.vmap(lambda x_k: reduction(matrix_kk @ x_k))(x_nk)
 
 
 WRONG_BEFORE = pytest.mark.xfail(
@@ -83,7 +84,8 @@ def test_a_jitted_product_and_reduction_is_right_in_every_row(
     with jax.enable_x64(dtype is np.float64), jax.default_device(jax.devices("cpu")[0]):
         for rows in ROWS:
             x_nk = random.integers(-3, 4, (rows, columns)).astype(dtype)
-            y_nk = x_nk.astype(np.float64) @ matrix_kk.astype(np.float64)
+            factor_kk = matrix_kk if product is rows_at_once else matrix_kk.T
+            y_nk = x_nk.astype(np.float64) @ factor_kk.astype(np.float64)
             found = product_then_reduction(x_nk, matrix_kk, reduction=reduction)
             assert found.dtype == dtype
             np.testing.assert_array_equal(found, IN_NUMPY[reduction](y_nk), f"{rows} rows")

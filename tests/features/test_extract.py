@@ -1,0 +1,160 @@
+"""Features of photo files: the same with and without the cache, computed once a photo, bad files listed."""
+
+from dataclasses import replace
+from pathlib import Path
+from shutil import copy, copytree, move
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from PIL import Image
+
+from catdog.config import Decoding
+from catdog.data import decode
+from catdog.features.extract import Extraction, extract
+from catdog.features.prefix import Prefix
+from catdog.features.progress import Progress
+from catdog.model import weights
+from catdog.model.architecture import CONVOLUTIONS
+from catdog.model.network import Network
+from catdog.model.preprocess import preprocess
+
+SMALL = Decoding(size=64)
+
+
+@pytest.fixture(scope="module")
+def prefix() -> Prefix:
+    return Prefix("builtin", unfreeze="head", memo_dir=None)
+
+
+@pytest.fixture
+def photos(shapes: Path, tmp_path: Path) -> Path:
+    """A copy that may be changed: 16 pictures."""
+    return copytree(shapes / "valid", tmp_path / "photos")
+
+
+def _computed(
+    folder: Path, prefix: Prefix, cache: Path, decoding: Decoding = SMALL
+) -> tuple[Extraction, int]:
+    """The extraction of all files below `folder`, and how many photos were computed for it."""
+    steps: list[Progress] = []
+    found = extract(
+        sorted(path for path in folder.rglob("*") if path.is_file() or path.is_symlink()),
+        prefix,
+        decoding,
+        cache_root=cache,
+        workers=2,
+        report=steps.append,
+    )
+    counted = [step.done for step in steps if step.stage == "features"]
+    return found, max(counted, default=0)
+
+
+def _rows(found: Extraction) -> np.ndarray:
+    assert found.features is not None
+    return found.features.gather(np.arange(len(found.features)))
+
+
+def test_equals_the_network_on_the_decoded_photos(
+    photos: Path, prefix: Prefix, tmp_path: Path
+) -> None:
+    found, computed = _computed(photos, prefix, tmp_path / "cache")
+    assert computed == 16
+    network = Network(CONVOLUTIONS, rngs=nnx.Rngs(0))
+    source = weights.find_weights("builtin")
+    weights.load_into(network, weights.read_tensors(source, CONVOLUTIONS))
+    pixels = np.stack([decode(path, SMALL) for path in sorted(photos.rglob("*.png"))])
+    expected = network(preprocess(jnp.asarray(pixels), "caffe"), deterministic=True)
+    rows = _rows(found)
+    assert rows.shape == (16, 2, 2, 512)
+    assert rows.dtype == np.float16
+    scale = float(jnp.abs(expected).max())
+    np.testing.assert_allclose(rows, expected, atol=1e-3 * scale, rtol=2e-3)
+
+
+def test_a_second_time_nothing_is_computed(photos: Path, prefix: Prefix, tmp_path: Path) -> None:
+    first, _ = _computed(photos, prefix, tmp_path / "cache")
+    second, computed = _computed(photos, prefix, tmp_path / "cache")
+    assert computed == 0
+    np.testing.assert_array_equal(_rows(first), _rows(second))
+    assert first.digests == second.digests
+
+
+def test_moved_renamed_and_copied_photos_are_found(
+    photos: Path, prefix: Prefix, tmp_path: Path
+) -> None:
+    _computed(photos, prefix, tmp_path / "cache")
+    elsewhere = tmp_path / "elsewhere"
+    move(photos, elsewhere)
+    for number, path in enumerate(sorted(elsewhere.rglob("*.png"))):
+        path.rename(path.with_name(f"renamed {number}.png"))
+    copy(next(elsewhere.rglob("*.png")), elsewhere / "copy.png")
+    found, computed = _computed(elsewhere, prefix, tmp_path / "cache")
+    assert computed == 0
+    assert len(found.photos) == 17
+
+
+def test_an_added_photo_costs_only_itself(photos: Path, prefix: Prefix, tmp_path: Path) -> None:
+    before, _ = _computed(photos, prefix, tmp_path / "cache")
+    Image.new("RGB", (80, 60), "teal").save(photos / "circles" / "a new one.png")
+    after, computed = _computed(photos, prefix, tmp_path / "cache")
+    assert computed == 1
+    by_digest = dict(zip(after.digests, _rows(after), strict=True))
+    for digest, row in zip(before.digests, _rows(before), strict=True):
+        np.testing.assert_array_equal(by_digest[digest], row)
+
+
+def test_another_decoding_is_computed_anew(photos: Path, prefix: Prefix, tmp_path: Path) -> None:
+    _computed(photos, prefix, tmp_path / "cache")
+    _, computed = _computed(photos, prefix, tmp_path / "cache", replace(SMALL, resize="pad"))
+    assert computed == 16
+
+
+def test_features_do_not_depend_on_the_company(
+    photos: Path, prefix: Prefix, tmp_path: Path
+) -> None:
+    together, _ = _computed(photos, prefix, tmp_path / "one")
+    paths = sorted(photos.rglob("*.png"))
+    for path in paths[:3]:
+        alone = extract([path], prefix, SMALL, cache_root=tmp_path / path.stem, workers=1)
+        row = _rows(together)[paths.index(path)]
+        np.testing.assert_allclose(_rows(alone)[0], row, rtol=2e-3, atol=1e-2)
+
+
+def test_bad_files_are_listed_and_the_others_computed(
+    photos: Path, prefix: Prefix, tmp_path: Path
+) -> None:
+    good = next(photos.rglob("*.png"))
+    (photos / "empty.png").write_bytes(b"")
+    (photos / "text.jpg").write_text("no photo")
+    (photos / "cut.png").write_bytes(good.read_bytes()[:-200])
+    (photos / "dangling.jpg").symlink_to(tmp_path / "nothing")
+    found, computed = _computed(photos, prefix, tmp_path / "cache")
+    reasons = {one.path.name: one.reason for one in found.skipped}
+    assert reasons.keys() == {"empty.png", "text.jpg", "cut.png", "dangling.jpg"}
+    assert all(reasons.values())
+    assert len(found.photos) == len(found.digests) == computed == 16
+    again, computed = _computed(photos, prefix, tmp_path / "cache")
+    assert computed == 0
+    assert again.skipped == found.skipped
+
+
+def test_only_bad_files(tmp_path: Path, prefix: Prefix) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "text.jpg").write_text("no photo")
+    found, computed = _computed(tmp_path / "photos", prefix, tmp_path / "cache")
+    assert (found.features, found.photos, computed) == (None, (), 0)
+    assert len(found.skipped) == 1
+
+
+def test_nothing_frozen_means_the_photos_themselves(photos: Path, tmp_path: Path) -> None:
+    everything = Prefix("builtin", unfreeze="all", memo_dir=None)
+    found, _ = _computed(photos, everything, tmp_path / "cache")
+    expected = np.stack([decode(path, SMALL) for path in sorted(photos.rglob("*.png"))])
+    np.testing.assert_array_equal(_rows(found), expected)
+
+
+@pytest.mark.parametrize(("photos", "batch"), [(1, 1), (2, 2), (3, 4), (8, 8), (10_000, 8)])
+def test_batches_have_few_sizes(prefix: Prefix, photos: int, batch: int) -> None:
+    assert prefix.batch_size(photos) == batch
