@@ -57,10 +57,11 @@ def describe() -> str:
 
 
 def data_mesh() -> "Mesh":
-    """All devices along one axis, `data`."""
+    """All devices along one axis, `data`; the compiler decides how intermediate arrays lie on it."""
     import jax
+    from jax.sharding import AxisType
 
-    return jax.make_mesh((jax.device_count(),), ("data",))
+    return jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
 
 
 def batch_multiple() -> int:

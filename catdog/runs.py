@@ -170,6 +170,11 @@ class Run:
         """What `write_state` wrote, or None where no epoch has ended."""
         return _read_tensors(self._state_path) if self._state_path.exists() else None
 
+    def discard_if_untrained(self) -> None:
+        """Delete the folder if no epoch has ended in it: there is nothing to keep."""
+        if not self._state_path.exists() and not self.model_path.exists():
+            shutil.rmtree(self.folder, ignore_errors=True)
+
     def _read_lines(self, name: str) -> list[Any]:
         path = self.folder / name
         try:

@@ -68,7 +68,7 @@ def command(
     rows = _worst(chosen, answers, labels, losses, classifier.classes, worst)
     skipped = [{"path": str(one.path), "reason": one.reason} for one in (*chosen.skipped, *answers.skipped)]
     for remark in chosen.remarks:
-        look.warn(remark)
+        look.note(remark)
     if as_json:
         extra = {"model": str(run.folder), "worst": rows, "skipped": skipped}
         click.echo(json.dumps(report.to_json() | extra, indent=2, ensure_ascii=False))

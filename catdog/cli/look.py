@@ -54,6 +54,11 @@ def tell(line: str) -> None:
     err.print(Text(line), soft_wrap=True)
 
 
+def note(sentence: str) -> None:
+    """One line on stderr that may be skipped over."""
+    tell(f"note: {sentence}")
+
+
 def warn(sentence: str) -> None:
     """One line on stderr that asks to be read."""
     err.print(Text(f"warning: {sentence}", style="yellow"), soft_wrap=True)

@@ -11,13 +11,14 @@ from catdog.cli import look
 from catdog.cli.options import Places, cache_options, places, runs_dir_option
 from catdog.config import HEADS, OUTPUTS, RESIZES, Decoding, Head, TrainOptions
 from catdog.data import Skipped
-from catdog.errors import OptionError, RunError
+from catdog.errors import CatdogError, OptionError, RunError
 from catdog.model.architecture import ALL, CONVOLUTIONS, stages
 from catdog.runs import EpochRecord, Run, SkippedRecord, create_run, open_run
 from catdog.training.optimizers import OPTIMIZERS, find_optimizer
 
 if TYPE_CHECKING:
     from catdog.features.prefix import Prefix
+    from catdog.model.suffix import Suffix
     from catdog.training.photos import Photos
 
 # Chosen on 1,600 + 400 photos of dogs and cats with several seeds: the table is in the README.
@@ -168,6 +169,7 @@ def command(
     DATA is one folder a class (DATA/cats/*.jpg, DATA/dogs/*.jpg), or train/ and valid/ folders of such, or
     files named after their class (cat.0.jpg, dog.0.jpg). Photos are only read.
     """
+    from catdog.features.answer import make_suffix
     from catdog.features.prefix import Prefix
     from catdog.training.photos import find_photos
 
@@ -184,10 +186,15 @@ def command(
         for side in (photos.train, photos.valid):
             look.say(f"Found {len(side)} images belonging to {len(photos.classes)} classes.")
         for remark in photos.remarks:
-            look.warn(remark)
+            look.note(remark)
+        # Before anything is made: options that do not fit these classes are refused here.
+        suffix = make_suffix(prefix, options.head, len(photos.classes), size=options.decoding.size)
         run = _begin(run, runs_dir, name, options, photos, prefix)
         try:
-            _train(run, options, photos, prefix, where, workers)
+            _train(run, options, photos, prefix, suffix, where, workers)
+        except CatdogError:
+            run.discard_if_untrained()
+            raise
         except KeyboardInterrupt:
             done = len(run.history())
             look.tell(
@@ -297,14 +304,20 @@ def _difference(run: Run, photos: "Photos") -> str:
 
 
 def _train(
-    run: Run, options: TrainOptions, photos: "Photos", prefix: "Prefix", where: Places, workers: int
+    run: Run,
+    options: TrainOptions,
+    photos: "Photos",
+    prefix: "Prefix",
+    suffix: "Suffix",
+    where: Places,
+    workers: int,
 ) -> None:
     from catdog.training.fit import fit
     from catdog.training.prepare import prepare
     from catdog.training.step import Sums
 
     with look.FeatureBar() as bar:
-        job = prepare(options, photos, prefix, cache_root=where.features, workers=workers, report=bar)
+        job = prepare(options, photos, prefix, suffix, cache_root=where.features, workers=workers, report=bar)
     _tell_skipped(run, job.skipped)
     if job.damaged_shards:
         look.warn(f"{job.damaged_shards} damaged files of the feature cache were replaced")
@@ -322,7 +335,7 @@ def _train(
         epochs = fit(
             run,
             job.trainer,
-            job.suffix,
+            suffix,
             job.train,
             job.valid,
             start=job.start,

@@ -11,7 +11,7 @@ from pathlib import Path
 from catdog import __version__, devices
 from catdog.config import TrainOptions
 from catdog.data import Skipped, require_trainable
-from catdog.features.answer import condense, make_suffix
+from catdog.features.answer import condense
 from catdog.features.extract import extract
 from catdog.features.prefix import Prefix
 from catdog.features.progress import Progress
@@ -29,7 +29,6 @@ _RECORDED = ("jax", "jaxlib", "flax", "optax", "numpy", "pillow")
 class Job:
     """A training, ready to start."""
 
-    suffix: Suffix
     trainer: Trainer
     train: Examples
     valid: Examples
@@ -58,6 +57,7 @@ def prepare(
     options: TrainOptions,
     photos: Photos,
     prefix: Prefix,
+    suffix: Suffix,
     *,
     cache_root: Path,
     workers: int,
@@ -68,10 +68,8 @@ def prepare(
     Raises:
         DataError: too few photos are left without those that cannot be decoded; or there are such, and
             `options.strict`.
-        OptionError: the options do not go together.
         CacheError: the cache cannot be written.
     """
-    suffix = make_suffix(prefix, options.head, len(photos.classes), size=options.decoding.size)
     optimizer = find_optimizer(options.optimizer)
     both = extract(
         [*photos.train.paths, *photos.valid.paths],
@@ -108,7 +106,6 @@ def prepare(
         seed=options.seed,
     )
     return Job(
-        suffix=suffix,
         trainer=trainer,
         train=train_examples,
         valid=Examples(condensed.select(rows[len(train) :]), valid.labels),

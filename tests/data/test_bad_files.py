@@ -7,7 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from made_photos import (
+from PIL import Image
+
+from catdog.config import Decoding
+from catdog.data import MAX_PIXELS, decode, fingerprint, probe
+from catdog.errors import PhotoError
+from tests.data.made_photos import (
     bmp_claiming,
     encoded,
     gif_claiming,
@@ -16,11 +21,6 @@ from made_photos import (
     png_claiming,
     scene,
 )
-from PIL import Image
-
-from catdog.config import Decoding
-from catdog.data import MAX_PIXELS, decode, fingerprint, probe
-from catdog.errors import PhotoError
 
 DECODING = Decoding()
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_photos import encoded, noise
 
 from catdog.config import Decoding
 from catdog.data import Decoded, decode, decoded, probe_all
 from catdog.data.parallel import ordered_map
+from tests.data.made_photos import encoded, noise
 
 DECODING = Decoding(size=32)
 

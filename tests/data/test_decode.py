@@ -5,7 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_photos import (
+from PIL import Image
+
+from catdog.config import RESIZES, Decoding, Resize
+from catdog.data import PhotoHeader, decode, probe
+from catdog.errors import PhotoError
+from tests.data.made_photos import (
     encoded,
     grey16,
     noise,
@@ -13,11 +18,6 @@ from made_photos import (
     with_adobe_transform,
     without_adobe,
 )
-from PIL import Image
-
-from catdog.config import RESIZES, Decoding, Resize
-from catdog.data import PhotoHeader, decode, probe
-from catdog.errors import PhotoError
 
 DECODING = Decoding()
 ORANGE = (220, 120, 30)

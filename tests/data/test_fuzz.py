@@ -3,12 +3,12 @@
 import random
 
 import pytest
-from made_photos import encoded, noise, scene
 from PIL import Image
 
 from catdog.config import Decoding
 from catdog.data import decode, probe
 from catdog.errors import PhotoError
+from tests.data.made_photos import encoded, noise, scene
 
 DECODING = Decoding(size=32)
 ROUNDS = 120

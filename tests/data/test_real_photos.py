@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from made_photos import DOGSCATS, NO_DOGSCATS
 
 from catdog.config import Decoding
 from catdog.data import decode, decoded, fingerprint, scan, split_by_content, survey
+from tests.data.made_photos import DOGSCATS, NO_DOGSCATS
 
 pytestmark = pytest.mark.skipif(not DOGSCATS.is_dir(), reason=NO_DOGSCATS)
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from made_photos import encoded, noise
 
 from catdog.data import Skipped, scan, survey
+from tests.data.made_photos import encoded, noise
 
 
 @pytest.fixture

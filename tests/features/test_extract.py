@@ -56,9 +56,7 @@ def _rows(found: Extraction) -> np.ndarray:
     return found.features.gather(np.arange(len(found.features)))
 
 
-def test_equals_the_network_on_the_decoded_photos(
-    photos: Path, prefix: Prefix, tmp_path: Path
-) -> None:
+def test_equals_the_network_on_the_decoded_photos(photos: Path, prefix: Prefix, tmp_path: Path) -> None:
     found, computed = _computed(photos, prefix, tmp_path / "cache")
     assert computed == 16
     network = Network(CONVOLUTIONS, rngs=nnx.Rngs(0))
@@ -81,9 +79,7 @@ def test_a_second_time_nothing_is_computed(photos: Path, prefix: Prefix, tmp_pat
     assert first.digests == second.digests
 
 
-def test_moved_renamed_and_copied_photos_are_found(
-    photos: Path, prefix: Prefix, tmp_path: Path
-) -> None:
+def test_moved_renamed_and_copied_photos_are_found(photos: Path, prefix: Prefix, tmp_path: Path) -> None:
     _computed(photos, prefix, tmp_path / "cache")
     elsewhere = tmp_path / "elsewhere"
     move(photos, elsewhere)
@@ -111,9 +107,7 @@ def test_another_decoding_is_computed_anew(photos: Path, prefix: Prefix, tmp_pat
     assert computed == 16
 
 
-def test_features_do_not_depend_on_the_company(
-    photos: Path, prefix: Prefix, tmp_path: Path
-) -> None:
+def test_features_do_not_depend_on_the_company(photos: Path, prefix: Prefix, tmp_path: Path) -> None:
     together, _ = _computed(photos, prefix, tmp_path / "one")
     paths = sorted(photos.rglob("*.png"))
     for path in paths[:3]:
@@ -122,9 +116,7 @@ def test_features_do_not_depend_on_the_company(
         np.testing.assert_allclose(_rows(alone)[0], row, rtol=2e-3, atol=1e-2)
 
 
-def test_bad_files_are_listed_and_the_others_computed(
-    photos: Path, prefix: Prefix, tmp_path: Path
-) -> None:
+def test_bad_files_are_listed_and_the_others_computed(photos: Path, prefix: Prefix, tmp_path: Path) -> None:
     good = next(photos.rglob("*.png"))
     (photos / "empty.png").write_bytes(b"")
     (photos / "text.jpg").write_text("no photo")

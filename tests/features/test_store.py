@@ -109,9 +109,7 @@ def test_nothing_is_created_before_the_first_write(tmp_path: Path) -> None:
 def test_a_damaged_shard_is_noticed_and_replaced(tmp_path: Path, where: str, how: str) -> None:
     _fill(tmp_path, range(4))
     _fill(tmp_path, range(4, 8))
-    index = next(
-        path for path in _indexes(tmp_path) if bytes.fromhex(_digest(2)) in path.read_bytes()
-    )
+    index = next(path for path in _indexes(tmp_path) if bytes.fromhex(_digest(2)) in path.read_bytes())
     tensors = index.with_name(index.name.replace(".index.npy", ".npy"))
     for path in {"tensors": [tensors], "index": [index], "both": [index, tensors]}[where]:
         content = path.read_bytes()
@@ -176,9 +174,7 @@ def test_leftovers_of_a_kill_do_no_harm(tmp_path: Path) -> None:
     assert store.damaged == 0
 
 
-def test_a_shard_is_closed_by_size_and_by_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_shard_is_closed_by_size_and_by_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "_SHARD_BYTES", 3 * 32)
     _fill(tmp_path, range(9))
     assert len(_indexes(tmp_path)) == 3  # of four photos, four, and the one that is left
@@ -203,7 +199,7 @@ def test_a_cache_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:
 _WRITER = """
 import sys
 sys.path.insert(0, sys.argv[3])
-from test_store import _fill
+from tests.features.test_store import _fill
 from pathlib import Path
 from catdog.features import store
 store._SHARD_BYTES = 64
@@ -216,7 +212,7 @@ while True:
 
 
 def _start_writer(root: Path, start: int) -> subprocess.Popen[str]:
-    arguments = [sys.executable, "-c", _WRITER, str(root), str(start), str(Path(__file__).parent)]
+    arguments = [sys.executable, "-c", _WRITER, str(root), str(start), str(Path(__file__).parents[2])]
     writer = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
     assert writer.stdout is not None
     assert writer.stdout.readline() == "go\n"

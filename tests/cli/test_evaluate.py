@@ -1,0 +1,140 @@
+"""`catdog evaluate`: the numbers agree with the run, classes go by name, honest about what was trained on."""
+
+import json
+from pathlib import Path
+from shutil import copy, copytree
+
+import pytest
+
+from catdog.runs import Run
+from tests.cli.conftest import SAMPLE, Cli
+from tests.pictures import draw_pictures
+
+
+@pytest.fixture
+def model(trained: Run) -> tuple[str, str]:
+    return ("--model", str(trained.folder))
+
+
+def test_json_agrees_with_the_history_and_with_itself(cli: Cli, trained: Run, model: tuple[str, str]) -> None:
+    result = cli("evaluate", "--json", *model)
+    assert result.status == 0
+    report = json.loads(result.out)
+    best = min(trained.history(), key=lambda record: record.val_loss)
+    assert report["count"] == 24
+    assert report["accuracy"] == pytest.approx(best.val_acc)
+    assert report["loss"] == pytest.approx(best.val_loss, rel=1e-5)
+    low, high = report["accuracy_interval"]
+    assert 0 <= low < report["accuracy"] <= high <= 1
+    assert report["classes"] == ["cats", "dogs"]
+    assert [sum(row) for row in report["confusion"]] == [12, 12]
+    right = sum(report["confusion"][i][i] for i in range(2))
+    assert report["accuracy"] == right / 24
+    assert [one["label"] for one in report["per_class"]] == ["cats", "dogs"]
+    losses = [one["loss"] for one in report["worst"]]
+    assert losses == sorted(losses, reverse=True)
+
+
+def test_predict_and_evaluate_agree(cli: Cli, model: tuple[str, str]) -> None:
+    report = json.loads(cli("evaluate", "--json", *model).out)
+    rows = json.loads(cli("predict", SAMPLE / "valid", "--format", "json", *model).out)
+    right = sum(Path(row["path"]).parent.name == row["label"] for row in rows)
+    assert right == report["right"]
+
+
+def test_text_for_people(cli: Cli, model: tuple[str, str]) -> None:
+    result = cli("evaluate", SAMPLE, *model)
+    assert result.status == 0
+    for words in ("loss: ", "acc: ", "95 %", "precision", "recall", "F1", "said cats", "largest loss"):
+        assert words in result.out
+    assert result.err == ""
+
+
+def test_classes_go_by_name_and_strangers_are_left_out(
+    cli: Cli, model: tuple[str, str], tmp_path: Path
+) -> None:
+    data = tmp_path / "data" / "valid"
+    # `aardvarks` sorts before the classes of the run, and `dogs` is alone: positions would be wrong.
+    copytree(SAMPLE / "valid" / "dogs", data / "dogs")
+    copytree(SAMPLE / "valid" / "cats", data / "aardvarks")
+    result = cli("evaluate", tmp_path / "data", "--json", *model)
+    assert result.status == 0
+    report = json.loads(result.out)
+    assert report["count"] == 12
+    assert [sum(row) for row in report["confusion"]] == [0, 12]
+    assert "aardvarks" in result.err
+    cats = report["per_class"][0]
+    assert (cats["count"], cats["recall"]) == (0, None)
+
+
+def test_photos_that_were_trained_on_are_left_out_or_said(
+    cli: Cli, model: tuple[str, str], tmp_path: Path
+) -> None:
+    for label in ("cats", "dogs"):
+        copytree(SAMPLE / "valid" / label, tmp_path / "mixed" / label)
+        for path in sorted((SAMPLE / "train" / label).iterdir())[:5]:
+            copy(path, tmp_path / "mixed" / label / f"seen {path.name}")
+    assert json.loads(cli("evaluate", "mixed", "--json", *model).out)["count"] == 24
+    everything = cli("evaluate", "mixed", "--split", "all", "--json", *model)
+    assert json.loads(everything.out)["count"] == 34
+    assert json.loads(cli("evaluate", "mixed", "--split", "train", "--json", *model).out)["count"] == 10
+    (tmp_path / "leak").mkdir()
+    (tmp_path / "mixed").rename(tmp_path / "leak" / "valid")
+    leak = cli("evaluate", "leak", *model)
+    assert "trained on 10 of these 34 photos" in leak.err
+
+
+def test_unreadable_photos_are_said(cli: Cli, model: tuple[str, str], tmp_path: Path) -> None:
+    copytree(SAMPLE / "valid", tmp_path / "valid")
+    (tmp_path / "valid" / "cats" / "empty.jpg").write_bytes(b"")
+    result = cli("evaluate", tmp_path, "--json", *model)
+    report = json.loads(result.out)
+    assert report["count"] == 24
+    assert [Path(one["path"]).name for one in report["skipped"]] == ["empty.jpg"]
+    assert "1 photos could not be read" in cli("evaluate", tmp_path, *model).err
+
+
+def test_a_run_whose_photos_are_gone(cli: Cli, tmp_path: Path) -> None:
+    draw_pictures(tmp_path / "photos", {"circles": 6, "squares": 6})
+    assert cli("train", "photos", "--epochs", 1).status == 0
+    assert cli("evaluate").status == 0
+    (tmp_path / "photos").rename(tmp_path / "elsewhere")
+    gone = cli("evaluate")
+    assert gone.status == 1
+    assert "catdog evaluate DATA" in gone.err
+    assert cli("evaluate", "elsewhere").status == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nowhere",), "nowhere"),
+        ((str(SAMPLE), "--split", "test"), "--split"),
+        (("strangers",), "cats, dogs"),
+    ],
+)
+def test_nothing_to_evaluate_on(
+    cli: Cli, model: tuple[str, str], tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    draw_pictures(tmp_path / "strangers", {"circles": 2, "squares": 2})
+    result = cli("evaluate", *arguments, *model)
+    assert result.status == 1
+    assert message in result.err
+
+
+def test_weights_that_are_not_the_runs_are_refused(cli: Cli, shapes: Path, tmp_path: Path) -> None:
+    import numpy as np
+    import safetensors.numpy
+
+    from catdog.model.weights import find_weights
+
+    tensors = safetensors.numpy.load_file(find_weights("builtin").path)
+    weights = tmp_path / "mine.safetensors"
+    safetensors.numpy.save_file(tensors, weights)
+    assert cli("train", shapes, "--epochs", 1, "--weights", weights).status == 0
+    assert cli("evaluate").status == 0
+    tensors["block3_conv1/bias"] = tensors["block3_conv1/bias"] + np.float16(1)
+    safetensors.numpy.save_file(tensors, weights)
+    result = cli("evaluate")
+    assert result.status == 1
+    assert "trained on weights with digest" in result.err

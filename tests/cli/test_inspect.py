@@ -1,0 +1,114 @@
+"""`catdog inspect`: architecture, run, data set, optimizers, cache."""
+
+import json
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+
+from catdog.runs import Run
+from catdog.training.optimizers import OPTIMIZERS
+from tests.cli.conftest import SAMPLE, Cli
+from tests.process import catdog
+
+
+def test_vgg16_layer_by_layer(cli: Cli) -> None:
+    facts = json.loads(cli("inspect", "--layers", "--json").out)
+    assert facts["parameters"] == 138_357_544
+    assert facts["multiply_adds"] == 15_470_264_320
+    rows = {row["name"]: row for row in facts["layers"]}
+    assert rows["block5_conv3"]["output_shape"] == [14, 14, 512]
+    assert rows["block5_conv3"]["receptive_field"] == 196
+    assert all(row["frozen"] for row in rows.values())
+    text = cli("inspect", "--layers").out
+    for name in rows:
+        assert name in text
+    assert "138,357,544" in text
+    assert cli("inspect").out == text
+
+
+def test_the_boundary_moves(cli: Cli) -> None:
+    facts = json.loads(cli("inspect", "--layers", "--unfreeze", "block5", "--json").out)
+    trains = [row["name"] for row in facts["layers"] if not row["frozen"] and row["parameters"]]
+    assert trains == ["block5_conv1", "block5_conv2", "block5_conv3", "fc1", "fc2", "predictions"]
+
+
+def test_tables_fit_a_terminal_of_80_columns(trained: Run) -> None:
+    for arguments in (["--layers"], [str(trained.folder), "--layers"], [str(SAMPLE)]):
+        result = catdog("inspect", *arguments, COLUMNS="80")
+        assert max(map(len, result.stdout.splitlines())) <= 80
+        assert "…" not in result.stdout
+
+
+def test_the_layers_of_a_run(cli: Cli, trained: Run) -> None:
+    facts = json.loads(cli("inspect", trained.folder, "--layers", "--json").out)
+    assert facts["trainable"] == 1026
+    assert facts["parameters"] == 14_714_688 + 1026
+    assert [row["name"] for row in facts["layers"] if not row["frozen"]] == [
+        "avg_pool",
+        "rescale",
+        "predictions",
+    ]
+
+
+def test_a_run(cli: Cli, trained: Run) -> None:
+    result = cli("inspect", trained.folder)
+    for words in ("tells apart: cats, dogs", "learning_rate", "val_acc", "evaluate and predict work"):
+        assert words in result.out
+    facts = json.loads(cli("inspect", trained.folder, "--json").out)
+    assert facts["classes"] == ["cats", "dogs"]
+    assert len(facts["history"]) == facts["options"]["epochs"]
+    assert facts["finished"]
+
+
+def test_a_data_set(cli: Cli, tmp_path: Path) -> None:
+    copytree(SAMPLE, tmp_path / "data")
+    (tmp_path / "data" / "train" / "cats" / "empty.jpg").write_bytes(b"")
+    result = cli("inspect", "data")
+    assert result.status == 0
+    for words in ("split folders", "train", "valid", "cats", "dogs", "JPEG", "empty.jpg", "0 bytes"):
+        assert words in result.out
+    facts = json.loads(cli("inspect", "data", "--json").out)
+    assert facts["splits"]["train"]["counts"] == {"cats": 33, "dogs": 32}
+    assert len(facts["splits"]["train"]["unreadable"]) == 1
+
+
+def test_the_family_tree(cli: Cli) -> None:
+    result = cli("inspect", "--optimizers")
+    for one in OPTIMIZERS.values():
+        assert f"{one.name} ({one.year}" in result.out
+        assert one.sentence in result.out
+    assert [one["name"] for one in json.loads(cli("inspect", "--optimizers", "--json").out)] == list(
+        OPTIMIZERS
+    )
+
+
+def test_the_cache_is_shown_and_emptied(cli: Cli, tmp_path: Path, shapes: Path) -> None:
+    cache = ("--cache-dir", tmp_path / "cache")
+    assert "0 B" in cli("inspect", "--cache", *cache).out
+    assert cli("train", shapes, "--epochs", 1, *cache).status == 0
+    facts = json.loads(cli("inspect", "--cache", "--json", *cache).out)
+    assert [entry["photos"] for entry in facts["entries"]] == [64]
+    assert facts["bytes"] > 64 * 7 * 7 * 512 * 2
+    text = cli("inspect", "--cache", *cache).out
+    assert str(tmp_path / "cache") in text
+    assert "7×7×512 float16" in text
+    assert "Emptied" in cli("inspect", "--cache", "--clear", *cache).out
+    assert json.loads(cli("inspect", "--cache", "--json", *cache).out)["entries"] == []
+    assert cli("evaluate", *cache).status == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (("nowhere",), 1),
+        (("--clear",), 2),
+        (("--cache", "--layers"), 2),
+        (("x", "--optimizers"), 2),
+        (("x", "--unfreeze", "block5"), 2),
+    ],
+)
+def test_what_does_not_go_together(cli: Cli, arguments: tuple[str, ...], status: int) -> None:
+    result = cli("inspect", *arguments)
+    assert result.status == status
+    assert "Traceback" not in result.err

@@ -1,0 +1,150 @@
+"""`catdog predict`: inputs, forms, languages, errors in their own rows."""
+
+import csv
+import io
+import json
+import re
+from pathlib import Path
+from shutil import copy
+
+import pytest
+
+from catdog.runs import Run
+from tests.cli.conftest import SAMPLE, Cli
+from tests.process import catdog
+
+CATS = sorted((SAMPLE / "valid" / "cats").iterdir())
+
+
+@pytest.fixture
+def model(trained: Run) -> tuple[str, str]:
+    return ("--model", str(trained.folder))
+
+
+def test_text_has_path_class_and_probability(cli: Cli, model: tuple[str, str]) -> None:
+    result = cli("predict", *CATS[:3], *model)
+    assert (result.status, result.err) == (0, "")
+    for line, path in zip(result.out.splitlines(), CATS[:3], strict=True):
+        assert re.fullmatch(rf"{re.escape(str(path))}: (cats|dogs) \d+\.\d%", line)
+
+
+def test_top_k_lists_the_most_probable_first(cli: Cli, model: tuple[str, str]) -> None:
+    line = cli("predict", CATS[0], "--top-k", 5, *model).out
+    found = re.search(r": (\w+) ([\d.]+)%, (\w+) ([\d.]+)%$", line.strip())
+    assert found
+    assert {found[1], found[3]} == {"cats", "dogs"}
+    assert float(found[2]) >= float(found[4])
+    assert float(found[2]) + float(found[4]) == pytest.approx(100, abs=0.15)
+
+
+def test_json_rows_are_in_the_order_of_the_inputs(cli: Cli, model: tuple[str, str], tmp_path: Path) -> None:
+    (tmp_path / "broken.jpg").write_bytes(CATS[0].read_bytes()[:500])
+    inputs = [CATS[2], "broken.jpg", CATS[0], "missing.jpg", CATS[2]]
+    result = cli("predict", *inputs, "--format", "json", "--top-k", 2, *model)
+    rows = json.loads(result.out)
+    assert result.status == 1
+    assert [row["path"] for row in rows] == [str(path) for path in inputs]
+    for row in (rows[0], rows[2], rows[4]):
+        assert row.keys() == {"path", "label", "probability", "top", "error"}
+        assert row["error"] is None
+        assert row["top"][0] == {"label": row["label"], "probability": row["probability"]}
+        assert sum(one["probability"] for one in row["top"]) == pytest.approx(1, abs=1e-5)
+    for row in (rows[1], rows[3]):
+        assert (row["label"], row["probability"], row["top"]) == (None, None, [])
+        assert row["error"]
+    assert rows[0] == rows[4]
+    assert "no such file" in rows[3]["error"].lower() or "missing" in rows[3]["error"].lower()
+
+
+def test_csv_can_be_read_back(cli: Cli, model: tuple[str, str], tmp_path: Path) -> None:
+    awkward = tmp_path / 'a "quoted", name.jpg'
+    copy(CATS[0], awkward)
+    (tmp_path / "text.jpg").write_text("no photo")
+    result = cli("predict", awkward, "text.jpg", "--format", "csv", *model)
+    assert result.status == 1
+    rows = list(csv.DictReader(io.StringIO(result.out)))
+    assert [row["path"] for row in rows] == [str(awkward), "text.jpg"]
+    assert rows[0]["label"] in ("cats", "dogs")
+    assert 0.5 <= float(rows[0]["probability"]) <= 1
+    assert rows[0]["error"] == ""
+    assert rows[1]["label"] == ""
+    assert rows[1]["error"]
+
+
+def test_folders_and_patterns(cli: Cli, model: tuple[str, str], tmp_path: Path) -> None:
+    folder = cli("predict", SAMPLE / "valid", "--format", "csv", *model)
+    assert len(folder.out.splitlines()) == 1 + 24
+    for number in range(3):
+        copy(CATS[number], tmp_path / f"photo {number}.jpg")
+    pattern = cli("predict", "photo*.jpg", *model)
+    assert len(pattern.out.splitlines()) == 3
+    nothing = cli("predict", "*.png", *model)
+    assert nothing.status == 1
+    assert "'*.png'" in nothing.err
+    (tmp_path / "empty").mkdir()
+    empty = cli("predict", "empty", *model)
+    assert (empty.status, "found none" in empty.err) == (1, True)
+
+
+def test_a_name_with_brackets_is_a_file_first(cli: Cli, model: tuple[str, str], tmp_path: Path) -> None:
+    copy(CATS[0], tmp_path / "photo[1].jpg")
+    result = cli("predict", "photo[1].jpg", *model)
+    assert (result.status, len(result.out.splitlines())) == (0, 1)
+    assert result.out.startswith("photo[1].jpg: ")
+
+
+def test_random_shows_the_true_class(cli: Cli, model: tuple[str, str]) -> None:
+    result = cli("predict", "--random", 6, SAMPLE, *model)
+    lines = result.out.splitlines()
+    assert result.status == 0
+    assert len(lines) == 6
+    for line in lines:
+        found = re.fullmatch(r"(.*): (cats|dogs) [\d.]+% \(true class: (cats|dogs)\)", line)
+        assert found
+        assert Path(found[1]).parent == SAMPLE / "valid" / found[3]
+    own = cli("predict", "--random", 99, "--format", "json", *model)
+    rows = json.loads(own.out)
+    assert len(rows) == 24
+    assert all(row["true"] in row["path"] for row in rows)
+
+
+def test_the_lectures_line_in_korean(cli: Cli, model: tuple[str, str]) -> None:
+    right = [
+        row
+        for row in json.loads(cli("predict", *CATS, "--format", "json", *model).out)
+        if row["label"] == "cats"
+    ]
+    result = cli("predict", right[0]["path"], "--lang", "ko", *model)
+    assert result.out.splitlines()[1] == "=====위는 [고양이] 입니다.====="
+    several = cli("predict", "--random", 6, "--lang", "ko", *model).out
+    assert len(re.findall(r"=====위는 \[(?:고양이|강아지)\] 입니다\.=====", several)) == 6
+
+
+def test_what_does_not_go_together(cli: Cli, model: tuple[str, str]) -> None:
+    assert cli("predict", *model).status == 2
+    assert cli("predict", CATS[0], "--lang", "ko", "--format", "json", *model).status == 2
+    assert cli("predict", CATS[0], CATS[1], "--random", 3, *model).status == 2
+    without = cli("predict", CATS[0])
+    assert without.status == 1
+    assert "catdog train DATA" in without.err
+
+
+def test_the_newest_run_answers_by_default(cli: Cli, trained: Run) -> None:
+    result = cli("predict", CATS[0], "--runs-dir", trained.folder.parent)
+    assert result.status == 0
+
+
+def test_a_reader_that_has_seen_enough(trained: Run, tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    line = f"{sys.executable} -W error -m catdog predict {SAMPLE} --model {trained.folder} | head -1"
+    result = subprocess.run(line, shell=True, capture_output=True, text=True, check=False, timeout=120)
+    assert len(result.stdout.splitlines()) == 1
+    assert result.stderr == ""
+
+
+def test_real_photos_of_the_sample_are_answered(trained: Run) -> None:
+    result = catdog("predict", SAMPLE / "photos", "--format", "json", "--model", trained.folder)
+    assert result.returncode == 0, result.stderr
+    assert len(json.loads(result.stdout)) == len(list((SAMPLE / "photos").iterdir()))

@@ -1,0 +1,278 @@
+"""`catdog train`: the log, the run folder, all layouts, what is refused, resuming."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from shutil import copy, copytree
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from catdog.runs import Run
+from tests.cli.conftest import SAMPLE, Cli, files_below
+from tests.pictures import draw_pictures
+from tests.process import catdog
+
+EPOCH = re.compile(
+    r"(\d+)/\1 \[={30}\] - \d+s - loss: \d+\.\d{4} - acc: [01]\.\d{4}"
+    r" - val_loss: \d+\.\d{4} - val_acc: [01]\.\d{4}"
+)
+
+
+def test_the_log_reads_as_in_the_lecture(cli: Cli, shapes: Path) -> None:
+    result = cli("train", shapes, "--epochs", 2)
+    assert result.status == 0
+    lines = result.out.splitlines()
+    assert lines[:2] == [
+        "Found 48 images belonging to 2 classes.",
+        "Found 16 images belonging to 2 classes.",
+    ]
+    assert [lines[2], lines[4]] == ["Epoch 1/2", "Epoch 2/2"]
+    for line in (lines[3], lines[5]):
+        assert EPOCH.fullmatch(line)
+        assert line.startswith("48/48 ")
+    assert lines[6].startswith("Best epoch: ")
+
+
+def test_the_run_folder_holds_what_the_run_is(trained: Run) -> None:
+    names = {str(path.relative_to(trained.folder)) for path in trained.folder.rglob("*")}
+    assert names == {
+        "config.json",
+        "model.safetensors",
+        "history.jsonl",
+        "split.json",
+        "skipped.jsonl",
+        "resume",
+        "resume/state.safetensors",
+    }
+    config = trained.config
+    assert config.classes == ("cats", "dogs")
+    assert config.options.data == str(SAMPLE)
+    assert config.versions.keys() >= {"catdog", "python", "jax", "jaxlib", "flax", "optax"}
+    history = trained.history()
+    assert [record.epoch for record in history] == list(range(1, config.options.epochs + 1))
+    tensors, saved = trained.read_model()
+    assert saved.classes == ("cats", "dogs")
+    assert saved.epoch == min(history, key=lambda record: record.val_loss).epoch
+    assert tensors.keys() == {"predictions/kernel", "predictions/bias", "rescale/scale"}
+    assert tensors["predictions/kernel"].shape == (512, 2)
+    assert {side: len(digests) for side, digests in trained.split().items()} == {"train": 64, "valid": 24}
+    assert trained.model_path.stat().st_size < 10_000  # a head is some kilobytes
+
+
+def test_it_learns_the_sample_and_touches_no_photo(cli: Cli, tmp_path: Path, trained: Run) -> None:
+    before = files_below(SAMPLE)
+    result = cli("train", SAMPLE)
+    assert result.status == 0
+    assert files_below(SAMPLE) == before
+    assert Run(tmp_path / "runs" / "sample_data").history()[-1].val_acc > 0.8
+
+
+def test_a_second_training_computes_no_features(cli: Cli, trained: Run) -> None:
+    result = cli("train", SAMPLE, "--epochs", 1, "--optimizer", "nag", "--head", "fc", "--fc-units", 8)
+    assert result.status == 0
+    assert "features" not in result.err
+
+
+def test_the_seed_makes_it_repeatable(cli: Cli, trained: Run, tmp_path: Path) -> None:
+    for name, seed in (("a", 5), ("b", 5), ("c", 6)):
+        assert cli("train", SAMPLE, "--epochs", 2, "--seed", seed, "--name", name).status == 0
+    contents = [Run(tmp_path / "runs" / name).model_path.read_bytes() for name in "abc"]
+    assert contents[0] == contents[1] != contents[2]
+
+
+def test_one_folder_a_class_is_split_by_content(cli: Cli, tmp_path: Path) -> None:
+    draw_pictures(tmp_path / "photos", {"circles": 20, "squares": 20, "stripes": 20})
+    result = cli("train", "photos", "--epochs", 60)
+    assert result.status == 0
+    found = [int(line.split()[1]) for line in result.out.splitlines()[:2]]
+    assert sum(found) == 60
+    assert "belonging to 3 classes" in result.out
+    run = Run(tmp_path / "runs" / "photos")
+    assert run.history()[-1].val_acc > 0.7
+    sides = run.split()
+    assert not sides["train"] & sides["valid"]
+    answers = cli("predict", "photos/stripes", "--format", "json")
+    labels = [row["label"] for row in json.loads(answers.out)]
+    assert labels.count("stripes") >= 16
+
+
+def test_kaggles_flat_names(cli: Cli, tmp_path: Path) -> None:
+    draw_pictures(tmp_path / "drawn", {"circles": 10, "squares": 10})
+    (tmp_path / "kaggle" / "train").mkdir(parents=True)
+    for path in (tmp_path / "drawn").rglob("*.png"):
+        copy(path, tmp_path / "kaggle" / "train" / path.name)
+    result = cli("train", "kaggle", "--epochs", 1)
+    assert result.status == 0
+    assert Run(tmp_path / "runs" / "kaggle").config.classes == ("circles", "squares")
+
+
+def test_bad_photos_are_skipped_counted_and_listed(cli: Cli, shapes: Path, tmp_path: Path) -> None:
+    data = copytree(shapes, tmp_path / "data")
+    (data / "train" / "circles" / "empty.jpg").write_bytes(b"")
+    (data / "valid" / "squares" / "text.jpg").write_text("no photo")
+    cut = (data / "train" / "squares" / "squares.3.png").read_bytes()[:-100]
+    (data / "train" / "squares" / "cut.png").write_bytes(cut)
+    (data / "train" / "squares" / "a folder.jpg").mkdir()
+    before = files_below(data)
+    result = cli("train", data, "--epochs", 1)
+    assert result.status == 0
+    assert "3 photos could not be read" in result.err
+    run = Run(tmp_path / "runs" / "data")
+    assert {Path(one.path).name for one in run.skipped()} == {"empty.jpg", "text.jpg", "cut.png"}
+    assert "48/48 [" in result.out
+    assert files_below(data) == before
+
+    strict = cli("train", data, "--epochs", 1, "--strict", "--name", "strict")
+    assert strict.status == 1
+    assert "empty.jpg" in strict.err
+    assert "--strict" in strict.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        ((), 2, "expected DATA"),
+        (("nowhere",), 1, "nowhere"),
+        (("empty",), 1, "empty"),
+        (("one",), 1, "at least two classes|two classes|only one class"),
+        (("few",), 1, "two photos|photos"),
+        (("bad",), 1, "bad"),
+        (("good", "--fc-units", "8"), 1, "--head fc"),
+        (("good", "--fc-units", "eight", "--head", "fc"), 2, "256 or 512,256"),
+        (("good", "--optimizer", "adma"), 2, "adma"),
+        (("good", "--weights", "no.safetensors"), 1, "builtin"),
+        (("good", "--name", "a/b"), 1, "plain folder name"),
+        (("good", "--output", "binary"), 1, "exactly 2 classes"),
+        (("good", "--epochs", "0"), 2, "--epochs"),
+        (("good", "--lr", "0"), 2, "--lr"),
+        (("--resume", "nowhere"), 1, "run folder"),
+    ],
+)
+def test_mistakes_get_one_line_that_says_what_to_do(
+    cli: Cli, tmp_path: Path, arguments: tuple[str, ...], status: int, message: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    draw_pictures(tmp_path / "one", {"circles": 4})
+    draw_pictures(tmp_path / "few", {"circles": 1, "squares": 1})
+    for label in ("cats", "dogs"):
+        (tmp_path / "bad" / label).mkdir(parents=True)
+        for number in range(3):
+            (tmp_path / "bad" / label / f"{number}.jpg").write_text(f"{label} {number}")
+    draw_pictures(tmp_path / "good", {"circles": 3, "squares": 3, "stripes": 3})
+    result = cli("train", *arguments)
+    assert result.status == status
+    assert re.search(message, result.err)
+    assert "Traceback" not in result.err
+    assert not result.err.startswith("catdog: error: expected") or result.err.count("\n") <= 2
+    assert not list(tmp_path.glob("runs/*"))
+
+
+def test_a_finished_run_is_extended(cli: Cli, trained: Run, tmp_path: Path) -> None:
+    assert cli("train", SAMPLE, "--epochs", 2, "--name", "short").status == 0
+    refused = cli("train", "--resume", "runs/short")
+    assert refused.status == 1
+    assert "--epochs" in refused.err
+    longer = cli("train", "--resume", "runs/short", "--epochs", 4)
+    assert longer.status == 0
+    assert [line for line in longer.out.splitlines() if line.startswith("Epoch")] == [
+        "Epoch 3/4",
+        "Epoch 4/4",
+    ]
+    assert cli("train", SAMPLE, "--epochs", 4, "--name", "whole").status == 0
+    short, whole = (Run(tmp_path / "runs" / name) for name in ("short", "whole"))
+    assert short.model_path.read_bytes() == whole.model_path.read_bytes()
+    assert len(short.history()) == 4
+
+
+def test_a_resumed_run_keeps_its_own_options_and_photos(cli: Cli, shapes: Path, tmp_path: Path) -> None:
+    data = copytree(shapes, tmp_path / "data")
+    assert cli("train", data, "--epochs", 1).status == 0
+    refused = cli("train", "--resume", "runs/data", "--epochs", 2, "--lr", "0.1", "--seed", 3)
+    assert (refused.status, "--lr, --seed" in refused.err) == (2, True)
+    moved = data.rename(tmp_path / "moved")
+    assert cli("train", moved, "--resume", "runs/data", "--epochs", 2).status == 0
+    draw_pictures(moved / "train", {"circles": 1}, seed=99)
+    changed = cli("train", "--resume", "runs/data", "--epochs", 3)
+    assert changed.status == 1
+    assert "1 new, 1 missing" in changed.err
+
+
+def test_no_cache_keeps_nothing(cli: Cli, shapes: Path, cache_dir: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in cache_dir.rglob("*")}
+    first, second = (cli("train", shapes, "--epochs", 1, "--no-cache") for _ in range(2))
+    assert first.status == second.status == 0
+    assert "Computing features: 64/64" in second.err
+    assert {path: path.stat().st_mtime_ns for path in cache_dir.rglob("*")} == before
+
+
+def test_binary_output_has_one_sigmoid(cli: Cli, trained: Run, tmp_path: Path) -> None:
+    assert cli("train", SAMPLE, "--output", "binary", "--name", "yes-no").status == 0
+    run = Run(tmp_path / "runs" / "yes-no")
+    assert run.read_model()[0]["predictions/kernel"].shape == (512, 1)
+    assert run.history()[-1].val_acc > 0.8
+    result = cli("evaluate", "--json")
+    report = json.loads(result.out)
+    assert report["accuracy"] > 0.8
+    assert report["loss"] == pytest.approx(min(record.val_loss for record in run.history()), rel=1e-4)
+
+
+def test_ctrl_c_keeps_the_last_epoch_and_says_how_to_go_on(
+    shapes: Path, tmp_path: Path, trained: Run
+) -> None:
+    command = [sys.executable, "-m", "catdog", "train", str(SAMPLE), "--epochs", "100000"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    state = tmp_path / "runs" / "sample_data" / "resume" / "state.safetensors"
+    deadline = time.monotonic() + 60
+    while not state.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert "catdog train --resume runs/sample_data" in err
+    run = Run(tmp_path / "runs" / "sample_data")
+    done = len(run.history())
+    assert done >= 1
+    resumed = catdog("train", "--resume", "runs/sample_data", "--epochs", done + 1, cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    assert len(Run(run.folder).history()) in (done + 1, done + 2)
+
+
+def test_two_trainings_at_once(shapes: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "error", "-m", "catdog", "train", str(shapes), "--epochs", "2"]
+    environment = os.environ | {"CATDOG_CACHE_DIR": str(tmp_path / "cache")}
+    both = [
+        subprocess.Popen(
+            [*command, "--name", name],
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("one", "two")
+    ]
+    for process in both:
+        _, err = process.communicate(timeout=300)
+        assert process.returncode == 0, err
+    one, two = (Run(tmp_path / "runs" / name).model_path.read_bytes() for name in ("one", "two"))
+    for first, second in zip(
+        *(safetensors.numpy.load(content).values() for content in (one, two)), strict=True
+    ):
+        np.testing.assert_allclose(first, second, rtol=1e-4, atol=1e-5)
+
+
+def test_a_loss_that_is_no_number_is_an_error(cli: Cli, trained: Run) -> None:
+    result = cli("train", SAMPLE, "--optimizer", "sgd", "--lr", "1e38", "--epochs", 3)
+    assert result.status == 1
+    assert "--lr" in result.err
+    assert "Traceback" not in result.err

@@ -1,0 +1,100 @@
+"""kill -9 at any moment, then --resume: the same bytes in model.safetensors as without a kill."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+
+from tests.pictures import draw_pictures
+
+KILLS = 20
+_COLD = 4  # of the kills, those that also have features to compute
+
+# Many epochs, and a head with dropout and momenta: most moments are in the middle of a training.
+_OPTIONS = ["--epochs", "120", "--head", "fc", "--fc-units", "32", "--batch-size", "8", "--seed", "3"]
+
+
+class _Place:
+    """A folder with a cache of its own, in which one training runs."""
+
+    def __init__(self, folder: Path, data: Path):
+        self.folder = folder
+        self._data = data
+        self._environment = os.environ | {"CATDOG_CACHE_DIR": str(folder / "cache")}
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "runs" / "killed" / "model.safetensors"
+
+    def start(self) -> subprocess.Popen[str]:
+        """Begin, or go on where a run can be gone on with."""
+        run = self.model.parent
+        target = ["--resume", str(run)] if run.exists() else [str(self._data), "--name", "killed", *_OPTIONS]
+        return subprocess.Popen(
+            [sys.executable, "-W", "error", "-m", "catdog", "train", *target],
+            cwd=self.folder,
+            env=self._environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def finish(self) -> bytes:
+        """Run to the end; the model's bytes."""
+        process = self.start()
+        _, err = process.communicate(timeout=300)
+        # A kill in the very last moment leaves a finished run: that is said, and is no damage.
+        assert process.returncode == 0 or "has finished" in err, err
+        return self.model.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, bytes, float, float]:
+    """(data, warm cache, the model's bytes, seconds with a cold cache, seconds with a warm one)."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    data = folder / "data"
+    draw_pictures(data / "train", {"circles": 8, "squares": 8}, seed=1)
+    draw_pictures(data / "valid", {"circles": 4, "squares": 4}, seed=2)
+    began = time.monotonic()
+    content = _Place(folder, data).finish()
+    cold = time.monotonic() - began
+    warm = folder / "warm"
+    copytree(folder / "cache", warm / "cache")
+    began = time.monotonic()
+    again = _Place(warm, data).finish()
+    assert again == content, "the same training twice must give the same bytes"
+    return data, folder / "cache", content, cold, time.monotonic() - began
+
+
+@pytest.mark.slow
+def test_kill_and_resume_gives_the_same_bytes(
+    uninterrupted: tuple[Path, Path, bytes, float, float], tmp_path: Path
+) -> None:
+    data, cache, expected, cold_seconds, warm_seconds = uninterrupted
+    moments = random.Random()
+    where: list[str] = []
+    for number in range(KILLS):
+        cold = number < _COLD
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        if not cold:
+            copytree(cache, folder / "cache")
+        place = _Place(folder, data)
+        moment = moments.uniform(0.2, cold_seconds if cold else warm_seconds)
+        process = place.start()
+        try:
+            process.communicate(timeout=moment)
+        except subprocess.TimeoutExpired:
+            os.kill(process.pid, signal.SIGKILL)
+            process.communicate()
+        history = place.model.parent / "history.jsonl"
+        epochs = len(history.read_text().splitlines()) if history.exists() else 0
+        where.append(f"{'cold' if cold else 'warm'} {moment:.2f}s epoch {epochs}")
+        print(f"kill {number + 1}/{KILLS}: {where[-1]}", flush=True)
+        assert place.finish() == expected, where
