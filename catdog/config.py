@@ -13,7 +13,7 @@ from catdog.errors import OptionError
 
 Resize = Literal["squash", "crop", "pad"]
 Output = Literal["category", "binary"]
-HeadKind = Literal["linear", "fc"]
+HeadKind = Literal["concat", "linear", "fc"]
 
 RESIZES: tuple[str, ...] = get_args(Resize)
 OUTPUTS: tuple[str, ...] = get_args(Output)
@@ -95,7 +95,7 @@ class Decoding(JsonRecord):
 class Head(JsonRecord):
     """The new layers on top of the convolutions."""
 
-    kind: HeadKind = "linear"
+    kind: HeadKind = "concat"
     fc_units: tuple[int, ...] = ()  # units of each hidden layer, for `fc` only
     dropout: float = 0.5  # probability that a hidden unit is dropped, for `fc` only
     output: Output = "category"

@@ -3,6 +3,7 @@
 `configure` must run before the first computation; nothing else in catdog sets a flag or reads a device.
 """
 
+import importlib.metadata
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,15 +15,33 @@ if TYPE_CHECKING:
     from jax.sharding import Mesh, NamedSharding
 
 
-def configure(cache_dir: Path) -> None:
-    """Set the flags, then import JAX, with a compilation cache below `cache_dir` that only this user reads.
+# jaxlib 0.10.0 and 0.10.1 hand some products followed by a reduction to a library that computes them wrongly,
+# or crashes, from 16,385 rows on (the family of https://github.com/jax-ml/jax/issues/39103). This keeps
+# reductions out of it. Other versions may not know the flag, and XLA aborts on one that it does not know.
+_YNN_FLAG = "--xla_cpu_experimental_ynn_fusion_type"
+_YNN_VERSIONS = ("0.10.0", "0.10.1")
 
-    What the user has set in the environment wins. Safe to call again.
-    """
+
+def set_flags() -> None:
+    """Set the flags that JAX reads when it first looks for a device. What the user has set wins."""
     # A GPU may be shared with the user's other work: take memory as it is needed, not 75 % at once.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     # XLA's information lines are not for the user of a command.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    flags = os.environ.get("XLA_FLAGS", "")
+    if importlib.metadata.version("jaxlib") in _YNN_VERSIONS and _YNN_FLAG not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} {_YNN_FLAG}=-reduce".strip()
+
+
+def configure(cache_dir: Path) -> None:
+    """Set the flags, then import JAX, with a compilation cache below `cache_dir` that only this user reads.
+
+    Safe to call again.
+
+    Raises:
+        CacheError: the cache cannot be made.
+    """
+    set_flags()
     import jax
 
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from catdog import devices
 from tests.pictures import draw_pictures
+
+devices.set_flags()  # before a test module, on being collected, makes JAX look for a device
 
 ROOT = Path(__file__).parent.parent
 _REAL = ROOT.parent / "shared" / "dogscats"
@@ -18,8 +21,6 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     os.environ["CATDOG_CACHE_DIR"] = str(folder)
     for name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR", "CI"):
         os.environ.pop(name, None)
-    from catdog import devices
-
     devices.configure(folder)
     return folder
 

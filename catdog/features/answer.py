@@ -24,8 +24,8 @@ def make_suffix(prefix: Prefix, head: Head, classes: int, *, size: int) -> Suffi
     """
     height, width, channels = convolved_shape(CONVOLUTIONS, size)
     new = architecture_head(head, classes, features=(height, width, channels))
-    # A linear head alone is too small for bfloat16 to save anything.
-    large = prefix.thawed or head.kind != "linear"
+    # A head without hidden layers is too small for bfloat16 to save anything.
+    large = prefix.thawed or head.kind == "fc"
     return Suffix(
         (*prefix.thawed, *new),
         head.output,
@@ -37,7 +37,7 @@ def make_suffix(prefix: Prefix, head: Head, classes: int, *, size: int) -> Suffi
 def condense(suffix: Suffix, features: Features) -> Features:
     """Features after the suffix' condensed layers, in memory; the same object where there are none.
 
-    For the linear head: (7, 7, 512) float16 on disk → (512,) float32, a twentieth.
+    For the linear head: (7, 7, 512) float16 on disk → (512,) float32, a twenty-fifth.
     """
     if not suffix.condensed:
         return features

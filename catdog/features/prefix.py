@@ -21,7 +21,7 @@ from catdog.model.preprocess import preprocess
 _FLOAT16_MAX = float(np.finfo(np.float16).max)
 
 # Photos a call: on a CPU what its cache holds, on an accelerator what fills it.
-_BATCH = {"cpu": 8, "gpu": 256, "tpu": 256}
+_BATCH = {"cpu": 16, "gpu": 256, "tpu": 256}
 
 
 class Prefix:
@@ -91,7 +91,7 @@ class Prefix:
 
     @cached_property
     def _network(self) -> tuple[nnx.GraphDef, nnx.State]:
-        network = Network(self.layers, rngs=nnx.Rngs(0), dtype=jnp.dtype(devices.compute_dtype()))
+        network = Network(self.layers, rngs=None, dtype=jnp.dtype(devices.compute_dtype()))
         weights.load_into(network, self._tensors)
         graphdef, state = nnx.split(network)
         return graphdef, devices.replicate(self._mesh, state)

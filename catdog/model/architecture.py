@@ -20,6 +20,7 @@ from catdog.model.layers import (
     Dropout,
     Flatten,
     GlobalAveragePool,
+    GlobalConcatPool,
     Layer,
     MaxPool,
     Rescale,
@@ -82,7 +83,8 @@ def head(config: Head, classes: int, *, features: tuple[int, int, int] = (7, 7, 
     """New layers on top of the convolutions, all in the stage `head`.
 
     Args:
-        config: `linear` averages over positions; `fc` flattens and has hidden layers.
+        config: `concat` takes average and maximum over positions, `linear` the average alone; `fc` flattens
+            and has hidden layers.
         classes: how many there are; a `binary` output has one unit for two classes.
         features: (height, width, channels) of what the convolutions give.
 
@@ -102,9 +104,12 @@ def head(config: Head, classes: int, *, features: tuple[int, int, int] = (7, 7, 
 
     outputs = 1 if config.output == "binary" else classes
     layers: list[Layer]
-    if config.kind == "linear":
-        if config.fc_units:
-            raise OptionError("a linear head has no hidden layers: leave the units out or use fc")
+    if config.kind != "fc" and config.fc_units:
+        raise OptionError(f"a {config.kind} head has no hidden layers: leave the units out or use fc")
+    if config.kind == "concat":
+        layers = [GlobalConcatPool("concat_pool", "head"), Rescale("rescale", "head")]
+        units_in = 2 * features[-1]
+    elif config.kind == "linear":
         layers = [GlobalAveragePool("avg_pool", "head"), Rescale("rescale", "head")]
         units_in = features[-1]
     else:
@@ -174,7 +179,7 @@ def describe(layers: Sequence[Layer], *, input_shape: Shape = (224, 224, 3)) -> 
             case MaxPool():
                 field += step
                 step *= 2
-            case GlobalAveragePool() | Flatten():
+            case GlobalAveragePool() | GlobalConcatPool() | Flatten():
                 field = max(input_shape)
             case Dense():
                 field = max(input_shape)

@@ -40,6 +40,14 @@ class GlobalAveragePool:
 
 
 @dataclass(frozen=True)
+class GlobalConcatPool:
+    """(b, h, w, c) to (b, 2c): the mean over all positions, then the largest over all positions."""
+
+    name: str
+    stage: str
+
+
+@dataclass(frozen=True)
 class Flatten:
     """(b, h, w, c) to (b, h·w·c), the channel running fastest."""
 
@@ -78,7 +86,7 @@ class Dropout:
     rate: float
 
 
-Layer = Conv | MaxPool | GlobalAveragePool | Flatten | Rescale | Dense | Dropout
+Layer = Conv | MaxPool | GlobalAveragePool | GlobalConcatPool | Flatten | Rescale | Dense | Dropout
 
 
 def tensor_shapes(layer: Layer) -> dict[str, Shape]:
@@ -92,7 +100,7 @@ def tensor_shapes(layer: Layer) -> dict[str, Shape]:
             return {"kernel": kernel, "bias": (layer.units_out,)}
         case Rescale():
             return {"scale": ()}
-        case MaxPool() | GlobalAveragePool() | Flatten() | Dropout():
+        case MaxPool() | GlobalAveragePool() | GlobalConcatPool() | Flatten() | Dropout():
             return {}
         case _:
             assert_never(layer)
@@ -111,6 +119,8 @@ def output_shape(layer: Layer, shape: Shape) -> Shape:
             return height // 2, width // 2, channels
         case GlobalAveragePool(), (_, _, channels):
             return (channels,)
+        case GlobalConcatPool(), (_, _, channels):
+            return (2 * channels,)
         case Flatten(), (_, _, _):
             return (prod(shape),)
         case Dense(), (units,) if units == layer.units_in:
@@ -121,22 +131,23 @@ def output_shape(layer: Layer, shape: Shape) -> Shape:
 
 
 def kind(layer: Layer) -> str:
-    """What a layer is, in words for a person."""
+    """What a layer is, in a few words for a person."""
     match layer:
         case Conv():
-            return f"3×3 convolution of {layer.channels_in} channels, ReLU"
+            return "conv 3×3, ReLU"
         case MaxPool():
-            return "2×2 max pooling"
+            return "max pool 2×2"
         case GlobalAveragePool():
-            return "average over all positions"
+            return "average"
+        case GlobalConcatPool():
+            return "average, max"
         case Flatten():
             return "flatten"
         case Rescale():
-            return "division by the deviation"
+            return "rescale"
         case Dense():
-            relu = ", ReLU" if layer.activation == "relu" else ""
-            return f"fully connected to {layer.units_in} units{relu}"
+            return "dense, ReLU" if layer.activation == "relu" else "dense"
         case Dropout():
-            return f"dropout of {layer.rate:g}"
+            return f"dropout {layer.rate:g}"
         case _:
             assert_never(layer)

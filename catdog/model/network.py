@@ -29,6 +29,7 @@ from catdog.model.layers import (
     Dropout,
     Flatten,
     GlobalAveragePool,
+    GlobalConcatPool,
     Layer,
     MaxPool,
     Rescale,
@@ -87,7 +88,7 @@ class Network(nnx.Module):
                     setattr(self, layer.name, Weights(tensor_shapes(layer), rngs))
                 case Rescale():
                     setattr(self, layer.name, Scale())
-                case MaxPool() | GlobalAveragePool() | Flatten() | Dropout():
+                case MaxPool() | GlobalAveragePool() | GlobalConcatPool() | Flatten() | Dropout():
                     setattr(self, layer.name, None)
                 case _:
                     assert_never(layer)
@@ -128,6 +129,8 @@ class Network(nnx.Module):
                 return max_pool2x2(x)
             case GlobalAveragePool():
                 return jnp.mean(x, axis=(1, 2))
+            case GlobalConcatPool():
+                return jnp.concatenate([jnp.mean(x, axis=(1, 2)), jnp.max(x, axis=(1, 2))], axis=1)
             case Flatten():
                 return x.reshape(x.shape[0], -1)
             case Rescale():

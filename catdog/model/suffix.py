@@ -14,7 +14,7 @@ from flax import nnx
 from catdog.config import Output
 from catdog.errors import RunError
 from catdog.model import outputs
-from catdog.model.layers import GlobalAveragePool, Layer, Rescale, tensor_shapes
+from catdog.model.layers import Dense, GlobalAveragePool, GlobalConcatPool, Layer, Rescale, tensor_shapes
 from catdog.model.network import Constant, Network
 from catdog.model.preprocess import preprocess
 
@@ -30,21 +30,29 @@ class Suffix:
         layers: its layers.
         output: how it answers.
         condensed: how many of its first layers are done once for a photo, not once an epoch: those that hold
-            nothing and shrink the features (the average pool).
+            nothing and shrink the features (the global pools).
     """
 
     def __init__(self, layers: Sequence[Layer], output: Output, *, preprocessing: str, dtype: str):
         self.layers = tuple(layers)
         self.output: Output = output
-        self.condensed = int(isinstance(self.layers[0], GlobalAveragePool))
+        self.condensed = int(isinstance(self.layers[0], GlobalAveragePool | GlobalConcatPool))
         self._preprocessing = preprocessing
         self._dtype = jnp.dtype(dtype)
 
     def initial(self, seed: int) -> tuple[Tensors, Tensors]:
-        """Fresh (params, constants) for a seed."""
-        network = Network(self.layers, rngs=nnx.Rngs(seed), dtype=self._dtype)
-        _, params, constants = nnx.split(network, nnx.Param, Constant)
-        return _flat(params), _flat(constants)
+        """Fresh (params, constants) of the new layers for a seed, wherever the freeze boundary is.
+
+        Layers of neurons start as in Keras. A last layer that stands directly on features starts at zero: its
+        loss is convex, so a random start would only add noise.
+        """
+        new = [layer for layer in self.layers if layer.stage == "head"]
+        network = Network(new, rngs=nnx.Rngs(seed), dtype=self._dtype)
+        _, state, constants = nnx.split(network, nnx.Param, Constant)
+        params = _flat(state)
+        if sum(isinstance(layer, Dense) for layer in new) == 1:
+            params |= {name: jnp.zeros_like(value) for name, value in params.items()}
+        return params, _flat(constants)
 
     def from_tensors(self, tensors: Mapping[str, np.ndarray]) -> tuple[Tensors, Tensors]:
         """(params, constants) from a file's tensors.

@@ -54,16 +54,18 @@ def test_the_side_halves_with_every_pool() -> None:
 
 
 def test_every_kind_of_layer_has_words_of_its_own() -> None:
-    layers = vgg16() + head(Head(), 2)
+    layers = vgg16() + head(Head("linear"), 2)
     # Channels and units tell convolutions apart; the words in front of the first number do not.
     kinds = {type(fact.layer): fact.kind for fact in describe(vgg16())}
-    kinds |= {type(fact.layer): fact.kind for fact in describe(head(Head(), 2), input_shape=(7, 7, 512))}
+    kinds |= {
+        type(fact.layer): fact.kind for fact in describe(head(Head("linear"), 2), input_shape=(7, 7, 512))
+    }
     assert kinds.keys() == {type(layer) for layer in layers}
     assert len(set(kinds.values())) == len(kinds)
 
 
 def test_a_linear_head_counts_only_what_is_trained() -> None:
-    facts = describe(head(Head(), 37), input_shape=(7, 7, 512))
+    facts = describe(head(Head("linear"), 37), input_shape=(7, 7, 512))
     assert [fact.parameters for fact in facts] == [0, 0, 512 * 37 + 37]
     assert facts[-1].output_shape == (37,)
 
@@ -108,7 +110,7 @@ def test_a_new_head_is_one_stage() -> None:
 
 def test_an_unknown_stage_is_answered_with_those_there_are() -> None:
     with pytest.raises(OptionError) as caught:
-        boundary(CONVOLUTIONS + head(Head(), 2), "fc1")
+        boundary(CONVOLUTIONS + head(Head("linear"), 2), "fc1")
     assert str(caught.value) == (
         "there is no stage 'fc1': expected one of block1, block2, block3, block4, block5, head, all"
     )
@@ -143,10 +145,10 @@ def test_an_fc_head() -> None:
 @pytest.mark.parametrize(
     ("config", "classes", "message"),
     [
-        (Head(), 1, "expected at least 2 classes, found 1"),
-        (Head(output="binary"), 3, "a binary output tells exactly 2 classes apart, found 3"),
+        (Head("linear"), 1, "expected at least 2 classes, found 1"),
+        (Head("linear", output="binary"), 3, "a binary output tells exactly 2 classes apart, found 3"),
         (Head(kind="fc"), 2, "an fc head needs the units of at least one hidden layer"),
-        (Head(fc_units=(8,)), 2, "a linear head has no hidden layers"),
+        (Head("linear", (8,)), 2, "a linear head has no hidden layers"),
         (Head(kind="fc", fc_units=(8, 0)), 2, "expected at least 1 unit a layer, found 0"),
         (Head(kind="fc", fc_units=(8,), dropout=1.0), 2, "expected a dropout from 0 to below 1"),
     ],

@@ -147,6 +147,6 @@ def test_the_average_in_bfloat16_adds_up_in_float32(pooled_table: Table) -> None
 def test_every_head_runs_on_what_it_was_made_for() -> None:
     features_bhwc = jnp.ones((2, 3, 3, 8))
     fc = Head(kind="fc", fc_units=(5, 4))
-    for config, units in ((Head(), 2), (fc, 2), (Head(output="binary"), 1)):
+    for config, units in ((Head("linear"), 2), (fc, 2), (Head("linear", output="binary"), 1)):
         network = Network(head(config, 2, features=(3, 3, 8)), rngs=nnx.Rngs(0))
         assert network(features_bhwc, deterministic=True).shape == (2, units)
