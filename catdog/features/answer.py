@@ -11,6 +11,7 @@ from catdog.features.prefix import Prefix, convolved_shape
 from catdog.features.store import Features
 from catdog.model.architecture import CONVOLUTIONS
 from catdog.model.architecture import head as architecture_head
+from catdog.model.convolution import convolve3x3, convolve3x3_as_products
 from catdog.model.suffix import Suffix, Tensors
 
 _BATCH_BYTES = 16 * 2**20
@@ -31,6 +32,7 @@ def make_suffix(prefix: Prefix, head: Head, classes: int, *, size: int) -> Suffi
         head.output,
         preprocessing=prefix.preprocessing,
         dtype=devices.compute_dtype() if large else "float32",
+        convolve=convolve3x3_as_products if jax.default_backend() == "cpu" else convolve3x3,
     )
 
 

@@ -13,7 +13,7 @@ random numbers: dropout takes its key with each call.
 """
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import assert_never
 
 import jax
@@ -36,6 +36,8 @@ from catdog.model.layers import (
     Shape,
     tensor_shapes,
 )
+
+Convolution = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
 
 
 class Constant(nnx.Variable):
@@ -75,9 +77,18 @@ class Network(nnx.Module):
             for `load_into` to set: drawing them takes seconds.
         dtype: of the activations, float32 or bfloat16. What is stored is float32 in any case, and
             so are the logits, from the product that they come from on.
+        convolve: how a convolution is computed; see `catdog.model.convolution`.
     """
 
-    def __init__(self, layers: Sequence[Layer], *, rngs: nnx.Rngs | None, dtype: DTypeLike = jnp.float32):
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        *,
+        rngs: nnx.Rngs | None,
+        dtype: DTypeLike = jnp.float32,
+        convolve: Convolution = convolve3x3,
+    ):
+        self.convolve = convolve
         self.layers = tuple(layers)
         self.dtype = jnp.dtype(dtype)
         for layer in self.layers:
@@ -124,7 +135,7 @@ class Network(nnx.Module):
         stored = getattr(self, layer.name)
         match layer:
             case Conv():
-                return nnx.relu(convolve3x3(x, stored.kernel[...], stored.bias[...]))
+                return nnx.relu(self.convolve(x, stored.kernel[...], stored.bias[...]))
             case MaxPool():
                 return max_pool2x2(x)
             case GlobalAveragePool():

@@ -14,8 +14,9 @@ from flax import nnx
 from catdog.config import Output
 from catdog.errors import RunError
 from catdog.model import outputs
+from catdog.model.convolution import convolve3x3
 from catdog.model.layers import Dense, GlobalAveragePool, GlobalConcatPool, Layer, Rescale, tensor_shapes
-from catdog.model.network import Constant, Network
+from catdog.model.network import Constant, Convolution, Network
 from catdog.model.preprocess import preprocess
 
 Tensors = dict[str, jax.Array]
@@ -33,12 +34,21 @@ class Suffix:
             nothing and shrink the features (the global pools).
     """
 
-    def __init__(self, layers: Sequence[Layer], output: Output, *, preprocessing: str, dtype: str):
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        output: Output,
+        *,
+        preprocessing: str,
+        dtype: str,
+        convolve: Convolution = convolve3x3,
+    ):
         self.layers = tuple(layers)
         self.output: Output = output
         self.condensed = int(isinstance(self.layers[0], GlobalAveragePool | GlobalConcatPool))
         self._preprocessing = preprocessing
         self._dtype = jnp.dtype(dtype)
+        self._convolve = convolve
 
     def initial(self, seed: int) -> tuple[Tensors, Tensors]:
         """Fresh (params, constants) of the new layers for a seed, wherever the freeze boundary is.
@@ -82,7 +92,7 @@ class Suffix:
     @partial(jax.jit, static_argnums=0)
     def condense(self, features: jax.Array) -> jax.Array:
         """Apply the condensed layers to a batch (b, h, w, c) of features; float32."""
-        first = Network(self.layers[: self.condensed], rngs=nnx.Rngs(0))
+        first = Network(self.layers[: self.condensed], rngs=None)
         return first(features, deterministic=True)
 
     def logits(
@@ -127,12 +137,10 @@ class Suffix:
         return outputs.photo_losses(logits_bk, labels_b, self.output)
 
     def _network(self, tensors: Tensors) -> Network:
-        abstract = nnx.eval_shape(lambda: Network(self.layers, rngs=nnx.Rngs(0), dtype=self._dtype))
-        graphdef, state = nnx.split(abstract)
-        filled = [
-            (path, leaf.replace(tensors["/".join(map(str, path))])) for path, leaf in nnx.to_flat_state(state)
-        ]
-        return nnx.merge(graphdef, nnx.from_flat_state(filled))
+        network = Network(self.layers, rngs=None, dtype=self._dtype, convolve=self._convolve)
+        for path, variable in network.variables().items():
+            variable.set_value(tensors[path])
+        return network
 
 
 def _flat(state: nnx.State) -> Tensors:

@@ -28,7 +28,6 @@ _HEADS = {
     "concat": Head("concat"),
     "fc 64": Head("fc", (64,)),
     "fc 256": Head("fc", (256,)),
-    "fc 1024": Head("fc", (1024,)),
     "fc 256,256": Head("fc", (256, 256)),
 }
 _EPOCHS = (2, 5, 10, 20, 30)
