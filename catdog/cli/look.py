@@ -228,7 +228,7 @@ def table(*headings: str, right: tuple[int, ...] | None = None) -> Table:
     Args:
         right: columns of numbers, set to the right; None is all but the first.
     """
-    made = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    made = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     numbers = range(1, len(headings)) if right is None else right
     for position, heading in enumerate(headings):
         made.add_column(Text(heading), justify="right" if position in numbers else "left")

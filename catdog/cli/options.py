@@ -49,7 +49,7 @@ def places(cache_dir: Path | None, no_cache: bool) -> Iterator[Places]:
 
 
 def default_cache_dir() -> Path:
-    """Where the cache is when no option says so."""
+    """Where the cache is when neither an option nor CATDOG_CACHE_DIR says so."""
     return platformdirs.user_cache_path("catdog", appauthor=False)
 
 

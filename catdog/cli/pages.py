@@ -44,9 +44,7 @@ def layers_page(title: str, layers: Sequence[Layer], *, frozen: int, size: int) 
         }
         for position, one in enumerate(facts)
     ]
-    table = look.table(
-        "name", "type", "output", "parameters", "multiply-adds", "sees (px)", "", right=(2, 3, 4, 5)
-    )
+    table = look.table("name", "type", "output", "parameters", "mult-adds M", "sees", "", right=(2, 3, 4, 5))
     for row in rows:
         state = Text("frozen", style="cyan") if row["frozen"] else Text("trains", style="green")
         table.add_row(
@@ -54,7 +52,7 @@ def layers_page(title: str, layers: Sequence[Layer], *, frozen: int, size: int) 
             Text(row["type"]),
             "×".join(map(str, row["output_shape"])),
             f"{row['parameters']:,}" if row["parameters"] else "",
-            f"{row['multiply_adds']:,}" if row["multiply_adds"] else "",
+            f"{row['multiply_adds'] / 1e6:,.1f}" if row["multiply_adds"] else "",
             str(row["receptive_field"]),
             state if row["parameters"] else "",
         )
@@ -68,6 +66,7 @@ def layers_page(title: str, layers: Sequence[Layer], *, frozen: int, size: int) 
             "",
             f"parameters: {total:,}, of which {trained:,} train and {total - trained:,} are frozen",
             f"multiply-adds a photo: {work:,}",
+            "ReLU follows each convolution; `sees` is how many pixels a side one output depends on",
         ),
     )
 

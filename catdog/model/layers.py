@@ -131,10 +131,10 @@ def output_shape(layer: Layer, shape: Shape) -> Shape:
 
 
 def kind(layer: Layer) -> str:
-    """What a layer is, in a few words for a person."""
+    """What a layer is, in a few words for a person; ReLU goes without saying for a convolution."""
     match layer:
         case Conv():
-            return "conv 3×3, ReLU"
+            return "conv 3×3"
         case MaxPool():
             return "max pool 2×2"
         case GlobalAveragePool():

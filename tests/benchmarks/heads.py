@@ -7,6 +7,7 @@ and seconds an epoch. Features come from the cache; the first run computes them.
 """
 
 import argparse
+import os
 import statistics
 import tempfile
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from catdog.training.fit import fit
 from catdog.training.photos import Photos, find_photos
 from catdog.training.prepare import prepare, run_config
 
+_CACHE = Path(os.environ.get("CATDOG_CACHE_DIR") or default_cache_dir())
 _HEADS = {
     "linear": Head("linear"),
     "concat": Head("concat"),
@@ -58,7 +60,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--seeds", type=int, default=5)
     arguments = parser.parse_args()
-    devices.configure(default_cache_dir())
+    devices.configure(_CACHE)
     options = _options(arguments.data, _HEADS["linear"], seed=0)
     prefix = Prefix("builtin", unfreeze="head", memo_dir=None)
     photos = find_photos(options, workers=usable_cores())
@@ -97,8 +99,7 @@ def _options(data: Path, head: Head, seed: int) -> TrainOptions:
 def _train(data: Path, head: Head, seed: int, photos: Photos, prefix: Prefix) -> list[EpochRecord]:
     options = _options(data, head, seed)
     suffix = make_suffix(prefix, head, len(photos.classes), size=options.decoding.size)
-    cache = default_cache_dir() / "features"
-    job = prepare(options, photos, prefix, suffix, cache_root=cache, workers=usable_cores())
+    job = prepare(options, photos, prefix, suffix, cache_root=_CACHE / "features", workers=usable_cores())
     with tempfile.TemporaryDirectory() as folder:
         run = create_run(Path(folder), "run", run_config(options, photos, prefix))
         records = fit(

@@ -1,0 +1,67 @@
+"""The README cannot lie: every command it shows runs, in its order, with sample_data beside it."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.process import catdog
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def _shell_lines() -> Iterator[str]:
+    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL):
+        yield from (line for line in block.splitlines() if line)
+
+
+def _commands() -> list[str]:
+    return [line for line in _shell_lines() if line.startswith("catdog ")]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a reader stands after the installation: sample_data here, one run made by the first command."""
+    here = tmp_path_factory.mktemp("readme")
+    (here / "sample_data").symlink_to(ROOT / "sample_data")
+    return here
+
+
+@pytest.mark.parametrize("line", _commands())
+def test_the_command_runs(folder: Path, line: str) -> None:
+    result = catdog(*shlex.split(line)[1:], cwd=folder)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout
+
+
+def test_every_command_is_shown() -> None:
+    shown = {line.split()[1] for line in _commands()}
+    assert shown == {"train", "evaluate", "predict", "inspect"}
+
+
+def test_setup_and_test_commands_are_those_that_ci_runs() -> None:
+    lines = list(_shell_lines())
+    assert "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/catdog train sample_data" in lines
+    assert ".venv/bin/pip install -e '.[test]' && .venv/bin/pytest" in lines
+    script = (ROOT / ".ci" / "run").read_text()
+    assert "pip\" install --quiet --disable-pip-version-check -e '.[test]'" in script
+    assert '/bin/pytest"' in script
+
+
+def test_every_option_that_is_mentioned_exists() -> None:
+    helps = "".join(catdog(name, "--help").stdout for name in ("train", "evaluate", "predict", "inspect"))
+    mentioned = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
+    assert mentioned <= set(re.findall(r"--[a-z][a-z-]+", helps)) | {"--help"}
+
+
+def test_the_change_log_has_the_form_it_claims() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert text.startswith("# Changelog\n")
+    headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
+    assert headings[0] == "[Unreleased]"
+    assert all(re.fullmatch(r"\[[^]]+\](?: - \d{4}-\d\d-\d\d)?", heading) for heading in headings)
+    sections = set(re.findall(r"^### (.*)$", text, re.MULTILINE))
+    assert sections <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
