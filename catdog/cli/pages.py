@@ -66,7 +66,7 @@ def layers_page(title: str, layers: Sequence[Layer], *, frozen: int, size: int) 
             "",
             f"parameters: {total:,}, of which {trained:,} train and {total - trained:,} are frozen",
             f"multiply-adds a photo: {work:,}",
-            "ReLU follows each convolution; `sees` is how many pixels a side one output depends on",
+            "sees: pixels a side that one output depends on; a ReLU follows each convolution",
         ),
     )
 

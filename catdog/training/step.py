@@ -20,7 +20,7 @@ from catdog.model import outputs
 from catdog.model.suffix import Suffix, Tensors
 from catdog.training.optimizers import Optimizer
 
-_CHUNK_BYTES = 64 * 2**20
+_CHUNK_BYTES = 16 * 2**20
 
 
 class TrainState(NamedTuple):

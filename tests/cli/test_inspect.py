@@ -42,10 +42,10 @@ def test_tables_fit_a_terminal_of_80_columns(trained: Run) -> None:
 
 def test_the_layers_of_a_run(cli: Cli, trained: Run) -> None:
     facts = json.loads(cli("inspect", trained.folder, "--layers", "--json").out)
-    assert facts["trainable"] == 1026
-    assert facts["parameters"] == 14_714_688 + 1026
+    assert facts["trainable"] == 2050
+    assert facts["parameters"] == 14_714_688 + 2050
     assert [row["name"] for row in facts["layers"] if not row["frozen"]] == [
-        "avg_pool",
+        "concat_pool",
         "rescale",
         "predictions",
     ]
