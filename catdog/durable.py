@@ -39,13 +39,18 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Replace the file at `path` by `value`, indented, UTF-8."""
-    write_bytes(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+    write_bytes(path, _encode(json.dumps(value, indent=2, ensure_ascii=False) + "\n"))
 
 
 def write_json_lines(path: Path, values: list[Any]) -> None:
     """Replace the file at `path` by one JSON value a line."""
     lines = (json.dumps(value, ensure_ascii=False) + "\n" for value in values)
-    write_bytes(path, "".join(lines).encode())
+    write_bytes(path, _encode("".join(lines)))
+
+
+def _encode(text: str) -> bytes:
+    # The name of a file need not be UTF-8: Python keeps such bytes as surrogates, JSON can escape them.
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -166,6 +166,12 @@ class Run:
         self._state_path.parent.mkdir(exist_ok=True)
         _write_tensors(self._state_path, tensors, progress)
 
+    def epochs_done(self) -> int:
+        """Epochs that are wholly on disk: a kill may have come between a line of the history and the rest."""
+        if not self._state_path.exists():
+            return 0
+        return int(_read_header(self._state_path).get("epoch", 0))
+
     def read_state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
         """What `write_state` wrote, or None where no epoch has ended."""
         return _read_tensors(self._state_path) if self._state_path.exists() else None
@@ -268,10 +274,15 @@ def _write_tensors(path: Path, tensors: dict[str, np.ndarray], header: dict[str,
 
 
 def _read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    header = _read_header(path)
+    with safetensors.safe_open(path, framework="numpy") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, header
+
+
+def _read_header(path: Path) -> dict[str, Any]:
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
-            header = json.loads((file.metadata() or {})[METADATA_KEY])
-            return {name: file.get_tensor(name) for name in file.keys()}, header
+            return json.loads((file.metadata() or {})[METADATA_KEY])
     except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
         raise RunError(f"expected a file that catdog wrote at {path}: {_reason(error)}") from error
 

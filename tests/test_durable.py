@@ -1,5 +1,7 @@
 """Files that are replaced whole or not at all."""
 
+import json
+import os
 from pathlib import Path
 
 import pytest
@@ -30,3 +32,9 @@ def test_json_lines(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_text("utf-8") == '{"a": 1}\n{"b": "나"}\n'
     durable.write_json_lines(tmp_path / "a", [])
     assert (tmp_path / "a").read_bytes() == b""
+
+
+def test_a_name_that_is_not_utf8_comes_back(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.jpg")
+    durable.write_json(tmp_path / "a", name)
+    assert json.loads((tmp_path / "a").read_bytes()) == name

@@ -119,12 +119,14 @@ def test_a_damaged_model_is_an_error_that_names_the_file(tmp_path: Path, damage:
 def test_state_history_split_and_skipped_come_back(tmp_path: Path) -> None:
     run = create_run(tmp_path, None, CONFIG)
     assert run.read_state() is None
+    assert run.epochs_done() == 0
     assert run.history() == []
     assert run.skipped() == []
     run.write_state(TENSORS, {"epoch": 2, "best_loss": 0.1 + 0.2})
     tensors, progress = run.read_state() or ({}, {})
     assert progress == {"epoch": 2, "best_loss": 0.1 + 0.2}
     np.testing.assert_array_equal(tensors["b/bias"], TENSORS["b/bias"])
+    assert run.epochs_done() == 2
     records = [EpochRecord(1, 0.5, 0.7, 0.5, 0.6, 0.55), EpochRecord(2, 0.5, 0.6, 0.6, 0.5, 1.0)]
     run.write_history(records)
     assert run.history() == records

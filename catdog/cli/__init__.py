@@ -1,6 +1,7 @@
 """The commands, each a module that is imported when it is asked for. Only here click and rich are used."""
 
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 
@@ -62,4 +63,6 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """The console script."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # the name of a file need not be UTF-8
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))

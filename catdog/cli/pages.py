@@ -100,7 +100,7 @@ def run_page(run: Run) -> Page:
     config, history, skipped = run.config, run.history(), run.skipped()
     options = config.options
     trained = run.model_path.exists()
-    finished = len(history) >= options.epochs
+    finished = run.epochs_done() >= options.epochs
     facts = config.to_json() | {
         "history": [record.to_json() for record in history],
         "skipped": len(skipped),

@@ -13,6 +13,7 @@ from catdog.config import HEADS, OUTPUTS, RESIZES, Decoding, Head, TrainOptions
 from catdog.data import Skipped
 from catdog.errors import CatdogError, OptionError, RunError
 from catdog.model.architecture import ALL, CONVOLUTIONS, stages
+from catdog.model.weights import BUILTIN
 from catdog.runs import EpochRecord, Run, SkippedRecord, create_run, open_run
 from catdog.training.optimizers import OPTIMIZERS, find_optimizer
 
@@ -197,7 +198,7 @@ def command(
             run.discard_if_untrained()
             raise
         except KeyboardInterrupt:
-            done = len(run.history())
+            done = run.epochs_done()
             look.tell(
                 f"Stopped; {done} of {options.epochs} epochs are kept. Go on with:\n"
                 f"  catdog train --resume {run.folder}"
@@ -228,6 +229,8 @@ def _options(
     else:
         new = Head(head, output=output)
     optimizer = find_optimizer(rest["optimizer"])
+    if rest["weights"] != BUILTIN:
+        rest["weights"] = str(Path(rest["weights"]).expanduser().absolute())
     return TrainOptions(
         data=str(data.absolute()),
         learning_rate=lr or optimizer.learning_rate,
@@ -255,8 +258,8 @@ def _options_of_run(
         options = replace(options, data=str(data.absolute()))
     if "epochs" in given:
         options = replace(options, epochs=epochs)
-    done = len(run.history())
-    if done >= options.epochs and run.read_state():
+    done = run.epochs_done()
+    if done >= options.epochs:
         raise RunError(
             f"{run.folder} has finished its {done} epochs. Extend it with: "
             f"catdog train --resume {run.folder} --epochs {2 * done}"

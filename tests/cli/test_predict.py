@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -148,3 +149,16 @@ def test_real_photos_of_the_sample_are_answered(trained: Run) -> None:
     result = catdog("predict", SAMPLE / "photos", "--format", "json", "--model", trained.folder)
     assert result.returncode == 0, result.stderr
     assert len(json.loads(result.stdout)) == len(list((SAMPLE / "photos").iterdir()))
+
+
+def test_a_name_that_is_not_utf8(trained: Run, tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.jpg")
+    copy(CATS[0], tmp_path / name)
+    (tmp_path / os.fsdecode(b"\xff.jpg")).write_text("no photo")
+    for form in ("text", "json", "csv"):
+        result = catdog("predict", ".", "--format", form, "--model", trained.folder, cwd=tmp_path)
+        assert result.returncode == 1
+        assert "Traceback" not in result.stderr
+        assert len(result.stdout.splitlines()) >= 2
+        if form == "json":
+            assert [row["path"] for row in json.loads(result.stdout)] == [name, os.fsdecode(b"\xff.jpg")]
