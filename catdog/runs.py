@@ -14,6 +14,8 @@ import json
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -109,7 +111,8 @@ class Run:
 
     def write_config(self, config: RunConfig) -> None:
         """Replace config.json."""
-        durable.write_json(self.folder / "config.json", config.to_json())
+        with _writing(self.folder):
+            durable.write_json(self.folder / "config.json", config.to_json())
         self.__dict__["config"] = config
 
     def history(self) -> list[EpochRecord]:
@@ -118,7 +121,7 @@ class Run:
 
     def write_history(self, records: list[EpochRecord]) -> None:
         """Replace history.jsonl."""
-        durable.write_json_lines(self.folder / "history.jsonl", [record.to_json() for record in records])
+        self._write_lines("history.jsonl", records)
 
     def skipped(self) -> list[SkippedRecord]:
         """The photos that could not be read."""
@@ -126,7 +129,7 @@ class Run:
 
     def write_skipped(self, records: list[SkippedRecord]) -> None:
         """Replace skipped.jsonl."""
-        durable.write_json_lines(self.folder / "skipped.jsonl", [record.to_json() for record in records])
+        self._write_lines("skipped.jsonl", records)
 
     def split(self) -> dict[str, set[str]]:
         """Side (`train`, `valid`) → content digests of the photos there."""
@@ -138,7 +141,8 @@ class Run:
 
     def write_split(self, sides: dict[str, list[str]]) -> None:
         """Replace split.json by side → content digests."""
-        durable.write_json(self.folder / "split.json", sides)
+        with _writing(self.folder):
+            durable.write_json(self.folder / "split.json", sides)
 
     def write_model(self, tensors: dict[str, np.ndarray], saved: SavedModel) -> None:
         """Replace model.safetensors. The same arguments give the same bytes."""
@@ -163,7 +167,8 @@ class Run:
 
     def write_state(self, tensors: dict[str, np.ndarray], progress: dict[str, Any]) -> None:
         """Replace the state that `--resume` starts from."""
-        self._state_path.parent.mkdir(exist_ok=True)
+        with _writing(self.folder):
+            self._state_path.parent.mkdir(exist_ok=True)
         _write_tensors(self._state_path, tensors, progress)
 
     def epochs_done(self) -> int:
@@ -180,6 +185,10 @@ class Run:
         """Delete the folder if no epoch has ended in it: there is nothing to keep."""
         if not self._state_path.exists() and not self.model_path.exists():
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _write_lines(self, name: str, records: Sequence[JsonRecord]) -> None:
+        with _writing(self.folder):
+            durable.write_json_lines(self.folder / name, [record.to_json() for record in records])
 
     def _read_lines(self, name: str) -> list[Any]:
         path = self.folder / name
@@ -214,17 +223,20 @@ def create_run(runs_dir: Path, name: str | None, config: RunConfig) -> Run:
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(dir=runs_dir, prefix=f".{chosen}."))
-        try:
-            staging.chmod(0o755)
-            Run(staging).write_config(config)
-            staging.rename(target)
-        except BaseException:
-            shutil.rmtree(staging, ignore_errors=True)
-            raise
     except OSError as error:
         raise RunError(
             f"expected to make the run folder {target}: {_reason(error)}. Name another place with --runs-dir."
         ) from error
+    try:
+        staging.chmod(0o755)
+        Run(staging).write_config(config)
+        staging.rename(target)
+    except OSError as error:
+        if name is None and target.exists():  # another training was faster: take the next number
+            return create_run(runs_dir, None, config)
+        raise RunError(f"expected to make the run folder {target}: {_reason(error)}.") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
     return Run(target)
 
 
@@ -270,7 +282,20 @@ def _free_name(runs_dir: Path, wish: str) -> str:
 
 def _write_tensors(path: Path, tensors: dict[str, np.ndarray], header: dict[str, Any]) -> None:
     metadata = {METADATA_KEY: json.dumps(header, ensure_ascii=False, sort_keys=True)}
-    durable.write_bytes(path, safetensors.numpy.save(tensors, metadata))
+    with _writing(path.parent):
+        durable.write_bytes(path, safetensors.numpy.save(tensors, metadata))
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Turns what the system says against a write into a RunError."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"expected to write in {folder}: {_reason(error)}. Make room or allow it; what was written "
+            "before is kept, and `catdog train --resume` goes on from there."
+        ) from error
 
 
 def _read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

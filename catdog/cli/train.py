@@ -191,11 +191,13 @@ def command(
             look.note(remark)
         # Before anything is made: options that do not fit these classes are refused here.
         suffix = make_suffix(prefix, options.head, len(photos.classes), size=options.decoding.size)
+        is_new = run is None
         run = _begin(run, runs_dir, name, options, photos, prefix)
         try:
             _train(run, options, photos, prefix, suffix, where, workers)
         except CatdogError:
-            run.discard_if_untrained()
+            if is_new:
+                run.discard_if_untrained()
             raise
         except KeyboardInterrupt:
             done = run.epochs_done()

@@ -1,6 +1,7 @@
 """Many photos, decoded or probed in threads, in the order they were given."""
 
-from collections.abc import Generator, Iterable
+import hashlib
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from catdog.config import Decoding
 from catdog.data.decode import decode, probe
+from catdog.data.files import open_regular, system_reason
 from catdog.data.fingerprint import Skipped
 from catdog.data.parallel import AHEAD, ordered_map
 from catdog.errors import PhotoError
@@ -25,17 +27,24 @@ class Decoded:
 
 
 def decoded(
-    paths: Iterable[Path], decoding: Decoding, *, workers: int, ahead: int = AHEAD
+    paths: Iterable[Path],
+    decoding: Decoding,
+    *,
+    workers: int,
+    digests: Mapping[Path, str] | None = None,
+    ahead: int = AHEAD,
 ) -> Generator[Decoded, None, None]:
     """Decode each photo, in `workers` threads, and yield them in the order of `paths`.
 
-    At most `ahead` decoded photos wait for the consumer. An unreadable photo is yielded with its
-    reason:
+    At most `ahead` decoded photos wait for the consumer. An unreadable photo is yielded with its reason:
     nothing is dropped, so indices have no gaps. Closing the generator early ends the threads.
+
+    Args:
+        digests: SHA-256, hex, of the content that each file is expected to have; one that has another by
+            now counts as unreadable. None takes files as they are.
     """
-    return ordered_map(
-        partial(_decoded_one, decoding=decoding), enumerate(paths), workers=workers, ahead=ahead
-    )
+    decode_one = partial(_decoded_one, decoding=decoding, digests=digests)
+    return ordered_map(decode_one, enumerate(paths), workers=workers, ahead=ahead)
 
 
 def probe_all(paths: Iterable[Path], *, workers: int) -> tuple[Skipped, ...]:
@@ -44,10 +53,20 @@ def probe_all(paths: Iterable[Path], *, workers: int) -> tuple[Skipped, ...]:
     return tuple(outcome for outcome in outcomes if outcome is not None)
 
 
-def _decoded_one(numbered: tuple[int, Path], *, decoding: Decoding) -> Decoded:
+def _decoded_one(
+    numbered: tuple[int, Path], *, decoding: Decoding, digests: Mapping[Path, str] | None
+) -> Decoded:
     index, path = numbered
     try:
-        return Decoded(index, decode(path, decoding), None)
+        if digests is None:
+            return Decoded(index, decode(path, decoding), None)
+        with open_regular(path) as file:
+            content = file.read()
+        if hashlib.sha256(content).hexdigest() != digests[path]:
+            raise PhotoError("the file was changed while photos were being read")
+        return Decoded(index, decode(content, decoding), None)
+    except OSError as error:
+        return Decoded(index, None, system_reason(error))
     except PhotoError as error:
         return Decoded(index, None, str(error))
 

@@ -1,8 +1,10 @@
 """The suffix over many photos' features: making it, condensing them once, and asking for logits."""
 
+import math
 from collections.abc import Iterator
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from catdog import devices
@@ -12,9 +14,11 @@ from catdog.features.store import Features
 from catdog.model.architecture import CONVOLUTIONS
 from catdog.model.architecture import head as architecture_head
 from catdog.model.convolution import convolve3x3, convolve3x3_as_products
+from catdog.model.layers import Rescale
 from catdog.model.suffix import Suffix, Tensors
 
-_BATCH_BYTES = 16 * 2**20
+# What the largest activation of a batch may take.
+_BATCH_BYTES = 64 * 2**20
 
 
 def make_suffix(prefix: Prefix, head: Head, classes: int, *, size: int) -> Suffix:
@@ -43,7 +47,10 @@ def condense(suffix: Suffix, features: Features) -> Features:
     """
     if not suffix.condensed:
         return features
-    parts = [np.asarray(suffix.condense(batch))[:count] for batch, count in _batches(features)]
+    parts = [
+        np.asarray(suffix.condense(batch))[:count]
+        for batch, count in _batches(features, features.nbytes // len(features))
+    ]
     return Features.in_memory(np.concatenate(parts))
 
 
@@ -54,11 +61,24 @@ def logits(suffix: Suffix, params: Tensors, constants: Tensors, condensed: Featu
     )
 
 
-def _batches(features: Features) -> Iterator[tuple[jax.Array, int]]:
+def calibrated(suffix: Suffix, params: Tensors, constants: Tensors, condensed: Features) -> Tensors:
+    """`constants` with each Rescale set to the standard deviation of its input over all these photos."""
+    for position, layer in enumerate(suffix.layers):
+        if isinstance(layer, Rescale):
+            parts = [
+                np.stack(suffix.moments(params, constants, batch, position), dtype=np.float64)[:, :count]
+                for batch, count in _batches(condensed, suffix.photo_bytes(condensed.shape))
+            ]
+            mean, square = np.concatenate(parts, axis=1).mean(axis=1)
+            deviation = math.sqrt(max(square - mean**2, 0.0))
+            constants = constants | {f"{layer.name}/scale": jnp.float32(deviation or 1.0)}
+    return constants
+
+
+def _batches(features: Features, photo_bytes: int) -> Iterator[tuple[jax.Array, int]]:
     """(batch on the devices, how many of its rows count): all of one shape, the last one padded."""
     mesh = devices.data_mesh()
-    row_bytes = max(features.nbytes // len(features), 1)
-    size = max(1, min(len(features), _BATCH_BYTES // row_bytes))
+    size = max(1, min(len(features), _BATCH_BYTES // photo_bytes))
     size = -(-size // devices.batch_multiple()) * devices.batch_multiple()
     for start in range(0, len(features), size):
         rows = np.arange(start, start + size)

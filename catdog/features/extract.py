@@ -12,9 +12,13 @@ import numpy as np
 
 from catdog.config import Decoding
 from catdog.data import Decoded, Skipped, decoded, fingerprint, probe_all
+from catdog.errors import CacheError
 from catdog.features.prefix import Prefix, pad_batch
 from catdog.features.progress import Progress
 from catdog.features.store import Features, FeatureStore, ShardWriter
+
+# How often features are computed that were kept and are gone again: another process may empty the cache.
+_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ def extract(
     workers: int,
     digests: dict[Path, str] | None = None,
     report: Callable[[Progress], None] = lambda _: None,
+    before: Callable[[dict[Path, str]], None] = lambda _: None,
 ) -> Extraction:
     """Features of `paths`, from the cache below `cache_root` where they are there.
 
@@ -51,9 +56,11 @@ def extract(
         digests: content digests that are known already; None reads and hashes the files.
         workers: threads that decode.
         report: called as the work goes on.
+        before: called with path → reason of those whose headers are no image's, before any feature is
+            computed; what it raises ends the extraction.
 
     Raises:
-        CacheError: the cache cannot be written.
+        CacheError: the cache cannot be written, or is emptied by somebody again and again.
     """
     skipped: dict[Path, str] = {}
     if digests is None:
@@ -65,13 +72,26 @@ def extract(
         digests = prints.digests
         skipped = {one.path: one.reason for one in prints.skipped}
     store = FeatureStore(cache_root, prefix.key(decoding))
-    missing = set(store.missing([digests[path] for path in paths if path in digests]))
-    todo: dict[str, Path] = {}
+    path_of: dict[str, Path] = {}
     for path in paths:
-        if path in digests and digests[path] in missing:
-            todo.setdefault(digests[path], path)
-    failed = _compute(todo, store, prefix, decoding, workers, report)
-    store.refresh()
+        if path in digests:
+            path_of.setdefault(digests[path], path)
+    todo = store.missing(list(path_of))
+    unreadable = probe_all([path_of[digest] for digest in todo], workers=workers)
+    bad = {digests[one.path]: one.reason for one in unreadable}
+    before({path: bad[digests[path]] for path in paths if digests.get(path) in bad})
+    failed = bad
+    for _ in range(_TRIES):
+        if not (todo := [digest for digest in todo if digest not in failed]):
+            break
+        failed |= _compute(todo, path_of, store, prefix, decoding, workers, report)
+        store.refresh()
+        todo = store.missing(list(path_of))
+    if any(digest not in failed for digest in todo):
+        raise CacheError(
+            f"expected features to stay in {cache_root}, found them gone {_TRIES} times. Is somebody "
+            "emptying it, or is the disk failing? Name another place with --cache-dir."
+        )
 
     skipped |= {path: failed[digests[path]] for path in paths if digests.get(path) in failed}
     readable = [number for number, path in enumerate(paths) if path not in skipped]
@@ -86,27 +106,22 @@ def extract(
 
 
 def _compute(
-    todo: dict[str, Path],
+    digests: list[str],
+    path_of: dict[str, Path],
     store: FeatureStore,
     prefix: Prefix,
     decoding: Decoding,
     workers: int,
     report: Callable[[Progress], None],
 ) -> dict[str, str]:
-    """Compute and keep the features of digest → path; digest → reason for what cannot be read."""
-    if not todo:
-        return {}
-    unreadable = {one.path: one.reason for one in probe_all(list(todo.values()), workers=workers)}
-    failed = {digest: unreadable[path] for digest, path in todo.items() if path in unreadable}
-    digests = [digest for digest in todo if digest not in failed]
-    if not digests:
-        return failed
+    """Compute and keep the features of photos; digest → reason for what cannot be read."""
+    failed: dict[str, str] = {}
     total = len(digests)
     size = prefix.batch_size(total)
     done = 0
     report(Progress("compile", 0, total))
     with ShardWriter(store) as writer:
-        for chunk in _lookahead(_batches(digests, todo, prefix, decoding, workers, size, failed)):
+        for chunk in _lookahead(_batches(digests, path_of, prefix, decoding, workers, size, failed)):
             names, features = chunk
             for digest, tensor in zip(names, np.asarray(features), strict=False):
                 writer.add(digest, tensor)
@@ -117,7 +132,7 @@ def _compute(
 
 def _batches(
     digests: list[str],
-    todo: dict[str, Path],
+    path_of: dict[str, Path],
     prefix: Prefix,
     decoding: Decoding,
     workers: int,
@@ -126,7 +141,8 @@ def _batches(
 ) -> Iterator[tuple[list[str], jax.Array]]:
     names: list[str] = []
     pixels: list[np.ndarray] = []
-    stream: Iterator[Decoded] = decoded([todo[digest] for digest in digests], decoding, workers=workers)
+    expected = {path_of[digest]: digest for digest in digests}
+    stream: Iterator[Decoded] = decoded(list(expected), decoding, workers=workers, digests=expected)
     for photo in stream:
         if photo.pixels is None:
             failed[digests[photo.index]] = photo.reason or "unreadable"

@@ -238,7 +238,10 @@ def cache_entries(root: Path) -> list[CacheEntry]:
         for path in folder.glob(f"*{_INDEX_SUFFIX}"):
             with contextlib.suppress(OSError, ValueError, EOFError):
                 photos += len(np.load(path, mmap_mode="r", allow_pickle=False))
-        size = sum(path.stat().st_size for path in folder.iterdir())
+        size = 0
+        for path in folder.iterdir():
+            with contextlib.suppress(FileNotFoundError):  # a training renames its temporary files
+                size += path.stat().st_size
         entries.append(CacheEntry(folder, key, photos, size))
     return sorted(entries, key=lambda entry: -entry.bytes)
 

@@ -5,6 +5,7 @@ Parameters travel as a flat dict, `predictions/kernel` → array: the names in m
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from math import prod
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,7 @@ from flax import nnx
 from catdog.config import Output
 from catdog.errors import RunError
 from catdog.model import outputs
+from catdog.model.architecture import describe
 from catdog.model.convolution import convolve3x3
 from catdog.model.layers import Dense, GlobalAveragePool, GlobalConcatPool, Layer, Rescale, tensor_shapes
 from catdog.model.network import Constant, Convolution, Network
@@ -122,15 +124,19 @@ class Suffix:
         """Logits (b, k), dropout off, compiled."""
         return self.logits(params, constants, condensed)
 
-    def calibrated(self, params: Tensors, constants: Tensors, condensed: jax.Array) -> Tensors:
-        """`constants` with each Rescale set to the standard deviation of its input over these photos."""
-        for position, layer in enumerate(self.layers):
-            if isinstance(layer, Rescale):
-                inputs = jax.jit(partial(self.logits, until=position))(params, constants, condensed)
-                deviation = jnp.std(inputs.astype(jnp.float32))
-                deviation = jnp.where(deviation > 0, deviation, 1.0)
-                constants = constants | {f"{layer.name}/scale": deviation}
-        return constants
+    @partial(jax.jit, static_argnums=(0, 4))
+    def moments(
+        self, params: Tensors, constants: Tensors, condensed: jax.Array, layer: int
+    ) -> tuple[jax.Array, jax.Array]:
+        """Mean and mean square, each (b,), of what goes into `layers[layer]` for each photo."""
+        inputs = self.logits(params, constants, condensed, until=layer).astype(jnp.float32)
+        axes = tuple(range(1, inputs.ndim))
+        return jnp.mean(inputs, axis=axes), jnp.mean(inputs**2, axis=axes)
+
+    def photo_bytes(self, shape: Sequence[int]) -> int:
+        """Bytes of the largest activation of one photo whose condensed features have this shape."""
+        facts = describe(self.layers[self.condensed :], input_shape=tuple(shape))
+        return 4 * max(prod(shape), *(prod(one.output_shape) for one in facts))
 
     def losses(self, logits_bk: jax.Array, labels_b: jax.Array) -> jax.Array:
         """See `outputs.photo_losses`."""

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from catdog.errors import RunError
-from catdog.features.answer import logits
+from catdog.features.answer import calibrated, logits
 from catdog.features.store import Features
 from catdog.model import outputs
 from catdog.model.suffix import Suffix, Tensors
@@ -47,8 +47,8 @@ def start_tensors(
     params, constants = suffix.initial(seed)
     params |= {name: jnp.asarray(value, jnp.float32) for name, value in pretrained.items()}
     count = min(len(train), CALIBRATION_PHOTOS)
-    sample = train.features.gather(np.linspace(0, len(train) - 1, count).astype(np.int64))
-    return params, suffix.calibrated(params, constants, jnp.asarray(sample))
+    sample = train.features.select(np.linspace(0, len(train) - 1, count).astype(np.int64).tolist())
+    return params, calibrated(suffix, params, constants, sample)
 
 
 def fit(

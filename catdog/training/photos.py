@@ -93,15 +93,22 @@ def find_photos(
         train, valid = split_by_content(read["all"], fraction=options.valid_fraction)
         read["train"] = [read["all"][index] for index in train]
         read["valid"] = [read["all"][index] for index in valid]
-    require_trainable([photo for photo, _ in read["train"]], [photo for photo, _ in read["valid"]], root)
     classes = tuple(sorted({photo.label or "" for photo, _ in read["train"]}))
     lines = sorted(
         f"{name} {photo.label} {digest}" for name in ("train", "valid") for photo, digest in read[name]
     )
+    train_side, valid_side = (_side(read[name], classes) for name in ("train", "valid"))
+    if read["valid"] and not len(valid_side):
+        others = ", ".join(sorted({photo.label or "" for photo, _ in read["valid"]}))
+        raise DataError(
+            f"expected validation photos of the classes {', '.join(classes)} in {root}, found only {others}. "
+            "Name the class folders of training and validation alike."
+        )
+    require_trainable(train_side.photos(classes), valid_side.photos(classes), root)
     return Photos(
         classes=classes,
-        train=_side(read["train"], classes),
-        valid=_side(read["valid"], classes),
+        train=train_side,
+        valid=valid_side,
         skipped=prints.skipped,
         remarks=dataset.remarks,
         digest=hashlib.sha256("\n".join(lines).encode()).hexdigest(),

@@ -85,6 +85,7 @@ def prepare(
             )
         ),
         report=report,
+        before=partial(_require_enough, options, photos),
     )
     if options.strict:
         raise_if_skipped(both.skipped)
@@ -129,3 +130,14 @@ def prepare(
             epoch=0,
         ),
     )
+
+
+def _require_enough(options: TrainOptions, photos: Photos, unreadable: dict[Path, str]) -> None:
+    """Refuse, before hours of work, what too few good headers, or a bad one and `--strict`, make hopeless."""
+    if options.strict:
+        raise_if_skipped(tuple(Skipped(path, reason) for path, reason in unreadable.items()))
+    train, valid = (
+        side.select([number for number, path in enumerate(side.paths) if path not in unreadable])
+        for side in (photos.train, photos.valid)
+    )
+    require_trainable(train.photos(photos.classes), valid.photos(photos.classes), Path(options.data))

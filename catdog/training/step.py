@@ -54,7 +54,7 @@ class Trainer:
     ):
         multiple = devices.batch_multiple()
         self._suffix = suffix
-        self._batch_size = batch_size
+        self._batch_size = batch_size = min(batch_size, photos)
         self._padded = -(-batch_size // multiple) * multiple
         self._photos = photos
         self._seed = seed

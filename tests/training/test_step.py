@@ -10,6 +10,8 @@ import optax
 import pytest
 
 from catdog.config import Head, Output
+from catdog.features import answer as answer_module
+from catdog.features.answer import calibrated
 from catdog.features.store import Features
 from catdog.model import outputs
 from catdog.model.architecture import head
@@ -143,14 +145,18 @@ def test_the_seed_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not np.array_equal(first, other)
 
 
-def test_calibration_makes_the_deviation_one() -> None:
+def test_calibration_makes_the_deviation_one(monkeypatch: pytest.MonkeyPatch) -> None:
     suffix = _suffix(Head())
     rows, _ = _data()
-    condensed = jnp.asarray(_condensed(suffix, 40 * rows).gather(np.arange(PHOTOS)))
+    condensed = _condensed(suffix, 40 * rows)
+    values = condensed.gather(np.arange(PHOTOS))
     params, constants = suffix.initial(0)
-    constants = suffix.calibrated(params, constants, condensed)
-    assert float(jnp.std(condensed / constants["rescale/scale"])) == pytest.approx(1.0, abs=1e-5)
-    zeros = suffix.calibrated(params, constants, jnp.zeros_like(condensed))
+    constants = calibrated(suffix, params, constants, condensed)
+    assert float(jnp.std(values / constants["rescale/scale"])) == pytest.approx(1.0, abs=1e-5)
+    monkeypatch.setattr(answer_module, "_BATCH_BYTES", 5 * values[0].nbytes)
+    parts = calibrated(suffix, params, constants, condensed)
+    assert float(parts["rescale/scale"]) == pytest.approx(float(constants["rescale/scale"]), rel=1e-6)
+    zeros = calibrated(suffix, params, constants, Features.in_memory(np.zeros_like(values)))
     assert float(zeros["rescale/scale"]) == 1.0
 
 
