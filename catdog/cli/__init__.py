@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 
 from catdog import __version__
+from catdog.cli import interrupt
 from catdog.errors import CatdogError
 
 _COMMANDS = {
@@ -63,6 +64,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """The console script."""
+    interrupt.install()
     if isinstance(sys.stdout, io.TextIOWrapper):  # the name of a file need not be UTF-8
         sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))

@@ -56,9 +56,12 @@ def condense(suffix: Suffix, features: Features) -> Features:
 
 def logits(suffix: Suffix, params: Tensors, constants: Tensors, condensed: Features) -> np.ndarray:
     """Logits of all photos, (n, k) float32, dropout off."""
-    return np.concatenate(
-        [np.asarray(suffix.answers(params, constants, batch))[:count] for batch, count in _batches(condensed)]
-    )
+    photo_bytes = suffix.photo_bytes(condensed.shape)
+    parts = [
+        np.asarray(suffix.answers(params, constants, batch))[:count]
+        for batch, count in _batches(condensed, photo_bytes)
+    ]
+    return np.concatenate(parts)
 
 
 def calibrated(suffix: Suffix, params: Tensors, constants: Tensors, condensed: Features) -> Tensors:

@@ -281,3 +281,19 @@ def test_a_loss_that_is_no_number_is_an_error(cli: Cli, trained: Run) -> None:
     assert result.status == 1
     assert "--lr" in result.err
     assert "Traceback" not in result.err
+
+
+def test_ctrl_c_at_any_moment_ends_the_training(trained: Run, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "catdog", "train", str(SAMPLE), "--epochs", "1000000"]
+    for number in range(12):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        time.sleep(0.15 + 0.2 * number)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+        # Before the console script has begun, Python itself dies of the signal.
+        assert process.returncode == 130 or (number == 0 and process.returncode == -signal.SIGINT), err
+        assert number == 0 or ("Traceback" not in err and "ignored" not in err), err
