@@ -11,6 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+_UMASK = os.umask(0o077)  # there is no way to ask without setting it
+os.umask(_UMASK)
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
@@ -21,6 +24,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
         with os.fdopen(descriptor, "wb") as file:
+            os.chmod(temporary, 0o666 & ~_UMASK)  # mkstemp makes it private; a run may be shared
             yield file
             file.flush()
             os.fsync(file.fileno())

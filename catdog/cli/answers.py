@@ -52,14 +52,21 @@ Writer = Callable[[Answer], None]
 
 
 @contextmanager
-def writer_for(form: str, lang: str | None, show: bool) -> Iterator[Writer]:
-    """A function that prints one answer, on stdout, in this form."""
+def writer_for(form: str, lang: str | None, show: bool, *, columns: int, truth: bool) -> Iterator[Writer]:
+    """A function that prints one answer, on stdout, in this form.
+
+    Args:
+        columns: how many labels a row has.
+        truth: whether the true classes are known.
+    """
     if form == "json":
         with _json_array() as write:
             yield write
     elif form == "csv":
-        _print_csv(["path", "label", "probability", "error"])
-        yield _write_csv
+        more = [f"{name}_{place}" for place in range(2, columns + 1) for name in ("label", "probability")]
+        true = ["true"] if truth else []
+        _print_csv(["path", "label", "probability", *more, *true, "error"])
+        yield lambda answer: _write_csv(answer, columns, truth)
     else:
         if show and not look.out.is_terminal:
             look.warn("--show draws only on a terminal; here the answers come without photos")
@@ -90,9 +97,10 @@ def _json_array() -> Iterator[Writer]:
     click.echo("\n]" if separator != "[\n" else "[]")
 
 
-def _write_csv(answer: Answer) -> None:
-    label, probability = answer.top[0] if answer.top else ("", "")
-    _print_csv([str(answer.path), label, probability, answer.error or ""])
+def _write_csv(answer: Answer, columns: int, truth: bool) -> None:
+    cells: list[object] = [cell for pair in answer.top for cell in pair] or [""] * (2 * columns)
+    true = [answer.truth or ""] if truth else []
+    _print_csv([str(answer.path), *cells, *true, answer.error or ""])
 
 
 def _print_csv(row: list[object]) -> None:

@@ -24,8 +24,16 @@ from catdog.runs import EpochRecord
 _FILE_WIDTH = 240
 
 
+class _Console(Console):
+    """Leaves a broken pipe to `catdog.cli.run`; rich would end the process with status 1."""
+
+    def on_broken_pipe(self) -> None:
+        """The reader has seen enough."""
+        raise BrokenPipeError
+
+
 def _console(*, stderr: bool) -> Console:
-    console = Console(stderr=stderr, highlight=False)
+    console = _Console(stderr=stderr, highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _FILE_WIDTH
     return console
@@ -116,8 +124,9 @@ class EpochBar:
         if self._live:
             self._live.stop()
 
-    def begin(self) -> None:
+    def begin(self, heading: str) -> None:
         """A new epoch starts."""
+        self.print(heading)
         self._began = time.monotonic()
 
     def show(self, done: int, loss: float, acc: float) -> None:

@@ -116,7 +116,7 @@ def run_page(run: Run) -> Page:
     settings.add_row("device", Text(config.device))
     settings.add_row("started", Text(config.created))
     epochs = look.table("epoch", "seconds", "loss", "acc", "val_loss", "val_acc")
-    best = min(history, key=lambda record: record.val_loss).epoch if history else 0
+    best = run.read_model()[1].epoch if trained else 0
     for record in history:
         epochs.add_row(
             str(record.epoch),

@@ -5,6 +5,7 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
@@ -13,7 +14,6 @@ from catdog.cli.answers import FORMATS, Answer, writer_for
 from catdog.cli.language import LANGUAGES
 from catdog.cli.options import cache_options, chosen_run, model_options, places
 from catdog.data.walk import walk
-from catdog.errors import DataError
 from catdog.runs import Run
 
 # Photos answered together: enough to keep a device busy, few enough to see answers soon.
@@ -72,6 +72,8 @@ def command(
 
     if form != "text" and (show or lang):
         raise click.UsageError("--show and --lang are for people: they go with --format text.")
+    if lang and top_k > 1:
+        raise click.UsageError("--lang says one answer a photo: leave out --top-k.")
     if not photos and random_count is None:
         raise click.UsageError("expected at least one PHOTO (or --random N for photos of the run).")
     run = chosen_run(model, runs_dir)
@@ -79,59 +81,78 @@ def command(
     with places(cache_dir, no_cache) as where:
         classifier = Classifier(run, cache_root=where.features, memo_dir=where.checked, workers=workers)
         if random_count is None:
-            inputs: Iterable[tuple[Path, str | None]] = _expand(photos)
+            inputs: Iterable[_Input] = _expand(photos)
         else:
             inputs = _random(run, classifier.classes, photos, random_count, workers)
-        with writer_for(form, lang, show) as write, look.FeatureBar() as bar:
+        columns = min(top_k, len(classifier.classes))
+        with (
+            writer_for(form, lang, show, columns=columns, truth=random_count is not None) as write,
+            look.FeatureBar() as bar,
+        ):
             for chunk in _chunks(inputs):
-                answers = classifier.answer([path for path, _ in chunk], report=bar)
+                paths = [one.path for one in chunk if one.error is None]
+                answers = classifier.answer(paths, report=bar)
                 bar.clear()
-                rows = dict(zip(answers.photos.tolist(), answers.probabilities, strict=True))
+                rows = {
+                    paths[photo]: row
+                    for photo, row in zip(answers.photos, answers.probabilities, strict=True)
+                }
                 reasons = {one.path: one.reason for one in answers.skipped}
-                for number, (path, truth) in enumerate(chunk):
-                    if number in rows:
-                        answer = Answer.of(path, rows[number], classifier.classes, top_k, truth)
+                for one in chunk:
+                    if one.error is None and one.path in rows:
+                        answer = Answer.of(one.path, rows[one.path], classifier.classes, top_k, one.truth)
                     else:
-                        answer = Answer(path, (), truth, reasons[path])
+                        answer = Answer(one.path, (), one.truth, one.error or reasons[one.path])
                         failed = True
                     write(answer)
     ctx.exit(1 if failed else 0)
 
 
-def _expand(photos: Sequence[str]) -> Iterator[tuple[Path, str | None]]:
+class _Input(NamedTuple):
+    """Something to answer for: a file, or what was given instead of one and why that is no file."""
+
+    path: Path
+    truth: str | None = None
+    error: str | None = None
+
+
+def _expand(photos: Sequence[str]) -> Iterator[_Input]:
     """Files as they are; folders as the photos below them; patterns where the shell has not expanded them."""
     for given in photos:
         path = Path(given)
         if path.is_dir():
             below = walk(path).photos
             if not below:
-                raise DataError(f"expected photos below the folder {path}, found none")
-            yield from ((photo, None) for photo in below)
+                yield _Input(path, error="a folder without photos")
+            yield from map(_Input, below)
         elif not path.exists() and glob.has_magic(given):
             matches = sorted(glob.glob(given, recursive=True))
             if not matches:
-                raise DataError(f"no photo matches the pattern {given!r}")
+                yield _Input(path, error="no file matches this pattern")
             yield from _expand(matches)
         else:
-            yield path, None  # a file that is missing gets a row that says so
+            yield _Input(path)  # a file that is missing gets a row that says so
 
 
 def _random(
     run: Run, classes: tuple[str, ...], photos: Sequence[str], count: int, workers: int
-) -> list[tuple[Path, str | None]]:
+) -> list[_Input]:
     from catdog.analysis.choose import choose
 
     if len(photos) > 1:
         raise click.UsageError("--random takes its photos from one data set: expected one PHOTO or none.")
     data = Path(photos[0]) if photos else None
-    pool = choose(run, classes, data, None, workers=workers).photos
-    chosen = random.SystemRandom().sample(pool, min(count, len(pool)))
-    return [(photo.path, photo.label) for photo in chosen]
+    with look.FeatureBar() as bar:
+        found = choose(run, classes, data, None, workers=workers, report=bar)
+    for remark in found.remarks:
+        look.note(remark)
+    if len(found.photos) < count:
+        look.note(f"there are only {len(found.photos)} photos to choose from")
+    chosen = random.SystemRandom().sample(found.photos, min(count, len(found.photos)))
+    return [_Input(photo.path, photo.label) for photo in chosen]
 
 
-def _chunks(
-    inputs: Iterable[tuple[Path, str | None]],
-) -> Iterator[list[tuple[Path, str | None]]]:
+def _chunks(inputs: Iterable[_Input]) -> Iterator[list[_Input]]:
     stream = iter(inputs)
     while chunk := list(islice(stream, _CHUNK)):
         yield chunk

@@ -1,5 +1,6 @@
 """`catdog train DATA`: fine-tune on a folder of photos, write runs/<name>/."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 # Chosen on 1,600 + 400 photos of dogs and cats with several seeds: the table is in the README.
 _DEFAULT_EPOCHS = 20
 _DEFAULT_FC_UNITS = (64,)
+_DEFAULT_DROPOUT = 0.5
 
 # What --resume may change: where things are, how they are computed, and when to stop.
 _RESUMABLE = {"resume", "data", "epochs", "runs_dir", "cache_dir", "no_cache", "workers"}
@@ -98,9 +100,7 @@ def _optimizer_help() -> str:
 @click.option(
     "--dropout",
     type=click.FloatRange(0, 1, max_open=True),
-    default=0.5,
-    show_default=True,
-    help="Share of hidden units of --head fc dropped in training.",
+    help=f"Share of hidden units of --head fc dropped in training.  [default: {_DEFAULT_DROPOUT}]",
 )
 @click.option(
     "--output",
@@ -189,6 +189,8 @@ def command(
             look.say(f"Found {len(side)} images belonging to {len(photos.classes)} classes.")
         for remark in photos.remarks:
             look.note(remark)
+        if ctx.get_parameter_source("valid_fraction") == ParameterSource.COMMANDLINE and photos.has_own_split:
+            look.note("--valid-fraction is not used: there are validation photos of their own")
         # Before anything is made: options that do not fit these classes are refused here.
         suffix = make_suffix(prefix, options.head, len(photos.classes), size=options.decoding.size)
         is_new = run is None
@@ -203,9 +205,16 @@ def command(
             done = run.epochs_done()
             look.tell(
                 f"Stopped; {done} of {options.epochs} epochs are kept. Go on with:\n"
-                f"  catdog train --resume {run.folder}"
+                f"  {_command_that_goes_on(ctx, run)}"
             )
             raise
+
+
+def _command_that_goes_on(ctx: click.Context, run: Run) -> str:
+    words = ["catdog", "train", "--resume", str(run.folder)]
+    if ctx.get_parameter_source("cache_dir") == ParameterSource.COMMANDLINE:
+        words += ["--cache-dir", str(ctx.params["cache_dir"])]
+    return shlex.join(words + ["--no-cache"] * ctx.params["no_cache"])
 
 
 def _options(
@@ -214,7 +223,7 @@ def _options(
     lr: float | None,
     head: Any,
     fc_units: Any,
-    dropout: float,
+    dropout: float | None,
     output: Any,
     resize: Any,
     **rest: Any,
@@ -224,10 +233,12 @@ def _options(
     Raises:
         OptionError: options do not go together.
     """
-    if head != "fc" and fc_units:
-        raise OptionError(f"--fc-units belongs to --head fc; the {head} head has no hidden layers")
+    if head != "fc" and (fc_units or dropout is not None):
+        flag = "--fc-units" if fc_units else "--dropout"
+        raise OptionError(f"{flag} belongs to --head fc; the {head} head has no hidden layers")
     if head == "fc":
-        new = Head("fc", fc_units or _DEFAULT_FC_UNITS, dropout, output)
+        rate = _DEFAULT_DROPOUT if dropout is None else dropout
+        new = Head("fc", fc_units or _DEFAULT_FC_UNITS, rate, output)
     else:
         new = Head(head, output=output)
     optimizer = find_optimizer(rest["optimizer"])
@@ -328,15 +339,14 @@ def _train(
     if job.damaged_shards:
         look.warn(f"{job.damaged_shards} damaged files of the feature cache were replaced")
 
-    count, began = len(job.train), 0
+    count = len(job.train)
     with look.EpochBar(count) as line:
 
         def show(epoch: int, sums: Sums) -> None:
-            nonlocal began
-            if epoch != began:
-                began = epoch
-                line.begin()
-            line.show(sums.photos, sums.loss / sums.photos, sums.right / sums.photos)
+            if sums.photos:
+                line.show(sums.photos, sums.loss / sums.photos, sums.right / sums.photos)
+            else:
+                line.begin(f"Epoch {epoch}/{options.epochs}")
 
         epochs = fit(
             run,
@@ -350,7 +360,6 @@ def _train(
             report=show,
         )
         for record in epochs:
-            line.print(f"Epoch {record.epoch}/{options.epochs}")
             line.print(look.epoch_line(record, count))
     _tell_result(run)
 

@@ -68,7 +68,7 @@ def fit(
     Args:
         start: gives (params, constants) where the run has no state yet.
         saved: the header for model.safetensors; its epoch is replaced.
-        report: called with (epoch, sums) within an epoch.
+        report: called with (epoch, sums) as an epoch starts, with no photos yet, and within it.
 
     Raises:
         RunError: the run's state does not fit, or the loss is no longer a number.
@@ -77,6 +77,7 @@ def fit(
     history = run.history()[: progress.epoch]
     for epoch in range(progress.epoch + 1, epochs + 1):
         began = time.monotonic()
+        report(epoch, Sums(0.0, 0.0, 0))
         state, sums = trainer.epoch(
             state,
             constants,

@@ -49,6 +49,7 @@ class Photos:
         classes: those that training has, sorted by name.
         remarks: what a person should know, one sentence each.
         digest: of every photo's content, class and side, hex.
+        has_own_split: whether the folder says which photos validate.
     """
 
     classes: tuple[str, ...]
@@ -57,6 +58,7 @@ class Photos:
     skipped: tuple[Skipped, ...]
     remarks: tuple[str, ...]
     digest: str
+    has_own_split: bool
 
     def sides(self) -> dict[str, list[str]]:
         """What split.json holds."""
@@ -112,6 +114,7 @@ def find_photos(
         skipped=prints.skipped,
         remarks=dataset.remarks,
         digest=hashlib.sha256("\n".join(lines).encode()).hexdigest(),
+        has_own_split="all" not in dataset.splits,
     )
 
 

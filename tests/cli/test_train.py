@@ -144,6 +144,9 @@ def test_bad_photos_are_skipped_counted_and_listed(cli: Cli, shapes: Path, tmp_p
         (("few",), 1, "two photos|photos"),
         (("bad",), 1, "bad"),
         (("good", "--fc-units", "8"), 1, "--head fc"),
+        (("good", "--dropout", "0.3"), 1, "--head fc"),
+        (("strangers",), 1, "only aardvarks, zebras"),
+        (("headers",), 1, "two photos|photos"),
         (("good", "--fc-units", "eight", "--head", "fc"), 2, "256 or 512,256"),
         (("good", "--optimizer", "adma"), 2, "adma"),
         (("good", "--weights", "no.safetensors"), 1, "builtin"),
@@ -165,11 +168,20 @@ def test_mistakes_get_one_line_that_says_what_to_do(
         for number in range(3):
             (tmp_path / "bad" / label / f"{number}.jpg").write_text(f"{label} {number}")
     draw_pictures(tmp_path / "good", {"circles": 3, "squares": 3, "stripes": 3})
+    draw_pictures(tmp_path / "strangers" / "train", {"circles": 3, "squares": 3})
+    draw_pictures(tmp_path / "strangers" / "valid", {"circles": 3, "squares": 3})
+    for old, new in (("circles", "zebras"), ("squares", "aardvarks")):
+        (tmp_path / "strangers" / "valid" / old).rename(tmp_path / "strangers" / "valid" / new)
+    draw_pictures(tmp_path / "headers" / "train", {"circles": 3, "squares": 3})
+    copytree(tmp_path / "bad", tmp_path / "headers" / "valid")
+    for old, new in (("cats", "circles"), ("dogs", "squares")):
+        (tmp_path / "headers" / "valid" / old).rename(tmp_path / "headers" / "valid" / new)
     result = cli("train", *arguments)
     assert result.status == status
     assert re.search(message, result.err)
     assert "Traceback" not in result.err
     assert not result.err.startswith("catdog: error: expected") or result.err.count("\n") <= 2
+    assert "eatures" not in result.err  # before any computation
     assert not list(tmp_path.glob("runs/*"))
 
 
