@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,16 @@ def test_a_room_imports_only_what_it_may(path: Path) -> None:
                 assert target in ALLOWED[room] | {room}, f"{room} may not import {name}"
         elif top in ONLY:
             assert room in ONLY[top], f"{room} may not import {name}"
+
+
+def test_help_is_there_at_once() -> None:
+    command = [sys.executable, "-m", "catdog", "--help"]
+    seconds = []
+    for _ in range(5):
+        began = time.monotonic()
+        subprocess.run(command, check=True, capture_output=True)
+        seconds.append(time.monotonic() - began)
+    assert min(seconds) < 0.3
 
 
 def test_every_room_is_known() -> None:

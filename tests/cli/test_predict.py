@@ -181,3 +181,14 @@ def test_a_name_that_is_not_utf8(trained: Run, tmp_path: Path) -> None:
         assert len(result.stdout.splitlines()) >= 2
         if form == "json":
             assert [row["path"] for row in json.loads(result.stdout)] == [name, os.fsdecode(b"\xff.jpg")]
+
+
+def test_show_draws_the_photo_above_its_answer(trained: Run) -> None:
+    arguments = ("predict", CATS[0], "--show", "--model", trained.folder)
+    lines = catdog(*arguments, FORCE_COLOR="1", TERM="xterm-256color", COLUMNS="60").stdout.splitlines()
+    assert all("▀" in line for line in lines[:-1])
+    assert 8 <= len(lines[:-1]) <= 24
+    assert CATS[0].name in lines[-1]
+    plain = catdog(*arguments)
+    assert "▀" not in plain.stdout
+    assert "only on a terminal" in plain.stderr
