@@ -8,6 +8,7 @@ deleted: its photos are computed again.
 
 import contextlib
 import json
+import mmap
 import shutil
 import time
 import uuid
@@ -30,6 +31,8 @@ _KEY_FILE = "key.json"
 # A shard is closed after this long: what a kill can cost. Fast devices fill it before that.
 _SHARD_SECONDS = 15.0
 _SHARD_BYTES = 256 * 2**20
+# Of tensors read from the memory map, how much stays in this process' memory.
+_RESIDENT_BYTES = 256 * 2**20
 
 
 class Features:
@@ -44,6 +47,7 @@ class Features:
         self._blocks = blocks
         self._block_of = block_of
         self._row_of = row_of
+        self._touched = 0  # bytes gathered since mapped pages were last given back
         self.shape: tuple[int, ...] = blocks[0].shape[1:]
         self.dtype = blocks[0].dtype
 
@@ -67,8 +71,13 @@ class Features:
 
     def gather(self, photos: np.ndarray) -> np.ndarray:
         """A copy of the tensors of `photos`, any shape of indices; shape `photos.shape + self.shape`."""
-        if len(self._blocks) == 1:
-            return np.take(self._blocks[0], self._row_of[photos], axis=0)
+        rows = self._row_of[photos]
+        if not isinstance(self._blocks[0], np.memmap):
+            return np.take(self._blocks[0], rows, axis=0)
+        self._touched += photos.size * int(np.prod(self.shape)) * self.dtype.itemsize
+        if self._touched > _RESIDENT_BYTES:
+            _give_back(self._blocks)
+            self._touched = 0
         flat = photos.reshape(-1)
         out = np.empty((len(flat), *self.shape), self.dtype)
         for place, photo in enumerate(flat):
@@ -126,6 +135,7 @@ class FeatureStore:
         wanted = {digest: bytes.fromhex(digest) for digest in digests}
         places = [self._places[key] for key in wanted.values() if key in self._places]
         damaged = {shard for shard, row in places if not self._shards[shard].row_is_sound(row)}
+        _give_back([shard.tensors for shard in self._shards])
         if damaged:
             for number in damaged:
                 self._discard(self._shards[number].index_path)
@@ -250,6 +260,13 @@ def clear_cache(root: Path) -> None:
     """Delete every key's folder below `root`, and nothing else there."""
     for entry in cache_entries(root):
         shutil.rmtree(entry.folder, ignore_errors=True)
+
+
+def _give_back(blocks: Sequence[np.ndarray]) -> None:
+    """Unmap the pages of memory-mapped arrays: they stay in the system's cache, but not in this process."""
+    for block in blocks:
+        if isinstance(block.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            block.base.madvise(mmap.MADV_DONTNEED)
 
 
 def _checksum(tensor: np.ndarray) -> int:

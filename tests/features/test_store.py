@@ -257,3 +257,30 @@ def test_features_in_memory() -> None:
     features = Features.in_memory(rows)
     assert features.shape == (4,)
     np.testing.assert_array_equal(features.gather(np.array([[5, 0]])), rows[[[5, 0]]])
+
+
+def test_mapped_pages_are_given_back(tmp_path: Path) -> None:
+    key = replace(KEY, shape=(64, 64, 256))  # 2 MB a photo
+    digests = [_digest(number) for number in range(40)]
+    with ShardWriter(FeatureStore(tmp_path, key)) as writer:
+        for number, digest in enumerate(digests):
+            writer.add(digest, np.full(key.shape, number, np.float16))
+    program = (
+        "import sys, numpy as np\n"
+        "from pathlib import Path\n"
+        "from catdog.features import store\n"
+        "store._RESIDENT_BYTES = 8 * 2**20\n"
+        "from tests.features.test_store import KEY, _digest\n"
+        "from dataclasses import replace\n"
+        "cache = store.FeatureStore(Path(sys.argv[1]), replace(KEY, shape=(64, 64, 256)))\n"
+        "digests = [_digest(number) for number in range(40)]\n"
+        "resident = lambda: int(Path('/proc/self/statm').read_text().split()[2]) * 4096\n"
+        "before = resident()\n"
+        "assert cache.missing(digests) == []\n"
+        "features = cache.features(digests)\n"
+        "for photo in range(40):\n"
+        "    assert (features.gather(np.array([photo])) == photo).all()\n"
+        "assert resident() - before < 20 * 2**20, resident() - before\n"
+    )
+    root = Path(__file__).parents[2]
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, cwd=root)
