@@ -20,12 +20,13 @@ OUTPUTS: tuple[str, ...] = get_args(Output)
 HEADS: tuple[str, ...] = get_args(HeadKind)
 
 
+@dataclass(frozen=True)
 class JsonRecord:
     """Gives a frozen dataclass `to_json` and a strict `from_json`."""
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values; tuples become lists."""
-        return dataclasses.asdict(self)  # type: ignore[call-overload]
+        return dataclasses.asdict(self)
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
@@ -35,7 +36,7 @@ class JsonRecord:
             OptionError: a field is missing, unknown, or of the wrong type.
         """
         hints = typing.get_type_hints(cls)
-        fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        fields = {field.name: field for field in dataclasses.fields(cls)}
         unknown = sorted(values.keys() - fields.keys())
         missing = sorted(
             name

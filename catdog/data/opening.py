@@ -1,5 +1,6 @@
 """Pillow, fenced in: only photo formats, no bombs, no warnings, one exception for bad files."""
 
+import importlib
 import re
 import struct
 import warnings
@@ -9,26 +10,14 @@ from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
-# The plugins register themselves. Importing them here, in one thread, keeps Pillow from doing it
-# lazily in many.
-from PIL import (  # noqa: F401
-    AvifImagePlugin,
-    BmpImagePlugin,
-    GifImagePlugin,
-    Image,
-    ImageCms,
-    Jpeg2KImagePlugin,
-    JpegImagePlugin,
-    MpoImagePlugin,
-    PngImagePlugin,
-    PpmImagePlugin,
-    TiffImagePlugin,
-    UnidentifiedImageError,
-    WebPImagePlugin,
-)
+from PIL import Image, ImageCms, UnidentifiedImageError
 
 from catdog.data.files import open_regular, system_reason
 from catdog.errors import PhotoError
+
+# Plugins register themselves on import. Here that happens in one thread; Pillow would do it lazily, in many.
+for _plugin in ("Avif", "Bmp", "Gif", "Jpeg2K", "Jpeg", "Mpo", "Png", "Ppm", "Tiff", "WebP"):
+    importlib.import_module(f"PIL.{_plugin}ImagePlugin")
 
 # What a file may turn out to be, whatever its name says. Pillow knows more, but some of those are
 # no photos (fonts, icons, cursors) and some run other programs (EPS starts Ghostscript).

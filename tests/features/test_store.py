@@ -92,7 +92,7 @@ def test_missing_lists_each_once_in_order(tmp_path: Path) -> None:
 )
 def test_another_key_shares_nothing(tmp_path: Path, change: dict[str, object]) -> None:
     _fill(tmp_path, range(3))
-    other = FeatureStore(tmp_path, replace(KEY, **change))  # type: ignore[arg-type]
+    other = FeatureStore(tmp_path, replace(KEY, **change))
     assert other.missing([_digest(1)]) == [_digest(1)]
 
 

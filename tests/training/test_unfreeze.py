@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,8 +18,8 @@ from catdog.training.photos import find_photos
 from catdog.training.prepare import prepare, run_config
 
 
-def _train(data: Path, folder: Path, unfreeze: str, epochs: int = 2, **changes: object) -> Run:
-    values: dict[str, object] = {
+def _train(data: Path, folder: Path, unfreeze: str, epochs: int = 2, **changes: Any) -> Run:
+    values: dict[str, Any] = {
         "data": str(data),
         "epochs": epochs,
         "batch_size": 16,
@@ -32,7 +33,7 @@ def _train(data: Path, folder: Path, unfreeze: str, epochs: int = 2, **changes: 
         "decoding": Decoding(size=32),
         "strict": False,
     }
-    options = TrainOptions(**(values | changes))  # type: ignore[arg-type]
+    options = TrainOptions(**(values | changes))
     prefix = Prefix("builtin", unfreeze=unfreeze, memo_dir=None)
     photos = find_photos(options, workers=2)
     run = create_run(folder / "runs", unfreeze, run_config(options, photos, prefix))
