@@ -13,10 +13,12 @@ from catdog.errors import OptionError
 
 Resize = Literal["squash", "crop", "pad"]
 Output = Literal["category", "binary"]
-HeadKind = Literal["concat", "linear", "fc"]
+HeadKind = Literal["concat", "linear", "fc", "imagenet"]
+PhotosAs = Literal["caffe", "torch"]
 
 RESIZES: tuple[str, ...] = get_args(Resize)
 OUTPUTS: tuple[str, ...] = get_args(Output)
+PREPROCESSINGS: tuple[str, ...] = get_args(PhotosAs)
 HEADS: tuple[str, ...] = get_args(HeadKind)
 
 
@@ -94,11 +96,11 @@ class Decoding(JsonRecord):
 
 @dataclass(frozen=True)
 class Head(JsonRecord):
-    """The new layers on top of the convolutions."""
+    """The new layers on top of the pretrained ones."""
 
     kind: HeadKind = "concat"
     fc_units: tuple[int, ...] = ()  # units of each hidden layer, for `fc` only
-    dropout: float = 0.5  # probability that a hidden unit is dropped, for `fc` only
+    dropout: float = 0.5  # probability that a hidden unit is dropped, for `fc` and `imagenet` only
     output: Output = "category"
 
 
@@ -113,8 +115,9 @@ class TrainOptions(JsonRecord):
     learning_rate: float
     head: Head
     unfreeze: str  # the first stage that trains
-    weights: str  # `builtin`, or a file
+    weights: str  # `builtin`, the name of a download, or a file
     valid_fraction: float  # share of validation photos where DATA has no split of its own
     seed: int
     decoding: Decoding
     strict: bool  # an unreadable photo is an error
+    preprocessing: PhotosAs | None = None  # of the weights, where their file does not say

@@ -17,20 +17,28 @@ os.umask(_UMASK)
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A temporary file beside `path` that takes its name once the block ends without an error.
+    """A temporary file beside `path`, open for writing, that takes its name; see `replacing_path`."""
+    with replacing_path(path) as temporary, temporary.open("wb") as file:
+        yield file
 
-    The bytes reach the disk before the rename, the rename before the return.
+
+@contextmanager
+def replacing_path(path: Path) -> Iterator[Path]:
+    """The path of an empty file beside `path` that takes its name once the block ends without an error.
+
+    What the block wrote there reaches the disk before the rename, the rename before the return.
     """
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    os.close(descriptor)
+    temporary = Path(name)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.chmod(temporary, 0o666 & ~_UMASK)  # mkstemp makes it private; a run may be shared
-            yield file
-            file.flush()
+        temporary.chmod(0o666 & ~_UMASK)  # mkstemp makes it private; a run may be shared
+        yield temporary
+        with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
 

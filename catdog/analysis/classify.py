@@ -1,23 +1,31 @@
-"""A trained run as something that answers: photo files in, probabilities out.
+"""A trained run, or the original network, as something that answers: photo files in, probabilities out.
 
-The same prefix, feature cache and suffix as in training; only the boundary between them is the run's.
+The same prefix, feature cache and suffix as in training; only the boundary between them differs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
 
+from catdog.config import Decoding, Head
 from catdog.data import Skipped
-from catdog.errors import RunError
+from catdog.errors import RunError, WeightsError
 from catdog.features.answer import condense, logits, make_suffix
 from catdog.features.extract import extract
 from catdog.features.prefix import Prefix
 from catdog.features.progress import Progress
 from catdog.model import outputs
-from catdog.runs import Run
+from catdog.model.architecture import IMAGENET_TOP
+from catdog.model.export import read_catdog
+from catdog.model.imagenet import class_names
+from catdog.model.suffix import Suffix
+from catdog.model.weights import WeightSource, find_weights, read_tensors
+from catdog.runs import Run, SavedModel
+
+FindWeights = Callable[[str, str], WeightSource]
 
 
 @dataclass(frozen=True)
@@ -39,31 +47,121 @@ class Answers:
     skipped: tuple[Skipped, ...]
 
 
+def prefix_of(run: Run, saved: SavedModel, *, find: FindWeights, memo_dir: Path | None) -> Prefix:
+    """The pretrained layers that a run stands on.
+
+    Raises:
+        RunError: the weights are not those it was trained on.
+        WeightsError: they cannot be read.
+    """
+    source = find(saved.weights, saved.preprocessing)
+    prefix = Prefix(source, saved.head, unfreeze=saved.unfreeze, memo_dir=memo_dir)
+    if prefix.digest != saved.prefix_digest:
+        raise RunError(
+            f"{run.model_path} was trained on weights with digest {saved.prefix_digest[:12]}, found "
+            f"{prefix.digest[:12]} in {saved.weights!r}. Bring back those weights, or train anew."
+        )
+    return prefix
+
+
 class Classifier:
-    """A run's model, ready to answer.
+    """A model that is ready to answer: a run's, an exported file's, or ImageNet's own.
 
     Attributes:
         classes: the names of what it tells apart.
-
-    Raises:
-        RunError: the run has no model, or the weights are not those it was trained on.
-        WeightsError: the pretrained weights cannot be read.
     """
 
-    def __init__(self, run: Run, *, cache_root: Path, memo_dir: Path | None, workers: int):
-        tensors, saved = run.read_model()
-        self.classes = saved.classes
-        self.saved = saved
-        self._prefix = Prefix(saved.weights, unfreeze=saved.unfreeze, memo_dir=memo_dir)
-        if self._prefix.digest != saved.prefix_digest:
-            raise RunError(
-                f"{run.model_path} was trained on weights with digest {saved.prefix_digest[:12]}, found "
-                f"{self._prefix.digest[:12]} in {saved.weights!r}. Bring back those weights, or train anew."
-            )
-        self._suffix = make_suffix(self._prefix, saved.head, len(saved.classes), size=saved.decoding.size)
-        self._params, self._constants = self._suffix.from_tensors(tensors)
+    def __init__(
+        self,
+        prefix: Prefix,
+        suffix: Suffix,
+        tensors: Mapping[str, np.ndarray],
+        *,
+        classes: tuple[str, ...],
+        decoding: Decoding,
+        cache_root: Path,
+        workers: int,
+    ):
+        self.classes = classes
+        self._prefix = prefix
+        self._suffix = suffix
+        self._params, self._constants = suffix.from_tensors(tensors)
+        self._decoding = decoding
         self._cache_root = cache_root
         self._workers = workers
+
+    @classmethod
+    def of_run(
+        cls, run: Run, *, find: FindWeights, cache_root: Path, memo_dir: Path | None, workers: int
+    ) -> "Classifier":
+        """What a run learned.
+
+        Args:
+            find: (name, preprocessing) → the weights that the run stands on.
+
+        Raises:
+            RunError: the run has no model, or the weights are not those it was trained on.
+            WeightsError: the pretrained weights cannot be read.
+        """
+        tensors, saved = run.read_model()
+        prefix = prefix_of(run, saved, find=find, memo_dir=memo_dir)
+        return cls(
+            prefix,
+            make_suffix(prefix, saved.head, len(saved.classes), size=saved.decoding.size),
+            tensors,
+            classes=saved.classes,
+            decoding=saved.decoding,
+            cache_root=cache_root,
+            workers=workers,
+        )
+
+    @classmethod
+    def of_file(cls, path: Path, *, cache_root: Path, workers: int) -> "Classifier":
+        """What `catdog export` wrote as a file of catdog's own: it needs nothing beside it.
+
+        Raises:
+            WeightsError: it cannot be read, or is no such file.
+            RunError: its new layers are not those that it says it has.
+        """
+        facts, tensors = read_catdog(path)
+        source = find_weights(str(path.absolute()), preprocessing=facts.preprocessing)
+        prefix = Prefix(source, facts.head, unfreeze="head", memo_dir=None)
+        return cls(
+            prefix,
+            make_suffix(prefix, facts.head, len(facts.classes), size=facts.decoding.size),
+            tensors,
+            classes=facts.classes,
+            decoding=facts.decoding,
+            cache_root=cache_root,
+            workers=workers,
+        )
+
+    @classmethod
+    def of_imagenet(
+        cls, source: WeightSource, *, cache_root: Path, memo_dir: Path | None, workers: int
+    ) -> "Classifier":
+        """The original network, with all its layers and its 1000 classes.
+
+        Raises:
+            WeightsError: the weights lack a layer, or cannot be read.
+        """
+        if not source.has_top:
+            raise WeightsError(
+                f"the 1000 classes of ImageNet need fc1, fc2 and predictions, which the weights "
+                f"{source.name!r} lack: give others, such as --weights keras or --weights timm"
+            )
+        head = Head("imagenet", dropout=0)
+        classes = class_names()
+        prefix = Prefix(source, head, unfreeze="head", memo_dir=memo_dir)
+        return cls(
+            prefix,
+            make_suffix(prefix, head, len(classes), size=Decoding().size),
+            read_tensors(source, IMAGENET_TOP[-1:], memo_dir=memo_dir),
+            classes=classes,
+            decoding=Decoding(),
+            cache_root=cache_root,
+            workers=workers,
+        )
 
     def answer(
         self,
@@ -80,18 +178,18 @@ class Classifier:
         found = extract(
             paths,
             self._prefix,
-            self.saved.decoding,
+            self._decoding,
             cache_root=self._cache_root,
             workers=self._workers,
             digests=digests,
             report=report,
         )
         if found.features is None:
-            scores = np.empty((0, 1 if self.saved.head.output == "binary" else len(self.classes)))
+            scores = np.empty((0, 1 if self._suffix.output == "binary" else len(self.classes)))
         else:
             condensed = condense(self._suffix, found.features)
             scores = logits(self._suffix, self._params, self._constants, condensed)
-        shares = outputs.probabilities(jnp.asarray(scores, jnp.float32), self.saved.head.output)
+        shares = outputs.probabilities(jnp.asarray(scores, jnp.float32), self._suffix.output)
         return Answers(
             photos=np.array(found.photos, np.int64),
             digests=found.digests,

@@ -15,7 +15,8 @@ _COMMANDS = {
     "train": "fine-tune on a folder of photos, write runs/<name>/",
     "evaluate": "how good is a run, and on which photos is it wrong",
     "predict": "what is on these photos",
-    "inspect": "look inside: the architecture, a run, a data set, the cache",
+    "inspect": "look inside: the architecture, a run, a data set, a photo, the cache",
+    "export": "write a run as one file that stands alone",
 }
 
 

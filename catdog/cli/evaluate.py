@@ -12,6 +12,7 @@ from rich.text import Text
 from catdog.analysis.choose import SPLITS, Chosen, choose
 from catdog.analysis.metrics import Evaluation, evaluate
 from catdog.cli import look
+from catdog.cli.models import classifier_of
 from catdog.cli.options import cache_options, chosen_run, model_options, places
 from catdog.errors import DataError
 from catdog.runs import Run
@@ -49,11 +50,9 @@ def command(
     workers: int,
 ) -> None:
     """Measure a run on labelled photos: those in DATA, or the run's own validation photos."""
-    from catdog.analysis.classify import Classifier
-
     run = chosen_run(model, runs_dir)
     with places(cache_dir, no_cache) as where, look.FeatureBar() as bar:
-        classifier = Classifier(run, cache_root=where.features, memo_dir=where.checked, workers=workers)
+        classifier = classifier_of(run, where, workers)
         chosen = choose(run, classifier.classes, data, split, workers=workers, report=bar)
         paths = [photo.path for photo in chosen.photos]
         answers = classifier.answer(paths, digests=chosen.digests, report=bar)

@@ -7,14 +7,22 @@ import click
 from rich.text import Text
 
 from catdog.cli import look, pages
-from catdog.cli.options import default_cache_dir, usable_cores
+from catdog.cli.options import (
+    cache_options,
+    default_cache_dir,
+    model_options,
+    places,
+    preprocessing_option,
+    usable_cores,
+    weights_option,
+)
 from catdog.errors import DataError, OptionError
-from catdog.model.architecture import ALL, CONVOLUTIONS, boundary, head, stages, vgg16
+from catdog.model.architecture import ALL, body, boundary, describe, head, stages, vgg16
 from catdog.runs import Run, open_run
 from catdog.training.optimizers import OPTIMIZERS
 
 
-@click.command("inspect", short_help="look inside: the architecture, a run, a data set, the cache")
+@click.command("inspect", short_help="look inside: the architecture, a run, a data set, a photo, the cache")
 @click.argument("target", type=click.Path(path_type=Path), required=False)
 @click.option(
     "--layers",
@@ -23,20 +31,17 @@ from catdog.training.optimizers import OPTIMIZERS
 )
 @click.option(
     "--unfreeze",
-    type=click.Choice([*stages(CONVOLUTIONS), ALL]),
+    type=click.Choice([*stages(vgg16()), ALL]),
     help="With --layers: show what would train from this stage on.",
 )
 @click.option("--optimizers", is_flag=True, help="The family tree of the optimizers that `train` knows.")
 @click.option("--cache", is_flag=True, help="Where the feature cache is, how big, and for what.")
 @click.option("--clear", is_flag=True, help="With --cache: empty it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
-@click.option(
-    "--cache-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    envvar="CATDOG_CACHE_DIR",
-    show_envvar=True,
-    help="Where features are kept.",
-)
+@model_options
+@weights_option(default=None)
+@preprocessing_option
+@cache_options
 def command(
     target: Path | None,
     layers: bool,
@@ -45,9 +50,18 @@ def command(
     cache: bool,
     clear: bool,
     as_json: bool,
+    model: Path | None,
+    runs_dir: Path,
+    weights: str | None,
+    preprocessing: str | None,
     cache_dir: Path | None,
+    no_cache: bool,
+    workers: int,
 ) -> None:
-    """Show what is inside TARGET, a run folder or a folder of photos; without one, VGG16's layers."""
+    """Show what is inside TARGET: a run, a folder of photos, a photo; without one, VGG16's layers.
+
+    Of a photo it shows the answers of a run beside ImageNet's own.
+    """
     if clear and not cache:
         raise click.UsageError("--clear goes with --cache.")
     if sum((layers, optimizers, cache)) > 1:
@@ -65,6 +79,19 @@ def command(
     elif layers or _is_run(target):
         run = open_run(target)
         page = _run_layers(run) if layers else pages.run_page(run)
+    elif target.is_file():
+        from catdog.cli.photo import photo_page
+
+        with places(cache_dir, no_cache) as where:
+            page = photo_page(
+                target,
+                model=model,
+                runs_dir=runs_dir,
+                weights=weights,
+                preprocessing=preprocessing,
+                where=where,
+                workers=workers,
+            )
     else:
         page = _data(target)
     if as_json:
@@ -86,10 +113,11 @@ def _vgg16_layers(unfreeze: str | None) -> "pages.Page":
 
 def _run_layers(run: Run) -> "pages.Page":
     options = run.config.options
-    new = head(options.head, len(run.config.classes))
-    table = (*CONVOLUTIONS, *new)
-    frozen = boundary(table, options.unfreeze)
     size = options.decoding.size
+    pretrained = body(options.head)
+    features = describe(pretrained, input_shape=(size, size, 3))[-1].output_shape
+    table = (*pretrained, *head(options.head, len(run.config.classes), features=features))
+    frozen = boundary(table, options.unfreeze)
     return pages.layers_page(str(run.folder), table, frozen=frozen, size=size)
 
 

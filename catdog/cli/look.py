@@ -184,11 +184,11 @@ class FeatureBar:
         words = self._words(step, now)
         if moves():
             self._draw(step, words)
-        elif step.stage == "features" and (
+        elif step.stage in ("features", "download") and (
             now - self._last_plain > _PLAIN_SECONDS or step.done == step.total
         ):
             self._last_plain = now
-            tell(f"{_TITLES[step.stage]}: {step.done}/{step.total} photos{words}")
+            tell(f"{_TITLES[step.stage]}: {_count(step)}{words}")
 
     def _enter_stage(self, step: Step, now: float) -> None:
         self._stage, self._began, self._first, self._last_plain = step.stage, now, step.done, now
@@ -197,11 +197,12 @@ class FeatureBar:
 
     def _words(self, step: Step, now: float) -> str:
         done, seconds = step.done - self._first, now - self._began
-        if step.stage != "features" or not done or seconds <= 0:
+        if step.stage not in ("features", "download") or not done or seconds <= 0:
             return ""
         rate = done / seconds
-        left = (step.total - step.done) / rate
-        return f", {rate:.1f} photos/s, {seconds_for_people(left)} left"
+        a_second = f"{rate:.1f} photos" if step.stage == "features" else bytes_for_people(round(rate))
+        left = f", {seconds_for_people((step.total - step.done) / rate)} left" if step.total else ""
+        return f", {a_second}/s{left}"
 
     def _draw(self, step: Step, words: str) -> None:
         if self._bar is None:
@@ -214,17 +215,25 @@ class FeatureBar:
             self._task = self._bar.add_task("", total=step.total, words="")
             self._bar.start()
         assert self._task is not None
-        count = "" if step.stage == "compile" else f"{step.done}/{step.total} photos{words}"
+        count = "" if step.stage == "compile" else f"{_count(step)}{words}"
         self._bar.update(
             self._task,
             description=_TITLES[step.stage],
             completed=step.done,
-            total=None if step.stage == "compile" else step.total,
+            total=None if step.stage == "compile" else step.total or None,
             words=count,
         )
 
 
+def _count(step: Step) -> str:
+    if step.stage != "download":
+        return f"{step.done}/{step.total} photos"
+    total = f" of {bytes_for_people(step.total)}" if step.total else ""
+    return f"{bytes_for_people(step.done)}{total}"
+
+
 _TITLES = {
+    "download": "Downloading weights",
     "hash": "Reading photos",
     "compile": "Compiling the network for this machine, once",
     "features": "Computing features",

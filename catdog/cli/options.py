@@ -11,6 +11,10 @@ from typing import TypeVar
 import click
 import platformdirs
 
+from catdog.cli import look
+from catdog.config import PREPROCESSINGS
+from catdog.features.progress import Progress
+from catdog.model.weights import WeightSource, find_weights
 from catdog.runs import Run, newest_run, open_run
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
@@ -21,6 +25,7 @@ class Places:
     """Where things are kept between commands."""
 
     cache: Path
+    weights: Path  # downloads: they stay, even where nothing else does
 
     @property
     def features(self) -> Path:
@@ -38,14 +43,14 @@ def places(cache_dir: Path | None, no_cache: bool) -> Iterator[Places]:
     """The user's cache folder, or one that goes away at the end; JAX is set up to match."""
     from catdog import devices
 
+    kept = cache_dir or default_cache_dir()
     if no_cache:
         with tempfile.TemporaryDirectory(prefix="catdog-", ignore_cleanup_errors=True) as folder:
             devices.configure(Path(folder))
-            yield Places(Path(folder))
+            yield Places(Path(folder), kept / "weights")
     else:
-        folder = cache_dir or default_cache_dir()
-        devices.configure(folder)
-        yield Places(folder)
+        devices.configure(kept)
+        yield Places(kept, kept / "weights")
 
 
 def default_cache_dir() -> Path:
@@ -81,6 +86,37 @@ def cache_options(command: _Command) -> _Command:
     return command
 
 
+def weights_option(*, default: str | None) -> Callable[[_Command], _Command]:
+    """--weights."""
+    return click.option(
+        "--weights",
+        default=default,
+        show_default=default is not None,
+        metavar="NAME|FILE",
+        help="Pretrained weights: builtin (convolutions, inside the package), keras or timm (downloaded "
+        "once, 550 MB), or a file: Keras' .h5, .safetensors, PyTorch's .pth.",
+    )
+
+
+preprocessing_option = click.option(
+    "--preprocessing",
+    type=click.Choice(PREPROCESSINGS),
+    help="What photos must look like for --weights FILE, where the file does not say.",
+)
+
+
+def weights_from(name: str, preprocessing: str | None, where: Places) -> WeightSource:
+    """The weights that --weights names, downloaded if need be, with progress."""
+    with look.FeatureBar() as bar:
+        return find_weights(
+            name,
+            preprocessing=preprocessing,
+            folder=where.weights,
+            memo_dir=where.checked,
+            report=lambda done, total: bar(Progress("download", done, total or 0)),
+        )
+
+
 def model_options(command: _Command) -> _Command:
     """--model and --runs-dir."""
     for option in (
@@ -89,7 +125,8 @@ def model_options(command: _Command) -> _Command:
             "--model",
             type=click.Path(path_type=Path),
             metavar="RUN",
-            help="The run folder to use.  [default: the newest under --runs-dir]",
+            help="The run folder to use; for predict also a file that `catdog export` wrote, and `imagenet`, "
+            "the original network with its 1000 answers.  [default: the newest under --runs-dir]",
         ),
     ):
         command = option(command)

@@ -16,7 +16,7 @@ from catdog.runs import Run
 from catdog.training.optimizers import Optimizer
 
 if TYPE_CHECKING:
-    from catdog.data import DataSet, SplitFacts
+    from catdog.data import DataSet, PhotoHeader, SplitFacts
     from catdog.features.store import CacheEntry
 
 
@@ -198,6 +198,37 @@ def data_page(dataset: "DataSet", splits: "dict[str, SplitFacts]") -> Page:
             sizes,
             *(("", files) if bad else ("", "Every file can be read.")),
             *(Text(remark, style="yellow") for remark in dataset.remarks),
+        ),
+    )
+
+
+def photo_page(
+    photo: Path, header: "PhotoHeader", answers: dict[str, list[tuple[str, float]]], missing: list[str]
+) -> Page:
+    """A photo: what the file is, and each model's most probable answers; `missing` says what is not shown."""
+    facts = {
+        "path": str(photo),
+        "format": header.format,
+        "width": header.width,
+        "height": header.height,
+        "answers": {
+            name: [{"label": label, "probability": share} for label, share in top]
+            for name, top in answers.items()
+        },
+    }
+    table = look.table(*(cell for name in answers for cell in (name, "")), right=(1, 3))
+    for row in range(max(map(len, answers.values()))):
+        cells = []
+        for top in answers.values():
+            label, share = (top[row][0], f"{top[row][1]:.1%}") if row < len(top) else ("", "")
+            cells += [Text(label, style="bold" if row == 0 else ""), share]
+        table.add_row(*cells)
+    return Page(
+        facts,
+        (
+            Text(f"{photo}: {header.format}, {header.width}×{header.height}", style="bold"),
+            table,
+            *(Text(reason, style="yellow") for reason in missing),
         ),
     )
 

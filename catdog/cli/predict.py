@@ -12,7 +12,22 @@ import click
 from catdog.cli import look
 from catdog.cli.answers import FORMATS, Answer, writer_for
 from catdog.cli.language import LANGUAGES
-from catdog.cli.options import cache_options, chosen_run, model_options, places
+from catdog.cli.models import (
+    IMAGENET,
+    classifier_of,
+    exported,
+    file_classifier,
+    imagenet_classifier,
+    refuse_weights,
+)
+from catdog.cli.options import (
+    cache_options,
+    chosen_run,
+    model_options,
+    places,
+    preprocessing_option,
+    weights_option,
+)
 from catdog.data.walk import walk
 from catdog.runs import Run
 
@@ -23,12 +38,12 @@ _CHUNK = 256
 @click.command("predict", short_help="what is on these photos")
 @click.argument("photos", nargs=-1, metavar="PHOTO...")
 @model_options
+@weights_option(default=None)
+@preprocessing_option
 @click.option(
     "--top-k",
     type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Answers a photo, the most probable first.",
+    help="Answers a photo, the most probable first.  [default: 1; with --model imagenet 5]",
 )
 @click.option(
     "--format",
@@ -55,7 +70,9 @@ def command(
     photos: tuple[str, ...],
     model: Path | None,
     runs_dir: Path,
-    top_k: int,
+    weights: str | None,
+    preprocessing: str | None,
+    top_k: int | None,
     form: str,
     random_count: int | None,
     show: bool,
@@ -68,21 +85,32 @@ def command(
 
     Exit status 1 if a photo could not be answered; the others are.
     """
-    from catdog.analysis.classify import Classifier
-
     if form != "text" and (show or lang):
         raise click.UsageError("--show and --lang are for people: they go with --format text.")
-    if lang and top_k > 1:
+    if lang and (top_k or 1) > 1:
         raise click.UsageError("--lang says one answer a photo: leave out --top-k.")
     if not photos and random_count is None:
         raise click.UsageError("expected at least one PHOTO (or --random N for photos of the run).")
-    run = chosen_run(model, runs_dir)
+    is_imagenet = model == Path(IMAGENET)
+    file = None if is_imagenet else exported(model)
+    if (is_imagenet or file) and random_count is not None:
+        raise click.UsageError(f"--random takes photos of a run: it does not go with --model {model}.")
+    if not is_imagenet:
+        refuse_weights(weights, preprocessing)
+    run = None if is_imagenet or file else chosen_run(model, runs_dir)
+    top_k = top_k or (5 if is_imagenet and not lang else 1)
     failed = False
     with places(cache_dir, no_cache) as where:
-        classifier = Classifier(run, cache_root=where.features, memo_dir=where.checked, workers=workers)
+        if run:
+            classifier = classifier_of(run, where, workers)
+        elif file:
+            classifier = file_classifier(file, where, workers)
+        else:
+            classifier = imagenet_classifier(weights, preprocessing, where, workers)
         if random_count is None:
             inputs: Iterable[_Input] = _expand(photos)
         else:
+            assert run  # --random was refused without one
             inputs = _random(run, classifier.classes, photos, random_count, workers)
         columns = min(top_k, len(classifier.classes))
         with (

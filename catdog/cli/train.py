@@ -9,141 +9,25 @@ import click
 from click.core import ParameterSource
 
 from catdog.cli import look
-from catdog.cli.options import Places, cache_options, places, runs_dir_option
-from catdog.config import HEADS, OUTPUTS, RESIZES, Decoding, Head, TrainOptions
+from catdog.cli.options import Places, cache_options, places, runs_dir_option, weights_from
+from catdog.cli.train_options import options_from, training_options
+from catdog.config import TrainOptions
 from catdog.data import Skipped
-from catdog.errors import CatdogError, OptionError, RunError
-from catdog.model.architecture import ALL, CONVOLUTIONS, stages
-from catdog.model.weights import BUILTIN
+from catdog.errors import CatdogError, RunError
 from catdog.runs import EpochRecord, Run, SkippedRecord, create_run, open_run
-from catdog.training.optimizers import OPTIMIZERS, find_optimizer
 
 if TYPE_CHECKING:
     from catdog.features.prefix import Prefix
     from catdog.model.suffix import Suffix
     from catdog.training.photos import Photos
 
-# Chosen on 1,600 + 400 photos of dogs and cats with several seeds: the table is in the README.
-_DEFAULT_EPOCHS = 20
-_DEFAULT_FC_UNITS = (64,)
-_DEFAULT_DROPOUT = 0.5
-
 # What --resume may change: where things are, how they are computed, and when to stop.
 _RESUMABLE = {"resume", "data", "epochs", "runs_dir", "cache_dir", "no_cache", "workers"}
 
 
-class _Units(click.ParamType):
-    """`256` or `512,256`."""
-
-    name = "N[,N...]"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
-        """The units of each layer; a usage error names what is wrong."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            units = tuple(int(part) for part in value.split(","))
-        except ValueError:
-            units = ()
-        if not units or min(units) < 1:
-            self.fail(f"expected units of each hidden layer such as 256 or 512,256; found {value!r}")
-        return units
-
-
-def _optimizer_help() -> str:
-    names = "; ".join(f"{one.name} ({one.learning_rate:g})" for one in OPTIMIZERS.values())
-    return f"How the weights move, each with its default rate: {names}. See `catdog inspect --optimizers`."
-
-
 @click.command("train", short_help="fine-tune on a folder of photos, write runs/<name>/")
 @click.argument("data", type=click.Path(path_type=Path), required=False)
-@click.option(
-    "--epochs",
-    type=click.IntRange(1),
-    default=_DEFAULT_EPOCHS,
-    show_default=True,
-    help="Times each photo is shown.",
-)
-@click.option(
-    "--batch-size",
-    type=click.IntRange(1),
-    default=64,
-    show_default=True,
-    help="Photos an optimizer step.",
-)
-@click.option(
-    "--optimizer",
-    type=click.Choice(list(OPTIMIZERS)),
-    default="adam",
-    show_default=True,
-    metavar="NAME",
-    help=_optimizer_help(),
-)
-@click.option(
-    "--lr",
-    type=click.FloatRange(0, min_open=True),
-    help="Learning rate.  [default: the optimizer's own]",
-)
-@click.option(
-    "--head",
-    type=click.Choice(HEADS),
-    default="concat",
-    show_default=True,
-    help="New layers: concat (average beside maximum over positions, softmax), linear (average, softmax) "
-    "or fc (flatten, Dense, ReLU, dropout, softmax).",
-)
-@click.option(
-    "--fc-units",
-    type=_Units(),
-    help=f"Units of each hidden layer of --head fc.  [default: {','.join(map(str, _DEFAULT_FC_UNITS))}]",
-)
-@click.option(
-    "--dropout",
-    type=click.FloatRange(0, 1, max_open=True),
-    help=f"Share of hidden units of --head fc dropped in training.  [default: {_DEFAULT_DROPOUT}]",
-)
-@click.option(
-    "--output",
-    type=click.Choice(OUTPUTS),
-    default="category",
-    show_default=True,
-    help="Ask for one of several classes (softmax), or yes or no (one sigmoid, two classes).",
-)
-@click.option(
-    "--unfreeze",
-    type=click.Choice(["head", *reversed(stages(CONVOLUTIONS)), ALL]),
-    default="head",
-    show_default=True,
-    help="First stage that trains; everything before it stays frozen.",
-)
-@click.option(
-    "--weights",
-    default="builtin",
-    show_default=True,
-    metavar="NAME|FILE",
-    help="Pretrained convolutions: builtin, or a .safetensors file with the same names.",
-)
-@click.option(
-    "--resize",
-    type=click.Choice(RESIZES),
-    default="squash",
-    show_default=True,
-    help="How a photo becomes a square: the whole of it squashed, its centre cropped, or padded with black.",
-)
-@click.option(
-    "--valid-fraction",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.2,
-    show_default=True,
-    help="Share of validation photos where DATA has no valid/ folder.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**32 - 1),
-    default=0,
-    show_default=True,
-    help="Of the new layers, the order of the photos, and dropout.",
-)
+@training_options
 @click.option("--name", help="Name of the run folder.  [default: that of DATA, numbered]")
 @runs_dir_option
 @cache_options
@@ -175,14 +59,18 @@ def command(
     from catdog.features.prefix import Prefix
     from catdog.training.photos import find_photos
 
-    if resume:
-        run, options = _options_of_run(ctx, resume, data, chosen["epochs"])
-    elif data:
-        run, options = None, _options(data, **chosen)
-    else:
+    if not (resume or data):
         raise click.UsageError("expected DATA, a folder of photos, or --resume RUN.")
     with places(cache_dir, no_cache) as where:
-        prefix = Prefix(options.weights, unfreeze=options.unfreeze, memo_dir=where.checked)
+        if resume:
+            run, options = _options_of_run(ctx, resume, data, chosen["epochs"])
+            source = weights_from(options.weights, run.config.preprocessing, where)
+        else:
+            assert data
+            run = None
+            source = weights_from(chosen["weights"], chosen["preprocessing"], where)
+            options = options_from(data, source, **chosen)
+        prefix = Prefix(source, options.head, unfreeze=options.unfreeze, memo_dir=where.checked)
         with look.FeatureBar() as bar:
             photos = find_photos(options, workers=workers, report=bar)
         for side in (photos.train, photos.valid):
@@ -215,42 +103,6 @@ def _command_that_goes_on(ctx: click.Context, run: Run) -> str:
     if ctx.get_parameter_source("cache_dir") == ParameterSource.COMMANDLINE:
         words += ["--cache-dir", str(ctx.params["cache_dir"])]
     return shlex.join(words + ["--no-cache"] * ctx.params["no_cache"])
-
-
-def _options(
-    data: Path,
-    *,
-    lr: float | None,
-    head: Any,
-    fc_units: Any,
-    dropout: float | None,
-    output: Any,
-    resize: Any,
-    **rest: Any,
-) -> TrainOptions:
-    """What the command line asks for.
-
-    Raises:
-        OptionError: options do not go together.
-    """
-    if head != "fc" and (fc_units or dropout is not None):
-        flag = "--fc-units" if fc_units else "--dropout"
-        raise OptionError(f"{flag} belongs to --head fc; the {head} head has no hidden layers")
-    if head == "fc":
-        rate = _DEFAULT_DROPOUT if dropout is None else dropout
-        new = Head("fc", fc_units or _DEFAULT_FC_UNITS, rate, output)
-    else:
-        new = Head(head, output=output)
-    optimizer = find_optimizer(rest["optimizer"])
-    if rest["weights"] != BUILTIN:
-        rest["weights"] = str(Path(rest["weights"]).expanduser().absolute())
-    return TrainOptions(
-        data=str(data.absolute()),
-        learning_rate=lr or optimizer.learning_rate,
-        head=new,
-        decoding=Decoding(resize=resize),
-        **rest,
-    )
 
 
 def _options_of_run(

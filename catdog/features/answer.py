@@ -9,12 +9,13 @@ import numpy as np
 
 from catdog import devices
 from catdog.config import Head
-from catdog.features.prefix import Prefix, convolved_shape
+from catdog.features.prefix import Prefix, shape_behind
 from catdog.features.store import Features
-from catdog.model.architecture import CONVOLUTIONS
+from catdog.model.architecture import body
 from catdog.model.architecture import head as architecture_head
 from catdog.model.convolution import convolve3x3, convolve3x3_as_products
 from catdog.model.layers import Rescale
+from catdog.model.network import device_float32
 from catdog.model.suffix import Suffix, Tensors
 
 # What the largest activation of a batch may take.
@@ -22,21 +23,23 @@ _BATCH_BYTES = 64 * 2**20
 
 
 def make_suffix(prefix: Prefix, head: Head, classes: int, *, size: int) -> Suffix:
-    """The thawed convolutions and the new head, for photos of `size` pixels a side.
+    """The pretrained layers that do not run once a photo, and the new head; photos have `size` pixels a side.
 
     Raises:
         OptionError: the head's options do not go together.
     """
-    height, width, channels = convolved_shape(CONVOLUTIONS, size)
-    new = architecture_head(head, classes, features=(height, width, channels))
+    new = architecture_head(head, classes, features=shape_behind(body(head), size))
+    pretrained = (*prefix.frozen, *prefix.thawed)
     # A head without hidden layers is too small for bfloat16 to save anything.
-    large = prefix.thawed or head.kind == "fc"
+    large = pretrained or head.kind == "fc"
+    frozen = {name: device_float32(tensor) for name, tensor in prefix.frozen_tensors.items()}
     return Suffix(
-        (*prefix.thawed, *new),
+        (*pretrained, *new),
         head.output,
         preprocessing=prefix.preprocessing,
         dtype=devices.compute_dtype() if large else "float32",
         convolve=convolve3x3_as_products if jax.default_backend() == "cpu" else convolve3x3,
+        frozen=devices.replicate(devices.data_mesh(), frozen),
     )
 
 

@@ -1,6 +1,6 @@
 """The frozen prefix as a function from uint8 photos to features, on whatever devices there are."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -10,13 +10,16 @@ import numpy as np
 from flax import nnx
 
 from catdog import devices
-from catdog.config import Decoding
+from catdog.config import Decoding, Head
 from catdog.data import DECODING_VERSION
+from catdog.errors import WeightsError
 from catdog.features.key import FeatureKey
 from catdog.model import weights
-from catdog.model.architecture import CONVOLUTIONS, Layer, describe, split_at
+from catdog.model.architecture import CONVOLUTIONS, body, describe, freeze
+from catdog.model.layers import Layer
 from catdog.model.network import Network
 from catdog.model.preprocess import preprocess
+from catdog.model.weights import WeightSource
 
 _FLOAT16_MAX = float(np.finfo(np.float16).max)
 
@@ -25,36 +28,52 @@ _BATCH = {"cpu": 16, "gpu": 256, "tpu": 256}
 
 
 class Prefix:
-    """The convolutions before the freeze boundary, with pretrained weights.
+    """The pretrained layers under a head, and of those the ones that run once a photo.
 
     Making one reads and checks the weights file; the network is built when the first photo needs it, so
     that a training whose photos are all in the cache never pays for it.
 
     Attributes:
-        layers: the frozen layers.
+        layers: the layers that run once a photo, with fixed weights.
+        frozen: those behind them with fixed weights, and `frozen_tensors` theirs.
+        thawed: those that train, and `thawed_tensors` what they start from.
         preprocessing: what the weights want done to the photos.
-        digest: of the weights, hex SHA-256.
+        digest: of all weights that are fixed, hex SHA-256.
+
+    Args:
+        head: says which layers of the file are in use.
 
     Raises:
-        WeightsError: the file is missing, damaged, or made for another architecture.
+        WeightsError: the file is damaged, lacks layers, or is made for another architecture.
+        OptionError: there is no such stage under that head.
     """
 
-    def __init__(self, weights_name: str, *, unfreeze: str, memo_dir: Path | None):
-        source = weights.find_weights(weights_name)
-        self.layers, self.thawed = split_convolutions(unfreeze)
+    def __init__(self, source: WeightSource, head: Head, *, unfreeze: str, memo_dir: Path | None):
+        self.layers, self.frozen, self.thawed = freeze(head, unfreeze)
         self.unfreeze = unfreeze
         self.preprocessing = source.preprocessing
-        tensors = weights.read_tensors(source, CONVOLUTIONS, memo_dir=memo_dir)
-        frozen = {layer.name for layer in self.layers}
-        self._tensors = {name: value for name, value in tensors.items() if name.split("/")[0] in frozen}
-        self.thawed_tensors = {name: value for name, value in tensors.items() if name not in self._tensors}
-        self.digest = weights.digest(self._tensors)
+        if head.kind == "imagenet" and not {"fc1", "fc2"} <= source.layers:
+            raise WeightsError(
+                f"the head imagenet needs fc1 and fc2, which the weights {source.name!r} lack: give others, "
+                "such as --weights keras or --weights timm, or another --head"
+            )
+        tensors = weights.read_tensors(source, body(head), memo_dir=memo_dir)
+        self._tensors, self.frozen_tensors, self.thawed_tensors = (
+            _of_layers(tensors, layers) for layers in (self.layers, self.frozen, self.thawed)
+        )
+        self.digest = weights.digest(self._tensors | self.frozen_tensors)
+        self._key_digest = weights.digest(self._tensors) if self.frozen else self.digest
+
+    def fixed_tensors(self) -> dict[str, np.ndarray]:
+        """All weights that do not train, by name. Ask before the first photo, which uses them up."""
+        return self._tensors | self.frozen_tensors
 
     def key(self, decoding: Decoding) -> FeatureKey:
         """What the features of photos decoded so are kept under."""
         return FeatureKey(
-            prefix_digest=self.digest,
-            unfreeze=self.unfreeze,
+            prefix_digest=self._key_digest,
+            # What comes behind all convolutions makes no difference to what they say.
+            unfreeze="head" if len(self.layers) >= len(CONVOLUTIONS) else self.unfreeze,
             shape=self.output_shape(decoding.size),
             dtype="float16" if self.layers else "uint8",
             compute_dtype=devices.compute_dtype() if self.layers else "uint8",
@@ -64,8 +83,8 @@ class Prefix:
         )
 
     def output_shape(self, size: int) -> tuple[int, ...]:
-        """The shape (h, w, c) of one photo's features."""
-        return convolved_shape(self.layers, size)
+        """The shape of one photo's features: (h, w, c), or (units,) behind fc1 or fc2."""
+        return shape_behind(self.layers, size)
 
     def batch_size(self, photos: int) -> int:
         """How many photos go into one call when `photos` wait: a power of two, to compile few shapes."""
@@ -93,21 +112,20 @@ class Prefix:
     def _network(self) -> tuple[nnx.GraphDef, nnx.State]:
         network = Network(self.layers, rngs=None, dtype=jnp.dtype(devices.compute_dtype()))
         weights.load_into(network, self._tensors)
+        self._tensors = {}  # the network has them now
         graphdef, state = nnx.split(network)
         return graphdef, devices.replicate(self._mesh, state)
 
 
-def convolved_shape(layers: Sequence[Layer], size: int) -> tuple[int, ...]:
-    """What `layers` make of a photo of `size` pixels a side: (h, w, c); of no layers, the photo itself."""
+def shape_behind(layers: Sequence[Layer], size: int) -> tuple[int, ...]:
+    """What `layers` make of a photo of `size` pixels a side; of no layers, the photo itself."""
     shape = (size, size, 3)
     return describe(layers, input_shape=shape)[-1].output_shape if layers else shape
 
 
-def split_convolutions(unfreeze: str) -> tuple[tuple[Layer, ...], tuple[Layer, ...]]:
-    """The pretrained convolutions before the freeze boundary, and those from it on."""
-    if unfreeze == "head":
-        return CONVOLUTIONS, ()
-    return split_at(CONVOLUTIONS, unfreeze)
+def _of_layers(tensors: Mapping[str, np.ndarray], layers: Sequence[Layer]) -> dict[str, np.ndarray]:
+    names = {layer.name for layer in layers}
+    return {name: tensor for name, tensor in tensors.items() if name.partition("/")[0] in names}
 
 
 @jax.jit(static_argnums=(1, 3))

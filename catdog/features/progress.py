@@ -9,11 +9,11 @@ class Progress:
     """A step under way.
 
     Attributes:
-        stage: reading files, waiting for the compiler, or computing features.
-        done: photos that are through.
-        total: photos that this stage is about.
+        stage: reading files, waiting for the compiler, computing features, or downloading weights.
+        done: photos that are through; bytes of a download.
+        total: photos, or bytes, that this stage is about; 0 where nobody knows.
     """
 
-    stage: Literal["hash", "compile", "features"]
+    stage: Literal["hash", "compile", "features", "download"]
     done: int
     total: int

@@ -51,6 +51,8 @@ CONVOLUTIONS: tuple[Layer, ...] = (
     MaxPool("block5_pool", "block5"),
 )
 
+_DROPOUT2 = Dropout("dropout2", "predictions", 0.5)
+
 # Dropout opens the stage of the layer that it feeds: it is random, and so it must never end up as
 # the last layer of a frozen prefix, whose output is computed once.
 IMAGENET_TOP: tuple[Layer, ...] = (
@@ -58,7 +60,7 @@ IMAGENET_TOP: tuple[Layer, ...] = (
     Dense("fc1", "fc1", 7 * 7 * 512, 4096, "relu"),
     Dropout("dropout1", "fc2", 0.5),
     Dense("fc2", "fc2", 4096, 4096, "relu"),
-    Dropout("dropout2", "predictions", 0.5),
+    _DROPOUT2,
     Dense("predictions", "predictions", 4096, 1000, "none"),
 )
 
@@ -79,14 +81,41 @@ def vgg16(classes: int = 1000) -> tuple[Layer, ...]:
     return (*CONVOLUTIONS, *body, replace(predictions, units_out=classes))
 
 
-def head(config: Head, classes: int, *, features: tuple[int, int, int] = (7, 7, 512)) -> tuple[Layer, ...]:
-    """New layers on top of the convolutions, all in the stage `head`.
+def body(config: Head) -> tuple[Layer, ...]:
+    """The pretrained layers that a head stands on: the convolutions; for `imagenet` fc1 and fc2 too.
+
+    Raises:
+        OptionError: see `head`.
+    """
+    if config.kind != "imagenet":
+        return CONVOLUTIONS
+    return (*CONVOLUTIONS, *_dropped(IMAGENET_TOP[:4], config.dropout))
+
+
+def freeze(config: Head, unfreeze: str) -> tuple[tuple[Layer, ...], tuple[Layer, ...], tuple[Layer, ...]]:
+    """The body of a head in three: what runs once a photo, what is frozen behind that, and what trains.
+
+    What is frozen runs once a photo, unless dropout makes it random: then the convolutions alone do, whose
+    features other heads have a use for too.
+
+    Raises:
+        OptionError: the body has no stage `unfreeze`.
+    """
+    layers = body(config)
+    start = len(layers) if unfreeze == "head" else boundary(layers, unfreeze)
+    random = any(isinstance(layer, Dropout) for layer in layers[:start])
+    once = len(CONVOLUTIONS) if random else start
+    return layers[:once], layers[once:start], layers[start:]
+
+
+def head(config: Head, classes: int, *, features: Shape = (7, 7, 512)) -> tuple[Layer, ...]:
+    """New layers on top of the pretrained ones, all in the stage `head`.
 
     Args:
         config: `concat` takes average and maximum over positions, `linear` the average alone; `fc` flattens
-            and has hidden layers.
+            and has hidden layers; `imagenet` is one layer on top of the pretrained fc2.
         classes: how many there are; a `binary` output has one unit for two classes.
-        features: (height, width, channels) of what the convolutions give.
+        features: of what the pretrained layers give: (height, width, channels), or (units,) for `imagenet`.
 
     Raises:
         OptionError: the options do not go together, or not with the number of classes.
@@ -106,7 +135,10 @@ def head(config: Head, classes: int, *, features: tuple[int, int, int] = (7, 7, 
     layers: list[Layer]
     if config.kind != "fc" and config.fc_units:
         raise OptionError(f"a {config.kind} head has no hidden layers: leave the units out or use fc")
-    if config.kind == "concat":
+    if config.kind == "imagenet":
+        layers = list(_dropped((replace(_DROPOUT2, stage="head"),), config.dropout))
+        units_in = 4096
+    elif config.kind == "concat":
         layers = [GlobalConcatPool("concat_pool", "head"), Rescale("rescale", "head")]
         units_in = 2 * features[-1]
     elif config.kind == "linear":
@@ -122,6 +154,15 @@ def head(config: Head, classes: int, *, features: tuple[int, int, int] = (7, 7, 
             layers.append(Dropout(f"dropout{number}", "head", config.dropout))
             units_in = units
     return (*layers, Dense("predictions", "head", units_in, outputs, "none"))
+
+
+def _dropped(layers: Sequence[Layer], rate: float) -> tuple[Layer, ...]:
+    """The layers with this rate of dropout; without the dropout where it is zero."""
+    return tuple(
+        replace(layer, rate=rate) if isinstance(layer, Dropout) else layer
+        for layer in layers
+        if rate or not isinstance(layer, Dropout)
+    )
 
 
 def boundary(layers: Sequence[Layer], unfreeze: str) -> int:

@@ -1,4 +1,4 @@
-"""Is a file still the one that was published? Its SHA-256, checked once and then remembered.
+"""Is a file still the one that was published? Its digest, checked once and then remembered.
 
 The memory is one small JSON file. It only ever saves time: where it is lost, damaged or cannot be
 written, the file is hashed again. It guards against decay and broken downloads, not against
@@ -10,37 +10,43 @@ import json
 import os
 import tempfile
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from catdog.errors import WeightsError
 
-MEMO_NAME = "verified_weights.json"  # absolute path → size, mtime_ns, sha256
+MEMO_NAME = "verified_weights.json"  # absolute path → size, mtime_ns, digest
+_NAMES = {"md5": "MD5", "sha256": "SHA-256"}
 
 
-def require_sha256(path: Path, expected: str, *, memo_dir: Path | None = None) -> None:
-    """Return if the file has that SHA-256 (hex), or had when it was last looked at unchanged.
+def require_digest(path: Path, expected: str, *, memo_dir: Path | None = None) -> None:
+    """Return if the file has that digest, or had when it was last looked at and has not changed since.
 
     Args:
+        expected: `sha256:` or `md5:`, then the digest in lower-case hex.
         memo_dir: the folder where results are remembered, made when it is needed; None: nowhere.
 
     Raises:
-        WeightsError: the file has another SHA-256, or cannot be read.
+        WeightsError: the file has another digest, or cannot be read.
     """
     path = path.absolute()
+    algorithm, _, expected_hex = expected.partition(":")
+    new_hash = partial(hashlib.new, algorithm, usedforsecurity=False)  # or FIPS mode has no MD5
     try:
         stat = path.stat()
-        record = {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": expected}
+        record = {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "digest": expected}
         memo = _read_memo(memo_dir)
         if memo.get(str(path)) == record:
             return
         with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+            found_hex = hashlib.file_digest(file, new_hash).hexdigest()
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from error
-    if found != expected:
+    if found_hex != expected_hex:
         raise WeightsError(
-            f"{path} is damaged: expected the SHA-256 {expected}, found {found}; install or download it again"
+            f"{path} is damaged: expected the {_NAMES[algorithm]} {expected_hex}, found {found_hex}; "
+            "install or download it again"
         )
     if memo_dir is not None:
         _write_memo(memo_dir, memo | {str(path): record})

@@ -175,9 +175,15 @@ class Network(nnx.Module):
     def assign(self, tensors: Mapping[str, ArrayLike]) -> None:
         """Set everything that the network stores, as float32; `load_into` checks first."""
         for path, variable in self.variables().items():
-            # astype copies, since on CPU jax may go on sharing the memory of a numpy array. It is
-            # numpy's, since jax would compile a conversion for each shape.
-            variable.set_value(jnp.asarray(np.asarray(tensors[path]).astype(np.float32)))
+            variable.set_value(device_float32(tensors[path]))
+
+
+def device_float32(tensor: ArrayLike) -> jax.Array:
+    """The tensor on the default device, float32; on CPU it may share the memory of a read-only array."""
+    host = np.asarray(tensor)
+    # jax may go on sharing memory, so what somebody can write to is copied. NumPy does it, since jax would
+    # compile a conversion for each shape.
+    return jnp.asarray(host.astype(np.float32, copy=host.flags.writeable))
 
 
 def _dropout(x: jax.Array, layer: Dropout, key: jax.Array) -> jax.Array:

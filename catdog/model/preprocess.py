@@ -48,6 +48,18 @@ _RECIPES = {
 }
 
 
+def constants_of(kind: Preprocessing | str) -> tuple[tuple[int, int, int], np.ndarray, np.ndarray]:
+    """The same as one product and one sum, rgb[channels] · scale + offset: (channels, scale, offset).
+
+    Raises:
+        OptionError: there is no such recipe.
+    """
+    recipe = _RECIPES[Preprocessing(kind)]
+    deviation = np.array(recipe.deviation)
+    scale = 1 / (recipe.largest * deviation)
+    return recipe.channels, scale.astype(np.float32), (-np.array(recipe.mean) / deviation).astype(np.float32)
+
+
 def preprocess(
     images_bhwc: "jax.Array", kind: Preprocessing | str, dtype: "DTypeLike" = np.float32
 ) -> "jax.Array":

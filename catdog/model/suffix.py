@@ -17,7 +17,15 @@ from catdog.errors import RunError
 from catdog.model import outputs
 from catdog.model.architecture import describe
 from catdog.model.convolution import convolve3x3
-from catdog.model.layers import Dense, GlobalAveragePool, GlobalConcatPool, Layer, Rescale, tensor_shapes
+from catdog.model.layers import (
+    Dense,
+    Dropout,
+    GlobalAveragePool,
+    GlobalConcatPool,
+    Layer,
+    Rescale,
+    tensor_shapes,
+)
 from catdog.model.network import Constant, Convolution, Network
 from catdog.model.preprocess import preprocess
 
@@ -27,13 +35,15 @@ Tensors = dict[str, jax.Array]
 class Suffix:
     """The layers from the freeze boundary on.
 
-    Its tensors are of two kinds: `params`, which the optimizer moves, and `constants`, which are set once.
+    Its tensors are of two kinds: `params`, which the optimizer moves, and `constants`, which it does not:
+    what a Rescale divides by, and the pretrained layers that are frozen behind the boundary.
 
     Attributes:
         layers: its layers.
         output: how it answers.
-        condensed: how many of its first layers are done once for a photo, not once an epoch: those that hold
-            nothing and shrink the features (the global pools).
+        frozen: the constants that are pretrained. They are in a weights file, and so not saved with a run.
+        condensed: how many of its first layers are done once for a photo, not once an epoch: those that
+            neither train nor are random, if they shrink the features (a global pool; flatten and fc1).
     """
 
     def __init__(
@@ -44,10 +54,12 @@ class Suffix:
         preprocessing: str,
         dtype: str,
         convolve: Convolution = convolve3x3,
+        frozen: Mapping[str, jax.Array] | None = None,
     ):
         self.layers = tuple(layers)
         self.output: Output = output
-        self.condensed = int(isinstance(self.layers[0], GlobalAveragePool | GlobalConcatPool))
+        self.frozen = dict(frozen or {})
+        self.condensed = self._count_condensed()
         self._preprocessing = preprocessing
         self._dtype = jnp.dtype(dtype)
         self._convolve = convolve
@@ -64,7 +76,7 @@ class Suffix:
         params = _flat(state)
         if sum(isinstance(layer, Dense) for layer in new) == 1:
             params |= {name: jnp.zeros_like(value) for name, value in params.items()}
-        return params, _flat(constants)
+        return params, _flat(constants) | self.frozen
 
     def from_tensors(self, tensors: Mapping[str, np.ndarray]) -> tuple[Tensors, Tensors]:
         """(params, constants) from a file's tensors.
@@ -76,6 +88,7 @@ class Suffix:
             f"{layer.name}/{part}": shape
             for layer in self.layers
             for part, shape in tensor_shapes(layer).items()
+            if f"{layer.name}/{part}" not in self.frozen
         }
         problems = [
             f"{name} {shapes.get(name, 'unknown')} here, {_shape_of(tensors, name)} in the file"
@@ -88,14 +101,21 @@ class Suffix:
         arrays = {name: jnp.asarray(tensors[name], jnp.float32) for name in shapes}
         return (
             {name: array for name, array in arrays.items() if name not in constants},
-            {name: array for name, array in arrays.items() if name in constants},
+            {name: array for name, array in arrays.items() if name in constants} | self.frozen,
         )
 
-    @partial(jax.jit, static_argnums=0)
+    def to_save(self, params: Tensors, constants: Tensors) -> Tensors:
+        """What `from_tensors` takes: all tensors that no weights file has."""
+        return {name: value for name, value in (params | constants).items() if name not in self.frozen}
+
     def condense(self, features: jax.Array) -> jax.Array:
-        """Apply the condensed layers to a batch (b, h, w, c) of features; float32."""
-        first = Network(self.layers[: self.condensed], rngs=None)
-        return first(features, deterministic=True)
+        """Apply the condensed layers to a batch of features; float32."""
+        return self._condense(self.frozen, features)
+
+    @partial(jax.jit, static_argnums=0)
+    def _condense(self, constants: Tensors, features: jax.Array) -> jax.Array:
+        network = self._network(constants, layers=self.layers[: self.condensed])
+        return network(features, deterministic=True).astype(jnp.float32)
 
     def logits(
         self,
@@ -142,8 +162,24 @@ class Suffix:
         """See `outputs.photo_losses`."""
         return outputs.photo_losses(logits_bk, labels_b, self.output)
 
-    def _network(self, tensors: Tensors) -> Network:
-        network = Network(self.layers, rngs=None, dtype=self._dtype, convolve=self._convolve)
+    def _count_condensed(self) -> int:
+        """See `condensed`."""
+        count, shrinks = 0, False
+        for layer in self.layers:
+            trains = any(f"{layer.name}/{part}" not in self.frozen for part in tensor_shapes(layer))
+            if trains or isinstance(layer, Dropout):
+                break
+            count += 1
+            shrinks |= isinstance(layer, GlobalAveragePool | GlobalConcatPool | Dense)
+        return count if shrinks else 0
+
+    def _network(self, tensors: Tensors, layers: Sequence[Layer] | None = None) -> Network:
+        network = Network(
+            self.layers if layers is None else layers,
+            rngs=None,
+            dtype=self._dtype,
+            convolve=self._convolve,
+        )
         for path, variable in network.variables().items():
             variable.set_value(tensors[path])
         return network

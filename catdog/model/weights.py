@@ -1,24 +1,29 @@
 """Pretrained weights: where they lie, whether they fit a table of layers, and into a network.
 
 Between a file and a network there is one form, a dict from path to array: `block1_conv1/kernel`
-(HWIO), `fc1/kernel` (in, out), `fc1/bias`. A reader of another format is another file that returns
-such a dict. Only `load_into` gets near jax, and this file does not import it.
+(HWIO), `fc1/kernel` (in, out), `fc1/bias`. `catdog.model.files` opens files of every kind,
+`catdog.model.naming` knows what each family calls these tensors. Only `load_into` gets near jax, and this
+file does not import it.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 
 from catdog.errors import OptionError, WeightsError
-from catdog.model.integrity import require_sha256
+from catdog.model.architecture import CONVOLUTIONS, IMAGENET_TOP
+from catdog.model.download import DOWNLOADS, fetch
+from catdog.model.files import RawFile, RawTensor, opened
+from catdog.model.files.tensors import FLOATS, read
+from catdog.model.integrity import require_digest
 from catdog.model.layers import Layer, Shape, tensor_shapes
+from catdog.model.naming import Family, recognise
 from catdog.model.preprocess import Preprocessing
 
 if TYPE_CHECKING:
@@ -26,48 +31,95 @@ if TYPE_CHECKING:
 
 BUILTIN = "builtin"
 BUILTIN_FILE = "vgg16_imagenet_conv.safetensors"
-BUILTIN_SHA256 = "2aab25b884d9cd601d4cf81e073582c7b2cc48a0d7ad9ac6acf03ea130b651ac"
-
-_FLOATS = ("F16", "F32")  # what safetensors calls the types that are accepted
+BUILTIN_DIGEST = "sha256:2aab25b884d9cd601d4cf81e073582c7b2cc48a0d7ad9ac6acf03ea130b651ac"
+NAMES: tuple[str, ...] = (BUILTIN, *DOWNLOADS)
 
 
 @dataclass(frozen=True)
 class WeightSource:
-    """A weights file, and what it wants done to the photos."""
+    """A weights file, and what it wants done to the photos.
 
-    name: str  # what the user called it
+    Attributes:
+        name: what the user called it.
+        preprocessing: the name of a `Preprocessing`.
+        layers: the names of VGG16's layers that it has tensors for.
+        misshapen: those of them whose tensors have other shapes than VGG16's.
+        digest: `sha256:` and hex, where it is known what the file must be and nobody has looked yet.
+    """
+
+    name: str
     path: Path
-    preprocessing: str  # the name of a `Preprocessing`
-    sha256: str | None = None  # hex, where it is known what the file must be
+    preprocessing: str
+    layers: frozenset[str]
+    misshapen: frozenset[str] = frozenset()
+    digest: str | None = None
+
+    @property
+    def has_fc(self) -> bool:
+        """Whether VGG16's fc1 and fc2 are there."""
+        return {"fc1", "fc2"} <= self.layers - self.misshapen
+
+    @property
+    def has_top(self) -> bool:
+        """Whether the whole of ImageNet's top is there."""
+        return self.has_fc and "predictions" in self.layers
 
 
-def find_weights(name: str) -> WeightSource:
-    """The weights that a name stands for: `builtin`, or the path of a .safetensors file.
+def find_weights(
+    name: str,
+    *,
+    preprocessing: str | None = None,
+    folder: Path | None = None,
+    memo_dir: Path | None = None,
+    report: Callable[[int, int | None], None] = lambda *_: None,
+) -> WeightSource:
+    """The weights that a name stands for: `builtin`, one that is downloaded, or the path of a file.
 
-    A file says which preprocessing it wants under the key `preprocessing` of its metadata; one that
-    does not say is taken for `caffe`, the preprocessing of the network's authors.
+    Args:
+        preprocessing: what the user says of the file; None asks the file.
+        folder: where downloads are kept; None refuses those that are not there.
+        memo_dir: where it is remembered that a download was checked.
+        report: called with (bytes done, bytes in all) while a file is downloaded.
 
     Raises:
-        WeightsError: the name stands for nothing, or for a file that is no readable safetensors.
+        WeightsError: the name stands for nothing, the file cannot be read or does not say which
+            preprocessing it wants, or the download failed.
     """
+    digest = None
     if name == BUILTIN:
         path = Path(str(resources.files("catdog") / "pretrained" / BUILTIN_FILE))
+        digest = BUILTIN_DIGEST
         if not path.is_file():
             raise WeightsError(f"this installation lacks {path}: install catdog again")
-        return WeightSource(name, path, Preprocessing.CAFFE.value, BUILTIN_SHA256)
-    path = Path(name).expanduser()
-    if path.suffix.lower() != ".safetensors" or not path.is_file():
+    elif name in DOWNLOADS:
+        if folder is None:
+            raise WeightsError(f"the weights {name!r} are downloaded, and there is no folder to keep them in")
+        path = fetch(DOWNLOADS[name], folder, memo_dir=memo_dir, report=report)
+    else:
+        path = Path(name).expanduser()
+        if not path.is_file():
+            raise WeightsError(
+                f"there are no weights {name!r}: expected {', '.join(map(repr, NAMES))}, or the path of a "
+                "weights file (Keras' .h5, .safetensors, or PyTorch's .pth)"
+            )
+    with opened(path) as file:
+        family = _recognised(file, path)
+    present = {ours: one for ours, one in family.named.items() if one.raw}
+    shapes = _expected((*CONVOLUTIONS, *IMAGENET_TOP))
+    misshapen = [
+        ours for ours, one in present.items() if one.raw and one.raw.shape != one.file_shape(shapes[ours])
+    ]
+    if name == BUILTIN:
+        wanted: str | None = Preprocessing.CAFFE.value
+    else:
+        wanted = preprocessing or family.preprocessing
+    if wanted is None:
         raise WeightsError(
-            f"there are no weights {name!r}: expected {BUILTIN!r}, or the path of a .safetensors "
-            "file with tensors such as block1_conv1/kernel and block1_conv1/bias"
+            f"{path} does not say what photos must look like for it. Say so: --preprocessing caffe (BGR "
+            "minus the mean: Keras and the network's authors) or --preprocessing torch (RGB, normalised: "
+            "torchvision and timm)"
         )
-    with _opened(path) as file:
-        metadata = file.metadata() or {}
-    try:
-        preprocessing = Preprocessing(metadata.get("preprocessing", Preprocessing.CAFFE))
-    except OptionError as error:
-        raise WeightsError(f"{path}: {error}") from error
-    return WeightSource(name, path, preprocessing.value)
+    return WeightSource(name, path, str(wanted), _layers_of(present), _layers_of(misshapen), digest)
 
 
 def read_tensors(
@@ -75,29 +127,33 @@ def read_tensors(
 ) -> dict[str, np.ndarray]:
     """The tensors of these layers, in the order of the table, as stored: float16 or float32.
 
-    The file may hold more than that. Each tensor is copied once out of the mapped file, so that
-    whatever becomes of the file later cannot change a network.
+    The file may hold the rest of VGG16 too, but nothing else. Each tensor is copied once out of the file, so
+    that whatever becomes of the file later cannot change a network; it cannot be written to.
 
     Args:
-        memo_dir: where it is remembered that a file with a known SHA-256 was checked; see
-            `require_sha256`.
+        memo_dir: where it is remembered that a file with a known digest was checked; see
+            `require_digest`.
 
     Raises:
         WeightsError: the file is damaged, or does not fit the layers; then every tensor that is
             missing, of another shape or of another type is listed.
     """
-    if source.sha256 is not None:
-        require_sha256(source.path, source.sha256, memo_dir=memo_dir)
+    if source.digest is not None:
+        require_digest(source.path, source.digest, memo_dir=memo_dir)
     expected = _expected(layers)
-    with _opened(source.path) as file:
-        found: dict[str, tuple[Shape, str]] = {}
-        for path in file.keys():
-            tensor = file.get_slice(path)
-            found[path] = tuple(tensor.get_shape()), tensor.get_dtype()
-        problems = _problems(expected, found, more_is_fine=expected.keys() <= found.keys())
-        if problems:
-            raise WeightsError(f"{source.path} does not fit: {problems}")
-        return {path: file.get_tensor(path) for path in expected}
+    with opened(source.path) as file:
+        family = _recognised(file, source.path)
+        if problems := _misfits(expected, family):
+            raise WeightsError(f"{source.path} does not fit: {'; '.join(problems)}")
+        tensors = {}
+        for path, shape in expected.items():
+            one = family.named[path]
+            assert one.raw is not None  # or it would be a misfit
+            try:
+                tensors[path] = read(one.raw, shape, one.place)
+            except WeightsError as error:
+                raise WeightsError(f"{source.path}, {one.file_name}: {error}") from error
+        return tensors
 
 
 def digest(tensors: Mapping[str, np.ndarray]) -> str:
@@ -120,10 +176,15 @@ def load_into(network: "Network", tensors: Mapping[str, np.ndarray]) -> None:
         WeightsError: the tensors are not exactly those of the network; every difference is listed,
             and nothing is set.
     """
-    found = {path: (tensor.shape, _float_name(tensor)) for path, tensor in tensors.items()}
-    problems = _problems(_expected(network.layers), found, more_is_fine=False)
+    expected = _expected(network.layers)
+    problems = [
+        problem
+        for path, shape in expected.items()
+        for problem in _differences(path, shape, tensors.get(path))
+    ]
+    problems += [f"{path} not expected, found {tensors[path].shape}" for path in tensors.keys() - expected]
     if problems:
-        raise WeightsError(f"the tensors do not fit the network: {problems}")
+        raise WeightsError(f"the tensors do not fit the network: {'; '.join(problems)}")
     network.assign(tensors)
 
 
@@ -132,40 +193,35 @@ def tensors_of(network: "Network") -> dict[str, np.ndarray]:
     return {path: np.asarray(variable[...]) for path, variable in network.variables().items()}
 
 
+def _layers_of(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(name.partition("/")[0] for name in names)
+
+
+def _recognised(file: RawFile, path: Path) -> Family:
+    try:
+        return recognise(file)
+    except OptionError as error:
+        raise WeightsError(f"{path}: {error}") from error
+
+
 def _expected(layers: Sequence[Layer]) -> dict[str, Shape]:
     return {f"{layer.name}/{part}": shape for layer in layers for part, shape in tensor_shapes(layer).items()}
 
 
-def _problems(
-    expected: Mapping[str, Shape], found: Mapping[str, tuple[Shape, str]], *, more_is_fine: bool
-) -> str:
-    """Every difference in words, on one line; empty where there is none."""
+def _misfits(expected: Mapping[str, Shape], family: Family) -> list[str]:
+    """Every difference between what is wanted and what the file holds, in words, in the file's own layout."""
     problems = []
-    for path, shape in expected.items():
-        if path not in found:
-            problems.append(f"{path} expected {shape}, missing")
-            continue
-        found_shape, dtype = found[path]
-        if found_shape != shape:
-            problems.append(f"{path} expected {shape}, found {found_shape}")
-        if dtype not in _FLOATS:
-            problems.append(f"{path} expected {' or '.join(_FLOATS)}, found {dtype}")
-    if not more_is_fine:
-        unexpected = (path for path in found if path not in expected)
-        problems += [f"{path} not expected, found {found[path][0]}" for path in unexpected]
-    return "; ".join(problems)
+    for path, one in family.named.items():
+        if path in expected:
+            problems += _differences(one.file_name, one.file_shape(expected[path]), one.raw)
+    problems += [f"{name} not expected, found {raw.shape}" for name, raw in family.strangers.items()]
+    return problems
 
 
-def _float_name(tensor: np.ndarray) -> str:
-    """The type as safetensors writes it, or as numpy does where it is not accepted anyway."""
-    return {"float16": "F16", "float32": "F32"}.get(tensor.dtype.name, tensor.dtype.name)
-
-
-def _opened(path: Path) -> Any:
-    """The file's tensors, mapped; a context manager."""
-    try:
-        return safe_open(path, framework="numpy")
-    except SafetensorError as error:
-        raise WeightsError(f"{path} is cut short, damaged, or no safetensors file: {error}") from error
-    except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from error
+def _differences(name: str, shape: Shape, found: RawTensor | np.ndarray | None) -> list[str]:
+    if found is None:
+        return [f"{name} expected {shape}, missing"]
+    problems = [] if found.shape == shape else [f"{name} expected {shape}, found {found.shape}"]
+    if str(found.dtype) not in FLOATS:
+        problems.append(f"{name} expected {' or '.join(FLOATS)}, found {found.dtype}")
+    return problems

@@ -99,9 +99,9 @@ def fit(
         if val_loss < progress.best_loss:
             progress = _Progress(epoch, epoch, val_loss)
             header = SavedModel.from_json(saved.to_json() | {"epoch": epoch})
-            run.write_model(_to_host(state.params | constants), header)
+            run.write_model(_to_host(suffix.to_save(state.params, constants)), header)
         progress = _Progress(epoch, progress.best_epoch, progress.best_loss)
-        _write_state(run, state, constants, progress)
+        _write_state(run, state, suffix.to_save(state.params, constants), progress)
         yield record
 
 
@@ -137,8 +137,8 @@ def _resume(run: Run, trainer: Trainer, suffix: Suffix) -> tuple[TrainState, Ten
     return state._replace(optimizer=optimizer, step=step), constants, _Progress(**progress)
 
 
-def _write_state(run: Run, state: TrainState, constants: Tensors, progress: _Progress) -> None:
-    tensors = {f"tensors/{name}": value for name, value in (state.params | constants).items()}
+def _write_state(run: Run, state: TrainState, to_save: Tensors, progress: _Progress) -> None:
+    tensors = {f"tensors/{name}": value for name, value in to_save.items()}
     for kind, tree in (("optimizer", state.optimizer), ("step", state.step)):
         for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]:
             tensors[f"{kind}/{jax.tree_util.keystr(path)}"] = leaf

@@ -19,6 +19,7 @@ from catdog.cli.options import default_cache_dir, usable_cores
 from catdog.config import Decoding, Head, TrainOptions
 from catdog.features.answer import make_suffix
 from catdog.features.prefix import Prefix
+from catdog.model.weights import find_weights
 from catdog.runs import EpochRecord, create_run
 from catdog.training.fit import fit
 from catdog.training.photos import Photos, find_photos
@@ -62,7 +63,7 @@ def main() -> None:
     arguments = parser.parse_args()
     devices.configure(_CACHE)
     options = _options(arguments.data, _HEADS["linear"], seed=0)
-    prefix = Prefix("builtin", unfreeze="head", memo_dir=None)
+    prefix = Prefix(find_weights("builtin"), Head(), unfreeze="head", memo_dir=None)
     photos = find_photos(options, workers=usable_cores())
     print("| head | epochs | median accuracy | range | median loss | seconds an epoch |")
     print("| --- | --- | --- | --- | --- | --- |")

@@ -20,9 +20,10 @@ import numpy as np
 from PIL import Image
 
 from catdog import devices
-from catdog.config import Decoding
+from catdog.config import Decoding, Head
 from catdog.features.prefix import Prefix
 from catdog.features.store import FeatureStore, ShardWriter
+from catdog.model.weights import find_weights
 
 _CLASSES = ("cats", "dogs")
 
@@ -47,7 +48,7 @@ def main() -> None:
 def _fill(folder: Path, photos: int) -> None:
     """So many training photos and a tenth of that for validation, half of each class."""
     devices.configure(folder / "cache")
-    key = Prefix("builtin", unfreeze="head", memo_dir=None).key(Decoding())
+    key = Prefix(find_weights("builtin"), Head(), unfreeze="head", memo_dir=None).key(Decoding())
     random = np.random.default_rng(0)
     with ShardWriter(FeatureStore(folder / "cache" / "features", key)) as writer:
         for split, count in (("train", photos), ("valid", photos // 10)):

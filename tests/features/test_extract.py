@@ -19,13 +19,14 @@ from catdog.model import weights
 from catdog.model.architecture import CONVOLUTIONS
 from catdog.model.network import Network
 from catdog.model.preprocess import preprocess
+from tests.prefixes import builtin_prefix
 
 SMALL = Decoding(size=64)
 
 
 @pytest.fixture(scope="module")
 def prefix() -> Prefix:
-    return Prefix("builtin", unfreeze="head", memo_dir=None)
+    return builtin_prefix()
 
 
 @pytest.fixture
@@ -141,7 +142,7 @@ def test_only_bad_files(tmp_path: Path, prefix: Prefix) -> None:
 
 
 def test_nothing_frozen_means_the_photos_themselves(photos: Path, tmp_path: Path) -> None:
-    everything = Prefix("builtin", unfreeze="all", memo_dir=None)
+    everything = builtin_prefix("all")
     found, _ = _computed(photos, everything, tmp_path / "cache")
     expected = np.stack([decode(path, SMALL) for path in sorted(photos.rglob("*.png"))])
     np.testing.assert_array_equal(_rows(found), expected)

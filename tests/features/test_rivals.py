@@ -13,13 +13,14 @@ from catdog.features.extract import extract
 from catdog.features.prefix import Prefix
 from catdog.features.progress import Progress
 from catdog.features.store import clear_cache
+from tests.prefixes import builtin_prefix
 
 SMALL = Decoding(size=32)
 
 
 @pytest.fixture(scope="module")
 def prefix() -> Prefix:
-    return Prefix("builtin", unfreeze="head", memo_dir=None)
+    return builtin_prefix()
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ import pytest
 
 from catdog.config import Decoding, Head, TrainOptions
 from catdog.features.answer import make_suffix
-from catdog.features.prefix import Prefix
 from catdog.model import weights
 from catdog.model.architecture import CONVOLUTIONS
 from catdog.runs import EpochRecord, Run, create_run
 from catdog.training.fit import fit
 from catdog.training.photos import find_photos
 from catdog.training.prepare import prepare, run_config
+from tests.prefixes import builtin_prefix
 
 
 def _train(data: Path, folder: Path, unfreeze: str, epochs: int = 2, **changes: Any) -> Run:
@@ -34,7 +34,7 @@ def _train(data: Path, folder: Path, unfreeze: str, epochs: int = 2, **changes: 
         "strict": False,
     }
     options = TrainOptions(**(values | changes))
-    prefix = Prefix("builtin", unfreeze=unfreeze, memo_dir=None)
+    prefix = builtin_prefix(unfreeze)
     photos = find_photos(options, workers=2)
     run = create_run(folder / "runs", unfreeze, run_config(options, photos, prefix))
     suffix = make_suffix(prefix, options.head, 2, size=options.decoding.size)
@@ -58,7 +58,7 @@ def test_what_is_thawed_moves_and_nothing_else(shapes: Path, tmp_path: Path, unf
     assert tensors.keys() == moved | {"predictions/kernel", "predictions/bias", "rescale/scale"}
     for name in moved:
         assert not np.array_equal(tensors[name], pretrained[name].astype(np.float32)), name
-    before = Prefix("builtin", unfreeze=unfreeze, memo_dir=None)
+    before = builtin_prefix(unfreeze)
     assert saved.prefix_digest == before.digest
 
 

@@ -1,0 +1,78 @@
+"""`catdog export RUN FILE`: one file that stands alone."""
+
+from pathlib import Path
+
+import click
+
+from catdog.cli import look
+from catdog.cli.options import cache_options, places, weights_from
+from catdog.errors import OptionError
+from catdog.runs import open_run
+
+# Format → what its files are called.
+_SUFFIXES = {"catdog": ".safetensors", "keras": ".h5", "onnx": ".onnx", "torchvision": ".safetensors"}
+
+
+@click.command("export", short_help="write a run as one file that stands alone")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(_SUFFIXES)),
+    help="catdog (.safetensors), keras (.h5, weights of Keras' VGG16), onnx (.onnx), or torchvision "
+    "(.safetensors with its names).  [default: by the name of FILE; catdog for .safetensors]",
+)
+@click.option("--force", is_flag=True, help="Replace FILE where it exists.")
+@cache_options
+def command(
+    run: Path,
+    file: Path,
+    form: str | None,
+    force: bool,
+    cache_dir: Path | None,
+    no_cache: bool,
+    workers: int,
+) -> None:
+    """Write the run RUN with all its weights to FILE: nothing else is needed to use it.
+
+    The names of the classes and what photos must look like travel in the file.
+    """
+    from catdog.analysis.whole import whole_network
+
+    form = form or _form_of(file)
+    if file.exists() and not force:
+        raise OptionError(f"{file} exists already: give another name, or --force to replace it")
+    with places(cache_dir, no_cache) as where:
+        network = whole_network(
+            open_run(run),
+            find=lambda name, preprocessing: weights_from(name, preprocessing, where),
+            memo_dir=where.checked,
+        )
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        _writer(form)(file, network)
+        size = file.stat().st_size
+    except OSError as error:
+        raise OptionError(f"expected to write {file}: {error.strerror or error}. Name another.") from error
+    classes = ", ".join(network.facts.classes)
+    look.say(f"Wrote {file}: {form}, {look.bytes_for_people(size)}, tells apart {classes}")
+
+
+def _form_of(file: Path) -> str:
+    for form, suffix in _SUFFIXES.items():
+        if file.suffix.lower() == suffix:
+            return form
+    known = ", ".join(dict.fromkeys(_SUFFIXES.values()))
+    raise OptionError(f"expected a FILE that ends in {known}, found {file.name!r}; or say which --format")
+
+
+def _writer(form: str):
+    from catdog.model import export, onnx_graph
+
+    return {
+        "catdog": export.write_catdog,
+        "keras": export.write_keras,
+        "onnx": onnx_graph.write_onnx,
+        "torchvision": export.write_torchvision,
+    }[form]
