@@ -1,12 +1,18 @@
-"""What all tests share: a cache of their own, tiny drawn data sets, the real photos where they are."""
+"""What all tests share: a cache of their own, tiny drawn data sets, the real photos where they are, Keras."""
 
+import importlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
 from catdog import devices
+from catdog.model.architecture import vgg16
 from tests.pictures import draw_pictures
+from tests.weights_files import Tensors, random_tensors
 
 devices.set_flags()  # before a test module, on being collected, makes JAX look for a device
 
@@ -40,3 +46,40 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     draw_pictures(root / "train", {"circles": 24, "squares": 24}, seed=1)
     draw_pictures(root / "valid", {"circles": 8, "squares": 8}, seed=2)
     return root
+
+
+@pytest.fixture(scope="session")
+def keras(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
+    """Keras; both variables are read when it is first imported, the second keeps it out of home."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KERAS_BACKEND", "jax")
+        patch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
+        module = importlib.import_module("keras")
+        assert module.backend.backend() == "jax"
+        yield module
+
+
+@pytest.fixture(scope="session")
+def whole_tensors() -> Tensors:
+    """Random weights for the whole of VGG16, 553 MB. Not to be changed."""
+    return random_tensors(vgg16())
+
+
+@pytest.fixture(scope="session")
+def keras_vgg16(keras: ModuleType, whole_tensors: Tensors) -> Any:
+    """Keras' own VGG16 with those weights, and logits for an answer. Not to be changed."""
+    return keras_twin(keras, whole_tensors, side=224, classes=1000)
+
+
+def keras_twin(keras: ModuleType, tensors: Tensors, *, side: int, classes: int) -> Any:
+    """VGG16 as Keras builds it, for photos of `side` pixels, with these weights."""
+    with pytest.MonkeyPatch.context() as patch:
+        # Drawing kernels that are replaced at once takes most of a minute.
+        patch.setattr(keras.initializers.GlorotUniform, "__call__", keras.initializers.Zeros.__call__)
+        model = keras.applications.VGG16(
+            weights=None, input_shape=(side, side, 3), classes=classes, classifier_activation=None
+        )
+    for layer in model.layers:
+        if layer.weights:
+            layer.set_weights([tensors[f"{layer.name}/{part}"] for part in ("kernel", "bias")])
+    return model

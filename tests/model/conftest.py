@@ -1,8 +1,4 @@
-"""What the tests of the model share: a table that is quick to run, and Keras on its JAX backend."""
-
-import importlib
-from collections.abc import Iterator
-from types import ModuleType
+"""What the tests of the model share: tables that are quick to run, and random numbers."""
 
 import numpy as np
 import pytest
@@ -17,17 +13,6 @@ from catdog.model.layers import (
     MaxPool,
     Rescale,
 )
-
-
-@pytest.fixture(scope="session")
-def keras(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
-    """Keras; both variables are read when it is first imported, the second keeps it out of home."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KERAS_BACKEND", "jax")
-        patch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
-        module = importlib.import_module("keras")
-        assert module.backend.backend() == "jax"
-        yield module
 
 
 @pytest.fixture
