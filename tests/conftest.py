@@ -16,6 +16,9 @@ from tests.weights_files import Tensors, random_tensors
 
 devices.set_flags()  # before a test module, on being collected, makes JAX look for a device
 
+# Keras' own, whenever it gives an array or saves one.
+KERAS_WARNS = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
+
 ROOT = Path(__file__).parent.parent
 _REAL = ROOT.parent / "shared" / "dogscats"
 

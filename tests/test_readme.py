@@ -13,6 +13,9 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 
 
+COMMANDS = ("train", "evaluate", "predict", "inspect", "export")
+
+
 def _shell_lines() -> Iterator[str]:
     for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL):
         yield from (line for line in block.splitlines() if line)
@@ -39,7 +42,7 @@ def test_the_command_runs(folder: Path, line: str) -> None:
 
 def test_every_command_is_shown() -> None:
     shown = {line.split()[1] for line in _commands()}
-    assert shown == {"train", "evaluate", "predict", "inspect"}
+    assert shown == set(COMMANDS)
 
 
 def test_setup_and_test_commands_are_those_that_ci_runs() -> None:
@@ -52,7 +55,7 @@ def test_setup_and_test_commands_are_those_that_ci_runs() -> None:
 
 
 def test_every_option_that_is_mentioned_exists() -> None:
-    helps = "".join(catdog(name, "--help").stdout for name in ("train", "evaluate", "predict", "inspect"))
+    helps = "".join(catdog(name, "--help").stdout for name in COMMANDS)
     mentioned = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
     assert mentioned <= set(re.findall(r"--[a-z][a-z-]+", helps)) | {"--help"}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from catdog.config import Decoding
+from catdog.config import Decoding, Resize
 from catdog.data import decode
 from catdog.model.layers import Conv, Dense, Layer, tensor_shapes
 
@@ -16,9 +16,9 @@ Tensors = dict[str, np.ndarray]
 PHOTOS = sorted((Path(__file__).parents[1] / "sample_data" / "photos").iterdir())
 
 
-def real_photos(side: int = 224) -> np.ndarray:
+def real_photos(side: int = 224, resize: Resize = "squash") -> np.ndarray:
     """The four real photos of sample_data, (4, side, side, 3) uint8 RGB."""
-    return np.stack([decode(path, Decoding(size=side)) for path in PHOTOS])
+    return np.stack([decode(path, Decoding(side, resize)) for path in PHOTOS])
 
 
 def random_tensors(layers: tuple[Layer, ...]) -> Tensors:

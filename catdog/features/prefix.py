@@ -75,7 +75,7 @@ class Prefix:
             # What comes behind all convolutions makes no difference to what they say.
             unfreeze="head" if len(self.layers) >= len(CONVOLUTIONS) else self.unfreeze,
             shape=self.output_shape(decoding.size),
-            dtype="float16" if self.layers else "uint8",
+            dtype=self._dtype(decoding.size),
             compute_dtype=devices.compute_dtype() if self.layers else "uint8",
             preprocessing=self.preprocessing if self.layers else "none",
             decoding=decoding,
@@ -94,15 +94,21 @@ class Prefix:
         return -(-min(wanted, largest) // multiple) * multiple
 
     def __call__(self, pixels_bhwc: np.ndarray) -> jax.Array:
-        """uint8 photos (b, h, w, 3) → features (b, *shape), float16; not waited for.
+        """uint8 photos (b, h, w, 3) → features (b, *shape), of the dtype of the key; not waited for.
 
-        float16 here, not only on disk: a photo has the same features whether they come from the cache or not.
+        Rounded here, not only on disk: a photo has the same features whether they come from the cache or not.
         """
         if not self.layers:
             return jnp.asarray(pixels_bhwc)
         graphdef, state = self._network
         batch = devices.put_batch(self._mesh, pixels_bhwc)
-        return _forward(batch, graphdef, state, self.preprocessing)
+        return _forward(batch, graphdef, state, self.preprocessing, self._dtype(pixels_bhwc.shape[1]))
+
+    def _dtype(self, size: int) -> str:
+        """Maps are kept as float16, at half the room; vectors are small, and kept as they are."""
+        if not self.layers:
+            return "uint8"
+        return "float16" if len(self.output_shape(size)) == 3 else "float32"
 
     @cached_property
     def _mesh(self) -> "jax.sharding.Mesh":
@@ -128,14 +134,16 @@ def _of_layers(tensors: Mapping[str, np.ndarray], layers: Sequence[Layer]) -> di
     return {name: tensor for name, tensor in tensors.items() if name.partition("/")[0] in names}
 
 
-@jax.jit(static_argnums=(1, 3))
+@jax.jit(static_argnums=(1, 3, 4))
 def _forward(
-    pixels_bhwc: jax.Array, graphdef: nnx.GraphDef, state: nnx.State, preprocessing: str
+    pixels_bhwc: jax.Array, graphdef: nnx.GraphDef, state: nnx.State, preprocessing: str, dtype: str
 ) -> jax.Array:
     network = nnx.merge(graphdef, state)
     images = preprocess(pixels_bhwc, preprocessing, network.dtype)
     features = network(images, deterministic=True)
-    return jnp.clip(features, -_FLOAT16_MAX, _FLOAT16_MAX).astype(jnp.float16)
+    if dtype == "float16":
+        features = jnp.clip(features, -_FLOAT16_MAX, _FLOAT16_MAX)
+    return features.astype(dtype)
 
 
 def pad_batch(arrays: Sequence[np.ndarray], size: int) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from catdog.errors import OptionError
 
 if TYPE_CHECKING:
+    import jax
     import optax
 
 
@@ -60,6 +61,21 @@ def _from_optax(name: str) -> "Callable[[float], optax.GradientTransformation]":
         return getattr(optax, name)(rate)
 
     return build
+
+
+def _adam(rate: float) -> "optax.GradientTransformation":
+    """Adam as Keras has it: ε is added to the root of the average before that is corrected for its bias.
+
+    The last formula of section 2 of arXiv:1412.6980, its ε̂ held at 1e-7. In Optax' terms ε then shrinks with
+    the steps; where a gradient is tiny, as behind a dying ReLU, that decides how far its weight moves.
+    """
+    import jax.numpy as jnp
+    import optax
+
+    def epsilon(step: "jax.Array") -> "jax.Array":
+        return 1e-7 / jnp.sqrt(1 - jnp.float32(0.999) ** (step + 1))
+
+    return optax.inject_hyperparams(optax.adam)(learning_rate=rate, eps=epsilon)
 
 
 def _muon(rate: float) -> "optax.GradientTransformation":
@@ -144,7 +160,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
             2014,
             0.001,
             "RMSProp with Momentum: direction from the past steps, size for each weight alone.",
-            _from_optax("adam"),
+            _adam,
         ),
         Optimizer(
             "nadam",

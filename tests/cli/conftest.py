@@ -1,13 +1,16 @@
 """The command line inside the test's process, and one training that many tests look at."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import copy
 
 import pytest
+from safetensors.numpy import save_file
 
 from catdog.cli import run
 from catdog.runs import Run
+from tests.weights_files import Tensors
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "sample_data"
@@ -45,6 +48,37 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
     runs = tmp_path_factory.mktemp("trained")
     assert run(["train", str(SAMPLE), "--runs-dir", str(runs), "--name", "sample"]) == 0
     return Run(runs / "sample")
+
+
+@pytest.fixture(scope="session")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set of 8 + 4 pictures: weights that no other test uses cost convolutions of their own."""
+    root = tmp_path_factory.mktemp("few")
+    for split, count in (("train", 4), ("valid", 2)):
+        for label in ("cats", "dogs"):
+            folder = root / split / label
+            folder.mkdir(parents=True)
+            for path in sorted((SAMPLE / split / label).iterdir())[:count]:
+                copy(path, folder)
+    return root
+
+
+@pytest.fixture(scope="session")
+def whole_file(whole_tensors: Tensors, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A file of all of VGG16's weights, random. Not to be changed."""
+    path = tmp_path_factory.mktemp("weights") / "whole.safetensors"
+    save_file(whole_tensors, path, {"preprocessing": "caffe"})
+    yield path
+    path.unlink()
+
+
+@pytest.fixture(scope="session")
+def whole_run(few: Path, whole_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The lecture's recipe on those weights: fc1 and fc2 frozen, dropout, a new softmax."""
+    runs = tmp_path_factory.mktemp("whole")
+    options = ["--weights", str(whole_file), "--epochs", "2", "--runs-dir", str(runs), "--name", "lecture"]
+    assert run(["train", str(few), *options]) == 0
+    return Run(runs / "lecture")
 
 
 def files_below(folder: Path) -> dict[Path, bytes]:

@@ -21,15 +21,11 @@ from catdog.model.network import Network
 from catdog.model.preprocess import preprocess
 from catdog.model.weights import find_weights, load_into, read_tensors
 from tests import weights_files
+from tests.conftest import KERAS_WARNS
 from tests.model.test_keras_parity import relative_error
 from tests.weights_files import Tensors, real_photos
 
-pytestmark = [
-    pytest.mark.peer,
-    pytest.mark.slow,
-    # Keras' own, when it saves.
-    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
-]
+pytestmark = [pytest.mark.peer, pytest.mark.slow, KERAS_WARNS]
 
 Save = Callable[[Any, Tensors, Path], Path]
 

@@ -1,0 +1,186 @@
+"""Weights with fc1, fc2 and ImageNet's own answers, from the command line."""
+
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from catdog.model.imagenet import class_names
+from catdog.runs import Run
+from tests.cli.conftest import Cli
+from tests.weights_files import PHOTOS, real_photos
+
+pytestmark = pytest.mark.slow
+
+
+def test_weights_that_have_the_top_are_trained_as_the_lecture_does(whole_run: Run) -> None:
+    head = whole_run.config.options.head
+    assert (head.kind, head.dropout) == ("imagenet", 0.5)
+    tensors, _ = whole_run.read_model()
+    assert {name: tensor.shape for name, tensor in tensors.items()} == {
+        "predictions/kernel": (4096, 2),
+        "predictions/bias": (2,),
+    }
+    assert whole_run.model_path.stat().st_size < 40_000, "fc1 and fc2 stay in the weights file"
+
+
+def test_the_layers_of_the_run_are_shown(whole_run: Run, cli: Cli) -> None:
+    page = json.loads(cli("inspect", whole_run.folder, "--layers", "--json").out)
+    top = {row["name"]: row for row in page["layers"][-6:]}
+    assert list(top) == ["flatten", "fc1", "dropout1", "fc2", "dropout2", "predictions"]
+    assert [row["name"] for row in page["layers"] if not row["frozen"] and row["parameters"]] == [
+        "predictions"
+    ]
+    assert page["parameters"] - page["trainable"] == 134_260_544
+    assert page["trainable"] == 8_194
+
+
+def test_a_resumed_run_goes_on_to_the_same_bytes(few: Path, whole_file: Path, cli: Cli) -> None:
+    options = (few, "--weights", whole_file, "--seed", 1)
+    assert cli("train", *options, "--epochs", 3, "--name", "once").status == 0
+    assert cli("train", *options, "--epochs", 1, "--name", "twice").status == 0
+    assert cli("train", "--resume", "runs/twice", "--epochs", 3).status == 0
+    assert Run(Path("runs/once")).model_path.read_bytes() == Run(Path("runs/twice")).model_path.read_bytes()
+
+
+def test_fc2_can_be_thawed(few: Path, whole_file: Path, cli: Cli) -> None:
+    options = ("--weights", whole_file, "--unfreeze", "fc2", "--epochs", 1, "--lr", "1e-5", "--name", "fc2")
+    assert cli("train", few, *options).status == 0
+    tensors, _ = Run(Path("runs/fc2")).read_model()
+    assert tensors["fc2/kernel"].shape == (4096, 4096)
+    assert "fc1/kernel" not in tensors
+    assert cli("evaluate", "--model", "runs/fc2").status == 0
+
+
+def test_the_head_needs_weights_that_have_fc1_and_fc2(few: Path, cli: Cli) -> None:
+    result = cli("train", few, "--head", "imagenet")
+    assert result.status == 1
+    assert "needs fc1 and fc2, which the weights 'builtin' lack" in result.err
+    assert "--weights keras" in result.err
+    result = cli("train", few, "--unfreeze", "fc1")
+    assert result.status == 1
+    assert "there is no stage 'fc1': expected one of block1, " in result.err
+
+
+def test_another_head_can_stand_on_the_same_weights(few: Path, whole_file: Path, cli: Cli) -> None:
+    assert cli("train", few, "--weights", whole_file, "--head", "concat", "--epochs", 1).status == 0
+
+
+def test_the_1000_answers_of_imagenet(whole_file: Path, cli: Cli) -> None:
+    result = cli("predict", *PHOTOS, "--model", "imagenet", "--weights", whole_file, "--format", "json")
+    assert result.status == 0, result.err
+    rows = json.loads(result.out)
+    for row in rows:
+        assert len(row["top"]) == 5
+        assert {one["label"] for one in row["top"]} <= set(class_names())
+        shares = [one["probability"] for one in row["top"]]
+        assert shares == sorted(shares, reverse=True)
+    assert len({row["label"] for row in rows}) > 1
+    only_one = cli("predict", PHOTOS[0], "--model", "imagenet", "--weights", whole_file, "--top-k", 1)
+    assert only_one.out.count("%") == 1
+
+
+@pytest.mark.peer
+def test_they_are_those_of_keras(whole_file: Path, cli: Cli, keras_vgg16: Any, keras: ModuleType) -> None:
+    inputs = keras.applications.vgg16.preprocess_input(real_photos().astype(np.float32))
+    logits = np.asarray(keras_vgg16(inputs), np.float64)
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    result = cli("predict", *PHOTOS, "--model", "imagenet", "--weights", whole_file, "--format", "json")
+    for row, expected in zip(json.loads(result.out), shares, strict=True):
+        order = np.argsort(-expected)[:5]
+        assert [one["label"] for one in row["top"]] == [class_names()[one] for one in order]
+        found = [one["probability"] for one in row["top"]]
+        np.testing.assert_allclose(found, expected[order], rtol=0, atol=1e-4)
+
+
+def test_the_names_of_the_classes() -> None:
+    names = class_names()
+    assert len(names) == len(set(names)) == 1000
+    known = {0: "tench", 151: "Chihuahua", 207: "golden retriever", 281: "tabby", 285: "Egyptian cat"}
+    assert {number: names[number] for number in known} == known
+    assert (names[134], names[517]) == ("crane (bird)", "crane (machine)")
+
+
+def test_a_photo_is_inspected_with_both_answers_beside_each_other(
+    whole_run: Run, whole_file: Path, cli: Cli
+) -> None:
+    options = (PHOTOS[0], "--model", whole_run.folder, "--weights", whole_file)
+    page = json.loads(cli("inspect", *options, "--json").out)
+    assert (page["format"], page["width"], page["height"]) == ("JPEG", 500, 375)
+    of_run, of_imagenet = page["answers"].values()
+    assert [len(of_run), len(of_imagenet)] == [2, 5]
+    assert list(page["answers"]) == [str(whole_run.folder), "ImageNet"]
+    text = cli("inspect", *options).out
+    assert "ImageNet" in text
+    assert of_imagenet[0]["label"] in text
+
+
+def test_without_such_weights_the_run_answers_alone(trained: Run, cli: Cli) -> None:
+    result = cli("inspect", PHOTOS[0], "--model", trained.folder)
+    assert result.status == 0
+    assert "cats" in result.out
+    assert "none have been downloaded yet: give --weights keras" in result.out
+
+
+def test_without_either_the_reason_is_said(cli: Cli) -> None:
+    result = cli("inspect", PHOTOS[0])
+    assert result.status == 1
+    assert "give --weights keras or --weights timm" in result.err
+
+
+def test_a_photo_that_cannot_be_read_is_an_error(trained: Run, cli: Cli) -> None:
+    Path("broken.jpg").write_bytes(PHOTOS[0].read_bytes()[:2000])
+    result = cli("inspect", "broken.jpg", "--model", trained.folder)
+    assert result.status == 1
+    assert "broken.jpg: " in result.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--model", "imagenet"), "none have been downloaded yet"),
+        (("--model", "imagenet", "--weights", "builtin"), "which the weights 'builtin' lack"),
+    ],
+)
+def test_the_1000_answers_need_the_whole_top(arguments: tuple[str, ...], said: str, cli: Cli) -> None:
+    result = cli("predict", PHOTOS[0], *arguments)
+    assert result.status == 1
+    assert said in result.err
+
+
+def test_options_that_do_nothing_are_refused(trained: Run, cli: Cli) -> None:
+    run = ("--model", trained.folder)
+    for arguments in ((*run, "--weights", "keras"), (*run, "--preprocessing", "torch")):
+        result = cli("predict", PHOTOS[0], *arguments)
+        assert result.status == 2
+        assert f"{arguments[2]} goes with --model imagenet" in result.err
+    result = cli("predict", "--random", 2, "--model", "imagenet")
+    assert (result.status, "--random takes photos of a run" in result.err) == (2, True)
+
+
+def test_a_download_can_be_put_into_the_cache_by_hand(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And one that is not what it should be is never used."""
+    monkeypatch.setenv("CATDOG_OFFLINE", "1")
+    result = cli("predict", PHOTOS[0], "--model", "imagenet", "--weights", "timm", "--cache-dir", "cache")
+    assert result.status == 1
+    assert "CATDOG_OFFLINE=1 forbids it" in result.err
+    folder = Path("cache/weights").absolute()
+    assert f"vgg16.tv_in1k.safetensors in the folder {folder}" in result.err
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "vgg16.tv_in1k.safetensors").write_bytes(b"something else")
+    result = cli("predict", PHOTOS[0], "--model", "imagenet", "--cache-dir", "cache")
+    assert result.status == 1
+    assert "expected" in result.err and "57b026918159a6bf" in result.err
+
+
+def test_h5_without_h5py_names_the_extra(few: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("vgg16.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(1000))
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    result = cli("train", few, "--weights", "vgg16.h5")
+    assert result.status == 1
+    assert "pip install 'catdog-cli[keras]'" in result.err
