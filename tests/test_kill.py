@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from shutil import copytree
 
@@ -14,6 +15,7 @@ import pytest
 from tests.pictures import draw_pictures
 
 KILLS = 20
+_AT_ONCE = 2  # trainings side by side, each in a folder of its own
 _COLD = 4  # of the kills, those that also have features to compute
 
 # Many epochs, and a head with dropout and momenta: most moments are in the middle of a training.
@@ -78,8 +80,9 @@ def test_kill_and_resume_gives_the_same_bytes(
 ) -> None:
     data, cache, expected, cold_seconds, warm_seconds = uninterrupted
     moments = random.Random()
-    where: list[str] = []
-    for number in range(KILLS):
+
+    def kill(number: int) -> str:
+        """Kill one training and let it finish; says where it was hit."""
         cold = number < _COLD
         folder = tmp_path / str(number)
         folder.mkdir()
@@ -95,6 +98,10 @@ def test_kill_and_resume_gives_the_same_bytes(
             process.communicate()
         history = place.model.parent / "history.jsonl"
         epochs = len(history.read_text().splitlines()) if history.exists() else 0
-        where.append(f"{'cold' if cold else 'warm'} {moment:.2f}s epoch {epochs}")
-        print(f"kill {number + 1}/{KILLS}: {where[-1]}", flush=True)
+        where = f"{'cold' if cold else 'warm'} {moment:.2f}s epoch {epochs}"
         assert place.finish() == expected, where
+        return where
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for number, where in enumerate(pool.map(kill, range(KILLS)), start=1):
+            print(f"kill {number}/{KILLS}: {where}", flush=True)

@@ -85,7 +85,8 @@ class Classifier:
         self.classes = classes
         self._prefix = prefix
         self._suffix = suffix
-        self._params, self._constants = suffix.from_tensors(tensors)
+        self._params, constants = suffix.from_tensors(tensors)
+        self._constants = constants | prefix.frozen_arrays
         self._decoding = decoding
         self._cache_root = cache_root
         self._workers = workers
@@ -187,7 +188,7 @@ class Classifier:
         if found.features is None:
             scores = np.empty((0, 1 if self._suffix.output == "binary" else len(self.classes)))
         else:
-            condensed = condense(self._suffix, found.features)
+            condensed = condense(self._suffix, self._constants, found.features)
             scores = logits(self._suffix, self._params, self._constants, condensed)
         shares = outputs.probabilities(jnp.asarray(scores, jnp.float32), self._suffix.output)
         return Answers(

@@ -207,6 +207,7 @@ def _train(
             job.train,
             job.valid,
             start=job.start,
+            frozen=job.frozen,
             saved=job.saved,
             epochs=options.epochs,
             report=show,

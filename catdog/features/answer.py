@@ -15,7 +15,6 @@ from catdog.model.architecture import body
 from catdog.model.architecture import head as architecture_head
 from catdog.model.convolution import convolve3x3, convolve3x3_as_products
 from catdog.model.layers import Rescale
-from catdog.model.network import device_float32
 from catdog.model.suffix import Suffix, Tensors
 
 # What the largest activation of a batch may take.
@@ -32,18 +31,17 @@ def make_suffix(prefix: Prefix, head: Head, classes: int, *, size: int) -> Suffi
     pretrained = (*prefix.frozen, *prefix.thawed)
     # A head without hidden layers is too small for bfloat16 to save anything.
     large = pretrained or head.kind == "fc"
-    frozen = {name: device_float32(tensor) for name, tensor in prefix.frozen_tensors.items()}
     return Suffix(
         (*pretrained, *new),
         head.output,
         preprocessing=prefix.preprocessing,
         dtype=devices.compute_dtype() if large else "float32",
         convolve=convolve3x3_as_products if jax.default_backend() == "cpu" else convolve3x3,
-        frozen=devices.replicate(devices.data_mesh(), frozen),
+        frozen=prefix.frozen_tensors,
     )
 
 
-def condense(suffix: Suffix, features: Features) -> Features:
+def condense(suffix: Suffix, frozen: Tensors, features: Features) -> Features:
     """Features after the suffix' condensed layers, in memory; the same object where there are none.
 
     For the linear head: (7, 7, 512) float16 on disk → (512,) float32, a twenty-fifth.
@@ -51,7 +49,7 @@ def condense(suffix: Suffix, features: Features) -> Features:
     if not suffix.condensed:
         return features
     parts = [
-        np.asarray(suffix.condense(batch))[:count]
+        np.asarray(suffix.condense(frozen, batch))[:count]
         for batch, count in _batches(features, features.nbytes // len(features))
     ]
     return Features.in_memory(np.concatenate(parts))

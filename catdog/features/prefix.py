@@ -17,7 +17,7 @@ from catdog.features.key import FeatureKey
 from catdog.model import weights
 from catdog.model.architecture import CONVOLUTIONS, body, describe, freeze
 from catdog.model.layers import Layer
-from catdog.model.network import Network
+from catdog.model.network import Network, device_float32
 from catdog.model.preprocess import preprocess
 from catdog.model.weights import WeightSource
 
@@ -113,6 +113,12 @@ class Prefix:
     @cached_property
     def _mesh(self) -> "jax.sharding.Mesh":
         return devices.data_mesh()
+
+    @cached_property
+    def frozen_arrays(self) -> dict[str, jax.Array]:
+        """`frozen_tensors` on the devices."""
+        arrays = {name: device_float32(tensor) for name, tensor in self.frozen_tensors.items()}
+        return devices.replicate(self._mesh, arrays)
 
     @cached_property
     def _network(self) -> tuple[nnx.GraphDef, nnx.State]:

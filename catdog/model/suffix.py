@@ -3,7 +3,7 @@
 Parameters travel as a flat dict, `predictions/kernel` → array: the names in model.safetensors.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from math import prod
 
@@ -36,12 +36,13 @@ class Suffix:
     """The layers from the freeze boundary on.
 
     Its tensors are of two kinds: `params`, which the optimizer moves, and `constants`, which it does not:
-    what a Rescale divides by, and the pretrained layers that are frozen behind the boundary.
+    what a Rescale divides by, and the pretrained layers that are frozen behind the boundary. It holds none of
+    them: compiled programs keep it for ever.
 
     Attributes:
         layers: its layers.
         output: how it answers.
-        frozen: the constants that are pretrained. They are in a weights file, and so not saved with a run.
+        frozen: the names of the constants that are pretrained. They are in a weights file, and not in a run.
         condensed: how many of its first layers are done once for a photo, not once an epoch: those that
             neither train nor are random, if they shrink the features (a global pool; flatten and fc1).
     """
@@ -54,18 +55,18 @@ class Suffix:
         preprocessing: str,
         dtype: str,
         convolve: Convolution = convolve3x3,
-        frozen: Mapping[str, jax.Array] | None = None,
+        frozen: Iterable[str] = (),
     ):
         self.layers = tuple(layers)
         self.output: Output = output
-        self.frozen = dict(frozen or {})
+        self.frozen = frozenset(frozen)
         self.condensed = self._count_condensed()
         self._preprocessing = preprocessing
         self._dtype = jnp.dtype(dtype)
         self._convolve = convolve
 
     def initial(self, seed: int) -> tuple[Tensors, Tensors]:
-        """Fresh (params, constants) of the new layers for a seed, wherever the freeze boundary is.
+        """Fresh (params, constants) of the new layers for a seed; the pretrained ones are not among them.
 
         Layers of neurons start as in Keras. A last layer that stands directly on features starts at zero: its
         loss is convex, so a random start would only add noise.
@@ -76,10 +77,10 @@ class Suffix:
         params = _flat(state)
         if sum(isinstance(layer, Dense) for layer in new) == 1:
             params |= {name: jnp.zeros_like(value) for name, value in params.items()}
-        return params, _flat(constants) | self.frozen
+        return params, _flat(constants)
 
     def from_tensors(self, tensors: Mapping[str, np.ndarray]) -> tuple[Tensors, Tensors]:
-        """(params, constants) from a file's tensors.
+        """(params, constants) from a run's tensors; those that are frozen are not among them.
 
         Raises:
             RunError: a tensor is missing, unknown or wrongly shaped; all are listed, with both shapes.
@@ -101,19 +102,16 @@ class Suffix:
         arrays = {name: jnp.asarray(tensors[name], jnp.float32) for name in shapes}
         return (
             {name: array for name, array in arrays.items() if name not in constants},
-            {name: array for name, array in arrays.items() if name in constants} | self.frozen,
+            {name: array for name, array in arrays.items() if name in constants},
         )
 
     def to_save(self, params: Tensors, constants: Tensors) -> Tensors:
         """What `from_tensors` takes: all tensors that no weights file has."""
         return {name: value for name, value in (params | constants).items() if name not in self.frozen}
 
-    def condense(self, features: jax.Array) -> jax.Array:
-        """Apply the condensed layers to a batch of features; float32."""
-        return self._condense(self.frozen, features)
-
     @partial(jax.jit, static_argnums=0)
-    def _condense(self, constants: Tensors, features: jax.Array) -> jax.Array:
+    def condense(self, constants: Tensors, features: jax.Array) -> jax.Array:
+        """Apply the condensed layers to a batch of features; float32."""
         network = self._network(constants, layers=self.layers[: self.condensed])
         return network(features, deterministic=True).astype(jnp.float32)
 

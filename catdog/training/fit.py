@@ -41,10 +41,11 @@ class _Progress:
 
 
 def start_tensors(
-    suffix: Suffix, train: Examples, *, seed: int, pretrained: dict[str, np.ndarray]
+    suffix: Suffix, train: Examples, *, seed: int, pretrained: dict[str, np.ndarray], frozen: Tensors
 ) -> tuple[Tensors, Tensors]:
-    """(params, constants) before the first step: fresh head, pretrained convolutions, calibrated scale."""
+    """(params, constants) before the first step: fresh head, pretrained layers, calibrated scale."""
     params, constants = suffix.initial(seed)
+    constants |= frozen
     params |= {name: jnp.asarray(value, jnp.float32) for name, value in pretrained.items()}
     count = min(len(train), CALIBRATION_PHOTOS)
     sample = train.features.select(np.linspace(0, len(train) - 1, count).astype(np.int64).tolist())
@@ -59,6 +60,7 @@ def fit(
     valid: Examples,
     *,
     start: Callable[[], tuple[Tensors, Tensors]],
+    frozen: Tensors,
     saved: SavedModel,
     epochs: int,
     report: Callable[[int, Sums], None] = lambda *_: None,
@@ -67,13 +69,14 @@ def fit(
 
     Args:
         start: gives (params, constants) where the run has no state yet.
+        frozen: the pretrained constants, which no state holds.
         saved: the header for model.safetensors; its epoch is replaced.
         report: called with (epoch, sums) as an epoch starts, with no photos yet, and within it.
 
     Raises:
         RunError: the run's state does not fit, or the loss is no longer a number.
     """
-    state, constants, progress = _resume(run, trainer, suffix) or _begin(run, trainer, start)
+    state, constants, progress = _resume(run, trainer, suffix, frozen) or _begin(run, trainer, start)
     history = run.history()[: progress.epoch]
     for epoch in range(progress.epoch + 1, epochs + 1):
         began = time.monotonic()
@@ -121,7 +124,9 @@ def _begin(
     return trainer.initial(params), constants, _Progress(0, 0, math.inf)
 
 
-def _resume(run: Run, trainer: Trainer, suffix: Suffix) -> tuple[TrainState, Tensors, _Progress] | None:
+def _resume(
+    run: Run, trainer: Trainer, suffix: Suffix, frozen: Tensors
+) -> tuple[TrainState, Tensors, _Progress] | None:
     read = run.read_state()
     if read is None:
         return None
@@ -134,7 +139,7 @@ def _resume(run: Run, trainer: Trainer, suffix: Suffix) -> tuple[TrainState, Ten
     state = trainer.initial(params)
     optimizer = _restore(state.optimizer, parts["optimizer"], run)
     step = _restore(state.step, parts["step"], run)
-    return state._replace(optimizer=optimizer, step=step), constants, _Progress(**progress)
+    return state._replace(optimizer=optimizer, step=step), constants | frozen, _Progress(**progress)
 
 
 def _write_state(run: Run, state: TrainState, to_save: Tensors, progress: _Progress) -> None:

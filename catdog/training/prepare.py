@@ -35,6 +35,7 @@ class Job:
     skipped: tuple[Skipped, ...]
     damaged_shards: int
     start: Callable[[], tuple[Tensors, Tensors]]
+    frozen: Tensors
     saved: SavedModel
 
 
@@ -95,7 +96,7 @@ def prepare(
     train, valid = photos.train.select(train_photos), photos.valid.select(valid_photos)
     require_trainable(train.photos(photos.classes), valid.photos(photos.classes), Path(options.data))
     assert both.features is not None  # there are photos: require_trainable has counted them
-    condensed = condense(suffix, both.features)
+    condensed = condense(suffix, prefix.frozen_arrays, both.features)
     rows = range(len(both.photos))
     train_examples = Examples(condensed.select(rows[: len(train)]), train.labels)
     trainer = Trainer(
@@ -118,7 +119,9 @@ def prepare(
             train_examples,
             seed=options.seed,
             pretrained=prefix.thawed_tensors,
+            frozen=prefix.frozen_arrays,
         ),
+        frozen=prefix.frozen_arrays,
         saved=SavedModel(
             classes=photos.classes,
             head=options.head,

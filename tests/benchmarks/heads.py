@@ -110,6 +110,7 @@ def _train(data: Path, head: Head, seed: int, photos: Photos, prefix: Prefix) ->
             job.train,
             job.valid,
             start=job.start,
+            frozen=job.frozen,
             saved=job.saved,
             epochs=options.epochs,
         )

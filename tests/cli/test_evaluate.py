@@ -131,7 +131,7 @@ def test_weights_that_are_not_the_runs_are_refused(cli: Cli, shapes: Path, tmp_p
     tensors = safetensors.numpy.load_file(find_weights("builtin").path)
     weights = tmp_path / "mine.safetensors"
     safetensors.numpy.save_file(tensors, weights)
-    assert cli("train", shapes, "--epochs", 1, "--weights", weights).status == 0
+    assert cli("train", shapes, "--epochs", 1, "--weights", weights, "--preprocessing", "caffe").status == 0
     assert cli("evaluate").status == 0
     tensors["block3_conv1/bias"] = tensors["block3_conv1/bias"] + np.float16(1)
     safetensors.numpy.save_file(tensors, weights)

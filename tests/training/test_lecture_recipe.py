@@ -80,7 +80,9 @@ def test_after_20_steps_the_new_layer_is_that_of_the_lecture(
     )
     state = trainer.initial(dict(zip(("predictions/kernel", "predictions/bias"), start, strict=True)))
     for epoch in range(1, STEPS * BATCH // PHOTOS + 1):
-        state, _ = trainer.epoch(state, {}, condense(suffix, features), labels, epoch=epoch, report=ignore)
+        state, _ = trainer.epoch(
+            state, {}, condense(suffix, {}, features), labels, epoch=epoch, report=ignore
+        )
     assert int(state.step) == STEPS
     for name, expected in (("predictions/kernel", kernel), ("predictions/bias", bias)):
         difference = np.abs(np.asarray(state.params[name]) - expected).max()
@@ -105,12 +107,13 @@ def test_with_dropout_pool5_is_kept_and_fc1_runs_once_a_photo(
         suffix = make_suffix(prefix, head, 2, size=224)
         features = Features.in_memory(np.asarray(prefix(pixels)))
         assert features.shape == kept
-        condensed = condense(suffix, features)
+        condensed = condense(suffix, prefix.frozen_arrays, features)
         assert condensed.shape == (4096,)
         params = {
             "predictions/kernel": jnp.ones((4096, 2)) * jnp.array([1.0, -1.0]),
             "predictions/bias": jnp.zeros(2),
         }
-        assert suffix.to_save(params, suffix.frozen).keys() == params.keys()
-        answers.append(np.asarray(suffix.answers(params, suffix.frozen, condensed.gather(np.arange(2)))))
+        frozen = prefix.frozen_arrays
+        assert suffix.to_save(params, frozen).keys() == params.keys()
+        answers.append(np.asarray(suffix.answers(params, frozen, condensed.gather(np.arange(2)))))
     np.testing.assert_allclose(answers[0], answers[1], rtol=2e-3)  # one of them was kept as float16

@@ -41,7 +41,9 @@ def _data(classes: int = 2) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _condensed(suffix: Suffix, rows: np.ndarray) -> Features:
-    return Features.in_memory(np.asarray(suffix.condense(jnp.asarray(rows))) if suffix.condensed else rows)
+    return Features.in_memory(
+        np.asarray(suffix.condense({}, jnp.asarray(rows))) if suffix.condensed else rows
+    )
 
 
 def _train(

@@ -40,7 +40,15 @@ def _train(data: Path, folder: Path, unfreeze: str, epochs: int = 2, **changes: 
     suffix = make_suffix(prefix, options.head, 2, size=options.decoding.size)
     job = prepare(options, photos, prefix, suffix, cache_root=folder / "cache", workers=2)
     records: Iterator[EpochRecord] = fit(
-        run, job.trainer, suffix, job.train, job.valid, start=job.start, saved=job.saved, epochs=epochs
+        run,
+        job.trainer,
+        suffix,
+        job.train,
+        job.valid,
+        start=job.start,
+        frozen=job.frozen,
+        saved=job.saved,
+        epochs=epochs,
     )
     assert [record.epoch for record in records] == list(range(1, epochs + 1))
     return run
