@@ -10,6 +10,8 @@ from shutil import copyfileobj
 
 import pytest
 
+from catdog import devices
+from catdog.cli.options import places
 from catdog.model.download import DOWNLOADS
 from tests.cli.conftest import Cli
 from tests.weights_files import PHOTOS
@@ -59,15 +61,13 @@ def test_weights_are_downloaded_once_and_found_again(
     monkeypatch.setenv("CATDOG_CACHE_DIR", str(Path("cache").absolute()))
     kept = Path("cache/weights/vgg16.tv_in1k.safetensors")
     try:
-        first = cli("predict", PHOTOS[0], "--model", "imagenet", "--weights", "timm", "--no-cache")
+        first = cli("predict", PHOTOS[0], "--model", "imagenet", "--weights", "timm")
         assert first.status == 0, first.err
         assert "Downloading weights: 553.4 MB of 553.4 MB, " in first.err
         assert "MB/s" in first.err
         assert server.asked == [
             "/timm/vgg16.tv_in1k/resolve/b8d8aa2dd860af9233c8c67385a8097fd6c35d3f/model.safetensors"
         ]
-        assert [path.name for path in Path("cache").iterdir()] == ["weights"], "but for that, nothing is kept"
-
         again = cli("predict", PHOTOS[0], "--model", "imagenet")
         assert (again.status, again.out) == (0, first.out)
         assert "Downloading" not in again.err
@@ -77,3 +77,10 @@ def test_weights_are_downloaded_once_and_found_again(
         assert len(server.asked) == 1
     finally:
         kept.unlink(missing_ok=True)
+
+
+def test_downloads_stay_where_nothing_else_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "configure", lambda folder: None)
+    with places(tmp_path, True) as where:
+        assert where.weights == tmp_path / "weights"
+        assert not where.features.is_relative_to(tmp_path)
