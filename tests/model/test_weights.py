@@ -12,7 +12,7 @@ from catdog.model.architecture import CONVOLUTIONS, split_at, vgg16
 from catdog.model.layers import Conv, Layer, tensor_shapes
 from catdog.model.network import Network
 from catdog.model.weights import (
-    BUILTIN_SHA256,
+    BUILTIN_DIGEST,
     WeightSource,
     digest,
     find_weights,
@@ -46,7 +46,7 @@ def test_the_weights_that_ship_are_those_that_were_published() -> None:
     source = find_weights("builtin")
     tensors = read_tensors(source, CONVOLUTIONS)
     assert source.preprocessing == "caffe"
-    assert source.sha256 == BUILTIN_SHA256
+    assert source.digest == BUILTIN_DIGEST
     assert {tensor.dtype for tensor in tensors.values()} == {np.dtype("float16")}
     assert sum(tensor.size for tensor in tensors.values()) == 14_714_688
     # Values of the Oxford group's release, rounded to float16: eleven bits.

@@ -40,13 +40,13 @@ def opened(path: Path) -> Iterator[RawFile]:
         reader = opened_hdf5
     elif start == _TORCH_1 or (start.startswith(_ZIP) and _is_torch_zip(path)):
         reader = opened_torch
-    elif start.startswith(_PICKLE) and path.suffix != _SAFETENSORS_NAME:
+    elif path.suffix == _SAFETENSORS_NAME or _may_be_safetensors(start):
+        reader = opened_safetensors
+    elif start.startswith(_PICKLE):
         raise WeightsError(
             f"{path} is a Python pickle, whatever its name says: loading one can run any program, so it is "
             "not loaded. Save the weights as .safetensors or as Keras' .h5."
         )
-    elif path.suffix == _SAFETENSORS_NAME or _may_be_safetensors(start):
-        reader = opened_safetensors
     else:
         raise WeightsError(
             f"expected a weights file (HDF5, safetensors, or PyTorch's) at {path}, found neither. "
@@ -64,5 +64,5 @@ def _is_torch_zip(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith("data.pkl") for name in archive.namelist())
-    except (OSError, zipfile.BadZipFile):
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):  # what a damaged one raises
         return False

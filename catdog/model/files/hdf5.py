@@ -1,10 +1,13 @@
 """Keras' HDF5 files of every age, read as data and nothing else.
 
 Links out of the file and storage outside it are refused: with them a file makes its reader open other files
-of the user (CVE-2026-1669). Only hard links are followed.
+of the user (CVE-2026-1669). Only hard links are followed. Filters are refused too: a compressed file of some
+megabytes takes gigabytes of memory, and a filter may be a library that HDF5 loads. HDF5 reads texts without
+care (it crashes, or never comes back): only those that are wanted are read, after a look at where they lie.
 """
 
 import itertools
+import mmap
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +30,14 @@ _NOT_LAYERS = {"optimizer", "optimizer_weights"}
 _MOST_OBJECTS = 4096
 _DEEPEST = 16
 
+# What the file, or its group of weights, may say of itself.
+_WANTED = ("backend", "preprocessing")
+
+# How a heap of texts begins: signature and version; then 3 bytes, and the size of the whole in 8.
+_HEAP = b"GCOL\x01"
+_HEAP_HEADER, _SMALLEST_HEAP = 16, 4096
+_MOST_TEXTS = 2**16
+
 
 @contextmanager
 def opened_hdf5(path: Path) -> Iterator[RawFile]:
@@ -45,6 +56,7 @@ def opened_hdf5(path: Path) -> Iterator[RawFile]:
         file = h5py.File(path, "r")
     with file:
         with _damaged(path):
+            _require_sound_heaps(file, path)
             raw = RawFile(_tensors(file, path), _attributes(file), keras=True)
         yield raw
 
@@ -104,6 +116,36 @@ def _require_inside(dataset: "h5py.Dataset", path: Path) -> None:
             f"{path} is not read: {dataset.name} says that its values lie in another file. Weights have no "
             "use for that; do not trust where it came from."
         )
+    if dataset.id.get_create_plist().get_nfilters():
+        raise WeightsError(
+            f"{path} is not read: {dataset.name} is compressed, and could swell to any size. Save it again "
+            "without: Keras compresses nothing."
+        )
+
+
+def _require_sound_heaps(file: "h5py.File", path: Path) -> None:
+    """HDF5 2.0 loops for ever over a heap in which a text, with its header, takes no room."""
+    if file.id.get_create_plist().get_sizes() != (8, 8):
+        raise WeightsError(f"{path} is damaged: expected addresses and lengths of 8 bytes")
+    count = itertools.count()
+    with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
+
+        def number(start: int, size: int) -> int:
+            return int.from_bytes(content[start : start + size], "little")
+
+        heap = content.find(_HEAP)
+        while heap != -1:
+            size = number(heap + 8, 8)
+            end = heap + size if _SMALLEST_HEAP <= size <= len(content) - heap else heap  # or no heap
+            here = heap + _HEAP_HEADER
+            while here + _HEAP_HEADER <= end:
+                length = number(here + 8, 8)
+                # The last is the free room; its length is with the header, and not rounded up.
+                step = _HEAP_HEADER + -(-length // 8) * 8 if number(here, 2) else length
+                if not 0 < step <= end - here or next(count) > _MOST_TEXTS:
+                    raise WeightsError(f"{path} is damaged: its texts do not lie one behind the other")
+                here += step
+            heap = content.find(_HEAP, heap + 1)
 
 
 def _rows(dataset: "h5py.Dataset", path: Path, start: int, stop: int) -> np.ndarray:
@@ -112,24 +154,31 @@ def _rows(dataset: "h5py.Dataset", path: Path, start: int, stop: int) -> np.ndar
 
 
 def _layer_name(group: "h5py.Group") -> str:
-    """Keras 3 writes it beside the layer's variables; before, the group was called after it."""
-    name = group.attrs.get("name")
-    return name if isinstance(name, str) else (group.name or "").rpartition("/")[2]
+    """Keras 3 writes it beside the layer's variables; before that, the group was called after it."""
+    path = (group.name or "").removesuffix("/vars")
+    return _text(group, "name") or path.rpartition("/")[2]
 
 
 def _attributes(file: "h5py.File") -> dict[str, str]:
-    """The text attributes of the file, and of the group that holds the weights of a whole model."""
-    found: dict[str, str] = {}
+    """What the file says of itself, or the group that holds the weights of a whole model."""
     holders = [file, file["model_weights"]] if "model_weights" in file else [file]
-    for holder in holders:
-        for name, value in holder.attrs.items():
-            if isinstance(value, bytes | np.bytes_):
-                value = value.decode("utf-8", "replace")
-            if isinstance(value, str):
-                found[name] = value
-    return found
+    return {name: text for holder in holders for name in _WANTED if (text := _text(holder, name)) is not None}
+
+
+def _text(holder: "h5py.Group | h5py.Dataset | h5py.Datatype", name: str) -> str | None:
+    """An attribute, where it is one text."""
+    import h5py
+
+    if name not in holder.attrs:
+        return None
+    attribute = holder.attrs.get_id(name)
+    # HDF5 crashes on some types that are not quite texts.
+    if attribute.shape != () or h5py.check_string_dtype(attribute.dtype) is None:
+        return None
+    value = holder.attrs[name]
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
     """A key by which conv2d_2 comes before conv2d_10."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

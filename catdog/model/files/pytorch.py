@@ -61,9 +61,12 @@ def _load(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
     except Exception as error:  # torch raises its own, pickle's, and zipfile's, by turns
-        first = str(error).strip().splitlines()[0]
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise WeightsError(f"{path} is damaged, or holds more than tensors: {first}. {instead}") from error
 
 
 def _rows(tensor: Any, start: int, stop: int) -> np.ndarray:
-    return tensor[start:stop].detach().numpy() if tensor.ndim else tensor.detach().numpy()
+    try:
+        return tensor[start:stop].detach().numpy() if tensor.ndim else tensor.detach().numpy()
+    except Exception as error:  # it is sparse, or has no values at all
+        raise WeightsError(f"is no plain tensor: {str(error).splitlines()[0]}") from error

@@ -53,7 +53,7 @@ def _text(metadata: dict[str, str]) -> dict[str, str]:
     spread = dict(metadata)
     try:
         own = json.loads(metadata.get(OWN, "{}"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return spread
     if not isinstance(own, dict):
         return spread
