@@ -1,5 +1,6 @@
 """Weights files: the one that ships, a user's own, and every way in which one may not fit."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ def tensors(random: np.random.Generator) -> Tensors:
 @pytest.fixture
 def file(tmp_path: Path, tensors: Tensors) -> Path:
     path = tmp_path / "own.safetensors"
-    save_file(tensors, path)
+    save_file(tensors, path, {"preprocessing": "caffe"})
     return path
 
 
@@ -82,7 +83,9 @@ def test_builtin_weights_lack_the_top_and_say_so() -> None:
 
 def test_a_file_of_the_users_own_is_read_as_it_is_stored(file: Path, tensors: Tensors) -> None:
     source = find_weights(str(file))
-    assert source == WeightSource(str(file), file, "caffe")
+    layers = frozenset({"block1_conv1", "block1_conv2"})
+    assert source == WeightSource(str(file), file, "caffe", layers, misshapen=layers)
+    assert not source.has_fc
     found = read_tensors(source, BLOCK)
     assert list(found) == list(tensors)
     for path, tensor in tensors.items():
@@ -97,15 +100,24 @@ def test_a_file_says_which_preprocessing_it_wants(file: Path, tensors: Tensors) 
         find_weights(str(file))
 
 
-@pytest.mark.parametrize("name", ["imagenet", "gone.safetensors", "own.h5", "folder.safetensors"])
+def test_a_file_that_does_not_say_its_preprocessing_is_asked_about(file: Path, tensors: Tensors) -> None:
+    save_file(tensors, file)
+    with pytest.raises(WeightsError) as caught:
+        find_weights(str(file))
+    assert str(caught.value).startswith(f"{file} does not say what photos must look like for it. Say so: ")
+    for answer in ("caffe", "torch"):
+        assert f"--preprocessing {answer}" in str(caught.value)
+        assert find_weights(str(file), preprocessing=answer).preprocessing == answer
+
+
+@pytest.mark.parametrize("name", ["imagenet", "gone.safetensors", "folder.safetensors"])
 def test_what_is_no_weights_is_answered_with_what_is(name: str, tmp_path: Path) -> None:
-    (tmp_path / "own.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
     (tmp_path / "folder.safetensors").mkdir()
     with pytest.raises(WeightsError) as caught:
         find_weights(str(tmp_path / name))
     assert str(caught.value) == (
-        f"there are no weights {str(tmp_path / name)!r}: expected 'builtin', or the path of a "
-        ".safetensors file with tensors such as block1_conv1/kernel and block1_conv1/bias"
+        f"there are no weights {str(tmp_path / name)!r}: expected 'builtin', 'keras', 'timm', or the path of "
+        "a weights file (Keras' .h5, .safetensors, or PyTorch's .pth)"
     )
 
 
@@ -113,16 +125,16 @@ def test_every_mismatch_is_listed_at_once(file: Path, tensors: Tensors) -> None:
     del tensors["block1_conv2/bias"]
     tensors["block1_conv1/kernel"] = np.zeros((4, 3, 3, 3), np.float16)  # as torch stores it
     tensors["block1_conv2/kernel"] = np.zeros((3, 3, 4, 5), np.int8)
-    tensors["features.0.weight"] = np.zeros((2, 2), np.float32)
-    save_file(tensors, file)
+    tensors["block1_conv3/kernel"] = np.zeros((2, 2), np.float32)
+    save_file(tensors, file, {"preprocessing": "caffe"})
     with pytest.raises(WeightsError) as caught:
         read_tensors(find_weights(str(file)), BLOCK)
     assert str(caught.value) == (
         f"{file} does not fit: "
         "block1_conv1/kernel expected (3, 3, 3, 4), found (4, 3, 3, 3); "
-        "block1_conv2/kernel expected F16 or F32, found I8; "
+        "block1_conv2/kernel expected float16 or float32, found I8; "
         "block1_conv2/bias expected (5,), missing; "
-        "features.0.weight not expected, found (2, 2)"
+        "block1_conv3/kernel not expected, found (2, 2)"
     )
 
 
@@ -144,9 +156,10 @@ def test_a_flipped_bit_in_a_known_file_is_found(tmp_path: Path) -> None:
     copy = tmp_path / "copy.safetensors"
     copy.write_bytes(content)
     with pytest.raises(WeightsError) as caught:
-        read_tensors(WeightSource("builtin", copy, "caffe", BUILTIN_SHA256), CONVOLUTIONS)
+        read_tensors(replace(builtin, path=copy), CONVOLUTIONS)
     message = str(caught.value)
-    assert message.startswith(f"{copy} is damaged: expected the SHA-256 {BUILTIN_SHA256}, found ")
+    expected = BUILTIN_DIGEST.removeprefix("sha256:")
+    assert message.startswith(f"{copy} is damaged: expected the SHA-256 {expected}, found ")
     assert message.endswith("; install or download it again")
 
 
@@ -216,7 +229,7 @@ def test_what_does_not_fit_a_network_is_listed_and_nothing_is_set(tensors: Tenso
         "the tensors do not fit the network: "
         "block1_conv1/kernel expected (3, 3, 3, 4), missing; "
         "block1_conv1/bias expected (4,), found (3,); "
-        "block1_conv2/bias expected F16 or F32, found float64; "
+        "block1_conv2/bias expected float16 or float32, found float64; "
         "fc1/bias not expected, found (7,)"
     )
     assert digest(tensors_of(network)) == before

@@ -348,7 +348,7 @@ def test_what_swells_on_being_read_is_refused(options: dict[str, object], file: 
     assert f"{file} is not read: /{KERNEL} is compressed, and could swell to any size" in refusal(file)
 
 
-# What is damaged. Keras 3's names lie in a heap: behind its header of 16 bytes, each behind a header of 16 bytes
+# What is damaged. Keras 3's names lie in a heap: behind its header of 16 bytes, each behind one of 16 bytes
 # whose second half is its length.
 
 
