@@ -66,7 +66,7 @@ def pth(theirs: Any, tmp_path: Path) -> Iterator[Path]:
 
 
 def test_errors_of_every_layer_of_a_pth_file(theirs: Any, pth: Path) -> None:
-    """`pytest -s -k pth_file` prints them."""
+    """`pytest -n 0 -s -k pth_file` prints them."""
     source = find_weights(str(pth))
     assert (source.preprocessing, source.has_top) == ("torch", True)
     ours = Network(vgg16(), rngs=None)

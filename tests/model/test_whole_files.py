@@ -1,7 +1,7 @@
 """Files of the whole VGG16, saved by Keras and as others store it: loaded, and run against Keras.
 
-Full size, layer by layer, real photos, Keras' own preprocessing. `pytest -s -k errors_of_every_layer`
-prints the figures.
+Full size, layer by layer, real photos, Keras' own preprocessing. `pytest -n 0 -s -k
+errors_of_every_layer` prints the figures.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,6 +1,6 @@
 """The lecture's own code, as Keras 3 runs it, against ours: the same photos in the same order, 20 steps.
 
-`pytest -s -k lecture` prints how far apart the new layers are.
+`pytest -n 0 -s -k lecture` prints how far apart the new layers are.
 """
 
 from collections.abc import Iterator
