@@ -14,6 +14,9 @@ from catdog.model.architecture import vgg16
 from tests.pictures import draw_pictures
 from tests.weights_files import Tensors, random_tensors
 
+# Before a console is made: pytest-xdist sets COLUMNS, CI services set the others.
+for name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR", "CI"):
+    os.environ.pop(name, None)
 devices.set_flags()  # before a test module, on being collected, makes JAX look for a device
 
 # Keras' own, whenever it gives an array or saves one.
@@ -28,8 +31,6 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One cache for the whole session, never the user's: the same photo is computed once for all tests."""
     folder = tmp_path_factory.mktemp("cache")
     os.environ["CATDOG_CACHE_DIR"] = str(folder)
-    for name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR", "CI"):
-        os.environ.pop(name, None)
     devices.configure(folder)
     return folder
 
