@@ -16,7 +16,7 @@ from tests.weights_files import Tensors, random_tensors
 
 BLOCK1 = CONVOLUTIONS[:2]
 
-Attributes = Mapping[str, str | bytes | list[str]]
+Attributes = Mapping[str, str | list[str] | np.generic]
 
 
 def block1() -> Tensors:

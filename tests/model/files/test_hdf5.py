@@ -108,6 +108,21 @@ def test_a_file_names_the_preprocessing_that_it_wants(tmp_path: Path, tensors: T
     assert find_weights(str(path)).preprocessing == "torch"
 
 
+def test_attributes_that_are_not_one_text_say_nothing(tmp_path: Path, tensors: Tensors) -> None:
+    attributes = {"preprocessing": ["torch", "torch"], "backend": np.int64(7)}
+    path = write_hdf5(tmp_path / "vgg16.h5", keras_2(tensors), attributes)
+    assert find_weights(str(path)).preprocessing == "caffe"
+    assert_same(read_block1(path), tensors)
+
+
+def test_a_group_may_be_called_anything(tmp_path: Path, tensors: Tensors) -> None:
+    path = write_hdf5(tmp_path / "vgg16.h5", keras_2(tensors))
+    with h5py.File(path, "a") as content:
+        for name in ("7", "²", "٣", "\x07", "7x", "x7"):
+            content.create_group(name)
+    assert_same(read_block1(path), tensors)
+
+
 def test_big_endian_values_are_read_as_they_are(tmp_path: Path, tensors: Tensors) -> None:
     swapped = {name: tensor.astype(">f4") for name, tensor in keras_2(tensors).items()}
     found = read_block1(write_hdf5(tmp_path / "vgg16.h5", swapped))
@@ -138,11 +153,13 @@ def test_theanos_kernels_are_turned_back(
     assert_same(read_block1(path), tensors)
 
 
-@pytest.mark.parametrize("backend", [b"theano", "theano", b"tensorflow", "tensorflow", None])
+@pytest.mark.parametrize(
+    "backend", [np.bytes_("theano"), "theano", np.bytes_("tensorflow"), "tensorflow", None]
+)
 @pytest.mark.parametrize("channels_first", [True, False])
 @pytest.mark.parametrize("holder", ["/", "model_weights"])
 def test_the_backend_says_whether_kernels_are_turned(
-    backend: str | bytes | None, channels_first: bool, holder: str, tmp_path: Path, tensors: Tensors
+    backend: str | np.bytes_ | None, channels_first: bool, holder: str, tmp_path: Path, tensors: Tensors
 ) -> None:
     turned = channels_first if backend is None else backend in ("theano", b"theano")
     stored = {}
@@ -187,6 +204,7 @@ def test_every_misfit_is_listed_with_both_shapes(file: Path) -> None:
         content["conv1d/conv1d/kernel:0"] = np.zeros((3, 8, 2), np.float32)
         for part in ("gamma", "beta", "moving_mean"):
             content[f"bn/bn/{part}:0"] = np.zeros(64, np.float32)
+        content["top/optimizer_weights/kernel:0"] = np.zeros((1, 1, 1), np.float32)
     assert refusal(file) == (
         f"{file} does not fit: "
         "block1_conv1/kernel expected (3, 3, 3, 64), found (3, 3, 64, 3); "
@@ -194,7 +212,8 @@ def test_every_misfit_is_listed_with_both_shapes(file: Path) -> None:
         "bn/bias not expected, found (64,); "
         "/bn/bn/gamma:0 not expected, found (64,); "
         "/bn/bn/moving_mean:0 not expected, found (64,); "
-        "conv1d/kernel not expected, found (3, 8, 2)"
+        "conv1d/kernel not expected, found (3, 8, 2); "
+        "optimizer_weights/kernel not expected, found (1, 1, 1)"
     )
 
 
@@ -409,6 +428,21 @@ def test_a_file_that_is_cut_anywhere_is_refused(file: Path) -> None:
     for kept in range(0, len(content), 997):
         file.write_bytes(content[:kept])
         assert is_refused(file), kept
+
+
+def test_values_that_lie_behind_the_end_are_damage(file: Path, tensors: Tensors) -> None:
+    """HDF5 looks for pieces when they are read, and not before."""
+    with h5py.File(file, "a") as content:
+        del content[KERNEL]
+        dataset = content.create_dataset(KERNEL, data=tensors["block1_conv1/kernel"], chunks=(3, 3, 3, 64))
+        piece = dataset.id.get_chunk_info(0)
+    assert_same(read_block1(file), tensors)
+    data = file.read_bytes()
+    key = piece.size.to_bytes(8, "little") + bytes(8 * 5)  # where it lies in the dataset and within a number
+    address = piece.byte_offset.to_bytes(8, "little")
+    assert data.count(key + address) == 1
+    file.write_bytes(data.replace(key + address, key + (len(data) - 8).to_bytes(8, "little")))
+    assert refusal(file).startswith(f"{file}, block1_conv1/kernel: {file} is cut short or damaged: ")
 
 
 @pytest.mark.parametrize("write", [write_keras_2, write_keras_3])
