@@ -32,8 +32,9 @@ def replacing_path(path: Path) -> Iterator[Path]:
     os.close(descriptor)
     temporary = Path(name)
     try:
-        temporary.chmod(0o666 & ~_UMASK)  # mkstemp makes it private; a run may be shared
         yield temporary
+        # mkstemp makes it private, and so may who puts another file in its place; a run may be shared.
+        temporary.chmod(0o666 & ~_UMASK)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -281,9 +281,9 @@ def _free_name(runs_dir: Path, wish: str) -> str:
 
 
 def _write_tensors(path: Path, tensors: dict[str, np.ndarray], header: dict[str, Any]) -> None:
-    metadata = {METADATA_KEY: json.dumps(header, ensure_ascii=False, sort_keys=True)}
-    with _writing(path.parent):
-        durable.write_bytes(path, safetensors.numpy.save(tensors, metadata))
+    metadata = {METADATA_KEY: json.dumps(header, sort_keys=True)}  # ASCII: a file's name need not be UTF-8
+    with _writing(path.parent), durable.replacing_path(path) as temporary:
+        safetensors.numpy.save_file(tensors, temporary, metadata)
 
 
 @contextmanager

@@ -19,9 +19,8 @@ from catdog.features.prefix import Prefix
 from catdog.features.progress import Progress
 from catdog.model import outputs
 from catdog.model.architecture import IMAGENET_TOP
-from catdog.model.export import read_catdog
+from catdog.model.export import Facts, read_catdog
 from catdog.model.imagenet import class_names
-from catdog.model.suffix import Suffix
 from catdog.model.weights import WeightSource, find_weights, read_tensors
 from catdog.runs import Run, SavedModel
 
@@ -74,20 +73,18 @@ class Classifier:
     def __init__(
         self,
         prefix: Prefix,
-        suffix: Suffix,
         tensors: Mapping[str, np.ndarray],
+        facts: Facts,
         *,
-        classes: tuple[str, ...],
-        decoding: Decoding,
         cache_root: Path,
         workers: int,
     ):
-        self.classes = classes
+        self.classes = facts.classes
         self._prefix = prefix
-        self._suffix = suffix
-        self._params, constants = suffix.from_tensors(tensors)
+        self._suffix = make_suffix(prefix, facts.head, len(facts.classes), size=facts.decoding.size)
+        self._params, constants = self._suffix.from_tensors(tensors)
         self._constants = constants | prefix.frozen_arrays
-        self._decoding = decoding
+        self._decoding = facts.decoding
         self._cache_root = cache_root
         self._workers = workers
 
@@ -106,15 +103,8 @@ class Classifier:
         """
         tensors, saved = run.read_model()
         prefix = prefix_of(run, saved, find=find, memo_dir=memo_dir)
-        return cls(
-            prefix,
-            make_suffix(prefix, saved.head, len(saved.classes), size=saved.decoding.size),
-            tensors,
-            classes=saved.classes,
-            decoding=saved.decoding,
-            cache_root=cache_root,
-            workers=workers,
-        )
+        facts = Facts(saved.classes, saved.preprocessing, saved.head, saved.decoding)
+        return cls(prefix, tensors, facts, cache_root=cache_root, workers=workers)
 
     @classmethod
     def of_file(cls, path: Path, *, cache_root: Path, workers: int) -> "Classifier":
@@ -127,15 +117,7 @@ class Classifier:
         facts, tensors = read_catdog(path)
         source = find_weights(str(path.absolute()), preprocessing=facts.preprocessing)
         prefix = Prefix(source, facts.head, unfreeze="head", memo_dir=None)
-        return cls(
-            prefix,
-            make_suffix(prefix, facts.head, len(facts.classes), size=facts.decoding.size),
-            tensors,
-            classes=facts.classes,
-            decoding=facts.decoding,
-            cache_root=cache_root,
-            workers=workers,
-        )
+        return cls(prefix, tensors, facts, cache_root=cache_root, workers=workers)
 
     @classmethod
     def of_imagenet(
@@ -151,18 +133,10 @@ class Classifier:
                 f"the 1000 classes of ImageNet need fc1, fc2 and predictions, which the weights "
                 f"{source.name!r} lack: give others, such as --weights keras or --weights timm"
             )
-        head = Head("imagenet", dropout=0)
-        classes = class_names()
-        prefix = Prefix(source, head, unfreeze="head", memo_dir=memo_dir)
-        return cls(
-            prefix,
-            make_suffix(prefix, head, len(classes), size=Decoding().size),
-            read_tensors(source, IMAGENET_TOP[-1:], memo_dir=memo_dir),
-            classes=classes,
-            decoding=Decoding(),
-            cache_root=cache_root,
-            workers=workers,
-        )
+        facts = Facts(class_names(), source.preprocessing, Head("imagenet", dropout=0), Decoding())
+        prefix = Prefix(source, facts.head, unfreeze="head", memo_dir=memo_dir)
+        top = read_tensors(source, IMAGENET_TOP[-1:], memo_dir=memo_dir)
+        return cls(prefix, top, facts, cache_root=cache_root, workers=workers)
 
     def answer(
         self,

@@ -1,5 +1,6 @@
 """`catdog export RUN FILE`: one file that stands alone."""
 
+import os
 from pathlib import Path
 
 import click
@@ -41,7 +42,14 @@ def command(
     from catdog.analysis.whole import whole_network
 
     form = form or _form_of(file)
-    if file.exists() and not force:
+    if file.name.lower().endswith(".weights.h5"):
+        raise OptionError(
+            f"Keras 3 expects another layout in a file called {file.name!r} than in other .h5 files: name it "
+            f"{file.name[: -len('.weights.h5')]}.h5"
+        )
+    if file.absolute().parent == run.absolute():
+        raise OptionError(f"{file} lies in the run's own folder: name a FILE elsewhere")
+    if os.path.exists(file) and not force:
         raise OptionError(f"{file} exists already: give another name, or --force to replace it")
     with places(cache_dir, no_cache) as where:
         network = whole_network(

@@ -70,6 +70,9 @@ def command(
         raise click.UsageError("--optimizers and --cache take no TARGET.")
     if unfreeze and (target or optimizers or cache):
         raise click.UsageError("--unfreeze goes with --layers of VGG16; a run has its own.")
+    is_photo = target is not None and target.is_file() and not layers and not _is_run(target)
+    if (model or weights or preprocessing) and not is_photo:
+        raise click.UsageError("--model, --weights and --preprocessing go with a photo as TARGET.")
     if optimizers:
         page = pages.optimizers_page(tuple(OPTIMIZERS.values()))
     elif cache:
@@ -79,7 +82,7 @@ def command(
     elif layers or _is_run(target):
         run = open_run(target)
         page = _run_layers(run) if layers else pages.run_page(run)
-    elif target.is_file():
+    elif is_photo:
         from catdog.cli.photo import photo_page
 
         with places(cache_dir, no_cache) as where:

@@ -1,5 +1,6 @@
 """The classifier that a command is about: a run's, or ImageNet's own."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,8 +37,10 @@ def classifier_of(run: Run, where: Places, workers: int) -> "Classifier":
 
 def exported(model: Path | None) -> Path | None:
     """The file that --model names, if it is one that stands alone and not the one in a run folder."""
-    is_file = model is not None and model.is_file() and not (model.parent / "config.json").is_file()
-    return model if is_file else None
+    if model is None or not os.path.isfile(model):
+        return None
+    is_runs = model.name in ("model.safetensors", "config.json") and (model.parent / "config.json").is_file()
+    return None if is_runs else model
 
 
 def file_classifier(path: Path, where: Places, workers: int) -> "Classifier":

@@ -30,7 +30,10 @@ def photo_page(
         PhotoError: it cannot be read.
         RunError, WeightsError: a model that was asked for cannot be had, or there is none at all.
     """
-    header = probe(photo)
+    try:
+        header = probe(photo)
+    except PhotoError as error:
+        raise PhotoError(f"{photo}: {error}") from error
     models: dict[str, Classifier] = {}
     missing: list[str] = []
     if model != Path(IMAGENET):

@@ -15,7 +15,7 @@ class FeatureKey(JsonRecord):
 
     prefix_digest: str  # of the weights before the freeze boundary
     unfreeze: str  # the first stage that is not in the prefix
-    shape: tuple[int, ...]  # of one photo's tensor, (h, w, c)
+    shape: tuple[int, ...]  # of one photo's tensor, (h, w, c) or (units,)
     dtype: str  # on disk: float16, float32 for vectors, or uint8 where the prefix is empty
     compute_dtype: str  # of the activations on the way
     preprocessing: str

@@ -1,6 +1,6 @@
 """The frozen prefix as a function from uint8 photos to features, on whatever devices there are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from catdog.data import DECODING_VERSION
 from catdog.errors import WeightsError
 from catdog.features.key import FeatureKey
 from catdog.model import weights
-from catdog.model.architecture import CONVOLUTIONS, body, describe, freeze
+from catdog.model.architecture import CONVOLUTIONS, describe, freeze
 from catdog.model.layers import Layer
 from catdog.model.network import Network, device_float32
 from catdog.model.preprocess import preprocess
@@ -36,7 +36,7 @@ class Prefix:
     Attributes:
         layers: the layers that run once a photo, with fixed weights.
         frozen: those behind them with fixed weights, and `frozen_tensors` theirs.
-        thawed: those that train, and `thawed_tensors` what they start from.
+        thawed: those that train.
         preprocessing: what the weights want done to the photos.
         digest: of all weights that are fixed, hex SHA-256.
 
@@ -57,9 +57,9 @@ class Prefix:
                 f"the head imagenet needs fc1 and fc2, which the weights {source.name!r} lack: give others, "
                 "such as --weights keras or --weights timm, or another --head"
             )
-        tensors = weights.read_tensors(source, body(head), memo_dir=memo_dir)
-        self._tensors, self.frozen_tensors, self.thawed_tensors = (
-            _of_layers(tensors, layers) for layers in (self.layers, self.frozen, self.thawed)
+        self._source, self._memo_dir = source, memo_dir
+        self._tensors, self.frozen_tensors = (
+            weights.read_tensors(source, layers, memo_dir=memo_dir) for layers in (self.layers, self.frozen)
         )
         self.digest = weights.digest(self._tensors | self.frozen_tensors)
         self._key_digest = weights.digest(self._tensors) if self.frozen else self.digest
@@ -115,6 +115,15 @@ class Prefix:
         return devices.data_mesh()
 
     @cached_property
+    def thawed_tensors(self) -> dict[str, np.ndarray]:
+        """What a training starts from; a trained run has its own.
+
+        Raises:
+            WeightsError: see `Prefix`.
+        """
+        return weights.read_tensors(self._source, self.thawed, memo_dir=self._memo_dir)
+
+    @cached_property
     def frozen_arrays(self) -> dict[str, jax.Array]:
         """`frozen_tensors` on the devices."""
         arrays = {name: device_float32(tensor) for name, tensor in self.frozen_tensors.items()}
@@ -133,11 +142,6 @@ def shape_behind(layers: Sequence[Layer], size: int) -> tuple[int, ...]:
     """What `layers` make of a photo of `size` pixels a side; of no layers, the photo itself."""
     shape = (size, size, 3)
     return describe(layers, input_shape=shape)[-1].output_shape if layers else shape
-
-
-def _of_layers(tensors: Mapping[str, np.ndarray], layers: Sequence[Layer]) -> dict[str, np.ndarray]:
-    names = {layer.name for layer in layers}
-    return {name: tensor for name, tensor in tensors.items() if name.partition("/")[0] in names}
 
 
 @jax.jit(static_argnums=(1, 3, 4))

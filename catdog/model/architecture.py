@@ -95,16 +95,18 @@ def body(config: Head) -> tuple[Layer, ...]:
 def freeze(config: Head, unfreeze: str) -> tuple[tuple[Layer, ...], tuple[Layer, ...], tuple[Layer, ...]]:
     """The body of a head in three: what runs once a photo, what is frozen behind that, and what trains.
 
-    What is frozen runs once a photo, unless dropout makes it random: then the convolutions alone do, whose
-    features other heads have a use for too.
+    What is frozen runs once a photo, unless dropout makes it random, or there is nothing to it: then the
+    convolutions alone do, whose features other heads have a use for too.
 
     Raises:
         OptionError: the body has no stage `unfreeze`.
     """
     layers = body(config)
     start = len(layers) if unfreeze == "head" else boundary(layers, unfreeze)
-    random = any(isinstance(layer, Dropout) for layer in layers[:start])
-    once = len(CONVOLUTIONS) if random else start
+    behind = layers[len(CONVOLUTIONS) : start]
+    random = any(isinstance(layer, Dropout) for layer in behind)
+    computes = any(tensor_shapes(layer) for layer in behind)
+    once = start if computes and not random else min(start, len(CONVOLUTIONS))
     return layers[:once], layers[once:start], layers[start:]
 
 

@@ -1,4 +1,4 @@
-"""A trained network whole, in one file that stands alone: ours, Keras' or torchvision's (ONNX is in `onnx`).
+"""A whole trained network in one file that stands alone: ours, Keras' or torchvision's. See `onnx_graph` too.
 
 Class names and preprocessing travel in the file, under the key `catdog`, as one JSON object; see `Facts`.
 """
@@ -14,11 +14,13 @@ from safetensors.numpy import save_file
 from catdog import durable
 from catdog.config import Decoding, Head, JsonRecord
 from catdog.errors import OptionError, WeightsError
-from catdog.model.architecture import body, head
+from catdog.model.architecture import body, describe, head
 from catdog.model.files import OWN, opened
 from catdog.model.files.tensors import FLOATS, place_rows, read
-from catdog.model.layers import Conv, Dense, Dropout, Layer, Rescale
+from catdog.model.layers import Conv, Dense, Dropout, Layer, Rescale, Shape, tensor_shapes
 from catdog.model.naming import NEW, to_torchvision
+
+_LARGEST_SIZE = 1024  # pixels a side that a file may ask for: more would fill the memory
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,8 @@ class Facts(JsonRecord):
     decoding: Decoding
 
     def to_text(self) -> str:
-        """As the file holds it."""
-        return json.dumps(self.to_json(), ensure_ascii=False, sort_keys=True)
+        """As the file holds it: ASCII, since a class may be called after a folder whose name is not UTF-8."""
+        return json.dumps(self.to_json(), sort_keys=True)
 
 
 @dataclass(frozen=True)
@@ -82,22 +84,43 @@ def read_catdog(path: Path) -> tuple[Facts, dict[str, np.ndarray]]:
     """Of what `write_catdog` wrote, the facts and the tensors of the new layers.
 
     Raises:
-        WeightsError: the file is damaged, or catdog did not write it.
+        WeightsError: the file is damaged, or is none that catdog wrote for itself.
     """
     with opened(path) as file:
         try:
             facts = Facts.from_json(json.loads(file.metadata[OWN]))
-        except (KeyError, AttributeError, ValueError, OptionError) as error:
+            shapes = _new_shapes(facts)
+        except (KeyError, AttributeError, ValueError, RecursionError, OptionError) as error:
             raise WeightsError(
-                f"expected a run folder, or a file that `catdog export` wrote, found {path}, which does not "
-                "say what it tells apart"
+                f"expected a run folder, or a .safetensors file that `catdog export` wrote, found {path}, "
+                "which does not say what it tells apart"
             ) from error
-        new = {
-            name.removeprefix(NEW): read(raw, raw.shape, place_rows)
-            for name, raw in file.tensors.items()
-            if name.startswith(NEW) and raw.dtype in FLOATS
-        }
-    return facts, new
+        new = {name: raw for name, raw in file.tensors.items() if name.startswith(NEW)}
+        if {name: raw.shape for name, raw in new.items()} != shapes or any(
+            raw.dtype not in FLOATS for raw in new.values()
+        ):
+            raise WeightsError(
+                f"{path} does not hold the new layers that it says it has: only what `catdog export` wrote "
+                "in its format catdog can be used as a model"
+            )
+        return facts, {name.removeprefix(NEW): read(raw, raw.shape, place_rows) for name, raw in new.items()}
+
+
+def _new_shapes(facts: Facts) -> dict[str, Shape]:
+    """The shapes of the new layers' tensors, by their names in a file.
+
+    Raises:
+        OptionError: there is no such network.
+    """
+    size = facts.decoding.size
+    if not 32 <= size <= _LARGEST_SIZE:
+        raise OptionError(f"expected photos of 32 to {_LARGEST_SIZE} pixels a side, found {size}")
+    features = describe(body(facts.head), input_shape=(size, size, 3))[-1].output_shape
+    return {
+        f"{NEW}{layer.name}/{part}": shape
+        for layer in head(facts.head, len(facts.classes), features=features)
+        for part, shape in tensor_shapes(layer).items()
+    }
 
 
 def write_torchvision(path: Path, network: WholeNetwork) -> None:

@@ -55,11 +55,13 @@ class Family:
         named: by our name, such as `fc1/kernel`: all 32 tensors of VGG16 that the family has names for.
         strangers: tensors of the file that are none of VGG16's.
         preprocessing: what the photos need before these weights; None where the file cannot say.
+        is_explicit: whether the file says so, or its names suggest it.
     """
 
     named: Mapping[str, Named]
     strangers: Mapping[str, RawTensor]
     preprocessing: Preprocessing | None
+    is_explicit: bool
 
 
 def recognise(file: RawFile) -> Family:
@@ -95,7 +97,7 @@ def recognise(file: RawFile) -> Family:
         for name, raw in file.tensors.items()
         if name not in taken and not (OWN in file.metadata and name.startswith(NEW))
     }
-    return Family(named, strangers, preprocessing)
+    return Family(named, strangers, preprocessing, "preprocessing" in file.metadata)
 
 
 def _all_tensors() -> Iterator[tuple[Conv | Dense, str]]:

@@ -8,6 +8,7 @@ file does not import it.
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -62,7 +63,7 @@ class WeightSource:
     @property
     def has_top(self) -> bool:
         """Whether the whole of ImageNet's top is there."""
-        return self.has_fc and "predictions" in self.layers
+        return self.has_fc and "predictions" in self.layers - self.misshapen
 
 
 def find_weights(
@@ -76,7 +77,8 @@ def find_weights(
     """The weights that a name stands for: `builtin`, one that is downloaded, or the path of a file.
 
     Args:
-        preprocessing: what the user says of the file; None asks the file.
+        preprocessing: what the user says of the file; None asks the file. It wins over what the names in
+            the file suggest, not over what the file says.
         folder: where downloads are kept; None refuses those that are not there.
         memo_dir: where it is remembered that a download was checked.
         report: called with (bytes done, bytes in all) while a file is downloaded.
@@ -84,6 +86,7 @@ def find_weights(
     Raises:
         WeightsError: the name stands for nothing, the file cannot be read or does not say which
             preprocessing it wants, or the download failed.
+        OptionError: the file says that it wants another preprocessing.
     """
     digest = None
     if name == BUILTIN:
@@ -96,8 +99,8 @@ def find_weights(
             raise WeightsError(f"the weights {name!r} are downloaded, and there is no folder to keep them in")
         path = fetch(DOWNLOADS[name], folder, memo_dir=memo_dir, report=report)
     else:
-        path = Path(name).expanduser()
-        if not path.is_file():
+        path = Path(os.path.expanduser(name))  # unlike Path's, and is_file, never an error
+        if not os.path.isfile(path):
             raise WeightsError(
                 f"there are no weights {name!r}: expected {', '.join(map(repr, NAMES))}, or the path of a "
                 "weights file (Keras' .h5, .safetensors, or PyTorch's .pth)"
@@ -109,10 +112,10 @@ def find_weights(
     misshapen = [
         ours for ours, one in present.items() if one.raw and one.raw.shape != one.file_shape(shapes[ours])
     ]
-    if name == BUILTIN:
-        wanted: str | None = Preprocessing.CAFFE.value
-    else:
-        wanted = preprocessing or family.preprocessing
+    known = Preprocessing.CAFFE if name == BUILTIN else family.preprocessing
+    if preprocessing and known not in (None, preprocessing) and (name in NAMES or family.is_explicit):
+        raise OptionError(f"--preprocessing {preprocessing} does not fit {name!r}, which wants {known}")
+    wanted = preprocessing or known
     if wanted is None:
         raise WeightsError(
             f"{path} does not say what photos must look like for it. Say so: --preprocessing caffe (BGR "
@@ -138,6 +141,8 @@ def read_tensors(
         WeightsError: the file is damaged, or does not fit the layers; then every tensor that is
             missing, of another shape or of another type is listed.
     """
+    if not layers:
+        return {}
     if source.digest is not None:
         require_digest(source.path, source.digest, memo_dir=memo_dir)
     expected = _expected(layers)

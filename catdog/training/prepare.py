@@ -70,8 +70,10 @@ def prepare(
         DataError: too few photos are left without those that cannot be decoded; or there are such, and
             `options.strict`.
         CacheError: the cache cannot be written.
+        WeightsError: the weights lack a layer that is to train.
     """
     optimizer = find_optimizer(options.optimizer)
+    pretrained = prefix.thawed_tensors  # before hours of work: the file may lack some
     both = extract(
         [*photos.train.paths, *photos.valid.paths],
         prefix,
@@ -118,7 +120,7 @@ def prepare(
             suffix,
             train_examples,
             seed=options.seed,
-            pretrained=prefix.thawed_tensors,
+            pretrained=pretrained,
             frozen=prefix.frozen_arrays,
         ),
         frozen=prefix.frozen_arrays,

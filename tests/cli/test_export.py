@@ -13,6 +13,7 @@ import numpy as np
 import onnxruntime
 import pytest
 from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from catdog.analysis.whole import whole_network
 from catdog.cli import run as run_cli
@@ -269,6 +270,77 @@ def test_a_library_that_is_missing_is_named(
     assert f"pip install '{advice}'" in result.err
 
 
+def test_the_name_that_keras_3_reads_otherwise_is_refused(
+    run_of: Callable[[str], Run], file: Callable[[str], Path], cli: Cli
+) -> None:
+    result = cli("export", run_of("concat").folder, file("cats.weights.h5"))
+    assert result.status == 1
+    assert result.err.endswith("name it cats.h5\n")
+
+
+def test_the_runs_own_folder_is_left_alone(run_of: Callable[[str], Run], cli: Cli) -> None:
+    run = run_of("concat")
+    before = run.model_path.read_bytes()
+    result = cli("export", run.folder, run.model_path, "--force")
+    assert (result.status, run.model_path.read_bytes()) == (1, before)
+    assert "lies in the run's own folder" in result.err
+
+
+@pytest.mark.parametrize("name", ["m.safetensors", "m.h5", "m.onnx"])
+def test_who_may_read_it_is_as_for_any_new_file(
+    name: str, run_of: Callable[[str], Run], file: Callable[[str], Path], cli: Cli
+) -> None:
+    path = file(name)
+    assert cli("export", run_of("concat").folder, path).status == 0
+    Path("plain").touch()
+    assert path.stat().st_mode == Path("plain").stat().st_mode
+
+
+def hostile(facts: dict[str, Any] | str, tensors: dict[str, np.ndarray], path: Path) -> Path:
+    text = facts if isinstance(facts, str) else json.dumps(facts)
+    save_file(tensors, path, {"catdog": text})
+    return path
+
+
+SOUND = {
+    "classes": ["a", "b"],
+    "preprocessing": "caffe",
+    "head": {"kind": "linear", "fc_units": [], "dropout": 0.5, "output": "category"},
+    "decoding": {"size": 224, "resize": "squash"},
+}
+
+
+@pytest.mark.parametrize(
+    ("facts", "tensors"),
+    [
+        ("[" * 100_000, {}),
+        ("[]", {}),
+        ({"classes": ["a"]}, {}),
+        (SOUND | {"decoding": {"size": 100_000, "resize": "squash"}}, {}),
+        (SOUND | {"classes": []}, {}),
+        (SOUND, {}),
+        (SOUND, {"head/predictions/kernel": np.zeros((0, 2), np.float32)}),
+        (SOUND, {"head/predictions/kernel": np.zeros((2, 0), np.float32)}),
+    ],
+    ids=["deep", "no object", "too little", "huge photos", "no class", "no layers", "no rows", "no columns"],
+)
+def test_a_file_that_lies_about_itself_is_refused(
+    facts: dict[str, Any] | str, tensors: dict[str, np.ndarray], cli: Cli
+) -> None:
+    path = hostile(facts, tensors, Path("m.safetensors"))
+    result = cli("predict", PHOTOS[0], "--model", path)
+    assert result.status == 1
+    assert result.err.startswith("catdog: error: ")
+
+
+def test_what_is_for_others_is_no_model(whole_run: Run, file: Callable[[str], Path], cli: Cli) -> None:
+    path = file("torchvision.safetensors")
+    assert cli("export", whole_run.folder, path, "--format", "torchvision").status == 0
+    result = cli("predict", PHOTOS[0], "--model", path)
+    assert result.status == 1
+    assert "in its format catdog can be used as a model" in result.err
+
+
 def test_a_name_that_says_no_format_is_refused(
     run_of: Callable[[str], Run], file: Callable[[str], Path], cli: Cli
 ) -> None:
@@ -288,4 +360,7 @@ def test_a_file_that_catdog_did_not_write_is_no_model(cli: Cli, tmp_path: Path) 
     other = find_weights("builtin").path
     result = cli("predict", PHOTOS[0], "--model", other)
     assert result.status == 1
-    assert f"expected a run folder, or a file that `catdog export` wrote, found {other}" in result.err
+    assert (
+        f"expected a run folder, or a .safetensors file that `catdog export` wrote, found {other}"
+        in result.err
+    )

@@ -1,8 +1,10 @@
 """Weights with fc1, fc2 and ImageNet's own answers, from the command line."""
 
 import json
+import os
 import sys
 from pathlib import Path
+from shutil import copy
 from types import ModuleType
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 
 from catdog.model.imagenet import class_names
+from catdog.model.weights import find_weights
 from catdog.runs import Run
 from tests.cli.conftest import Cli
 from tests.weights_files import PHOTOS, real_photos
@@ -159,8 +162,43 @@ def test_options_that_do_nothing_are_refused(trained: Run, cli: Cli) -> None:
         result = cli("predict", PHOTOS[0], *arguments)
         assert result.status == 2
         assert f"{arguments[2]} goes with --model imagenet" in result.err
+    for arguments in (("--layers",), (trained.folder,)):
+        result = cli("inspect", *arguments, "--weights", "keras")
+        assert result.status == 2
+        assert "go with a photo as TARGET" in result.err
     result = cli("predict", "--random", 2, "--model", "imagenet")
     assert (result.status, "--random takes photos of a run" in result.err) == (2, True)
+
+
+def test_a_file_that_is_no_photo_is_named(cli: Cli) -> None:
+    Path("weights.txt").write_text("words")
+    result = cli("inspect", "weights.txt")
+    assert result.status == 1
+    assert result.err.startswith("catdog: error: weights.txt: ")
+
+
+def test_a_model_beside_some_other_config_is_a_file_of_its_own(trained: Run, cli: Cli) -> None:
+    assert cli("export", trained.folder, "hub/cats.safetensors").status == 0
+    Path("hub/config.json").write_text("{}")
+    assert cli("predict", PHOTOS[0], "--model", "hub/cats.safetensors").status == 0
+    Path("hub/cats.safetensors").unlink()
+
+
+@pytest.mark.parametrize("name", ["~nobody-of-that-name/vgg16.h5", "w" * 300])
+def test_a_path_that_cannot_be_is_no_traceback(name: str, few: Path, cli: Cli) -> None:
+    result = cli("train", few, "--weights", name)
+    assert result.status == 1
+    assert "there are no weights" in result.err
+
+
+def test_the_name_of_a_weights_file_need_not_be_utf_8(few: Path, cli: Cli) -> None:
+    weights = Path(os.fsdecode(b"w\xff.safetensors"))
+    copy(find_weights("builtin").path, weights)
+    options = ("--weights", weights, "--preprocessing", "caffe", "--epochs", 1, "--name", "strange")
+    assert cli("train", few, *options).status == 0
+    assert Run(Path("runs/strange")).read_model()[1].weights == str(weights.absolute())
+    assert cli("evaluate").status == 0
+    weights.unlink()
 
 
 def test_a_download_can_be_put_into_the_cache_by_hand(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,10 @@ from catdog.model.architecture import (
     CONVOLUTIONS,
     IMAGENET_TOP,
     STAGES,
+    body,
     boundary,
     describe,
+    freeze,
     head,
     split_at,
     stages,
@@ -172,3 +174,27 @@ def test_options_can_be_checked_before_jax_is_imported(module: str, unwanted: se
     check = f"import sys, catdog.model.{module}; print(*({unwanted!r} & sys.modules.keys()))"
     run = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert run.stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    ("dropout", "unfreeze", "last_once", "frozen", "first_thawed"),
+    [
+        (0.5, "head", "block5_pool", ("flatten", "fc1", "dropout1", "fc2"), None),
+        (0.0, "head", "fc2", (), None),
+        (0.5, "fc2", "fc1", (), "dropout1"),
+        (0.5, "fc1", "block5_pool", ("flatten",), "fc1"),
+        (0.0, "fc1", "block5_pool", ("flatten",), "fc1"),
+        (0.5, "flatten", "block5_pool", (), "flatten"),
+        (0.5, "block5", "block4_pool", (), "block5_conv1"),
+        (0.5, "all", None, (), "block1_conv1"),
+    ],
+)
+def test_what_runs_once_a_photo_under_fc1_and_fc2(
+    dropout: float, unfreeze: str, last_once: str | None, frozen: tuple[str, ...], first_thawed: str | None
+) -> None:
+    new = Head("imagenet", dropout=dropout)
+    once, still, thawed = freeze(new, unfreeze)
+    assert (*once, *still, *thawed) == body(new)
+    assert (once[-1].name if once else None) == last_once
+    assert tuple(layer.name for layer in still) == frozen
+    assert (thawed[0].name if thawed else None) == first_thawed

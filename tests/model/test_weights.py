@@ -8,7 +8,7 @@ import pytest
 from flax import nnx
 from safetensors.numpy import save_file
 
-from catdog.errors import WeightsError
+from catdog.errors import OptionError, WeightsError
 from catdog.model.architecture import CONVOLUTIONS, split_at, vgg16
 from catdog.model.layers import Conv, Layer, tensor_shapes
 from catdog.model.network import Network
@@ -108,6 +108,21 @@ def test_a_file_that_does_not_say_its_preprocessing_is_asked_about(file: Path, t
     for answer in ("caffe", "torch"):
         assert f"--preprocessing {answer}" in str(caught.value)
         assert find_weights(str(file), preprocessing=answer).preprocessing == answer
+
+
+def test_what_a_file_says_of_itself_is_not_overruled(file: Path) -> None:
+    for name, other in ((str(file), "torch"), ("builtin", "torch")):
+        with pytest.raises(OptionError, match="--preprocessing torch does not fit .*, which wants caffe"):
+            find_weights(name, preprocessing=other)
+        assert find_weights(name, preprocessing="caffe").preprocessing == "caffe"
+
+
+def test_what_names_suggest_is(tmp_path: Path) -> None:
+    """There are Caffe's weights under torchvision's names."""
+    path = tmp_path / "caffe.safetensors"
+    save_file({"features.0.bias": np.zeros(64, np.float32)}, path)
+    assert find_weights(str(path)).preprocessing == "torch"
+    assert find_weights(str(path), preprocessing="caffe").preprocessing == "caffe"
 
 
 @pytest.mark.parametrize("name", ["imagenet", "gone.safetensors", "folder.safetensors"])

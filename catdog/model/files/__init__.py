@@ -47,9 +47,11 @@ def opened(path: Path) -> Iterator[RawFile]:
             f"{path} is a Python pickle, whatever its name says: loading one can run any program, so it is "
             "not loaded. Save the weights as .safetensors or as Keras' .h5."
         )
+    elif start.startswith(_ZIP) and not zipfile.is_zipfile(path):
+        raise WeightsError(f"{path} is an archive, as PyTorch writes, that is cut short or damaged")
     else:
         raise WeightsError(
-            f"expected a weights file (HDF5, safetensors, or PyTorch's) at {path}, found neither. "
+            f"expected a weights file (HDF5, safetensors, or PyTorch's) at {path}, found none of these. "
             "A .keras file holds one: save it again with model.save_weights('NAME.weights.h5')."
         )
     with reader(path) as file:

@@ -17,8 +17,8 @@ from tests.model.files.made_files import assert_same, flipped, keras_2, read_blo
 from tests.weights_files import Tensors
 
 NEITHER = (
-    "expected a weights file (HDF5, safetensors, or PyTorch's) at {path}, found neither. A .keras file holds "
-    "one: save it again with model.save_weights('NAME.weights.h5')."
+    "expected a weights file (HDF5, safetensors, or PyTorch's) at {path}, found none of these. A .keras file "
+    "holds one: save it again with model.save_weights('NAME.weights.h5')."
 )
 NAMES = ["vgg16.h5", "vgg16.safetensors", "vgg16.pth", "vgg16.keras", "vgg16"]
 
@@ -111,7 +111,7 @@ def broken_zip(path: Path) -> None:
     path.write_bytes(b"PK\x03\x04 and no more")
 
 
-@pytest.mark.parametrize("write", [nothing, zeros, words, page, keras_zip, broken_zip])
+@pytest.mark.parametrize("write", [nothing, zeros, words, page, keras_zip])
 @pytest.mark.parametrize("name", ["vgg16.h5", "vgg16.pth", "vgg16.keras"])
 def test_what_is_no_weights_file_is_told_what_is(
     write: Callable[[Path], None], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -120,6 +120,12 @@ def test_what_is_no_weights_file_is_told_what_is(
     path = tmp_path / name
     write(path)
     assert refusal(path) == NEITHER.format(path=path)
+
+
+def test_an_archive_that_is_cut_short_is_said_to_be(tmp_path: Path) -> None:
+    path = tmp_path / "vgg16.pth"
+    broken_zip(path)
+    assert refusal(path) == f"{path} is an archive, as PyTorch writes, that is cut short or damaged"
 
 
 @pytest.mark.parametrize("write", [nothing, zeros, words, page, keras_zip, broken_zip])
