@@ -70,10 +70,12 @@ def recognise(file: RawFile) -> Family:
     Raises:
         OptionError: the file names a preprocessing that there is none of.
     """
+    allowed: frozenset[str] = frozenset()
     if file.keras:
-        names, turned, channel_first, known = _keras(file)
-        layout = partial(_keras_layout, turned=turned, channel_first=channel_first)
-        preprocessing = Preprocessing.CAFFE if known else None
+        layers = _keras(file)
+        names, allowed = layers.names, layers.new_top
+        layout = partial(_keras_layout, turned=layers.turned, channel_first=layers.channel_first)
+        preprocessing = Preprocessing.CAFFE if layers.is_vgg16 else None
     elif any(name.startswith(("features.", "classifier.", "pre_logits.")) for name in file.tensors):
         names = _torch_names(timm=any(name.startswith("pre_logits.") for name in file.tensors))
         layout = _torch_layout
@@ -91,12 +93,10 @@ def recognise(file: RawFile) -> Family:
         raw = file.tensors.get(file_name)
         place, file_shape = layout(layer, part, raw)
         named[our_name] = Named(file_name, raw, place, file_shape)
-    taken = {one.file_name for one in named.values()}
-    strangers = {
-        name: raw
-        for name, raw in file.tensors.items()
-        if name not in taken and not (OWN in file.metadata and name.startswith(NEW))
-    }
+    if OWN in file.metadata:
+        allowed = frozenset(name for name in file.tensors if name.startswith(NEW))
+    taken = {one.file_name for one in named.values()} | allowed
+    strangers = {name: raw for name, raw in file.tensors.items() if name not in taken}
     return Family(named, strangers, preprocessing, "preprocessing" in file.metadata)
 
 
@@ -106,30 +106,60 @@ def _all_tensors() -> Iterator[tuple[Conv | Dense, str]]:
             yield layer, part
 
 
-def _keras(file: RawFile) -> tuple[dict[str, str], bool, bool, bool]:
-    """(our name → the file's, kernels turned, channel first, whether it is VGG16 by its own account).
+@dataclass(frozen=True)
+class _KerasLayers:
+    """Which of a Keras file's layers is which of VGG16's, and how their kernels lie.
 
-    A layer goes by its name where Keras gave it VGG16's; where not (convolution2d_3, layer_9), the n-th
-    convolution is the n-th, and so are dense layers.
+    Attributes:
+        names: our name → the file's.
+        new_top: the tensors of dense layers that somebody put on top of VGG16's: not ours, and no mistake.
+        turned: kernels are turned by 180°.
+        channel_first: kernels are out × in, and fc1 is fed channel first.
+        is_vgg16: by its names or its age it is Keras' VGG16, and so is its preprocessing.
     """
-    ours = {layer.name: layer for layer in (*_CONVS, *_DENSES)}
-    names: dict[str, str] = {}
-    convolutions, denses = iter(_CONVS), iter(_DENSES)
-    by_name = False
-    for name, raw in file.tensors.items():
-        layer_name, _, part = name.rpartition("/")
-        if part != "kernel" or len(raw.shape) not in (2, 4):
-            continue
-        layer = next(convolutions if len(raw.shape) == 4 else denses, None)
-        if layer_name in ours:
-            layer = ours[layer_name]
-            by_name = True
-        if layer is not None:
-            names |= {f"{layer.name}/{part}": f"{layer_name}/{part}" for part in ("kernel", "bias")}
+
+    names: Mapping[str, str]
+    new_top: frozenset[str]
+    turned: bool
+    channel_first: bool
+    is_vgg16: bool
+
+
+def _keras(file: RawFile) -> _KerasLayers:
+    """A layer goes by its name where some have VGG16's; where none has (convolution2d_3, layer_9), the n-th
+    convolution is the n-th, and so are dense layers."""
+    kernels = [
+        (name.rpartition("/")[0], len(raw.shape))
+        for name, raw in file.tensors.items()
+        if name.endswith("/kernel") and len(raw.shape) in (2, 4)
+    ]
+    ours = {layer.name for layer in (*_CONVS, *_DENSES)}
+    by_name = any(layer in ours for layer, _ in kernels)
+    new_top: list[str] = []
+    if by_name:
+        layers = {layer: layer for layer, _ in kernels if layer in ours}
+        new_top = [layer for layer, axes in kernels if layer not in ours and axes == 2]
+    else:
+        convolutions, denses = ([layer for layer, axes in kernels if axes == wanted] for wanted in (4, 2))
+        layers = dict(zip((layer.name for layer in _CONVS), convolutions, strict=False))
+        layers |= zip((layer.name for layer in _DENSES), denses, strict=False)
+    names = _both_parts(layers)
     first = file.tensors.get(names.get("block1_conv1/kernel", ""))
     channel_first = first is not None and first.shape == (64, 3, 3, 3)
     backend = file.metadata.get("backend", "theano" if channel_first else "")
-    return names, backend == "theano", channel_first, by_name or channel_first
+    return _KerasLayers(
+        names,
+        frozenset(_both_parts(dict(zip(new_top, new_top, strict=True)))),
+        turned=backend == "theano",
+        channel_first=channel_first,
+        is_vgg16=by_name or channel_first,
+    )
+
+
+def _both_parts(layers: Mapping[str, str]) -> dict[str, str]:
+    return {
+        f"{ours}/{part}": f"{theirs}/{part}" for ours, theirs in layers.items() for part in ("kernel", "bias")
+    }
 
 
 def _keras_layout(

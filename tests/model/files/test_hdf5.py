@@ -466,3 +466,22 @@ def test_without_h5py_the_extra_is_named(file: Path, monkeypatch: pytest.MonkeyP
     assert refusal(file) == (
         f"{file} is HDF5, and h5py, which reads it, is not installed: pip install 'catdog-cli[keras]'"
     )
+
+
+def test_a_convolution_that_vgg16_has_not_is_listed(tmp_path: Path, tensors: Tensors) -> None:
+    extra = {"block1_conv3/kernel": np.zeros((3, 3, 64, 64), np.float16), "block1_conv3/bias": np.zeros(64)}
+    path = write_hdf5(tmp_path / "vgg19.h5", keras_2(tensors | extra))
+    with pytest.raises(WeightsError) as caught:
+        read_tensors(find_weights(str(path)), BLOCK1)
+    assert str(caught.value) == (
+        f"{path} does not fit: block1_conv3/bias not expected, found (64,); "
+        "block1_conv3/kernel not expected, found (3, 3, 64, 64)"
+    )
+
+
+def test_a_top_of_ones_own_is_neither_fc1_nor_a_mistake(tmp_path: Path, tensors: Tensors) -> None:
+    """What fine-tuning in Keras leaves: VGG16's convolutions, and a dense layer with another name."""
+    top = {"answer/kernel": np.zeros((512, 2), np.float32), "answer/bias": np.zeros(2, np.float32)}
+    source = find_weights(str(write_hdf5(tmp_path / "tuned.h5", keras_2(tensors | top))))
+    assert source.layers == {"block1_conv1", "block1_conv2"}
+    assert read_tensors(source, BLOCK1).keys() == tensors.keys()
