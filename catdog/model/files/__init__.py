@@ -47,7 +47,7 @@ def opened(path: Path) -> Iterator[RawFile]:
             f"{path} is a Python pickle, whatever its name says: loading one can run any program, so it is "
             "not loaded. Save the weights as .safetensors or as Keras' .h5."
         )
-    elif start.startswith(_ZIP) and not zipfile.is_zipfile(path):
+    elif start.startswith(_ZIP) and _members(path) is None:
         raise WeightsError(f"{path} is an archive, as PyTorch writes, that is cut short or damaged")
     else:
         raise WeightsError(
@@ -63,8 +63,13 @@ def _may_be_safetensors(start: bytes) -> bool:
 
 
 def _is_torch_zip(path: Path) -> bool:
+    return any(name.endswith("data.pkl") for name in _members(path) or ())
+
+
+def _members(path: Path) -> list[str] | None:
+    """The names in an archive; None where it is cut short or damaged."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return any(name.endswith("data.pkl") for name in archive.namelist())
+            return archive.namelist()
     except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):  # what a damaged one raises
-        return False
+        return None
