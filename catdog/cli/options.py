@@ -71,7 +71,7 @@ def cache_options(command: _Command) -> _Command:
             type=click.IntRange(1, 256),
             default=usable_cores,
             show_default="the cores there are",
-            help="Threads that read and decode photos.",
+            help="Threads that decode photos, and on a CPU that compute features.",
         ),
         click.option("--no-cache", is_flag=True, help="Keep no features: compute them each time."),
         click.option(

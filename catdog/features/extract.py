@@ -1,21 +1,24 @@
 """From photo files to features: look into the store, compute what is missing, keep it.
 
-Decoding runs in threads ahead of the device; the device works on one batch while the next is dispatched.
+Decoding runs in threads ahead of the devices, and the calls that keep those busy in threads of their own.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import jax
 import numpy as np
 
 from catdog.config import Decoding
-from catdog.data import Decoded, Skipped, decoded, fingerprint, probe_all
+from catdog.data import Skipped, decoded, fingerprint, probe_all
+from catdog.data.parallel import AHEAD, ordered_map
 from catdog.errors import CacheError
 from catdog.features.prefix import Prefix, pad_batch
 from catdog.features.progress import Progress
 from catdog.features.store import Features, FeatureStore, ShardWriter
+
+_Batch = tuple[list[str], list[np.ndarray]]  # content digests and photos, (size, size, 3) uint8 each
 
 # How often features are computed that were kept and are gone again: another process may empty the cache.
 _TRIES = 3
@@ -118,12 +121,21 @@ def _compute(
     failed: dict[str, str] = {}
     total = len(digests)
     size = prefix.batch_size(total)
+
+    def compute(batch: _Batch) -> tuple[list[str], np.ndarray]:
+        names, pixels = batch
+        return names, np.asarray(prefix(pad_batch(pixels, size)))
+
+    calls = prefix.calls(workers)
     done = 0
     report(Progress("compile", 0, total))
-    with ShardWriter(store) as writer:
-        for chunk in _lookahead(_batches(digests, path_of, prefix, decoding, workers, size, failed)):
-            names, features = chunk
-            for digest, tensor in zip(names, np.asarray(features), strict=False):
+    with (
+        ShardWriter(store) as writer,
+        closing(_batches(digests, path_of, decoding, workers, size, failed)) as batches,
+        closing(ordered_map(compute, batches, workers=calls, ahead=2 * calls)) as computed,
+    ):
+        for names, features in computed:
+            for digest, tensor in zip(names, features, strict=False):
                 writer.add(digest, tensor)
             done += len(names)
             report(Progress("features", done, total))
@@ -133,37 +145,24 @@ def _compute(
 def _batches(
     digests: list[str],
     path_of: dict[str, Path],
-    prefix: Prefix,
     decoding: Decoding,
     workers: int,
     size: int,
     failed: dict[str, str],
-) -> Iterator[tuple[list[str], jax.Array]]:
+) -> Generator[_Batch, None, None]:
     names: list[str] = []
     pixels: list[np.ndarray] = []
     expected = {path_of[digest]: digest for digest in digests}
-    stream: Iterator[Decoded] = decoded(list(expected), decoding, workers=workers, digests=expected)
-    for photo in stream:
-        if photo.pixels is None:
-            failed[digests[photo.index]] = photo.reason or "unreadable"
-            continue
-        names.append(digests[photo.index])
-        pixels.append(photo.pixels)
-        if len(pixels) == size:
-            yield names, prefix(np.stack(pixels))
-            names, pixels = [], []
+    ahead = max(AHEAD, 2 * size)
+    with closing(decoded(list(expected), decoding, workers=workers, digests=expected, ahead=ahead)) as stream:
+        for photo in stream:
+            if photo.pixels is None:
+                failed[digests[photo.index]] = photo.reason or "unreadable"
+                continue
+            names.append(digests[photo.index])
+            pixels.append(photo.pixels)
+            if len(pixels) == size:
+                yield names, pixels
+                names, pixels = [], []
     if pixels:
-        yield names, prefix(pad_batch(pixels, size))
-
-
-def _lookahead(
-    batches: Iterator[tuple[list[str], jax.Array]],
-) -> Iterator[tuple[list[str], jax.Array]]:
-    """Yield each batch only when the next has been dispatched."""
-    waiting = None
-    for batch in batches:
-        if waiting is not None:
-            yield waiting
-        waiting = batch
-    if waiting is not None:
-        yield waiting
+        yield names, pixels

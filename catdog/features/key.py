@@ -17,7 +17,7 @@ class FeatureKey(JsonRecord):
     unfreeze: str  # the first stage that is not in the prefix
     shape: tuple[int, ...]  # of one photo's tensor, (h, w, c) or (units,)
     dtype: str  # on disk: float16, float32 for vectors, or uint8 where the prefix is empty
-    compute_dtype: str  # of the activations on the way
+    arithmetic: str  # dtype of the activations on the way, and how convolutions are computed
     preprocessing: str
     decoding: Decoding
     decoding_version: int

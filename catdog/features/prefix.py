@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 
 from catdog import devices
 from catdog.config import Decoding, Head
@@ -16,15 +17,19 @@ from catdog.errors import WeightsError
 from catdog.features.key import FeatureKey
 from catdog.model import weights
 from catdog.model.architecture import CONVOLUTIONS, describe, freeze
-from catdog.model.layers import Layer
-from catdog.model.network import Network, device_float32
+from catdog.model.frozen import Program, direct, for_cpu
+from catdog.model.layers import Dense, Layer
+from catdog.model.network import device_float32
 from catdog.model.preprocess import preprocess
 from catdog.model.weights import WeightSource
 
 _FLOAT16_MAX = float(np.finfo(np.float16).max)
 
-# Photos a call: on a CPU what its cache holds, on an accelerator what fills it.
-_BATCH = {"cpu": 16, "gpu": 256, "tpu": 256}
+# Photos a call. A CPU works on one after the other, as many calls at a time as it has cores: more than one
+# photo a call only hides what a call costs. An accelerator wants to be filled.
+_BATCH = {"cpu": 4, "gpu": 256, "tpu": 256}
+# The same where dense layers are in the prefix: fc1 alone reads 411 MB in each call.
+_BATCH_DENSE = 16
 
 
 class Prefix:
@@ -58,6 +63,8 @@ class Prefix:
                 "such as --weights keras or --weights timm, or another --head"
             )
         self._source, self._memo_dir = source, memo_dir
+        self._lock = Lock()
+        self._compiled: set[tuple[int, ...]] = set()
         self._tensors, self.frozen_tensors = (
             weights.read_tensors(source, layers, memo_dir=memo_dir) for layers in (self.layers, self.frozen)
         )
@@ -76,11 +83,19 @@ class Prefix:
             unfreeze="head" if len(self.layers) >= len(CONVOLUTIONS) else self.unfreeze,
             shape=self.output_shape(decoding.size),
             dtype=self._dtype(decoding.size),
-            compute_dtype=devices.compute_dtype() if self.layers else "uint8",
+            arithmetic=self._arithmetic,
             preprocessing=self.preprocessing if self.layers else "none",
             decoding=decoding,
             decoding_version=DECODING_VERSION,
         )
+
+    def calls(self, cores: int) -> int:
+        """How many calls at a time keep the devices busy, each from a thread of its own.
+
+        A CPU computes a call on one core. An accelerator computes one after the other, and takes in
+        photos and hands out features meanwhile.
+        """
+        return cores if self._on_cpu else 3
 
     def output_shape(self, size: int) -> tuple[int, ...]:
         """The shape of one photo's features: (h, w, c), or (units,) behind fc1 or fc2."""
@@ -88,7 +103,8 @@ class Prefix:
 
     def batch_size(self, photos: int) -> int:
         """How many photos go into one call when `photos` wait: a power of two, to compile few shapes."""
-        largest = _BATCH.get(jax.default_backend(), 64)
+        dense = any(isinstance(layer, Dense) for layer in self.layers)
+        largest = max(_BATCH.get(jax.default_backend(), 64), _BATCH_DENSE if dense else 1)
         wanted = 1 << max(photos - 1, 0).bit_length()
         multiple = devices.batch_multiple()
         return -(-min(wanted, largest) // multiple) * multiple
@@ -96,13 +112,33 @@ class Prefix:
     def __call__(self, pixels_bhwc: np.ndarray) -> jax.Array:
         """uint8 photos (b, h, w, 3) → features (b, *shape), of the dtype of the key; not waited for.
 
+        Safe to call from many threads.
+
         Rounded here, not only on disk: a photo has the same features whether they come from the cache or not.
         """
         if not self.layers:
             return jnp.asarray(pixels_bhwc)
-        graphdef, state = self._network
-        batch = devices.put_batch(self._mesh, pixels_bhwc)
-        return _forward(batch, graphdef, state, self.preprocessing, self._dtype(pixels_bhwc.shape[1]))
+        # The program is made, and compiled for each shape, by the first thread that needs it.
+        with self._lock:
+            program, arrays = self._program
+            if pixels_bhwc.shape not in self._compiled:
+                self._compiled.add(pixels_bhwc.shape)
+                return self._dispatch(pixels_bhwc, program, arrays)
+        return self._dispatch(pixels_bhwc, program, arrays)
+
+    def _dispatch(self, pixels_bhwc: np.ndarray, program: Program, arrays: Any) -> jax.Array:
+        batch = jnp.asarray(pixels_bhwc) if self._on_cpu else devices.put_batch(self._mesh, pixels_bhwc)
+        return _forward(batch, program, arrays, self.preprocessing, self._dtype(pixels_bhwc.shape[1]))
+
+    @property
+    def _on_cpu(self) -> bool:
+        return jax.default_backend() == "cpu"
+
+    @property
+    def _arithmetic(self) -> str:
+        if not self.layers:
+            return "none"
+        return "float32, Winograd F(4×4, 3×3)" if self._on_cpu else devices.compute_dtype()
 
     def _dtype(self, size: int) -> str:
         """Maps are kept as float16, at half the room; vectors are small, and kept as they are."""
@@ -130,12 +166,12 @@ class Prefix:
         return devices.replicate(self._mesh, arrays)
 
     @cached_property
-    def _network(self) -> tuple[nnx.GraphDef, nnx.State]:
-        network = Network(self.layers, rngs=None, dtype=jnp.dtype(devices.compute_dtype()))
-        weights.load_into(network, self._tensors)
-        self._tensors = {}  # the network has them now
-        graphdef, state = nnx.split(network)
-        return graphdef, devices.replicate(self._mesh, state)
+    def _program(self) -> tuple[Program, Any]:
+        tensors, self._tensors = self._tensors, {}  # the program's arrays are copies
+        if self._on_cpu:
+            return for_cpu(self.layers, tensors)
+        program, arrays = direct(self.layers, tensors, dtype=devices.compute_dtype())
+        return program, devices.replicate(self._mesh, arrays)
 
 
 def shape_behind(layers: Sequence[Layer], size: int) -> tuple[int, ...]:
@@ -146,11 +182,9 @@ def shape_behind(layers: Sequence[Layer], size: int) -> tuple[int, ...]:
 
 @jax.jit(static_argnums=(1, 3, 4))
 def _forward(
-    pixels_bhwc: jax.Array, graphdef: nnx.GraphDef, state: nnx.State, preprocessing: str, dtype: str
+    pixels_bhwc: jax.Array, program: Program, arrays: Any, preprocessing: str, dtype: str
 ) -> jax.Array:
-    network = nnx.merge(graphdef, state)
-    images = preprocess(pixels_bhwc, preprocessing, network.dtype)
-    features = network(images, deterministic=True)
+    features = program(arrays, preprocess(pixels_bhwc, preprocessing, program.dtype))
     if dtype == "float16":
         features = jnp.clip(features, -_FLOAT16_MAX, _FLOAT16_MAX)
     return features.astype(dtype)

@@ -1,0 +1,104 @@
+"""Layers with fixed weights, from the photo on, made as fast as the device allows.
+
+On a GPU or TPU they are the network as it stands. On a CPU its convolutions are Winograd's, one photo after
+another: a core each, if somebody calls from as many threads.
+
+Either is a program and the arrays that it takes. Its `dtype` is that of the activations, and of the photos
+that it wants. A program is equal to another that computes the same, and holds no array, so that it can be a
+static argument of `jax.jit`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import Any
+
+import jax
+import numpy as np
+from flax import nnx
+from jax import lax
+
+from catdog.model import weights, winograd
+from catdog.model.layers import Conv, Layer, MaxPool, tensor_shapes
+from catdog.model.network import Network, device_float32
+
+
+@dataclass(frozen=True)
+class Direct:
+    """The layers of a `Network`, its state being the arrays."""
+
+    graphdef: nnx.GraphDef
+    dtype: str = "float32"
+
+    def __call__(self, arrays: Any, images_bhwc: jax.Array) -> jax.Array:
+        """Preprocessed photos (b, h, w, 3) → activations of the last layer, dropout off."""
+        return nnx.merge(self.graphdef, arrays)(images_bhwc, deterministic=True)
+
+
+@dataclass(frozen=True)
+class Winograd:
+    """The same with Winograd's convolutions, float32, on a CPU.
+
+    Attributes:
+        layers: convolutions and pools, the first two of them convolutions.
+        behind: what follows them.
+    """
+
+    layers: tuple[Layer, ...]
+    behind: Direct
+    dtype: str = "float32"
+
+    def __call__(self, arrays: Any, images_bhwc: jax.Array) -> jax.Array:
+        """Preprocessed photos (b, h, w, 3) → activations of the last layer, dropout off."""
+        tensors, state = arrays
+        # One photo at a time, or the caches would hold less of each step; and so its numbers do not depend
+        # on which photos are beside it.
+        maps_bhwc = lax.map(lambda image_hwc: self._convolve(tensors, image_hwc), images_bhwc)
+        return self.behind(state, maps_bhwc)
+
+    def _convolve(self, tensors: Mapping[str, jax.Array], x_hwc: jax.Array) -> jax.Array:
+        convolutions = [
+            (tensors[f"{layer.name}/kernel"], tensors[f"{layer.name}/bias"], isinstance(following, MaxPool))
+            for layer, following in zip(self.layers, (*self.layers[1:], None), strict=True)
+            if isinstance(layer, Conv)
+        ]
+        (kernel_hwio, bias, _), (kernel, second_bias, pool), *others = convolutions
+        x_hwc = winograd.convolve_twice(x_hwc, kernel_hwio, bias, kernel, second_bias, pool=pool)
+        for kernel, bias, pool in others:
+            x_hwc = winograd.convolve(x_hwc, kernel, bias, pool=pool)
+        return x_hwc
+
+
+Program = Direct | Winograd
+
+
+def direct(layers: Sequence[Layer], tensors: Mapping[str, np.ndarray], *, dtype: str) -> tuple[Direct, Any]:
+    """The program for any device, activations of `dtype`, and its arrays.
+
+    Raises:
+        WeightsError: the tensors are not those of the layers.
+    """
+    network = Network(layers, rngs=None, dtype=dtype)
+    weights.load_into(network, tensors)
+    graphdef, state = nnx.split(network)
+    return Direct(graphdef, dtype), state
+
+
+def for_cpu(layers: Sequence[Layer], tensors: Mapping[str, np.ndarray]) -> tuple[Winograd, Any]:
+    """The program for a CPU, and its arrays; 235 MB for all of VGG16's convolutions.
+
+    Args:
+        layers: from the start of VGG16's table, block1 at least.
+        tensors: theirs, as `weights.read_tensors` gives them.
+    """
+    first = tuple(takewhile(lambda layer: isinstance(layer, Conv | MaxPool), layers))
+    placed: dict[str, jax.Array] = {}
+    for layer in first:
+        for name in tensor_shapes(layer):
+            tensor = tensors[f"{layer.name}/{name}"]
+            if name == "kernel" and layer is not first[0]:
+                tensor = winograd.transform_kernel(tensor)
+            placed[f"{layer.name}/{name}"] = device_float32(tensor)
+    rest = {name: tensor for name, tensor in tensors.items() if name not in placed}
+    behind, state = direct(layers[len(first) :], rest, dtype="float32")
+    return Winograd(first, behind), (placed, state)
