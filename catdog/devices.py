@@ -3,6 +3,7 @@
 `configure` must run before the first computation; nothing else in catdog sets a flag or reads a device.
 """
 
+import contextlib
 import importlib.metadata
 import os
 from pathlib import Path
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 # reductions out of it. Other versions may not know the flag, and XLA aborts on one that it does not know.
 _YNN_FLAG = "--xla_cpu_experimental_ynn_fusion_type"
 _YNN_VERSIONS = ("0.10.0", "0.10.1")
+
+# Some hundreds of trainings, each with options of its own. JAX has a bound too, but a process that is killed at
+# the wrong moment leaves it an entry without a time stamp, and from then on it keeps nothing and warns each time.
+_COMPILED_BYTES = 256 * 2**20
 
 
 def set_flags() -> None:
@@ -45,10 +50,11 @@ def configure(cache_dir: Path) -> None:
     import jax
 
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        folder = cache_dir / "compiled"
+        folder = compiled_folder(cache_dir)
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             folder.chmod(0o700)  # compiled code is executed: nobody else may write it
+            trim_compiled(folder, _COMPILED_BYTES)
         except OSError as error:
             raise CacheError(
                 f"expected a cache folder that can be written, found {folder}: {error.strerror}. "
@@ -58,6 +64,31 @@ def configure(cache_dir: Path) -> None:
         # The many small programs of a start cost more together than the one large.
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def compiled_folder(cache_dir: Path) -> Path:
+    """Where compiled programs are kept."""
+    return cache_dir / "compiled"
+
+
+def trim_compiled(folder: Path, limit: int) -> int:
+    """Delete the programs that were not used for longest, until the rest takes at most `limit` bytes.
+
+    Returns:
+        The bytes that were there before.
+    """
+    entries = []
+    for path in folder.iterdir() if folder.is_dir() else ():
+        with contextlib.suppress(FileNotFoundError):  # another process trims too
+            facts = path.stat()
+            entries.append((max(facts.st_atime, facts.st_mtime), facts.st_size, path))
+    total = left = sum(size for _, size, _ in entries)
+    for _, size, path in sorted(entries):
+        if left <= limit:
+            break
+        path.unlink(missing_ok=True)
+        left -= size
+    return total
 
 
 def compute_dtype() -> str:

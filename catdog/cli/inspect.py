@@ -1,6 +1,7 @@
 """`catdog inspect [TARGET]`: look inside an architecture, a run, a data set, the cache."""
 
 import json
+import sys
 from pathlib import Path
 
 import click
@@ -35,7 +36,7 @@ from catdog.training.optimizers import OPTIMIZERS
     help="With --layers: show what would train from this stage on.",
 )
 @click.option("--optimizers", is_flag=True, help="The family tree of the optimizers that `train` knows.")
-@click.option("--cache", is_flag=True, help="Where the feature cache is, how big, and for what.")
+@click.option("--cache", is_flag=True, help="The cache of features and compiled programs: where, how big.")
 @click.option("--clear", is_flag=True, help="With --cache: empty it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
 @model_options
@@ -76,7 +77,7 @@ def command(
     if optimizers:
         page = pages.optimizers_page(tuple(OPTIMIZERS.values()))
     elif cache:
-        page = _cache((cache_dir or default_cache_dir()) / "features", clear=clear)
+        page = _cache(cache_dir or default_cache_dir(), clear=clear)
     elif target is None:
         page = _vgg16_layers(unfreeze)
     elif layers or _is_run(target):
@@ -124,16 +125,19 @@ def _run_layers(run: Run) -> "pages.Page":
     return pages.layers_page(str(run.folder), table, frozen=frozen, size=size)
 
 
-def _cache(root: Path, *, clear: bool) -> "pages.Page":
+def _cache(folder: Path, *, clear: bool) -> "pages.Page":
+    from catdog import devices
     from catdog.features.store import cache_entries, clear_cache
 
+    root, compiled = folder / "features", devices.compiled_folder(folder)
     entries = cache_entries(root)
+    programs = devices.trim_compiled(compiled, 0 if clear else sys.maxsize)
     if clear:
         clear_cache(root)
         left = cache_entries(root)
         if left:
             raise OptionError(f"expected to empty {root}, could not delete {left[0].folder}")
-    return pages.cache_page(root, entries, cleared=clear)
+    return pages.cache_page(root, entries, programs=programs, cleared=clear)
 
 
 def _data(target: Path) -> "pages.Page":

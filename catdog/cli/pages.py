@@ -233,11 +233,12 @@ def photo_page(
     )
 
 
-def cache_page(root: Path, entries: "Sequence[CacheEntry]", *, cleared: bool) -> Page:
-    """The feature cache: where, how big, for what."""
+def cache_page(root: Path, entries: "Sequence[CacheEntry]", *, programs: int, cleared: bool) -> Page:
+    """The feature cache: where, how big, for what; and the bytes of compiled programs beside it."""
     facts = {
         "root": str(root),
         "bytes": sum(entry.bytes for entry in entries),
+        "compiled_bytes": programs,
         "cleared": cleared,
         "entries": [
             {
@@ -263,9 +264,10 @@ def cache_page(root: Path, entries: "Sequence[CacheEntry]", *, cleared: bool) ->
             f"{key.decoding.size}×{key.decoding.size} {key.decoding.resize}",
         )
     total = look.bytes_for_people(facts["bytes"])
+    compiled = f"{look.bytes_for_people(programs)} of compiled programs"
     if cleared:
-        return Page(facts, (f"Emptied {root}: {total} in {len(entries)} sets of features.",))
-    return Page(facts, (f"{root}: {total}", *((table,) if entries else ())))
+        return Page(facts, (f"Emptied {root}: {total} in {len(entries)} sets of features, and {compiled}.",))
+    return Page(facts, (f"{root}: {total}, and beside it {compiled}", *((table,) if entries else ())))
 
 
 def _parameters(facts: Sequence[LayerFacts]) -> int:

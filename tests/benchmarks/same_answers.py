@@ -2,9 +2,9 @@
 
     python tests/benchmarks/same_answers.py DATA [--model RUN]
 
-Takes a run that was trained on DATA (without --model, the newest under ./runs) and gives it the features of each
-photo from Winograd's convolutions and from XLA's own. Prints how far features and probabilities are apart and on
-how many photos the answers differ. Two cores need about a tenth of a second a photo.
+Takes a run that was trained on DATA (without --model, the newest under ./runs) and gives it the features of
+each photo from Winograd's convolutions and from XLA's own. Prints how far features and probabilities are
+apart and on how many photos the answers differ. Two cores need about a tenth of a second a photo.
 """
 
 import argparse

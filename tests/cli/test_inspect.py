@@ -90,10 +90,15 @@ def test_the_cache_is_shown_and_emptied(cli: Cli, tmp_path: Path, shapes: Path) 
     facts = json.loads(cli("inspect", "--cache", "--json", *cache).out)
     assert [entry["photos"] for entry in facts["entries"]] == [64]
     assert facts["bytes"] > 64 * 7 * 7 * 512 * 2
+    program = tmp_path / "cache" / "compiled" / "program-cache"
+    program.parent.mkdir(exist_ok=True)
+    program.write_bytes(bytes(1000))
     text = cli("inspect", "--cache", *cache).out
     assert str(tmp_path / "cache") in text
+    assert "of compiled programs" in text
     assert "7×7×512 float16" in text
     assert "Emptied" in cli("inspect", "--cache", "--clear", *cache).out
+    assert not program.exists()
     assert json.loads(cli("inspect", "--cache", "--json", *cache).out)["entries"] == []
     assert cli("evaluate", *cache).status == 0
 
