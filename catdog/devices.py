@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _YNN_FLAG = "--xla_cpu_experimental_ynn_fusion_type"
 _YNN_VERSIONS = ("0.10.0", "0.10.1")
 
-# Some hundreds of trainings, each with options of its own. JAX has a bound too, but a process that is killed at
-# the wrong moment leaves it an entry without a time stamp, and from then on it keeps nothing and warns each time.
+# Some hundreds of trainings, each with options of its own. JAX has a bound too, but a process that is killed
+# at the wrong moment leaves it an entry without a time stamp, and from then on it keeps nothing and warns.
 _COMPILED_BYTES = 256 * 2**20
 
 

@@ -14,6 +14,7 @@ import time
 import uuid
 import zlib
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,7 +31,7 @@ _KEY_FILE = "key.json"
 
 # A shard is closed after this long: what a kill can cost. Fast devices fill it before that.
 _SHARD_SECONDS = 15.0
-_SHARD_BYTES = 256 * 2**20
+_SHARD_BYTES = 128 * 2**20
 # How much is read from the memory map before its pages are given back. For each row that is read at random
 # the system maps two or three times as much.
 _RESIDENT_BYTES = 32 * 2**20
@@ -179,7 +180,10 @@ class FeatureStore:
 
 
 class ShardWriter:
-    """Gathers tensors and writes them as shards; a context manager, so that the last shard is written too."""
+    """Gathers tensors and writes them as shards, in a thread of its own: nobody waits for the disk.
+
+    A context manager, so that the last shard is written too.
+    """
 
     def __init__(self, store: FeatureStore):
         self._store = store
@@ -187,15 +191,24 @@ class ShardWriter:
         self._digests: list[str] = []
         self._tensors: list[np.ndarray] = []
         self._started = time.monotonic()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="catdog-shards")
+        self._writing: Future[None] | None = None
 
     def __enter__(self) -> "ShardWriter":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()  # after an error or Ctrl-C too: what is computed is worth keeping
+        try:
+            self.close()  # after an error or Ctrl-C too: what is computed is worth keeping
+        finally:
+            self._pool.shutdown()
 
     def add(self, digest: str, tensor: np.ndarray) -> None:
-        """Keep one photo's tensor, of the key's shape and dtype."""
+        """Keep one photo's tensor, of the key's shape and dtype.
+
+        Raises:
+            CacheError: an earlier shard could not be written.
+        """
         if not self._digests:
             self._started = time.monotonic()
         self._digests.append(digest)
@@ -204,22 +217,39 @@ class ShardWriter:
             time.monotonic() - self._started > _SHARD_SECONDS
             or len(self._tensors) * tensor.nbytes > _SHARD_BYTES
         ):
-            self.close()
+            self._hand_over()
 
     def close(self) -> None:
-        """Write what has been added since the last shard."""
-        if not self._digests:
-            return
-        index = np.empty(len(self._digests), _INDEX_DTYPE)
-        index["digest"] = [bytes.fromhex(digest) for digest in self._digests]
-        index["checksum"] = [_checksum(one) for one in self._tensors]
+        """Write what has been added since the last shard, and wait until all is on disk.
+
+        Raises:
+            CacheError: it could not be written.
+        """
+        self._hand_over()
+        self._wait()
+
+    def _hand_over(self) -> None:
+        self._wait()  # one shard is filled and one is written, never more
+        if self._digests:
+            self._writing = self._pool.submit(self._write, self._digests, self._tensors)
+            self._digests, self._tensors = [], []
+
+    def _wait(self) -> None:
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()
+
+    def _write(self, digests: list[str], tensors: list[np.ndarray]) -> None:
+        index = np.empty(len(digests), _INDEX_DTYPE)
+        index["digest"] = [bytes.fromhex(digest) for digest in digests]
+        index["checksum"] = [_checksum(one) for one in tensors]
         index_path = self._folder / f"{uuid.uuid4().hex}{_INDEX_SUFFIX}"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             if not (self._folder / _KEY_FILE).exists():
                 durable.write_json(self._folder / _KEY_FILE, self._store.key.to_json())
             with durable.replacing(_tensor_path(index_path)) as file:
-                np.save(file, np.stack(self._tensors), allow_pickle=False)
+                np.save(file, np.stack(tensors), allow_pickle=False)
             with durable.replacing(index_path) as file:
                 np.save(file, index, allow_pickle=False)
         except OSError as error:
@@ -227,7 +257,6 @@ class ShardWriter:
                 f"expected to write features below {self._folder}: {error.strerror or error}. Make room, "
                 "or name another place with --cache-dir or CATDOG_CACHE_DIR, or use --no-cache."
             ) from error
-        self._digests, self._tensors = [], []
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,13 @@
-"""Peak memory of a training whose features are all in the cache, for as many photos as you like.
+"""Peak memory and time of a training on as many photos as you like.
 
-    python tests/benchmarks/memory.py [--photos 23000] [--epochs 3] [-- OPTIONS OF catdog train]
+    python tests/benchmarks/memory.py [--photos 23000] [--epochs 3] [--cold] [-- OPTIONS OF catdog train]
+    python tests/benchmarks/memory.py --extract DATA [--photos 23000] [...]
 
-Makes tiny pictures and random features for them in a temporary folder (50 kB a photo), then runs `catdog
-train` on them in a process of its own and prints its peak resident memory. The accuracy means nothing.
+The first makes tiny pictures and random features for them in a temporary folder (50 kB a photo), and trains
+with all features in the cache; `--cold` first makes the system forget the files, as after a restart. The
+second repeats the photos of DATA, each with a few bytes behind its end that make it another file, and
+computes the features of all of them. Either runs `catdog train` in a process of its own and prints that
+one's peak resident memory, its time, and the median time of an epoch. The accuracy means nothing.
 """
 
 import argparse
@@ -11,9 +15,12 @@ import hashlib
 import io
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
+import time
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -24,25 +31,38 @@ from catdog.config import Decoding, Head
 from catdog.features.prefix import Prefix
 from catdog.features.store import FeatureStore, ShardWriter
 from catdog.model.weights import find_weights
+from catdog.runs import Run
 
 _CLASSES = ("cats", "dogs")
 
 
 def main() -> None:
     """Fill, train, print."""
-    parser = argparse.ArgumentParser(description="Peak memory of a cached training.")
+    parser = argparse.ArgumentParser(description="Peak memory and time of a training.")
     parser.add_argument("--photos", type=int, default=23_000)
     parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--cold", action="store_true", help="forget cached files before the training")
+    parser.add_argument("--extract", type=Path, metavar="DATA", help="compute the features of real photos")
     parser.add_argument("options", nargs="*", help="options of catdog train, after --")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        _fill(folder, arguments.photos)
+        if arguments.extract:
+            _repeat(arguments.extract, folder, arguments.photos)
+        else:
+            _fill(folder, arguments.photos)
+        if arguments.cold:
+            _forget(folder)
         command = [sys.executable, "-m", "catdog", "train", "data", "--epochs", str(arguments.epochs)]
         environment = os.environ | {"CATDOG_CACHE_DIR": str(folder / "cache")}
+        began = time.monotonic()
         subprocess.run([*command, *arguments.options], cwd=folder, env=environment, check=True)
+        seconds = time.monotonic() - began
+        (run,) = (folder / "runs").iterdir()
+        epoch = statistics.median(record.seconds for record in Run(run).history())
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024  # Linux counts in KiB
-    print(f"{arguments.photos} photos: peak resident memory {peak / 1e9:.2f} GB")
+    print(f"{arguments.photos} photos: peak resident memory {peak / 1e9:.2f} GB, {seconds:.1f} s in all")
+    print(f"an epoch: {epoch:.2f} s")
 
 
 def _fill(folder: Path, photos: int) -> None:
@@ -55,11 +75,34 @@ def _fill(folder: Path, photos: int) -> None:
             for number in range(count):
                 label = _CLASSES[number % 2]
                 content = _picture(f"{split} {number}")
-                path = folder / "data" / split / label / f"{number}.png"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
+                _put(folder / "data" / split / label / f"{number}.png", content)
                 tensor = 10 * random.random(key.shape, np.float32) + number % 2
                 writer.add(hashlib.sha256(content).hexdigest(), tensor.astype(np.float16))
+
+
+def _repeat(data: Path, folder: Path, photos: int) -> None:
+    """The same from real photos, which a JPEG decoder reads up to their end."""
+    for split, count in (("train", photos), ("valid", photos // 10)):
+        labels = sorted(path for path in (data / split).iterdir() if path.is_dir())
+        for label in labels:
+            paths = cycle(sorted(label.glob("*.jpg")))
+            for number, path in zip(range(count // len(labels)), paths, strict=False):
+                content = path.read_bytes() + f"{split} {number}".encode()
+                _put(folder / "data" / split / label.name / f"{number}.jpg", content)
+
+
+def _put(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def _forget(folder: Path) -> None:
+    """Write everything out and let the system drop its copy of it."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _picture(seed: str) -> bytes:

@@ -1,0 +1,167 @@
+"""VGG16's convolutions as each library computes them, for speed.py: the same weights, the same photos.
+
+Each function here takes the weights and preprocessed photos and gives a function from photos to pool5; only
+catdog's own takes raw pixels and preprocesses them in the time that is measured. Each library is used as its
+documentation says for inference, with all cores.
+"""
+
+import importlib
+import importlib.util
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from catdog.model.architecture import CONVOLUTIONS
+from catdog.model.layers import Conv
+
+Tensors = Mapping[str, np.ndarray]
+Extract = Callable[[np.ndarray], np.ndarray]  # preprocessed photos (b, 224, 224, 3) float32 → (b, 7, 7, 512)
+
+BATCH = 16
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def catdog(tensors: Tensors) -> Extract:
+    """As `catdog train` does it; raw pixels, uint8. On a GPU in bfloat16."""
+    from catdog.config import Head
+    from catdog.data.parallel import ordered_map
+    from catdog.features.prefix import Prefix, pad_batch
+    from catdog.model.weights import find_weights
+
+    prefix = Prefix(find_weights("builtin"), Head(), unfreeze="head", memo_dir=None)
+    calls = prefix.calls(cores())
+
+    def extract(pixels_bhwc: np.ndarray) -> np.ndarray:
+        size = prefix.batch_size(len(pixels_bhwc))
+        starts = range(0, len(pixels_bhwc), size)
+        batches = (pad_batch(list(pixels_bhwc[start : start + size]), size) for start in starts)
+        parts = list(
+            ordered_map(lambda one: np.asarray(prefix(one)), batches, workers=calls, ahead=2 * calls)
+        )
+        return np.concatenate(parts)[: len(pixels_bhwc)]
+
+    return extract
+
+
+def xla(tensors: Tensors) -> Extract:
+    """`lax.conv_general_dilated`, which Flax's `nnx.Conv` calls."""
+    import jax
+
+    from catdog.model import frozen
+
+    program, arrays = frozen.direct(CONVOLUTIONS, tensors, dtype="float32")
+    return _by_batch(jax.jit(lambda images: program(arrays, images)))
+
+
+def keras(tensors: Tensors) -> Extract:
+    """`keras.applications.VGG16` and its `predict_on_batch`, on Keras' JAX backend."""
+    os.environ["KERAS_BACKEND"] = "jax"
+    import keras
+
+    make: Any = keras.applications.VGG16  # its annotations know no None
+    model = make(include_top=False, weights=None, input_shape=(224, 224, 3))
+    for layer in CONVOLUTIONS:
+        if isinstance(layer, Conv):
+            parts = [tensors[f"{layer.name}/{part}"].astype(np.float32) for part in ("kernel", "bias")]
+            model.get_layer(layer.name).set_weights(parts)
+    return _by_batch(model.predict_on_batch)
+
+
+def torch(tensors: Tensors, dtype: str = "float32") -> Extract:
+    """PyTorch, channels last, in inference mode; on a GPU if it sees one."""
+    torch: Any = importlib.import_module("torch")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.set_num_threads(cores())
+    kind = getattr(torch, dtype)
+    modules: list[Any] = []
+    for layer in CONVOLUTIONS:
+        if isinstance(layer, Conv):
+            convolution = torch.nn.Conv2d(layer.channels_in, layer.channels_out, 3, padding=1)
+            kernel = tensors[f"{layer.name}/kernel"].astype(np.float32).transpose(3, 2, 0, 1)
+            convolution.weight.data = torch.from_numpy(np.ascontiguousarray(kernel))
+            convolution.bias.data = torch.from_numpy(tensors[f"{layer.name}/bias"].astype(np.float32))
+            modules += [convolution, torch.nn.ReLU(inplace=True)]
+        else:
+            modules.append(torch.nn.MaxPool2d(2))
+    network = torch.nn.Sequential(*modules).to(device, kind, memory_format=torch.channels_last).eval()
+
+    def extract(images: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            # NHWC in memory, NCHW by name: what PyTorch calls channels last.
+            batch = torch.from_numpy(images).permute(0, 3, 1, 2).to(device, kind)
+            return network(batch).permute(0, 2, 3, 1).float().cpu().numpy()
+
+    return _by_batch(extract)
+
+
+def onnxruntime(tensors: Tensors) -> Extract:
+    """ONNX Runtime's CPU provider; the graph is NCHW, which it prefers."""
+    import onnx
+    import onnxruntime
+
+    helper, nodes, constants, last = onnx.helper, [], [], "images"
+    for layer in CONVOLUTIONS:
+        if isinstance(layer, Conv):
+            kernel = tensors[f"{layer.name}/kernel"].astype(np.float32).transpose(3, 2, 0, 1)
+            bias = tensors[f"{layer.name}/bias"].astype(np.float32)
+            for name, value in (("kernel", np.ascontiguousarray(kernel)), ("bias", bias)):
+                constants.append(onnx.numpy_helper.from_array(value, f"{layer.name}/{name}"))
+            inputs = [last, f"{layer.name}/kernel", f"{layer.name}/bias"]
+            nodes.append(helper.make_node("Conv", inputs, [f"{layer.name}/sum"], pads=[1, 1, 1, 1]))
+            nodes.append(helper.make_node("Relu", [f"{layer.name}/sum"], [layer.name]))
+        else:
+            pool = {"kernel_shape": [2, 2], "strides": [2, 2]}
+            nodes.append(helper.make_node("MaxPool", [last], [layer.name], **pool))
+        last = layer.name
+    real = onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        nodes,
+        "vgg16",
+        [helper.make_tensor_value_info("images", real, ["batch", 3, 224, 224])],
+        [helper.make_tensor_value_info(last, real, ["batch", 512, 7, 7])],
+        constants,
+    )
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = cores()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "vgg16.onnx"
+        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+    def extract(images: np.ndarray) -> np.ndarray:
+        feed = {"images": np.ascontiguousarray(images.transpose(0, 3, 1, 2))}
+        return np.asarray(session.run(None, feed)[0]).transpose(0, 2, 3, 1)
+
+    return _by_batch(extract)
+
+
+def _by_batch(function: Callable[[np.ndarray], Any]) -> Extract:
+    def extract(images: np.ndarray) -> np.ndarray:
+        starts = range(0, len(images), BATCH)
+        return np.concatenate([np.asarray(function(images[start : start + BATCH])) for start in starts])
+
+    return extract
+
+
+# Name in the table → (the packages it needs, how it is made). catdog and XLA's own come first.
+EXTRACTORS: dict[str, tuple[tuple[str, ...], Callable[[Tensors], Extract]]] = {
+    "catdog": ((), catdog),
+    "XLA": ((), xla),
+    "Keras": (("keras",), keras),
+    "PyTorch": (("torch",), torch),
+    "PyTorch bfloat16": (("torch",), lambda tensors: torch(tensors, "bfloat16")),
+    "ONNX Runtime": (("onnx", "onnxruntime"), onnxruntime),
+}
+
+
+def lacking(name: str) -> list[str]:
+    """The packages that a contestant needs and that are not installed."""
+    return [package for package in EXTRACTORS[name][0] if importlib.util.find_spec(package) is None]
