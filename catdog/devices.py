@@ -1,11 +1,13 @@
-"""Everything that touches JAX's configuration: environment flags, the compilation cache, meshes, dtypes.
+"""What there is to compute on, and JAX's configuration: cores, flags, the compilation cache, meshes, dtypes.
 
 `configure` must run before the first computation; nothing else in catdog sets a flag or reads a device.
 """
 
 import contextlib
 import importlib.metadata
+import math
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 # reductions out of it. Other versions may not know the flag, and XLA aborts on one that it does not know.
 _YNN_FLAG = "--xla_cpu_experimental_ynn_fusion_type"
 _YNN_VERSIONS = ("0.10.0", "0.10.1")
+
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 # Some hundreds of trainings, each with options of its own. JAX has a bound too, but a process that is killed
 # at the wrong moment leaves it an entry without a time stamp, and from then on it keeps nothing and warns.
@@ -74,21 +78,40 @@ def compiled_folder(cache_dir: Path) -> Path:
 def trim_compiled(folder: Path, limit: int) -> int:
     """Delete the programs that were not used for longest, until the rest takes at most `limit` bytes.
 
+    Only files that JAX names as its own count and go; what resists stays. When a program was last used, the
+    file system says; on some that is when it was written.
+
     Returns:
         The bytes that were there before.
     """
     entries = []
-    for path in folder.iterdir() if folder.is_dir() else ():
-        with contextlib.suppress(FileNotFoundError):  # another process trims too
-            facts = path.stat()
-            entries.append((max(facts.st_atime, facts.st_mtime), facts.st_size, path))
+    for path in folder.glob("*-cache") if folder.is_dir() else ():
+        with contextlib.suppress(OSError):  # another process trims too
+            facts = path.lstat()
+            if stat.S_ISREG(facts.st_mode):
+                entries.append((max(facts.st_atime, facts.st_mtime), facts.st_size, path))
     total = left = sum(size for _, size, _ in entries)
     for _, size, path in sorted(entries):
         if left <= limit:
             break
-        path.unlink(missing_ok=True)
-        left -= size
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+            left -= size
     return total
+
+
+def usable_cores(quota: Path = _QUOTA) -> int:
+    """Cores that this process may use: in a container or under a scheduler fewer than the machine has.
+
+    Args:
+        quota: where Linux says how much time a control group (version 2) gets: `200000 100000` is two cores.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        time, period = quota.read_text().split()
+        return max(1, min(cores, math.ceil(int(time) / int(period))))
+    except (OSError, ValueError, ZeroDivisionError):  # no such system, or `max`: no limit
+        return cores
 
 
 def compute_dtype() -> str:

@@ -36,6 +36,21 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def compiled() -> list[str]:
+    """Grows by one with each program that XLA compiles, in whatever thread."""
+    import jax.monitoring
+
+    programs: list[str] = []
+
+    def count(event: str, duration_secs: float, **_: str | int) -> None:
+        if event == "/jax/core/compile/backend_compile_duration":
+            programs.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(count)  # for good: none can be taken away
+    return programs
+
+
+@pytest.fixture(scope="session")
 def dogscats() -> Path:
     """1,600 + 400 real photos."""
     if not _REAL.is_dir():

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from rich.text import Text
 
+from catdog import devices
 from catdog.cli import look, pages
 from catdog.cli.options import (
     cache_options,
@@ -14,7 +15,6 @@ from catdog.cli.options import (
     model_options,
     places,
     preprocessing_option,
-    usable_cores,
     weights_option,
 )
 from catdog.errors import DataError, OptionError
@@ -126,7 +126,6 @@ def _run_layers(run: Run) -> "pages.Page":
 
 
 def _cache(folder: Path, *, clear: bool) -> "pages.Page":
-    from catdog import devices
     from catdog.features.store import cache_entries, clear_cache
 
     root, compiled = folder / "features", devices.compiled_folder(folder)
@@ -154,5 +153,5 @@ def _data(target: Path) -> "pages.Page":
         def report(done: int, total: int) -> None:
             bar(Progress("hash", done, total))
 
-        facts = survey(dataset, workers=usable_cores(), on_progress=report)
+        facts = survey(dataset, workers=devices.usable_cores(), on_progress=report)
     return pages.data_page(dataset, facts)

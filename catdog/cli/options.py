@@ -1,6 +1,5 @@
 """Options that several commands share, and what they stand for."""
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import TypeVar
 import click
 import platformdirs
 
+from catdog import devices
 from catdog.cli import look
 from catdog.config import PREPROCESSINGS
 from catdog.features.progress import Progress
@@ -41,8 +41,6 @@ class Places:
 @contextmanager
 def places(cache_dir: Path | None, no_cache: bool) -> Iterator[Places]:
     """The user's cache folder, or one that goes away at the end; JAX is set up to match."""
-    from catdog import devices
-
     kept = cache_dir or default_cache_dir()
     if no_cache:
         with tempfile.TemporaryDirectory(prefix="catdog-", ignore_cleanup_errors=True) as folder:
@@ -58,18 +56,13 @@ def default_cache_dir() -> Path:
     return platformdirs.user_cache_path("catdog", appauthor=False)
 
 
-def usable_cores() -> int:
-    """Cores that this process may use: fewer than the machine has, in a container."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def cache_options(command: _Command) -> _Command:
     """--cache-dir, --no-cache and --workers."""
     for option in (
         click.option(
             "--workers",
             type=click.IntRange(1, 256),
-            default=usable_cores,
+            default=devices.usable_cores,
             show_default="the cores there are",
             help="Threads that decode photos, and on a CPU that compute features.",
         ),

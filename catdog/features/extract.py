@@ -57,7 +57,7 @@ def extract(
 
     Args:
         digests: content digests that are known already; None reads and hashes the files.
-        workers: threads that decode.
+        workers: threads that decode; on a CPU as many compute, if there are as many cores.
         report: called as the work goes on.
         before: called with path → reason of those whose headers are no image's, before any feature is
             computed; what it raises ends the extraction.
@@ -120,13 +120,13 @@ def _compute(
     """Compute and keep the features of photos; digest → reason for what cannot be read."""
     failed: dict[str, str] = {}
     total = len(digests)
-    size = prefix.batch_size(total)
+    calls = prefix.calls(workers)
+    size = prefix.batch_size(total, calls)
 
     def compute(batch: _Batch) -> tuple[list[str], np.ndarray]:
         names, pixels = batch
         return names, np.asarray(prefix(pad_batch(pixels, size)))
 
-    calls = prefix.calls(workers)
     done = 0
     report(Progress("compile", 0, total))
     with (

@@ -15,7 +15,7 @@ from catdog.config import Decoding, Head
 from catdog.data import DECODING_VERSION
 from catdog.errors import WeightsError
 from catdog.features.key import FeatureKey
-from catdog.model import weights
+from catdog.model import weights, winograd
 from catdog.model.architecture import CONVOLUTIONS, describe, freeze
 from catdog.model.frozen import Program, direct, for_cpu
 from catdog.model.layers import Dense, Layer
@@ -89,22 +89,27 @@ class Prefix:
             decoding_version=DECODING_VERSION,
         )
 
-    def calls(self, cores: int) -> int:
-        """How many calls at a time keep the devices busy, each from a thread of its own.
+    def calls(self, workers: int) -> int:
+        """How many calls at a time keep the devices busy, each from a thread of its own, `workers` at most.
 
         A CPU computes a call on one core. An accelerator computes one after the other, and takes in
         photos and hands out features meanwhile.
         """
-        return cores if self._on_cpu else 3
+        return min(workers, devices.usable_cores()) if self._on_cpu else 3
 
     def output_shape(self, size: int) -> tuple[int, ...]:
         """The shape of one photo's features: (h, w, c), or (units,) behind fc1 or fc2."""
         return shape_behind(self.layers, size)
 
-    def batch_size(self, photos: int) -> int:
-        """How many photos go into one call when `photos` wait: a power of two, to compile few shapes."""
+    def batch_size(self, photos: int, calls: int) -> int:
+        """How many photos go into a call when `photos` wait and `calls` run at a time.
+
+        A power of two, to compile few shapes.
+        """
         dense = any(isinstance(layer, Dense) for layer in self.layers)
         largest = max(_BATCH.get(jax.default_backend(), 64), _BATCH_DENSE if dense else 1)
+        if self._on_cpu and not dense:
+            photos = -(-photos // calls)  # every core has something to do
         wanted = 1 << max(photos - 1, 0).bit_length()
         multiple = devices.batch_multiple()
         return -(-min(wanted, largest) // multiple) * multiple
@@ -138,7 +143,7 @@ class Prefix:
     def _arithmetic(self) -> str:
         if not self.layers:
             return "none"
-        return "float32, Winograd F(4×4, 3×3)" if self._on_cpu else devices.compute_dtype()
+        return f"float32, {winograd.NAME}" if self._on_cpu else devices.compute_dtype()
 
     def _dtype(self, size: int) -> str:
         """Maps are kept as float16, at half the room; vectors are small, and kept as they are."""
@@ -167,11 +172,13 @@ class Prefix:
 
     @cached_property
     def _program(self) -> tuple[Program, Any]:
-        tensors, self._tensors = self._tensors, {}  # the program's arrays are copies
         if self._on_cpu:
-            return for_cpu(self.layers, tensors)
-        program, arrays = direct(self.layers, tensors, dtype=devices.compute_dtype())
-        return program, devices.replicate(self._mesh, arrays)
+            program, arrays = for_cpu(self.layers, self._tensors)
+        else:
+            program, arrays = direct(self.layers, self._tensors, dtype=devices.compute_dtype())
+            arrays = devices.replicate(self._mesh, arrays)
+        self._tensors = {}  # the program's arrays are copies
+        return program, arrays
 
 
 def shape_behind(layers: Sequence[Layer], size: int) -> tuple[int, ...]:

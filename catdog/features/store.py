@@ -179,8 +179,11 @@ class FeatureStore:
             _tensor_path(index_path).unlink(missing_ok=True)
 
 
+_Gathered = tuple[list[str], list[np.ndarray]]  # content digests and tensors of photos
+
+
 class ShardWriter:
-    """Gathers tensors and writes them as shards, in a thread of its own: nobody waits for the disk.
+    """Gathers tensors and writes them as shards, one in a thread while the next is gathered.
 
     A context manager, so that the last shard is written too.
     """
@@ -192,7 +195,7 @@ class ShardWriter:
         self._tensors: list[np.ndarray] = []
         self._started = time.monotonic()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="catdog-shards")
-        self._writing: Future[None] | None = None
+        self._writing: tuple[Future[None], _Gathered] | None = None
 
     def __enter__(self) -> "ShardWriter":
         return self
@@ -229,15 +232,21 @@ class ShardWriter:
         self._wait()
 
     def _hand_over(self) -> None:
-        self._wait()  # one shard is filled and one is written, never more
+        self._wait()  # one shard is gathered and one is written, never more
         if self._digests:
-            self._writing = self._pool.submit(self._write, self._digests, self._tensors)
-            self._digests, self._tensors = [], []
+            shard, self._digests, self._tensors = (self._digests, self._tensors), [], []
+            self._writing = self._pool.submit(self._write, *shard), shard
 
     def _wait(self) -> None:
-        writing, self._writing = self._writing, None
-        if writing is not None:
-            writing.result()
+        if self._writing is None:
+            return
+        (outcome, (digests, tensors)), self._writing = self._writing, None
+        try:
+            outcome.result()
+        except CacheError:
+            # The next try takes them along: the disk may have room again.
+            self._digests, self._tensors = digests + self._digests, tensors + self._tensors
+            raise
 
     def _write(self, digests: list[str], tensors: list[np.ndarray]) -> None:
         index = np.empty(len(digests), _INDEX_DTYPE)

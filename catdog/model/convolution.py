@@ -1,7 +1,7 @@
 """The two operations that VGG16 spends its time in: 3×3 convolution and 2×2 max pooling.
 
-Arrays are NHWC, kernels HWIO. A faster path for one kind of device belongs here, behind the same
-two functions.
+Arrays are NHWC, kernels HWIO. Convolutions whose kernels do not train are faster on a CPU in
+`catdog.model.winograd`.
 """
 
 import jax

@@ -51,8 +51,8 @@ class Winograd:
     def __call__(self, arrays: Any, images_bhwc: jax.Array) -> jax.Array:
         """Preprocessed photos (b, h, w, 3) → activations of the last layer, dropout off."""
         tensors, state = arrays
-        # One photo at a time, or the caches would hold less of each step; and so its numbers do not depend
-        # on which photos are beside it.
+        # One photo at a time, or the caches would hold less of each step; and so what the convolutions say of
+        # it does not depend on which photos are beside it.
         maps_bhwc = lax.map(lambda image_hwc: self._convolve(tensors, image_hwc), images_bhwc)
         return self.behind(state, maps_bhwc)
 

@@ -1,7 +1,8 @@
 """A network made from any contiguous slice of a table of layers, in Flax NNX.
 
-The frozen prefix is `Network(table[:k])`, the trainable suffix `Network(table[k:])`; run one after
-the other, they are `Network(table)`. There is no softmax: the last layer gives logits.
+`Network(table[:k])` and `Network(table[k:])`, run one after the other, are `Network(table)`: a frozen prefix
+and a trainable suffix (on a CPU, `catdog.model.frozen` computes the prefix faster). There is no softmax: the
+last layer gives logits.
 
 For `jax.jit`, split the network into its structure and its arrays, and put it together inside:
 

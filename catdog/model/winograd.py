@@ -16,6 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+# Part of every cache key. Change it with whatever changes the numbers, such as a matrix or the tile.
+NAME = "Winograd F(4×4, 3×3)"
+
 _OUT, _IN = 4, 6  # the sides of an output tile and of the input tile under it
 
 _INPUT = np.array(
@@ -40,7 +43,9 @@ def transform_kernel(kernel_hwio: np.ndarray) -> np.ndarray:
     """(3, 3, channels in, channels out) → (36, channels in, channels out), float32, computed in float64."""
     _, _, channels_in, channels_out = kernel_hwio.shape
     taps = kernel_hwio.swapaxes(0, 1).reshape(9, -1).astype(np.float64)  # columns before rows, as in _tiles
-    return (np.kron(_KERNEL, _KERNEL) @ taps).astype(np.float32).reshape(-1, channels_in, channels_out)
+    transformed = (np.kron(_KERNEL, _KERNEL) @ taps).astype(np.float32)
+    transformed.flags.writeable = False  # or it would be copied on the way to the device
+    return transformed.reshape(-1, channels_in, channels_out)
 
 
 def convolve(x_hwc: jax.Array, kernel: jax.Array, bias: jax.Array, *, pool: bool) -> jax.Array:

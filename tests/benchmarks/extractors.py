@@ -1,35 +1,33 @@
 """VGG16's convolutions as each library computes them, for speed.py: the same weights, the same photos.
 
-Each function here takes the weights and preprocessed photos and gives a function from photos to pool5; only
-catdog's own takes raw pixels and preprocesses them in the time that is measured. Each library is used as its
-documentation says for inference, with all cores.
+Each function here takes the weights and yields (arrangement, function from photos to pool5), one or two:
+all cores in one call after the other, as is usual, and where a library can be told to use one core a call,
+as many calls at a time as there are cores. The fastest counts. Others are given preprocessed photos;
+catdog's takes raw pixels and preprocesses them in the time that is measured.
 """
 
 import importlib
 import importlib.util
 import os
-import tempfile
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
+from catdog import devices
 from catdog.model.architecture import CONVOLUTIONS
 from catdog.model.layers import Conv
 
 Tensors = Mapping[str, np.ndarray]
 Extract = Callable[[np.ndarray], np.ndarray]  # preprocessed photos (b, 224, 224, 3) float32 → (b, 7, 7, 512)
+Arrangements = Iterator[tuple[str, Extract]]
 
-BATCH = 16
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+_TOGETHER = "one call after the other"
+_APART = "a call a core"
 
 
-def catdog(tensors: Tensors) -> Extract:
+def catdog(tensors: Tensors) -> Arrangements:
     """As `catdog train` does it; raw pixels, uint8. On a GPU in bfloat16."""
     from catdog.config import Head
     from catdog.data.parallel import ordered_map
@@ -37,10 +35,10 @@ def catdog(tensors: Tensors) -> Extract:
     from catdog.model.weights import find_weights
 
     prefix = Prefix(find_weights("builtin"), Head(), unfreeze="head", memo_dir=None)
-    calls = prefix.calls(cores())
+    calls = prefix.calls(devices.usable_cores())
 
     def extract(pixels_bhwc: np.ndarray) -> np.ndarray:
-        size = prefix.batch_size(len(pixels_bhwc))
+        size = prefix.batch_size(len(pixels_bhwc), calls)
         starts = range(0, len(pixels_bhwc), size)
         batches = (pad_batch(list(pixels_bhwc[start : start + size]), size) for start in starts)
         parts = list(
@@ -48,20 +46,23 @@ def catdog(tensors: Tensors) -> Extract:
         )
         return np.concatenate(parts)[: len(pixels_bhwc)]
 
-    return extract
+    yield _APART, extract
 
 
-def xla(tensors: Tensors) -> Extract:
+def xla(tensors: Tensors, dtype: str = "float32") -> Arrangements:
     """`lax.conv_general_dilated`, which Flax's `nnx.Conv` calls."""
     import jax
 
     from catdog.model import frozen
 
-    program, arrays = frozen.direct(CONVOLUTIONS, tensors, dtype="float32")
-    return _by_batch(jax.jit(lambda images: program(arrays, images)))
+    program, arrays = frozen.direct(CONVOLUTIONS, tensors, dtype=dtype)
+    compiled = jax.jit(program)
+    yield _TOGETHER, _by_batch(lambda images: compiled(arrays, images))
+    if not on_gpu():
+        yield _APART, _by_batch(lambda images: compiled(arrays, images), calls=devices.usable_cores())
 
 
-def keras(tensors: Tensors) -> Extract:
+def keras(tensors: Tensors) -> Arrangements:
     """`keras.applications.VGG16` and its `predict_on_batch`, on Keras' JAX backend."""
     os.environ["KERAS_BACKEND"] = "jax"
     import keras
@@ -72,14 +73,15 @@ def keras(tensors: Tensors) -> Extract:
         if isinstance(layer, Conv):
             parts = [tensors[f"{layer.name}/{part}"].astype(np.float32) for part in ("kernel", "bias")]
             model.get_layer(layer.name).set_weights(parts)
-    return _by_batch(model.predict_on_batch)
+    yield _TOGETHER, _by_batch(model.predict_on_batch)
 
 
-def torch(tensors: Tensors, dtype: str = "float32") -> Extract:
+def torch(tensors: Tensors, dtype: str = "float32") -> Arrangements:
     """PyTorch, channels last, in inference mode; on a GPU if it sees one."""
     torch: Any = importlib.import_module("torch")
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    torch.set_num_threads(cores())
+    cores = devices.usable_cores()
+    torch.set_num_threads(cores)
     kind = getattr(torch, dtype)
     modules: list[Any] = []
     for layer in CONVOLUTIONS:
@@ -99,10 +101,13 @@ def torch(tensors: Tensors, dtype: str = "float32") -> Extract:
             batch = torch.from_numpy(images).permute(0, 3, 1, 2).to(device, kind)
             return network(batch).permute(0, 2, 3, 1).float().cpu().numpy()
 
-    return _by_batch(extract)
+    yield _TOGETHER, _by_batch(extract)
+    if device == "cpu":
+        torch.set_num_threads(1)
+        yield _APART, _by_batch(extract, calls=cores)
 
 
-def onnxruntime(tensors: Tensors) -> Extract:
+def onnxruntime(tensors: Tensors) -> Arrangements:
     """ONNX Runtime's CPU provider; the graph is NCHW, which it prefers."""
     import onnx
     import onnxruntime
@@ -129,32 +134,43 @@ def onnxruntime(tensors: Tensors) -> Extract:
         [helper.make_tensor_value_info(last, real, ["batch", 512, 7, 7])],
         constants,
     )
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = cores()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "vgg16.onnx"
-        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    cores = devices.usable_cores()
+    for name, threads, calls in ((_TOGETHER, cores, 1), (_APART, 1, cores)):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        providers = ["CPUExecutionProvider"]
+        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=providers)
+
+        def extract(images: np.ndarray, session: Any = session) -> np.ndarray:
+            feed = {"images": np.ascontiguousarray(images.transpose(0, 3, 1, 2))}
+            return np.asarray(session.run(None, feed)[0]).transpose(0, 2, 3, 1)
+
+        yield name, _by_batch(extract, calls=calls)
+
+
+def on_gpu() -> bool:
+    """Whether JAX computes on something else than a CPU."""
+    return devices.compute_dtype() != "float32"
+
+
+def _by_batch(function: Callable[[np.ndarray], Any], calls: int = 1) -> Extract:
+    """Batches of 16, or of 256 on a GPU; `calls` of them at a time."""
+    batch = 256 if on_gpu() else 16
 
     def extract(images: np.ndarray) -> np.ndarray:
-        feed = {"images": np.ascontiguousarray(images.transpose(0, 3, 1, 2))}
-        return np.asarray(session.run(None, feed)[0]).transpose(0, 2, 3, 1)
-
-    return _by_batch(extract)
-
-
-def _by_batch(function: Callable[[np.ndarray], Any]) -> Extract:
-    def extract(images: np.ndarray) -> np.ndarray:
-        starts = range(0, len(images), BATCH)
-        return np.concatenate([np.asarray(function(images[start : start + BATCH])) for start in starts])
+        parts = (images[start : start + batch] for start in range(0, len(images), batch))
+        with ThreadPoolExecutor(calls) as pool:
+            return np.concatenate(list(pool.map(lambda part: np.asarray(function(part)), parts)))
 
     return extract
 
 
 # Name in the table → (the packages it needs, how it is made). catdog and XLA's own come first.
-EXTRACTORS: dict[str, tuple[tuple[str, ...], Callable[[Tensors], Extract]]] = {
+EXTRACTORS: dict[str, tuple[tuple[str, ...], Callable[[Tensors], Arrangements]]] = {
     "catdog": ((), catdog),
     "XLA": ((), xla),
+    "XLA bfloat16": ((), lambda tensors: xla(tensors, "bfloat16")),
     "Keras": (("keras",), keras),
     "PyTorch": (("torch",), torch),
     "PyTorch bfloat16": (("torch",), lambda tensors: torch(tensors, "bfloat16")),

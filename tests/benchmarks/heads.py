@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catdog import devices
-from catdog.cli.options import default_cache_dir, usable_cores
+from catdog.cli.options import default_cache_dir
 from catdog.config import Decoding, Head, TrainOptions
 from catdog.features.answer import make_suffix
 from catdog.features.prefix import Prefix
@@ -64,7 +64,7 @@ def main() -> None:
     devices.configure(_CACHE)
     options = _options(arguments.data, _HEADS["linear"], seed=0)
     prefix = Prefix(find_weights("builtin"), Head(), unfreeze="head", memo_dir=None)
-    photos = find_photos(options, workers=usable_cores())
+    photos = find_photos(options, workers=devices.usable_cores())
     print("| head | epochs | median accuracy | range | median loss | seconds an epoch |")
     print("| --- | --- | --- | --- | --- | --- |")
     for name, head in _HEADS.items():
@@ -100,7 +100,8 @@ def _options(data: Path, head: Head, seed: int) -> TrainOptions:
 def _train(data: Path, head: Head, seed: int, photos: Photos, prefix: Prefix) -> list[EpochRecord]:
     options = _options(data, head, seed)
     suffix = make_suffix(prefix, head, len(photos.classes), size=options.decoding.size)
-    job = prepare(options, photos, prefix, suffix, cache_root=_CACHE / "features", workers=usable_cores())
+    workers = devices.usable_cores()
+    job = prepare(options, photos, prefix, suffix, cache_root=_CACHE / "features", workers=workers)
     with tempfile.TemporaryDirectory() as folder:
         run = create_run(Path(folder), "run", run_config(options, photos, prefix))
         records = fit(

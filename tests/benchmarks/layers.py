@@ -15,25 +15,19 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-# Before jax is imported: one core, and one thread for it.
-if hasattr(os, "sched_setaffinity"):
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+import jax
+import jax.numpy as jnp
+import numpy as np
 
 from catdog import devices
-
-devices.set_flags()
-
-import jax  # noqa: E402
-import jax.numpy as jnp  # noqa: E402
-import numpy as np  # noqa: E402
-
-from catdog.model import frozen, weights, winograd  # noqa: E402
-from catdog.model.architecture import CONVOLUTIONS  # noqa: E402
-from catdog.model.convolution import convolve3x3, max_pool2x2  # noqa: E402
-from catdog.model.layers import Conv, MaxPool  # noqa: E402
+from catdog.model import frozen, weights, winograd
+from catdog.model.architecture import CONVOLUTIONS
+from catdog.model.convolution import convolve3x3, max_pool2x2
+from catdog.model.layers import Conv, MaxPool
 
 _SECONDS = 1.5
 _SIDE = 224
@@ -44,31 +38,43 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Where the time goes.")
     parser.add_argument("--photos", type=int, default=8)
     photos = parser.parse_args().photos
+    if hasattr(
+        os, "sched_setaffinity"
+    ):  # JAX makes a thread for each core that it sees when it is first used
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    devices.set_flags()
     random = np.random.default_rng(0)
     tensors = weights.read_tensors(weights.find_weights("builtin"), CONVOLUTIONS)
     print("| layer, one photo on one core | map | Winograd, ms | XLA, ms | ratio |")
     print("| --- | --- | --- | --- | --- |")
     side, total = _SIDE, np.zeros(2)
-    for number, layer in enumerate(CONVOLUTIONS):
-        if not isinstance(layer, Conv):
-            side //= 2
-            continue
-        pool = isinstance(CONVOLUTIONS[number + 1], MaxPool)
-        kernel, bias = (jnp.asarray(tensors[f"{layer.name}/{part}"], jnp.float32) for part in _PARTS)
-        shape = (photos, side, side, layer.channels_in)
+    layers = [layer for layer in CONVOLUTIONS if isinstance(layer, Conv)]
+    pooled = {before.name for before, layer in pairwise(CONVOLUTIONS) if isinstance(layer, MaxPool)}
+    for group in (layers[:2], *([layer] for layer in layers[2:])):  # the first two run as one
+        pools = tuple(layer.name in pooled for layer in group)
+        direct = [
+            (
+                jnp.asarray(tensors[f"{layer.name}/kernel"], jnp.float32),
+                jnp.asarray(tensors[f"{layer.name}/bias"]),
+            )
+            for layer in group
+        ]
+        kernel, bias = direct[-1]
+        ours = [*direct[:-1], (jnp.asarray(winograd.transform_kernel(np.asarray(kernel))), bias)]
+        shape = (photos, side, side, group[0].channels_in)
         x_bhwc = jnp.asarray(random.standard_normal(shape, np.float32))
-        times = [np.nan, _milliseconds(partial(_direct, pool=pool), x_bhwc, kernel, bias) / photos]
-        if number:
-            changed = jnp.asarray(winograd.transform_kernel(np.asarray(kernel)))
-            times[0] = _milliseconds(partial(_mapped, pool=pool), x_bhwc, changed, bias) / photos
-        else:
-            times[0] = times[1]  # it is the same convolution, and in fact runs with the next
+        times = [
+            _milliseconds(partial(function, pools), x_bhwc, arguments) / photos
+            for function, arguments in ((_mapped, ours), (_direct, direct))
+        ]
         total += times
-        print(_row(f"{layer.name}{', pool' if pool else ''}", f"{side}×{side}×{layer.channels_in}", *times))
+        name = " + ".join(layer.name for layer in group) + (", pool" if pools[-1] else "")
+        print(_row(name, f"{side}×{side}×{group[0].channels_in}", *times))
+        side //= 2 if pools[-1] else 1
     print(_row("sum", "", *total))
     program, arrays = frozen.for_cpu(CONVOLUTIONS, tensors)
     images = jnp.asarray(random.standard_normal((photos, _SIDE, _SIDE, 3), np.float32) * 60)
-    whole = _milliseconds(lambda images: program(arrays, images), images) / photos
+    whole = _milliseconds(program, arrays, images) / photos
     print(f"\nThe whole program: {whole:.1f} ms a photo. Its operations:\n")
     kinds = _profile(jax.jit(program), arrays, images)
     print("| operation | ms a photo | share |")
@@ -78,20 +84,27 @@ def main() -> None:
         print(f"| {kind} | {milliseconds / photos:.1f} | {share:.0%} |")
 
 
-_PARTS = ("kernel", "bias")
-
-
 def _row(name: str, shape: str, ours: float, xla: float) -> str:
     return f"| {name} | {shape} | {ours:.2f} | {xla:.2f} | {xla / ours:.2f} |"
 
 
-def _mapped(x_bhwc: jax.Array, kernel: jax.Array, bias: jax.Array, *, pool: bool) -> jax.Array:
-    return jax.lax.map(lambda x_hwc: winograd.convolve(x_hwc, kernel, bias, pool=pool), x_bhwc)
+_Tensors = list[tuple[jax.Array, jax.Array]]  # kernel and bias of each convolution
 
 
-def _direct(x_bhwc: jax.Array, kernel: jax.Array, bias: jax.Array, *, pool: bool) -> jax.Array:
-    y_bhwc = jax.nn.relu(convolve3x3(x_bhwc, kernel, bias))
-    return max_pool2x2(y_bhwc) if pool else y_bhwc
+def _mapped(pools: tuple[bool, ...], x_bhwc: jax.Array, tensors: _Tensors) -> jax.Array:
+    def one(x_hwc: jax.Array) -> jax.Array:
+        if len(tensors) == 2:
+            return winograd.convolve_twice(x_hwc, *tensors[0], *tensors[1], pool=pools[-1])
+        return winograd.convolve(x_hwc, *tensors[0], pool=pools[-1])
+
+    return jax.lax.map(one, x_bhwc)
+
+
+def _direct(pools: tuple[bool, ...], x_bhwc: jax.Array, tensors: _Tensors) -> jax.Array:
+    for pool, (kernel, bias) in zip(pools, tensors, strict=True):
+        x_bhwc = jax.nn.relu(convolve3x3(x_bhwc, kernel, bias))
+        x_bhwc = max_pool2x2(x_bhwc) if pool else x_bhwc
+    return x_bhwc
 
 
 def _milliseconds(function: Callable[..., jax.Array], *arguments: Any) -> float:

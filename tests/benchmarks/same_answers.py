@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from catdog import devices
-from catdog.cli.options import default_cache_dir, usable_cores
+from catdog.cli.options import default_cache_dir
 from catdog.data import decoded, scan
 from catdog.features.answer import condense, logits, make_suffix
 from catdog.features.prefix import Prefix
@@ -36,22 +36,21 @@ def main() -> None:
     devices.configure(default_cache_dir())
     run = Run(arguments.model) if arguments.model else newest_run(Path("runs"))
     tensors, saved = run.read_model()
-    source = weights.find_weights(saved.weights)
+    folder = default_cache_dir() / "weights"
+    source = weights.find_weights(saved.weights, preprocessing=saved.preprocessing, folder=folder)
     prefix = Prefix(source, saved.head, unfreeze=saved.unfreeze, memo_dir=None)
     program, arrays = frozen.direct(prefix.layers, prefix.fixed_tensors(), dtype="float32")
-    by_definition = jax.jit(
-        lambda arrays, pixels: program(arrays, preprocess(pixels, prefix.preprocessing)).astype(jnp.float16)
-    )
+    by_definition = jax.jit(lambda arrays, pixels: program(arrays, preprocess(pixels, prefix.preprocessing)))
     paths = [photo.path for side in scan(arguments.data).splits.values() for photo in side]
     both: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     batch: list[np.ndarray] = []
-    for photo in decoded(paths, saved.decoding, workers=usable_cores()):
+    for photo in decoded(paths, saved.decoding, workers=devices.usable_cores()):
         if photo.pixels is not None:
             batch.append(photo.pixels)
         if batch and (len(batch) == _BATCH or photo.index == len(paths) - 1):
             pixels = np.stack(batch)
             both[0].append(np.asarray(prefix(pixels)))
-            both[1].append(np.asarray(by_definition(arrays, jnp.asarray(pixels))))
+            both[1].append(np.asarray(by_definition(arrays, jnp.asarray(pixels)), both[0][-1].dtype))
             batch = []
             print(f"\r{photo.index + 1} of {len(paths)} photos", end="", flush=True)
     print()
@@ -66,7 +65,7 @@ def main() -> None:
     ]
     spread = np.abs(ours.astype(np.float32) - theirs).max() / theirs.max()
     differing = int((shares[0].argmax(1) != shares[1].argmax(1)).sum())
-    print(f"features, as float16 on disk: largest difference {spread:.1e} of the largest value")
+    print(f"features, as they are kept: largest difference {spread:.1e} of the largest value")
     print(f"probabilities: largest difference {np.abs(shares[0] - shares[1]).max():.1e}")
     print(f"answers that differ: {differing} of {len(ours)}")
 

@@ -1,13 +1,16 @@
 """The feature cache on disk: what is kept comes back; kills, damage and rivals cost only time."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -194,6 +197,29 @@ def test_a_cache_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CacheError, match="--cache-dir.*--no-cache"):
         _fill(tmp_path / "file", range(1))
+
+
+def test_a_shard_that_could_not_be_written_is_written_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replacing, failures = store_module.durable.replacing, [OSError(errno.ENOSPC, "No space left on device")]
+
+    def fail_once(path: Path) -> AbstractContextManager[IO[bytes]]:
+        if failures:
+            raise failures.pop()
+        return replacing(path)
+
+    monkeypatch.setattr(store_module.durable, "replacing", fail_once)
+    monkeypatch.setattr(store_module, "_SHARD_BYTES", 0)  # a shard a photo
+    with pytest.raises(CacheError, match="No space left"), ShardWriter(FeatureStore(tmp_path, KEY)) as writer:
+        for number in range(5):
+            writer.add(_digest(number), _tensor(number))
+    store = FeatureStore(tmp_path, KEY)
+    there = [_digest(0), _digest(1)]  # what was gathered when the failure was seen
+    assert store.missing([_digest(number) for number in range(5)]) == [
+        _digest(number) for number in (2, 3, 4)
+    ]
+    np.testing.assert_array_equal(store.features(there).gather(np.arange(2)), [_tensor(0), _tensor(1)])
 
 
 _WRITER = """

@@ -1,6 +1,8 @@
 """Winograd's convolution against the definition in float64: by itself, and through all of VGG16."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import jax
 import jax.numpy as jnp
@@ -111,3 +113,26 @@ def test_programs_that_compute_the_same_are_equal() -> None:
     (one, _), (other, _) = frozen.for_cpu(CONVOLUTIONS, tensors), frozen.for_cpu(CONVOLUTIONS, tensors)
     assert one == other
     assert hash(one) == hash(other)
+
+
+def test_many_threads_compile_once(random: np.random.Generator, compiled: list[str]) -> None:
+    # Sizes that no other test has.
+    before = len(compiled)
+    builtin_prefix()(random.integers(0, 256, (1, 36, 36, 3), np.uint8))
+    alone = len(compiled) - before
+    prefix: Prefix = builtin_prefix()
+    pixels = random.integers(0, 256, (8, 1, 44, 44, 3), np.uint8)
+    start = Barrier(8)
+
+    def call(photo: np.ndarray) -> np.ndarray:
+        start.wait()
+        return np.asarray(prefix(photo))
+
+    before = len(compiled)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(call, pixels))
+    at_once = len(compiled) - before
+    for photo, features in zip(pixels, found, strict=True):
+        np.testing.assert_array_equal(features, np.asarray(prefix(photo)))
+    assert len(compiled) - before == at_once
+    assert 0 < at_once <= alone

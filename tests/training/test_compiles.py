@@ -2,23 +2,12 @@
 
 from pathlib import Path
 
-import jax.monitoring
 import pytest
 
 from catdog.config import Decoding, Head
 from catdog.features.progress import Progress
 from catdog.runs import EpochRecord
 from tests.training.whole import train
-
-_compiled: list[str] = []  # a listener cannot be taken away again, so there is one
-
-
-def _count(event: str, duration_secs: float, **_: str | int) -> None:
-    if event == "/jax/core/compile/backend_compile_duration":
-        _compiled.append(event)
-
-
-jax.monitoring.register_event_duration_secs_listener(_count)
 
 
 @pytest.mark.parametrize(
@@ -30,17 +19,17 @@ jax.monitoring.register_event_duration_secs_listener(_count)
     ],
 )
 def test_a_training_compiles_first_and_then_no_more(
-    shapes: Path, tmp_path: Path, size: int, unfreeze: str, options: dict[str, object]
+    shapes: Path, tmp_path: Path, size: int, unfreeze: str, options: dict[str, object], compiled: list[str]
 ) -> None:
     counts: dict[str, list[int]] = {"features": [], "epoch": []}
 
     def report(what: Progress | EpochRecord) -> None:
         if isinstance(what, EpochRecord):
-            counts["epoch"].append(len(_compiled))
+            counts["epoch"].append(len(compiled))
         elif what.stage == "features":
-            counts["features"].append(len(_compiled))
+            counts["features"].append(len(compiled))
 
-    before = len(_compiled)
+    before = len(compiled)
     # Sizes that no other test has, so that the programs are new; 64 photos are 16 batches.
     train(shapes, tmp_path, unfreeze, report=report, decoding=Decoding(size=size), epochs=4, **options)
     assert len(counts["features"]) == 16
