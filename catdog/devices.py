@@ -35,8 +35,9 @@ def set_flags() -> None:
     """Set the flags that JAX reads when it first looks for a device. What the user has set wins."""
     # A GPU may be shared with the user's other work: take memory as it is needed, not 75 % at once.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    # XLA's information lines are not for the user of a command.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # XLA's lines are not for the user of a command: what matters is raised. On some processors it prints an
+    # error for every program that comes from the cache: https://github.com/jax-ml/jax/issues/38445.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     flags = os.environ.get("XLA_FLAGS", "")
     if importlib.metadata.version("jaxlib") in _YNN_VERSIONS and _YNN_FLAG not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} {_YNN_FLAG}=-reduce".strip()

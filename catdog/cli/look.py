@@ -193,7 +193,7 @@ class FeatureBar:
     def _enter_stage(self, step: Step, now: float) -> None:
         self._stage, self._began, self._first, self._last_plain = step.stage, now, step.done, now
         if step.stage == "compile" and not moves():
-            tell("Compiling the network for this machine, once ...")
+            tell("Loading the network; the first time, it is compiled for this machine ...")
 
     def _words(self, step: Step, now: float) -> str:
         done, seconds = step.done - self._first, now - self._began
@@ -235,7 +235,7 @@ def _count(step: Step) -> str:
 _TITLES = {
     "download": "Downloading weights",
     "hash": "Reading photos",
-    "compile": "Compiling the network for this machine, once",
+    "compile": "Loading the network; the first time, it is compiled",
     "features": "Computing features",
 }
 

@@ -180,11 +180,11 @@ class Network(nnx.Module):
 
 
 def device_float32(tensor: ArrayLike) -> jax.Array:
-    """The tensor on the default device, float32; on CPU it may share the memory of a read-only array."""
+    """The tensor on the default device, float32; a CPU shares the memory of an aligned, read-only array."""
     host = np.asarray(tensor)
-    # jax may go on sharing memory, so what somebody can write to is copied. NumPy does it, since jax would
-    # compile a conversion for each shape.
-    return jnp.asarray(host.astype(np.float32, copy=host.flags.writeable))
+    # jax goes on sharing memory, so what somebody can write to is copied. NumPy does it, since jax would
+    # compile a conversion for each shape. (`jnp.asarray` copies in any case.)
+    return jax.device_put(host.astype(np.float32, copy=host.flags.writeable))
 
 
 def _dropout(x: jax.Array, layer: Dropout, key: jax.Array) -> jax.Array:

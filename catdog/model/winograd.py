@@ -34,17 +34,20 @@ _INPUT = np.array(
 _KERNEL = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
 _OUTPUT = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]])
 
+_ALIGNMENT = 64  # bytes
+
 # A map of more tiles than this is computed in strips. At 28×28, 49 tiles, the kernels of a layer take 38 MB:
 # to read them once for each strip costs more than the strips save.
 _STRIPS_FROM = 64
 
 
 def transform_kernel(kernel_hwio: np.ndarray) -> np.ndarray:
-    """(3, 3, channels in, channels out) → (36, channels in, channels out), float32, computed in float64."""
+    """(3, 3, channels in, channels out) → (36, channels in, channels out), float32."""
     _, _, channels_in, channels_out = kernel_hwio.shape
-    taps = kernel_hwio.swapaxes(0, 1).reshape(9, -1).astype(np.float64)  # columns before rows, as in _tiles
-    transformed = (np.kron(_KERNEL, _KERNEL) @ taps).astype(np.float32)
-    transformed.flags.writeable = False  # or it would be copied on the way to the device
+    taps = kernel_hwio.swapaxes(0, 1).reshape(9, -1).astype(np.float32)  # columns before rows, as in _tiles
+    transformed = _aligned((_IN * _IN, channels_in * channels_out))
+    np.matmul(np.kron(_KERNEL, _KERNEL).astype(np.float32), taps, out=transformed)
+    transformed.flags.writeable = False
     return transformed.reshape(-1, channels_in, channels_out)
 
 
@@ -141,6 +144,14 @@ def _tiles(padded: jax.Array, down: int, across: int) -> jax.Array:
     # A tile is a square, and the first two rows and columns of the squares below and to the right of it.
     tall = jnp.concatenate([squares[:, :, :-1], squares[:, : _IN - _OUT, 1:]], axis=1)
     return jnp.concatenate([tall[..., :-1, :], tall[: _IN - _OUT, ..., 1:, :]], axis=0)
+
+
+def _aligned(shape: tuple[int, int]) -> np.ndarray:
+    """Room for float32 numbers that XLA uses where they lie: from its own alignment on, it does not copy."""
+    count = shape[0] * shape[1]
+    room = np.empty(count + _ALIGNMENT // 4, np.float32)
+    start = -room.ctypes.data % _ALIGNMENT // 4
+    return room[start : start + count].reshape(shape)
 
 
 def _tiles_along(side: int) -> int:

@@ -51,7 +51,7 @@ class Plan:
     input: int  # photos of the input side
 
 
-FULL = Plan(turns=3, job_turns=2, seconds=8, memory=64, train=320, valid=80, input=2000)
+FULL = Plan(turns=3, job_turns=1, seconds=8, memory=64, train=320, valid=80, input=2000)
 QUICK = Plan(turns=1, job_turns=1, seconds=2, memory=32, train=32, valid=16, input=500)
 _GPU_MEMORY = 2048
 
@@ -82,7 +82,9 @@ class Table:
                 for one, other in zip(first, figures, strict=True)
             ]
             ratio = "" if figures is first else f"{statistics.median(ratios):.2f}"
-            lines.append(f"| {name} | {statistics.median(figures):.3g} | {ratio} |")
+            figure = statistics.median(figures)
+            amount = f"{figure:,.0f}" if figure >= 100 else f"{figure:.3g}"
+            lines.append(f"| {name} | {amount} | {ratio} |")
         lines += [f"| {name} | {why} | |" for name, why in self.absent.items()]
         return "\n".join(lines)
 
