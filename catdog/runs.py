@@ -272,6 +272,16 @@ def newest_run(runs_dir: Path) -> Run:
     return open_run(max(models, key=lambda path: path.stat().st_mtime_ns).parent)
 
 
+def shipped_run() -> Run:
+    """The run that comes with the package: cats against dogs. Not to be written to."""
+    return Run(Path(__file__).parent / "pretrained" / "cats_and_dogs")
+
+
+def has_runs(runs_dir: Path) -> bool:
+    """Whether some run below `runs_dir` has a model."""
+    return any(path.is_file() for path in runs_dir.glob("*/model.safetensors"))
+
+
 def _free_name(runs_dir: Path, wish: str) -> str:
     base = re.sub(r"[^\w-]+", "-", wish).strip("-") or "run"
     number = 1

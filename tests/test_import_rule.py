@@ -19,12 +19,14 @@ ALLOWED: dict[str, set[str]] = {
     "config": {"errors"},
     "durable": set(),
     "devices": _BASE,
+    "places": _BASE,
     "runs": _BASE,
     "data": _BASE,
     "model": _BASE,
     "features": _BASE | {"data", "model", "devices"},
     "training": _BASE | {"data", "model", "features", "runs", "devices"},
     "analysis": _BASE | {"data", "model", "features", "runs", "devices"},
+    "api": _BASE | {"analysis", "model", "runs", "devices", "places"},
 }
 ANYTHING = {"cli", "__main__", "__init__"}
 
@@ -33,7 +35,7 @@ ONLY = {
     "PIL": {"data"},
     "click": {"cli"},
     "rich": {"cli"},
-    "platformdirs": {"cli"},
+    "platformdirs": {"places"},
     "flax": {"model", "features"},
     "jax": {"model", "features", "training", "analysis", "devices"},
     "optax": {"model", "training"},

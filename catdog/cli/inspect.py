@@ -11,7 +11,6 @@ from catdog import devices
 from catdog.cli import look, pages
 from catdog.cli.options import (
     cache_options,
-    default_cache_dir,
     model_options,
     places,
     preprocessing_option,
@@ -19,6 +18,7 @@ from catdog.cli.options import (
 )
 from catdog.errors import DataError, OptionError
 from catdog.model.architecture import ALL, body, boundary, describe, head, stages, vgg16
+from catdog.places import default_cache_dir
 from catdog.runs import Run, open_run
 from catdog.training.optimizers import OPTIMIZERS
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from catdog.cli.options import Places, weights_from
+from catdog.cli.options import weights_from
 from catdog.errors import WeightsError
 from catdog.model.download import DOWNLOADS
+from catdog.places import Places
 from catdog.runs import Run
 
 if TYPE_CHECKING:

@@ -3,39 +3,20 @@
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import click
-import platformdirs
 
 from catdog import devices
 from catdog.cli import look
 from catdog.config import PREPROCESSINGS
 from catdog.features.progress import Progress
 from catdog.model.weights import WeightSource, find_weights
-from catdog.runs import Run, newest_run, open_run
+from catdog.places import CACHE_VARIABLE, Places, default_cache_dir
+from catdog.runs import Run, has_runs, newest_run, open_run, shipped_run
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where things are kept between commands."""
-
-    cache: Path
-    weights: Path  # downloads: they stay, even where nothing else does
-
-    @property
-    def features(self) -> Path:
-        """The feature cache."""
-        return self.cache / "features"
-
-    @property
-    def checked(self) -> Path:
-        """Which weights files were found sound."""
-        return self.cache / "checked"
 
 
 @contextmanager
@@ -48,12 +29,7 @@ def places(cache_dir: Path | None, no_cache: bool) -> Iterator[Places]:
             yield Places(Path(folder), kept / "weights")
     else:
         devices.configure(kept)
-        yield Places(kept, kept / "weights")
-
-
-def default_cache_dir() -> Path:
-    """Where the cache is when neither an option nor CATDOG_CACHE_DIR says so."""
-    return platformdirs.user_cache_path("catdog", appauthor=False)
+        yield Places.below(kept)
 
 
 def cache_options(command: _Command) -> _Command:
@@ -70,7 +46,7 @@ def cache_options(command: _Command) -> _Command:
         click.option(
             "--cache-dir",
             type=click.Path(file_okay=False, path_type=Path),
-            envvar="CATDOG_CACHE_DIR",
+            envvar=CACHE_VARIABLE,
             show_envvar=True,
             help=f"Where features are kept.  [default: {_for_people(default_cache_dir())}]",
         ),
@@ -136,8 +112,13 @@ runs_dir_option = click.option(
 
 
 def chosen_run(model: Path | None, runs_dir: Path) -> Run:
-    """The run that --model names, or the newest."""
-    return open_run(model) if model else newest_run(runs_dir)
+    """The run that --model names, or the newest; where there is none, the one in the package."""
+    if model:
+        return open_run(model)
+    if has_runs(runs_dir):
+        return newest_run(runs_dir)
+    look.note(f"no trained run under {runs_dir}: this is the model in the package, cats against dogs")
+    return shipped_run()
 
 
 def _for_people(path: Path) -> str:

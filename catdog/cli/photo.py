@@ -7,9 +7,10 @@ import numpy as np
 from catdog.analysis.classify import Classifier
 from catdog.cli import look, pages
 from catdog.cli.models import IMAGENET, classifier_of, imagenet_classifier
-from catdog.cli.options import Places, chosen_run
+from catdog.cli.options import chosen_run
 from catdog.data import probe
 from catdog.errors import PhotoError, RunError, WeightsError
+from catdog.places import Places
 
 _TOP = 5
 

@@ -9,11 +9,12 @@ import click
 from click.core import ParameterSource
 
 from catdog.cli import look
-from catdog.cli.options import Places, cache_options, places, runs_dir_option, weights_from
+from catdog.cli.options import cache_options, places, runs_dir_option, weights_from
 from catdog.cli.train_options import options_from, training_options
 from catdog.config import TrainOptions
 from catdog.data import Skipped
 from catdog.errors import CatdogError, RunError
+from catdog.places import Places
 from catdog.runs import EpochRecord, Run, SkippedRecord, create_run, open_run
 
 if TYPE_CHECKING:

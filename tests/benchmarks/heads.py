@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catdog import devices
-from catdog.cli.options import default_cache_dir
 from catdog.config import Decoding, Head, TrainOptions
 from catdog.features.answer import make_suffix
 from catdog.features.prefix import Prefix
 from catdog.model.weights import find_weights
+from catdog.places import default_cache_dir
 from catdog.runs import EpochRecord, create_run
 from catdog.training.fit import fit
 from catdog.training.photos import Photos, find_photos

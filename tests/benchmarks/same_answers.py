@@ -15,13 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from catdog import devices
-from catdog.cli.options import default_cache_dir
 from catdog.data import decoded, scan
 from catdog.features.answer import condense, logits, make_suffix
 from catdog.features.prefix import Prefix
 from catdog.features.store import Features
 from catdog.model import frozen, outputs, weights
 from catdog.model.preprocess import preprocess
+from catdog.places import default_cache_dir
 from catdog.runs import Run, newest_run
 
 _BATCH = 8

@@ -1,0 +1,106 @@
+"""catdog from Python: a model that answers for photo files."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+from catdog import devices
+from catdog.analysis.classify import Classifier
+from catdog.errors import RunError
+from catdog.model.weights import WeightSource, find_weights
+from catdog.places import Places, cache_dir_of_environment
+from catdog.runs import open_run, shipped_run
+
+Photo = str | PathLike[str]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one photo.
+
+    Attributes:
+        path: the photo, as it was given.
+        probabilities: class → probability, float, the most probable first; empty where there is an error.
+        error: why the photo could not be read; None where it could.
+    """
+
+    path: str
+    probabilities: dict[str, float]
+    error: str | None = None
+
+    @property
+    def label(self) -> str | None:
+        """The most probable class; None where there is an error."""
+        return next(iter(self.probabilities), None)
+
+    @property
+    def probability(self) -> float | None:
+        """Of that class."""
+        return next(iter(self.probabilities.values()), None)
+
+
+class Model:
+    """A model that `catdog.load` has read. Keep it: the second call needs nothing that the first one made.
+
+    Attributes:
+        classes: the names of what it tells apart.
+    """
+
+    def __init__(self, classifier: Classifier):
+        self._classifier = classifier
+        self.classes: tuple[str, ...] = classifier.classes
+
+    def predict(self, photos: Iterable[Photo]) -> list[Prediction]:
+        """Classify photo files; one that cannot be read gets a prediction with its `error`.
+
+        Args:
+            photos: paths of files. What the network's frozen layers say of a photo is kept in the cache, so that
+                the same photo is fast a second time, whatever the model.
+
+        Returns:
+            One prediction a photo, in the order of `photos`.
+
+        Raises:
+            CacheError: the cache cannot be written.
+        """
+        given = [str(Path(photo)) for photo in photos]
+        paths = [Path(photo) for photo in given]
+        answers = self._classifier.answer(paths)
+        found: dict[int, dict[str, float]] = {
+            int(photo): self._ranked(row.tolist())
+            for photo, row in zip(answers.photos, answers.probabilities, strict=True)
+        }
+        reasons = {one.path: one.reason for one in answers.skipped}
+        return [
+            Prediction(given[number], found.get(number, {}), None if number in found else reasons[path])
+            for number, path in enumerate(paths)
+        ]
+
+    def _ranked(self, shares: list[float]) -> dict[str, float]:
+        pairs = zip(self.classes, shares, strict=True)
+        return dict(sorted(pairs, key=lambda pair: -pair[1]))
+
+
+def load(model: Photo | None = None, *, cache_dir: Photo | None = None, workers: int | None = None) -> Model:
+    """Read a model. Documented at `catdog.load`, which needs no JAX to be imported."""
+    cores = workers or devices.usable_cores()
+    where = Places.below(Path(cache_dir) if cache_dir else cache_dir_of_environment())
+    devices.configure(where.cache)
+    if model is not None and _is_exported(Path(model)):
+        return Model(Classifier.of_file(Path(model), cache_root=where.features, workers=cores))
+
+    def find(name: str, preprocessing: str) -> WeightSource:
+        return find_weights(name, preprocessing=preprocessing, folder=where.weights, memo_dir=where.checked)
+
+    run = shipped_run() if model is None else open_run(Path(model))
+    return Model(
+        Classifier.of_run(run, find=find, cache_root=where.features, memo_dir=where.checked, workers=cores)
+    )
+
+
+def _is_exported(path: Path) -> bool:
+    """Whether it is a file that stands alone, and not one of a run folder."""
+    if not path.exists():
+        raise RunError(f"expected a run folder or an exported file, found nothing at {path}")
+    return path.is_file() and not (path.parent / "config.json").is_file()

@@ -1,0 +1,97 @@
+"""`import catdog`: what the documented Python way gives, and what it says of bad input."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import catdog
+from catdog.config import Head, TrainOptions
+from catdog.errors import RunError
+from catdog.runs import shipped_run
+from tests.process import catdog as command
+from tests.training.whole import train
+
+SAMPLE = Path(__file__).parents[1] / "sample_data"
+CATS = [SAMPLE / "photos" / name for name in ("chelsea.jpg", "cat_wool.jpg", "cat_tortoiseshell.jpg")]
+DOG = SAMPLE / "photos" / "dog_shepherd.jpg"
+
+
+def test_the_model_in_the_package_knows_cats_from_dogs() -> None:
+    model = catdog.load()
+    assert model.classes == ("cats", "dogs")
+    *cats, dog = model.predict([*CATS, str(DOG)])
+    assert [one.label for one in cats] == ["cats"] * 3
+    assert dog.label == "dogs"
+    for one in (*cats, dog):
+        assert one.error is None
+        assert list(one.probabilities.values()) == sorted(one.probabilities.values(), reverse=True)
+        assert sum(one.probabilities.values()) == pytest.approx(1)
+        assert one.probability == max(one.probabilities.values())
+    assert dog.path == str(DOG)
+
+
+def test_answers_come_in_order_with_reasons_for_what_cannot_be_read(tmp_path: Path) -> None:
+    broken, missing = tmp_path / "broken.jpg", tmp_path / "missing.jpg"
+    broken.write_bytes(b"no photo")
+    model = catdog.load()
+    first, second, third, fourth = model.predict([broken, DOG, missing, DOG])
+    assert first.label is first.probability is None
+    assert first.probabilities == {}
+    assert first.error == "not an image that Pillow can read"
+    assert third.error == "No such file or directory"
+    assert second == fourth
+    assert second.label == "dogs"
+    assert model.predict([]) == []
+
+
+def test_a_run_and_its_exported_file_answer_alike(shapes: Path, tmp_path: Path) -> None:
+    run = train(shapes, tmp_path)
+    photos = sorted((shapes / "valid").rglob("*.png"))[:4]
+    of_run = catdog.load(run.folder, cache_dir=tmp_path / "cache", workers=1).predict(photos)
+    file = tmp_path / "model.safetensors"
+    assert command("export", run.folder, file, cwd=tmp_path).returncode == 0
+    of_file = catdog.load(file).predict(photos)
+    for one, other in zip(of_run, of_file, strict=True):
+        assert one.label == other.label
+        assert one.probability == pytest.approx(other.probability, abs=1e-5)
+
+
+def test_a_model_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="found nothing at"):
+        catdog.load(tmp_path / "none")
+    with pytest.raises(RunError, match="expected a run folder"):
+        catdog.load(tmp_path)
+
+
+def test_the_run_in_the_package_is_whole_and_names_no_machine() -> None:
+    run = shipped_run()
+    assert run.config.classes == ("cats", "dogs")
+    assert TrainOptions.from_json(run.config.options.to_json()).head == Head()
+    assert run.config.options.data == "dogscats"
+    best = min(run.history(), key=lambda record: record.val_loss)
+    sides = run.split()
+    assert (len(sides["train"]), len(sides["valid"])) == (1600, 400)
+    card = (run.folder / "README.md").read_text()
+    assert f"accuracy {best.val_acc:.4f}" in card
+    assert f"loss {best.val_loss:.4f} nats" in card
+    for path in run.folder.iterdir():
+        assert b"/work" not in path.read_bytes()
+        assert b"/home" not in path.read_bytes()
+
+
+def test_the_import_is_free_and_the_documented_lines_run() -> None:
+    lines = (catdog.__doc__ or "").split("\n\n", 3)
+    assert "import catdog" in lines[1]
+    program = f"""
+import sys
+import catdog
+assert "jax" not in sys.modules
+model = catdog.load()
+for one in model.predict([{str(DOG)!r}]):
+    print(one.label, one.error)
+"""
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout == "dogs None\n"
+    assert result.stderr == ""
