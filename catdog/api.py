@@ -55,7 +55,7 @@ class Model:
         """Classify photo files; one that cannot be read gets a prediction with its `error`.
 
         Args:
-            photos: paths of files. What the network's frozen layers say of a photo is kept in the cache, so that
+            photos: paths of files. What the frozen layers say of a photo is kept in the cache, so that
                 the same photo is fast a second time, whatever the model.
 
         Returns:

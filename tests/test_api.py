@@ -40,7 +40,7 @@ def test_answers_come_in_order_with_reasons_for_what_cannot_be_read(tmp_path: Pa
     assert first.label is first.probability is None
     assert first.probabilities == {}
     assert first.error == "not an image that Pillow can read"
-    assert third.error == "No such file or directory"
+    assert third.error == "the file does not exist"
     assert second == fourth
     assert second.label == "dogs"
     assert model.predict([]) == []

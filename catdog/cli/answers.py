@@ -15,9 +15,11 @@ from rich.text import Text
 
 from catdog.cli import look
 from catdog.cli.draw import draw_photo
+from catdog.cli.inputs import Input
 from catdog.cli.language import LANGUAGES
 
-FORMATS = ("text", "json", "csv")
+FORMATS = ("text", "json", "jsonl", "csv")
+UNSURE = "unsure"  # the answer where no class is probable enough
 
 
 @dataclass(frozen=True)
@@ -25,82 +27,111 @@ class Answer:
     """What is said of one photo.
 
     Attributes:
-        top: (label, probability), the most probable first; empty where there is an error.
+        name: how its row calls the photo: its path, or `-` for stdin.
+        label: the most probable class, or UNSURE; None where there is an error.
+        ranked: (class, probability) of every class, the most probable first; empty where there is an error.
         truth: the true class, where it is known.
     """
 
     path: Path
-    top: tuple[tuple[str, float], ...]
+    name: str
+    label: str | None
+    ranked: tuple[tuple[str, float], ...]
     truth: str | None
     error: str | None = None
 
     @classmethod
     def of(
         cls,
-        path: Path,
-        probabilities: np.ndarray,
+        photo: Input,
+        probabilities: np.ndarray | None,
         classes: tuple[str, ...],
-        top_k: int,
-        truth: str | None,
+        threshold: float | None,
+        error: str | None,
     ) -> Self:
-        """From the probabilities (classes,) of a photo."""
-        order = np.argsort(-probabilities, kind="stable")[:top_k]
-        return cls(path, tuple((classes[i], float(probabilities[i])) for i in order), truth)
+        """From the probabilities (classes,) of a photo, or the reason why there are none."""
+        name = photo.name or str(photo.path)
+        if probabilities is None:
+            return cls(photo.path, name, None, (), photo.truth, error)
+        order = np.argsort(-probabilities, kind="stable")
+        ranked = tuple((classes[i], float(probabilities[i])) for i in order)
+        sure = threshold is None or ranked[0][1] >= threshold
+        return cls(photo.path, name, ranked[0][0] if sure else UNSURE, ranked, photo.truth)
+
+    @property
+    def probability(self) -> float | None:
+        """Of the most probable class."""
+        return self.ranked[0][1] if self.ranked else None
 
 
 Writer = Callable[[Answer], None]
 
 
 @contextmanager
-def writer_for(form: str, lang: str | None, show: bool, *, columns: int, truth: bool) -> Iterator[Writer]:
+def writer_for(
+    form: str, lang: str | None, show: bool, *, classes: tuple[str, ...], top_k: int, truth: bool
+) -> Iterator[Writer]:
     """A function that prints one answer, on stdout, in this form.
 
     Args:
-        columns: how many labels a row has.
+        classes: what the model tells apart.
+        top_k: how many of them a row names beside each other.
         truth: whether the true classes are known.
     """
+    top_k = min(top_k, len(classes))
     if form == "json":
-        with _json_array() as write:
+        with _json_array(top_k) as write:
             yield write
+    elif form == "jsonl":
+        yield lambda answer: click.echo(_json(answer, top_k))
     elif form == "csv":
-        more = [f"{name}_{place}" for place in range(2, columns + 1) for name in ("label", "probability")]
+        more = [f"{name}_{place}" for place in range(2, top_k + 1) for name in ("label", "probability")]
         true = ["true"] if truth else []
-        _print_csv(["path", "label", "probability", *more, *true, "error"])
-        yield lambda answer: _write_csv(answer, columns, truth)
+        each = [f"probability of {name}" for name in classes]
+        _print_csv(["path", "label", "probability", *more, *true, *each, "error"])
+        yield lambda answer: _write_csv(answer, classes, top_k, truth)
     else:
         if show and not look.out.is_terminal:
             look.warn("--show draws only on a terminal; here the answers come without photos")
             show = False
-        yield lambda answer: _write_text(answer, lang, show)
+        yield lambda answer: _write_text(answer, lang, show, top_k)
+
+
+def _json(answer: Answer, top_k: int) -> str:
+    row = {
+        "path": answer.name,
+        "label": answer.label,
+        "probability": answer.probability,
+        "top": [{"label": name, "probability": share} for name, share in answer.ranked[:top_k]],
+        "probabilities": dict(answer.ranked),
+        "error": answer.error,
+    }
+    if answer.truth is not None:
+        row["true"] = answer.truth
+    return json.dumps(row, ensure_ascii=False)
 
 
 @contextmanager
-def _json_array() -> Iterator[Writer]:
+def _json_array(top_k: int) -> Iterator[Writer]:
     separator = "[\n"
 
     def write(answer: Answer) -> None:
         nonlocal separator
-        label, probability = answer.top[0] if answer.top else (None, None)
-        row = {
-            "path": str(answer.path),
-            "label": label,
-            "probability": probability,
-            "top": [{"label": name, "probability": share} for name, share in answer.top],
-            "error": answer.error,
-        }
-        if answer.truth is not None:
-            row["true"] = answer.truth
-        click.echo(separator + json.dumps(row, ensure_ascii=False), nl=False)
+        click.echo(separator + _json(answer, top_k), nl=False)
         separator = ",\n"
 
     yield write
     click.echo("\n]" if separator != "[\n" else "[]")
 
 
-def _write_csv(answer: Answer, columns: int, truth: bool) -> None:
-    cells: list[object] = [cell for pair in answer.top for cell in pair] or [""] * (2 * columns)
+def _write_csv(answer: Answer, classes: tuple[str, ...], top_k: int, truth: bool) -> None:
+    shares = dict(answer.ranked)
+    cells: list[object] = [""] * (2 * top_k)
+    if answer.ranked:
+        more = (cell for pair in answer.ranked[1:top_k] for cell in pair)
+        cells = [answer.label, answer.probability, *more]
     true = [answer.truth or ""] if truth else []
-    _print_csv([str(answer.path), *cells, *true, answer.error or ""])
+    _print_csv([answer.name, *cells, *true, *(shares.get(name, "") for name in classes), answer.error or ""])
 
 
 def _print_csv(row: list[object]) -> None:
@@ -109,31 +140,33 @@ def _print_csv(row: list[object]) -> None:
     click.echo(line.getvalue(), nl=False)
 
 
-def _write_text(answer: Answer, lang: str | None, show: bool) -> None:
+def _write_text(answer: Answer, lang: str | None, show: bool, top_k: int) -> None:
     if show and answer.error is None:
         draw_photo(answer.path)
     if lang:
         _write_sentence(answer, lang)
         return
-    line = Text(f"{look.short(answer.path)}: ")
+    line = Text(f"{look.short(Path(answer.name))}: ")
     if answer.error is not None:
         line.append(answer.error, style="red")
     else:
-        for number, (label, share) in enumerate(answer.top):
-            style = "bold" if number == 0 else ""
+        if answer.label == UNSURE:
+            line.append(UNSURE, style="bold yellow").append(": ")
+        for number, (label, share) in enumerate(answer.ranked[:top_k]):
+            style = "bold" if number == 0 and answer.label == label else ""
             line.append(", " if number else "").append(label, style=style).append(f" {share:.1%}")
     if answer.truth is not None:
-        right = bool(answer.top) and answer.top[0][0] == answer.truth
+        right = answer.label == answer.truth
         line.append(f" (true class: {answer.truth})", style="green" if right else "red")
     look.say(line)
 
 
 def _write_sentence(answer: Answer, lang: str) -> None:
     language = LANGUAGES[lang]
-    look.say(Text(look.short(answer.path)))
+    look.say(Text(look.short(Path(answer.name))))
     if answer.error is not None:
         look.say(Text(language.error.format(reason=answer.error), style="red"))
     else:
-        look.say(Text(language.answer.format(label=language.name(answer.top[0][0]))))
+        look.say(Text(language.answer.format(label=language.name(answer.label or ""))))
     if answer.truth is not None:
         look.say(Text(language.truth.format(label=language.name(answer.truth))))

@@ -33,6 +33,7 @@ LANGUAGES: dict[str, Language] = {
             "cats": "고양이",
             "dog": "강아지",
             "dogs": "강아지",
+            "unsure": "잘 모르겠음",
         },
     ),
 }

@@ -1,16 +1,17 @@
 """`catdog predict PHOTO...`: what is on these photos."""
 
-import glob
 import random
+import sys
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
 from catdog.cli import look
-from catdog.cli.answers import FORMATS, Answer, writer_for
+from catdog.cli.answers import FORMATS, UNSURE, Answer, writer_for
+from catdog.cli.inputs import STDIN, Input, chunks, expand, photo_from
 from catdog.cli.language import LANGUAGES
 from catdog.cli.models import (
     IMAGENET,
@@ -28,11 +29,11 @@ from catdog.cli.options import (
     preprocessing_option,
     weights_option,
 )
-from catdog.data.walk import walk
+from catdog.cli.sorting import sorter
 from catdog.runs import Run
 
-# Photos answered together: enough to keep a device busy, few enough to see answers soon.
-_CHUNK = 256
+if TYPE_CHECKING:
+    from catdog.analysis.classify import Classifier
 
 
 @click.command("predict", short_help="what is on these photos")
@@ -61,6 +62,22 @@ _CHUNK = 256
     help="Take N random validation photos of the data set PHOTO (or of the run's own) "
     "and show the true class too.",
 )
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    metavar="P",
+    help=f"Answer {UNSURE!r} where the most probable class has less than P.",
+)
+@click.option(
+    "--sort-into",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Copy each photo into DIR/<answer>/. Nothing is overwritten, no original is touched, and it "
+    "can be repeated.",
+)
+@click.option("--link", is_flag=True, help="With --sort-into: make symbolic links, not copies.")
+@click.option("--stdin-image", is_flag=True, help="One photo, whose bytes are on stdin.")
+@click.option("-r", "--recursive", is_flag=True, help="Accepted; folders are always searched to the bottom.")
 @click.option("--show", is_flag=True, help="Draw each photo in the terminal, above its answer.")
 @click.option("--lang", type=click.Choice(list(LANGUAGES)), help="Answer in another language.")
 @cache_options
@@ -75,22 +92,34 @@ def command(
     top_k: int | None,
     form: str,
     random_count: int | None,
+    threshold: float | None,
+    sort_into: Path | None,
+    link: bool,
+    stdin_image: bool,
+    recursive: bool,
     show: bool,
     lang: str | None,
     cache_dir: Path | None,
     no_cache: bool,
     workers: int,
 ) -> None:
-    """Say what is on each PHOTO: files, folders (with all photos below them) or patterns such as 'a/*.jpg'.
+    """Say what is on each PHOTO: files, folders (with all photos below them), patterns such as 'a/*.jpg'.
 
-    Exit status 1 if a photo could not be answered; the others are.
+    The PHOTO - stands for paths on stdin, one a line or NULs between them. Answers come in the order of the
+    photos, as soon as they are known. Exit status 1 if a photo could not be answered; the others are.
     """
     if form != "text" and (show or lang):
         raise click.UsageError("--show and --lang are for people: they go with --format text.")
     if lang and (top_k or 1) > 1:
         raise click.UsageError("--lang says one answer a photo: leave out --top-k.")
-    if not photos and random_count is None:
-        raise click.UsageError("expected at least one PHOTO (or --random N for photos of the run).")
+    if link and not sort_into:
+        raise click.UsageError("--link goes with --sort-into.")
+    if stdin_image and (photos or random_count is not None):
+        raise click.UsageError("--stdin-image is one photo: leave out PHOTO and --random.")
+    if stdin_image and sort_into:
+        raise click.UsageError("--sort-into needs photos that are files: it does not go with --stdin-image.")
+    if not photos and random_count is None and not stdin_image:
+        raise click.UsageError(f"expected at least one PHOTO ({STDIN} for paths on stdin), or --random N.")
     is_imagenet = model == Path(IMAGENET)
     file = None if is_imagenet else exported(model)
     if (is_imagenet or file) and random_count is not None:
@@ -100,71 +129,55 @@ def command(
     run = None if is_imagenet or file else chosen_run(model, runs_dir)
     top_k = top_k or (5 if is_imagenet and not lang else 1)
     failed = False
-    with places(cache_dir, no_cache) as where:
+    with ExitStack() as stack:
+        where = stack.enter_context(places(cache_dir, no_cache))
         if run:
             classifier = classifier_of(run, where, workers)
         elif file:
             classifier = file_classifier(file, where, workers)
         else:
             classifier = imagenet_classifier(weights, preprocessing, where, workers)
-        if random_count is None:
-            inputs: Iterable[_Input] = _expand(photos)
+        if stdin_image:
+            inputs: Iterable[Input] = [stack.enter_context(photo_from(sys.stdin.buffer))]
+        elif random_count is None:
+            inputs = expand(photos, sys.stdin.buffer)
         else:
             assert run  # --random was refused without one
             inputs = _random(run, classifier.classes, photos, random_count, workers)
-        columns = min(top_k, len(classifier.classes))
-        with (
-            writer_for(form, lang, show, columns=columns, truth=random_count is not None) as write,
-            look.FeatureBar() as bar,
-        ):
-            for chunk in _chunks(inputs):
-                paths = [one.path for one in chunk if one.error is None]
-                answers = classifier.answer(paths, report=bar)
-                bar.clear()
-                rows = {
-                    paths[photo]: row
-                    for photo, row in zip(answers.photos, answers.probabilities, strict=True)
-                }
-                reasons = {one.path: one.reason for one in answers.skipped}
-                for one in chunk:
-                    if one.error is None and one.path in rows:
-                        answer = Answer.of(one.path, rows[one.path], classifier.classes, top_k, one.truth)
-                    else:
-                        answer = Answer(one.path, (), one.truth, one.error or reasons[one.path])
-                        failed = True
-                    write(answer)
+        put = sorter(sort_into, link=link) if sort_into else None
+        write = stack.enter_context(
+            writer_for(
+                form, lang, show, classes=classifier.classes, top_k=top_k, truth=random_count is not None
+            )
+        )
+        bar = stack.enter_context(look.FeatureBar())
+        for chunk in chunks(inputs):
+            for answer in _answers(classifier, chunk, bar, threshold):
+                if put and answer.error is None:
+                    put(answer.path, answer.label or "")
+                write(answer)
+                failed = failed or answer.error is not None
     ctx.exit(1 if failed else 0)
 
 
-class _Input(NamedTuple):
-    """Something to answer for: a file, or what was given instead of one and why that is no file."""
-
-    path: Path
-    truth: str | None = None
-    error: str | None = None
-
-
-def _expand(photos: Sequence[str]) -> Iterator[_Input]:
-    """Files as they are; folders as the photos below them; patterns where the shell has not expanded them."""
-    for given in photos:
-        path = Path(given)
-        if path.is_dir():
-            below = walk(path).photos
-            if not below:
-                yield _Input(path, error="a folder without photos")
-            yield from map(_Input, below)
-        elif not path.exists() and glob.has_magic(given):
-            matches = sorted(glob.glob(given, recursive=True))
-            if not matches:
-                yield _Input(path, error="no file matches this pattern")
-            yield from _expand(matches)
-        else:
-            yield _Input(path)  # a file that is missing gets a row that says so
+def _answers(
+    classifier: "Classifier", chunk: Sequence[Input], bar: look.FeatureBar, threshold: float | None
+) -> Iterator[Answer]:
+    """One answer an input, in order."""
+    paths = [one.path for one in chunk if one.error is None]
+    found = classifier.answer(paths, report=bar)
+    bar.clear()
+    rows = {paths[photo]: row for photo, row in zip(found.photos, found.probabilities, strict=True)}
+    reasons = {one.path: one.reason for one in found.skipped}
+    for one in chunk:
+        row = rows.get(one.path) if one.error is None else None
+        reason = None if row is not None else one.error or reasons[one.path]
+        yield Answer.of(one, row, classifier.classes, threshold, reason)
 
 
 def _random(
     run: Run, classes: tuple[str, ...], photos: Sequence[str], count: int, workers: int
-) -> list[_Input]:
+) -> list[Input]:
     from catdog.analysis.choose import choose
 
     if len(photos) > 1:
@@ -177,10 +190,4 @@ def _random(
     if len(found.photos) < count:
         look.note(f"there are only {len(found.photos)} photos to choose from")
     chosen = random.SystemRandom().sample(found.photos, min(count, len(found.photos)))
-    return [_Input(photo.path, photo.label) for photo in chosen]
-
-
-def _chunks(inputs: Iterable[_Input]) -> Iterator[list[_Input]]:
-    stream = iter(inputs)
-    while chunk := list(islice(stream, _CHUNK)):
-        yield chunk
+    return [Input(photo.path, photo.label) for photo in chosen]

@@ -1,0 +1,68 @@
+"""`catdog predict --sort-into DIR`: photos, copied or linked into one folder a class."""
+
+import os
+import shutil
+from collections.abc import Callable
+from filecmp import cmp
+from itertools import count
+from pathlib import Path
+
+from catdog import durable
+from catdog.errors import OptionError
+
+
+def sorter(folder: Path, *, link: bool) -> Callable[[Path, str], Path]:
+    """A function that puts a photo into `folder`/label/ and returns where it is there.
+
+    Nothing is overwritten: where another file has the name, the photo gets the next free one, `cat-2.jpg`;
+    where the same photo is there already, it stays, so that the command can be repeated. Originals are only
+    read.
+
+    Args:
+        link: make symbolic links to the absolute paths of the photos, not copies.
+    """
+
+    def put(photo: Path, label: str) -> Path:
+        place = folder / _folder_name(label)
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            for number in count(1):
+                name = photo.name if number == 1 else f"{photo.stem}-{number}{photo.suffix}"
+                target = place / name
+                if not os.path.lexists(target):
+                    _link(photo, target) if link else _copy(photo, target)
+                    return target
+                if _is_there(photo, target, link=link):
+                    return target
+            raise AssertionError("count never ends")
+        except OSError as error:
+            raise OptionError(
+                f"expected to sort {photo} into {place}: {error.strerror or error}. Give --sort-into "
+                "a folder that can be written."
+            ) from error
+
+    return put
+
+
+def _is_there(photo: Path, target: Path, *, link: bool) -> bool:
+    """Whether `target` is this photo: a link to it, or a copy."""
+    if link or target.is_symlink():
+        return target.is_symlink() and os.path.realpath(target) == os.path.realpath(photo)
+    return target.is_file() and cmp(photo, target, shallow=False)
+
+
+def _link(photo: Path, target: Path) -> None:
+    target.symlink_to(photo.absolute())
+
+
+def _copy(photo: Path, target: Path) -> None:
+    """A copy with the original's times, whole or not at all."""
+    with durable.replacing_path(target) as temporary:
+        shutil.copyfile(photo, temporary)
+        shutil.copystat(photo, temporary)
+
+
+def _folder_name(label: str) -> str:
+    """A class's name as one folder's: a class may be called `a/b` or `..` in somebody's weights."""
+    name = label.replace("/", "_").replace("\\", "_").replace("\0", "_")
+    return f"_{name}" if name.strip(".") == "" else name

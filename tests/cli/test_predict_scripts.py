@@ -1,0 +1,166 @@
+"""`catdog predict` in scripts: stdin, JSON lines, thresholds, sorting; where it matters, in a real shell."""
+
+import csv
+import io
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+from shutil import copy
+
+import pytest
+
+from catdog.runs import Run
+from tests.cli.conftest import SAMPLE, Cli, files_below
+
+CATS = sorted((SAMPLE / "valid" / "cats").iterdir())
+PHOTOS = SAMPLE / "photos"
+PREDICT = f"{shlex.quote(sys.executable)} -W error -m catdog predict"
+
+
+def _shell(line: str, cwd: Path) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line], cwd=cwd, capture_output=True, check=False, timeout=120
+    )
+
+
+@pytest.fixture
+def model(trained: Run) -> tuple[str, str]:
+    return ("--model", str(trained.folder))
+
+
+def test_paths_on_stdin_one_a_line_or_between_nuls(tmp_path: Path) -> None:
+    awkward = tmp_path / "a b\n'c'.jpg"
+    copy(PHOTOS / "chelsea.jpg", awkward)
+    copy(PHOTOS / "dog_shepherd.jpg", tmp_path / "dog.jpg")
+    lines = _shell(f"printf 'dog.jpg\\r\\ndog.jpg' | {PREDICT} - --format jsonl", tmp_path)
+    assert lines.returncode == 0, lines.stderr
+    assert [json.loads(line)["path"] for line in lines.stdout.splitlines()] == ["dog.jpg", "dog.jpg"]
+    nuls = _shell(f"find . -name '*.jpg' -print0 | sort -z | {PREDICT} - --format jsonl", tmp_path)
+    assert nuls.returncode == 0, nuls.stderr
+    rows = [json.loads(line) for line in nuls.stdout.splitlines()]
+    assert [row["path"] for row in rows] == ["a b\n'c'.jpg", "dog.jpg"]
+    assert [row["label"] for row in rows] == ["cats", "dogs"]
+
+
+def test_one_photo_on_stdin(tmp_path: Path) -> None:
+    photo = shlex.quote(str(PHOTOS / "chelsea.jpg"))
+    good = _shell(f"{PREDICT} --stdin-image --format json < {photo}", tmp_path)
+    assert good.returncode == 0, good.stderr
+    (row,) = json.loads(good.stdout)
+    assert (row["path"], row["label"], row["error"]) == ("-", "cats", None)
+    bad = _shell(f"echo no photo | {PREDICT} --stdin-image", tmp_path)
+    assert bad.returncode == 1
+    assert bad.stdout.decode() == "-: not an image that Pillow can read\n"
+
+
+def test_the_first_row_ends_it_where_nobody_reads_on(tmp_path: Path, trained: Run) -> None:
+    # 2,000 photos of which only the first few may be computed: twice a photo's number is another content.
+    content = (PHOTOS / "chelsea.jpg").read_bytes()
+    for number in range(2000):
+        (tmp_path / f"{number:04}.jpg").write_bytes(content + str(number).encode())
+    began = time.monotonic()
+    result = _shell(f"{PREDICT} -r . --format jsonl | head -1", tmp_path)
+    assert time.monotonic() - began < 30
+    assert json.loads(result.stdout)["path"] == "0000.jpg"
+    assert result.returncode == 0, result.stderr
+
+
+def test_rows_have_the_probability_of_every_class(cli: Cli, model: tuple[str, str]) -> None:
+    result = cli("predict", CATS[0], CATS[1], "--format", "jsonl", *model)
+    for line in result.out.splitlines():
+        row = json.loads(line)
+        assert row["probabilities"].keys() == {"cats", "dogs"}
+        assert sum(row["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+        assert row["probabilities"][row["label"]] == row["probability"]
+    table = list(csv.DictReader(io.StringIO(cli("predict", CATS[0], "--format", "csv", *model).out)))
+    assert float(table[0][f"probability of {table[0]['label']}"]) == float(table[0]["probability"])
+
+
+def test_below_the_threshold_the_answer_is_unsure(cli: Cli, model: tuple[str, str]) -> None:
+    surest = cli("predict", CATS[0], "--threshold", 1, *model)
+    assert surest.status == 0
+    assert ": unsure: cats" in surest.out
+    rows = json.loads(cli("predict", CATS[0], "--threshold", 1, "--format", "json", *model).out)
+    assert rows[0]["label"] == "unsure"
+    assert rows[0]["top"][0]["label"] == "cats"
+    assert "잘 모르겠음" in cli("predict", CATS[0], "--threshold", 1, "--lang", "ko", *model).out
+    assert "unsure" not in cli("predict", CATS[0], "--threshold", 0.5, *model).out
+    assert cli("predict", CATS[0], "--threshold", 1.1, *model).status == 2
+
+
+def test_sorting_copies_and_can_be_repeated(cli: Cli, model: tuple[str, str], tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    for folder, source in (("a", CATS[0]), ("b", CATS[1])):
+        (photos / folder).mkdir(parents=True)
+        copy(source, photos / folder / "same name.png")
+    (photos / "broken.png").write_bytes(b"no photo")
+    before = files_below(photos)
+    for _ in range(2):
+        assert cli("predict", photos, "--sort-into", "sorted", *model).status == 1  # one cannot be read
+        assert files_below(photos) == before
+        found = files_below(tmp_path / "sorted")
+        assert [path.relative_to(tmp_path / "sorted").as_posix() for path in found] == [
+            "cats/same name-2.png",
+            "cats/same name.png",
+        ]
+        assert set(found.values()) == {CATS[0].read_bytes(), CATS[1].read_bytes()}
+
+
+def test_sorting_never_overwrites(cli: Cli, model: tuple[str, str], tmp_path: Path) -> None:
+    place = tmp_path / "sorted" / "cats"
+    place.mkdir(parents=True)
+    (place / CATS[0].name).write_text("somebody's")
+    (place / f"{CATS[0].stem}-2.png").symlink_to("nowhere")
+    assert cli("predict", CATS[0], "--sort-into", "sorted", *model).status == 0
+    assert (place / CATS[0].name).read_text() == "somebody's"
+    assert os.readlink(place / f"{CATS[0].stem}-2.png") == "nowhere"
+    assert (place / f"{CATS[0].stem}-3.png").read_bytes() == CATS[0].read_bytes()
+
+
+def test_sorting_by_links(cli: Cli, model: tuple[str, str], tmp_path: Path) -> None:
+    copy(CATS[0], tmp_path / "cat.png")
+    for _ in range(2):
+        options = ("--sort-into", "sorted", "--link", "--threshold", 1)
+        assert cli("predict", "cat.png", *options, *model).status == 0
+        (link,) = (tmp_path / "sorted" / "unsure").iterdir()
+        assert link.is_symlink()
+        assert link.resolve() == tmp_path / "cat.png"
+
+
+def test_a_place_that_cannot_be_written(cli: Cli, model: tuple[str, str], tmp_path: Path) -> None:
+    (tmp_path / "sorted").mkdir()
+    (tmp_path / "sorted" / "cats").write_text("a file")
+    result = cli("predict", CATS[0], "--sort-into", "sorted", *model)
+    assert result.status == 1
+    assert "--sort-into" in result.err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--link", str(CATS[0])],
+        ["--stdin-image", str(CATS[0])],
+        ["--stdin-image", "--sort-into", "sorted"],
+        ["--stdin-image", "--random", "1"],
+        [],
+    ],
+)
+def test_options_that_do_not_go_together(cli: Cli, options: list[str]) -> None:
+    assert cli("predict", *options).status == 2
+
+
+def test_without_a_run_the_model_in_the_package_answers(cli: Cli) -> None:
+    result = cli("predict", PHOTOS)
+    assert result.status == 0
+    assert "no trained run under runs: this is the model in the package, cats against dogs" in result.err
+    said = {Path(line.partition(": ")[0]).name: line.split()[-2] for line in result.out.splitlines()}
+    assert said == {
+        "cat_tortoiseshell.jpg": "cats",
+        "cat_wool.jpg": "cats",
+        "chelsea.jpg": "cats",
+        "dog_shepherd.jpg": "dogs",
+    }
