@@ -42,8 +42,9 @@ ONLY = {
     "filelock": {"model"},
     "pooch": {"model"},
     "requests": {"model"},
+    "urllib3": {"data"},
 }
-SLOW_TO_IMPORT = {"jax", "flax", "optax", "filelock", "pooch", "requests"}
+SLOW_TO_IMPORT = {"jax", "flax", "optax", "filelock", "pooch", "requests", "urllib3"}
 
 
 def _modules() -> list[Path]:

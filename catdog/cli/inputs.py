@@ -9,7 +9,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO, NamedTuple
 
+from catdog.data import web
+from catdog.data.parallel import ordered_map
 from catdog.data.walk import walk
+from catdog.errors import PhotoError
 
 STDIN = "-"
 
@@ -23,23 +26,27 @@ class Input(NamedTuple):
 
     Attributes:
         name: what its row says instead of the path.
+        is_address: `name` is on the web, and `path` is nothing yet.
     """
 
     path: Path
     truth: str | None = None
     error: str | None = None
     name: str | None = None
+    is_address: bool = False
 
 
 def expand(given: Iterable[str], stdin: BinaryIO) -> Iterator[Input]:
     """Files as they are; folders as the photos below them; patterns where the shell has not expanded them.
 
-    `-` is as many of those as stdin has, see `paths_from`.
+    Addresses of http and https as they are. `-` is as many of all those as stdin has, see `paths_from`.
     """
     for one in given:
         path = Path(one)
         if one == STDIN:
             yield from expand((line for line in paths_from(stdin) if line != STDIN), stdin)
+        elif web.is_address(one):
+            yield Input(path, name=one, is_address=True)
         elif os.path.isdir(path):
             below = walk(path).photos
             if not below:
@@ -67,6 +74,23 @@ def paths_from(stdin: BinaryIO) -> Iterator[str]:
             yield from map(_decoded, filter(None, (line.removesuffix(b"\r") for line in whole)))
     if rest:
         yield _decoded(rest)
+
+
+def fetched(inputs: Iterable[Input], folder: Path, *, allow_private: bool) -> Iterator[Input]:
+    """The same inputs; what is on the web is brought into `folder`, where the caller deletes it."""
+
+    def bring(numbered: tuple[int, Input]) -> Input:
+        number, one = numbered
+        if not one.is_address:
+            return one
+        path = folder / str(number)
+        try:
+            path.write_bytes(web.fetch_photo(one.name or "", allow_private=allow_private))
+        except PhotoError as error:
+            return one._replace(error=str(error))
+        return one._replace(path=path)
+
+    return ordered_map(bring, enumerate(inputs), workers=_FIRST, ahead=_FIRST)
 
 
 @contextmanager

@@ -5,13 +5,14 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
 
 from catdog.cli import look
 from catdog.cli.answers import FORMATS, UNSURE, Answer, writer_for
-from catdog.cli.inputs import STDIN, Input, chunks, expand, photo_from
+from catdog.cli.inputs import STDIN, Input, chunks, expand, fetched, photo_from
 from catdog.cli.language import LANGUAGES
 from catdog.cli.models import (
     IMAGENET,
@@ -77,6 +78,11 @@ if TYPE_CHECKING:
 )
 @click.option("--link", is_flag=True, help="With --sort-into: make symbolic links, not copies.")
 @click.option("--stdin-image", is_flag=True, help="One photo, whose bytes are on stdin.")
+@click.option(
+    "--allow-private-urls",
+    is_flag=True,
+    help="Read http(s) addresses in private networks too, this machine's among them.",
+)
 @click.option("-r", "--recursive", is_flag=True, help="Accepted; folders are always searched to the bottom.")
 @click.option("--show", is_flag=True, help="Draw each photo in the terminal, above its answer.")
 @click.option("--lang", type=click.Choice(list(LANGUAGES)), help="Answer in another language.")
@@ -96,6 +102,7 @@ def command(
     sort_into: Path | None,
     link: bool,
     stdin_image: bool,
+    allow_private_urls: bool,
     recursive: bool,
     show: bool,
     lang: str | None,
@@ -103,7 +110,8 @@ def command(
     no_cache: bool,
     workers: int,
 ) -> None:
-    """Say what is on each PHOTO: files, folders (with all photos below them), patterns such as 'a/*.jpg'.
+    """Say what is on each PHOTO: files, folders (with all photos below them), patterns such as 'a/*.jpg',
+    http(s) addresses.
 
     The PHOTO - stands for paths on stdin, one a line or NULs between them. Answers come in the order of the
     photos, as soon as they are known. Exit status 1 if a photo could not be answered; the others are.
@@ -140,7 +148,9 @@ def command(
         if stdin_image:
             inputs: Iterable[Input] = [stack.enter_context(photo_from(sys.stdin.buffer))]
         elif random_count is None:
-            inputs = expand(photos, sys.stdin.buffer)
+            downloads = Path(stack.enter_context(TemporaryDirectory(prefix="catdog-")))
+            given = expand(photos, sys.stdin.buffer)
+            inputs = fetched(given, downloads, allow_private=allow_private_urls)
         else:
             assert run  # --random was refused without one
             inputs = _random(run, classifier.classes, photos, random_count, workers)
@@ -157,6 +167,9 @@ def command(
                     put(answer.path, answer.label or "")
                 write(answer)
                 failed = failed or answer.error is not None
+            for one in chunk:
+                if one.is_address and one.error is None:
+                    one.path.unlink()
     ctx.exit(1 if failed else 0)
 
 
