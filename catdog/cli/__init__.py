@@ -57,7 +57,9 @@ def run(arguments: Sequence[str]) -> int:
         return 1
     except (click.Abort, KeyboardInterrupt):
         return 130
-    except BrokenPipeError:  # the reader of stdout has seen enough: `catdog predict … | head`
+    except (BrokenPipeError, SystemExit):
+        # The reader of stdout has seen enough: `catdog predict … | head`. click makes a SystemExit of it, and
+        # of nothing else where it does not stand alone.
         sys.stdout = None
         return 0
     return status if isinstance(status, int) else 0

@@ -146,7 +146,7 @@ def _write_text(answer: Answer, lang: str | None, show: bool, top_k: int) -> Non
     if lang:
         _write_sentence(answer, lang)
         return
-    line = Text(f"{look.short(Path(answer.name))}: ")
+    line = Text(f"{_shown(answer)}: ")
     if answer.error is not None:
         line.append(answer.error, style="red")
     else:
@@ -161,9 +161,14 @@ def _write_text(answer: Answer, lang: str | None, show: bool, top_k: int) -> Non
     look.say(line)
 
 
+def _shown(answer: Answer) -> str:
+    """The path as a person would type it here; what is no path, as it was given."""
+    return look.short(answer.path) if answer.name == str(answer.path) else answer.name
+
+
 def _write_sentence(answer: Answer, lang: str) -> None:
     language = LANGUAGES[lang]
-    look.say(Text(look.short(Path(answer.name))))
+    look.say(Text(_shown(answer)))
     if answer.error is not None:
         look.say(Text(language.error.format(reason=answer.error), style="red"))
     else:

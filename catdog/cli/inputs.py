@@ -4,10 +4,11 @@ import glob
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from io import BufferedReader
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from catdog.data import web
 from catdog.data.parallel import ordered_map
@@ -36,7 +37,7 @@ class Input(NamedTuple):
     is_address: bool = False
 
 
-def expand(given: Iterable[str], stdin: BinaryIO) -> Iterator[Input]:
+def expand(given: Iterable[str], stdin: BufferedReader) -> Iterator[Input]:
     """Files as they are; folders as the photos below them; patterns where the shell has not expanded them.
 
     Addresses of http and https as they are. `-` is as many of all those as stdin has, see `paths_from`.
@@ -61,19 +62,21 @@ def expand(given: Iterable[str], stdin: BinaryIO) -> Iterator[Input]:
             yield Input(path)  # a file that is missing gets a row that says so
 
 
-def paths_from(stdin: BinaryIO) -> Iterator[str]:
-    """Paths as they arrive, one a line; or between NULs, if a NUL comes first (`find -print0`)."""
+def paths_from(stdin: BufferedReader) -> Iterator[str]:
+    """Paths as they arrive, one a line; or between NULs, if there is one at the start (`find -print0`)."""
     separator, rest = b"", b""
-    while block := stdin.read1(_BLOCK) if hasattr(stdin, "read1") else stdin.read(_BLOCK):
+    while block := stdin.read1(_BLOCK):
         rest += block
         if not separator:
-            ends = {rest.find(one): one for one in (b"\0", b"\n") if one in rest}
-            separator = ends[min(ends)] if ends else b""
+            # A path may hold a line's end, but never a NUL.
+            separator = next((one for one in (b"\0", b"\n") if one in rest), b"")
         if separator:
             *whole, rest = rest.split(separator)
-            yield from map(_decoded, filter(None, (line.removesuffix(b"\r") for line in whole)))
+            if separator == b"\n":
+                whole = [line.removesuffix(b"\r") for line in whole]
+            yield from map(os.fsdecode, filter(None, whole))
     if rest:
-        yield _decoded(rest)
+        yield os.fsdecode(rest)
 
 
 def fetched(inputs: Iterable[Input], folder: Path, *, allow_private: bool) -> Iterator[Input]:
@@ -94,7 +97,7 @@ def fetched(inputs: Iterable[Input], folder: Path, *, allow_private: bool) -> It
 
 
 @contextmanager
-def photo_from(stdin: BinaryIO) -> Iterator[Input]:
+def photo_from(stdin: BufferedReader) -> Iterator[Input]:
     """One photo whose bytes are all of stdin."""
     with TemporaryDirectory(prefix="catdog-") as folder:
         path = Path(folder) / "stdin"
@@ -110,7 +113,3 @@ def chunks(inputs: Iterable[Input]) -> Iterator[Sequence[Input]]:
     while chunk := list(islice(stream, size)):
         yield chunk
         size = min(4 * size, _LARGEST)
-
-
-def _decoded(line: bytes) -> str:
-    return os.fsdecode(line)

@@ -4,9 +4,10 @@ import random
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from io import BufferedReader
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -137,6 +138,7 @@ def command(
     run = None if is_imagenet or file else chosen_run(model, runs_dir)
     top_k = top_k or (5 if is_imagenet and not lang else 1)
     failed = False
+    stdin = cast(BufferedReader, sys.stdin.buffer)
     with ExitStack() as stack:
         where = stack.enter_context(places(cache_dir, no_cache))
         if run:
@@ -146,10 +148,10 @@ def command(
         else:
             classifier = imagenet_classifier(weights, preprocessing, where, workers)
         if stdin_image:
-            inputs: Iterable[Input] = [stack.enter_context(photo_from(sys.stdin.buffer))]
+            inputs: Iterable[Input] = [stack.enter_context(photo_from(stdin))]
         elif random_count is None:
             downloads = Path(stack.enter_context(TemporaryDirectory(prefix="catdog-")))
-            given = expand(photos, sys.stdin.buffer)
+            given = expand(photos, stdin)
             inputs = fetched(given, downloads, allow_private=allow_private_urls)
         else:
             assert run  # --random was refused without one
