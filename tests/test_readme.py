@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +24,7 @@ def _shell_lines() -> Iterator[str]:
 
 
 def _commands() -> list[str]:
-    return [line for line in _shell_lines() if line.startswith("catdog ")]
+    return [line for line in _shell_lines() if re.search(r"(^|\| )catdog ", line)]
 
 
 @pytest.fixture(scope="module")
@@ -35,13 +37,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("line", _commands())
 def test_the_command_runs(folder: Path, line: str) -> None:
-    result = catdog(*shlex.split(line)[1:], cwd=folder)
+    command = f'catdog() {{ {shlex.quote(sys.executable)} -W error -m catdog "$@"; }}; {line}'
+    result = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert result.stdout
 
 
+def test_the_lines_of_python_run(folder: Path) -> None:
+    (program,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program], cwd=folder, capture_output=True, text=True, check=True
+    )
+    assert re.fullmatch(r"sample_data/photos/chelsea.jpg (cats|dogs) 0\.\d+ None\n", result.stdout)
+
+
 def test_every_command_is_shown() -> None:
-    shown = {line.split()[1] for line in _commands()}
+    shown = {line.partition("catdog ")[2].split()[0] for line in _commands()}
     assert shown == set(COMMANDS)
 
 
