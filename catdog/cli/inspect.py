@@ -38,18 +38,27 @@ from catdog.training.optimizers import OPTIMIZERS
 @click.option("--optimizers", is_flag=True, help="The family tree of the optimizers that `train` knows.")
 @click.option("--cache", is_flag=True, help="The cache of features and compiled programs: where, how big.")
 @click.option("--clear", is_flag=True, help="With --cache: empty it.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Of a data set: exit status 1 if something is wrong with it, such as files that cannot be read, "
+    "copies, or a photo under two labels.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
 @model_options
 @weights_option(default=None)
 @preprocessing_option
 @cache_options
+@click.pass_context
 def command(
+    ctx: click.Context,
     target: Path | None,
     layers: bool,
     unfreeze: str | None,
     optimizers: bool,
     cache: bool,
     clear: bool,
+    strict: bool,
     as_json: bool,
     model: Path | None,
     runs_dir: Path,
@@ -98,11 +107,17 @@ def command(
             )
     else:
         page = _data(target)
+    if strict and "splits" not in page.facts:
+        raise click.UsageError("--strict goes with a data set as TARGET.")
     if as_json:
         click.echo(json.dumps(page.facts, indent=2, ensure_ascii=False))
     else:
         for part in page.parts:
             look.say(part) if isinstance(part, str | Text) else look.out.print(part)
+    if strict and (
+        page.facts["remarks"] or any(split["unreadable"] for split in page.facts["splits"].values())
+    ):
+        ctx.exit(1)
 
 
 def _is_run(target: Path) -> bool:
@@ -141,6 +156,7 @@ def _cache(folder: Path, *, clear: bool) -> "pages.Page":
 
 def _data(target: Path) -> "pages.Page":
     from catdog.data import scan, survey
+    from catdog.data.copies import Placed, find_copies
     from catdog.features.progress import Progress
 
     if not target.exists():
@@ -154,4 +170,10 @@ def _data(target: Path) -> "pages.Page":
             bar(Progress("hash", done, total))
 
         facts = survey(dataset, workers=devices.usable_cores(), on_progress=report)
-    return pages.data_page(dataset, facts)
+    copies = find_copies(
+        Placed(photo.path, photo.label or "", split, facts[split].digests[photo.path])
+        for split, photos in dataset.splits.items()
+        for photo in photos
+        if photo.path in facts[split].digests
+    )
+    return pages.data_page(dataset, facts, copies)

@@ -17,6 +17,7 @@ from catdog.training.optimizers import Optimizer
 
 if TYPE_CHECKING:
     from catdog.data import DataSet, PhotoHeader, SplitFacts
+    from catdog.data.copies import Copies, Placed
     from catdog.features.store import CacheEntry
 
 
@@ -153,8 +154,8 @@ def _abilities(run: Run, trained: bool, finished: bool, best: int, skipped: int)
         yield f"{skipped} photos could not be read: see {run.folder / 'skipped.jsonl'}"
 
 
-def data_page(dataset: "DataSet", splits: "dict[str, SplitFacts]") -> Page:
-    """A data set: splits, classes, counts, sizes, unreadable files."""
+def data_page(dataset: "DataSet", splits: "dict[str, SplitFacts]", copies: "Copies") -> Page:
+    """A data set: splits, classes, counts, sizes, unreadable files, copies."""
     facts = {
         "root": str(dataset.root),
         "layout": dataset.layout,
@@ -171,7 +172,10 @@ def data_page(dataset: "DataSet", splits: "dict[str, SplitFacts]") -> Page:
             }
             for name, one in splits.items()
         },
-        "remarks": list(dataset.remarks),
+        "copies": _paths(copies.groups),
+        "leaks": _paths(copies.leaks),
+        "contradictions": _paths(copies.contradictions),
+        "remarks": [*dataset.remarks, *copies.remarks()],
     }
     counts = look.table("split", "photos", *dataset.classes, "size")
     sizes = look.table("split", "smallest", "median", "largest", "formats", right=(1, 2, 3))
@@ -197,9 +201,13 @@ def data_page(dataset: "DataSet", splits: "dict[str, SplitFacts]") -> Page:
             "",
             sizes,
             *(("", files) if bad else ("", "Every file can be read.")),
-            *(Text(remark, style="yellow") for remark in dataset.remarks),
+            *(Text(remark, style="yellow") for remark in facts["remarks"]),
         ),
     )
+
+
+def _paths(groups: "tuple[tuple[Placed, ...], ...]") -> list[list[str]]:
+    return [[str(one.path) for one in group] for group in groups]
 
 
 def photo_page(

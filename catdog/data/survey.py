@@ -1,5 +1,6 @@
 """What a data set holds: how many photos, how large, in which formats, which cannot be read."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from pathlib import Path
 
 from catdog.config import Decoding
 from catdog.data.decode import PhotoHeader, decode, probe
+from catdog.data.files import open_regular, system_reason
 from catdog.data.fingerprint import Skipped
 from catdog.data.layout import DataSet, Photo
 from catdog.data.parallel import ordered_map
@@ -29,11 +31,13 @@ class SplitFacts:
     largest: tuple[int, int] | None  # by area
     formats: dict[str, int]  # readable photos of each format, the commonest first
     unreadable: tuple[Skipped, ...]
+    digests: dict[Path, str]  # SHA-256 of the content of every file that has one, hex
 
 
 @dataclass(frozen=True)
 class _Look:
     bytes: int
+    digest: str | None
     header: PhotoHeader | None
     reason: str | None
 
@@ -64,15 +68,19 @@ def survey(
 
 def _look(path: Path) -> _Look:
     try:
-        size = path.stat().st_size
-    except OSError:
-        size = 0  # decoding says why
-    try:
-        header = probe(path)
-        decode(path, _CHEAPEST)
+        with open_regular(path) as file:
+            content = file.read()
     except PhotoError as error:
-        return _Look(size, None, str(error))
-    return _Look(size, header, None)
+        return _Look(0, None, None, str(error))
+    except OSError as error:
+        return _Look(0, None, None, system_reason(error))
+    digest = hashlib.sha256(content).hexdigest()
+    try:
+        header = probe(content)
+        decode(content, _CHEAPEST)
+    except PhotoError as error:
+        return _Look(len(content), digest, None, str(error))
+    return _Look(len(content), digest, header, None)
 
 
 def _facts(name: str, classes: tuple[str, ...], photos: tuple[Photo, ...], looks: list[_Look]) -> SplitFacts:
@@ -98,4 +106,9 @@ def _facts(name: str, classes: tuple[str, ...], photos: tuple[Photo, ...], looks
             for photo, look in zip(photos, looks, strict=True)
             if look.reason is not None
         ),
+        digests={
+            photo.path: look.digest
+            for photo, look in zip(photos, looks, strict=True)
+            if look.digest is not None
+        },
     )

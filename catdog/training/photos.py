@@ -9,6 +9,7 @@ import numpy as np
 
 from catdog.config import TrainOptions
 from catdog.data import Photo, Skipped, fingerprint, require_trainable, scan, split_by_content
+from catdog.data.copies import Placed, find_copies
 from catdog.errors import DataError
 from catdog.features.progress import Progress
 
@@ -107,12 +108,17 @@ def find_photos(
             "Name the class folders of training and validation alike."
         )
     require_trainable(train_side.photos(classes), valid_side.photos(classes), root)
+    copies = find_copies(
+        Placed(photo.path, photo.label or "", name, digest)
+        for name in ("train", "valid")
+        for photo, digest in read[name]
+    )
     return Photos(
         classes=classes,
         train=train_side,
         valid=valid_side,
         skipped=prints.skipped,
-        remarks=dataset.remarks,
+        remarks=(*dataset.remarks, *copies.remarks()),
         digest=hashlib.sha256("\n".join(lines).encode()).hexdigest(),
         has_own_split="all" not in dataset.splits,
     )
