@@ -130,10 +130,12 @@ def test_without_such_weights_the_run_answers_alone(trained: Run, cli: Cli) -> N
     assert "none have been downloaded yet: give --weights keras" in result.out
 
 
-def test_without_either_the_reason_is_said(cli: Cli) -> None:
+def test_without_either_the_model_in_the_package_answers_and_the_reason_is_said(cli: Cli) -> None:
     result = cli("inspect", PHOTOS[0])
-    assert result.status == 1
-    assert "give --weights keras or --weights timm" in result.err
+    assert result.status == 0
+    assert "cats_and_dogs" in result.out
+    assert "give --weights keras or --weights timm" in result.out
+    assert "this is the model in the package" in result.err
 
 
 def test_a_photo_that_cannot_be_read_is_an_error(trained: Run, cli: Cli) -> None:
