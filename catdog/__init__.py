@@ -39,6 +39,9 @@ def load(
         WeightsError: pretrained weights or an exported file cannot be read.
         CacheError: the cache cannot be made.
     """
+    from catdog import devices
+
+    devices.set_flags()  # some are read as soon as jaxlib is imported
     from catdog.api import load as load_model
 
     return load_model(model, cache_dir=cache_dir, workers=workers)

@@ -32,7 +32,10 @@ _COMPILED_BYTES = 256 * 2**20
 
 
 def set_flags() -> None:
-    """Set the flags that JAX reads when it first looks for a device. What the user has set wins."""
+    """Set the flags that JAX reads when it is imported and when it first looks for a device.
+
+    What the user has set wins. Safe to call again.
+    """
     # A GPU may be shared with the user's other work: take memory as it is needed, not 75 % at once.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     # XLA's lines are not for the user of a command: what matters is raised. On some processors it prints an

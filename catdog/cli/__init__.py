@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from catdog import __version__
+from catdog import __version__, devices
 from catdog.cli import interrupt
 from catdog.errors import CatdogError
 
@@ -29,6 +29,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
+        devices.set_flags()  # some are read as soon as jaxlib is imported
         return importlib.import_module(f"catdog.cli.{cmd_name}").command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
