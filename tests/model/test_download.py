@@ -624,9 +624,10 @@ def test_a_full_disk(download: Download, part: Path) -> None:
 # Several processes
 
 _PROGRAM = """
-import sys
+import signal, sys
 from pathlib import Path
 from catdog.model.download import Download, fetch
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 print("ready", flush=True)
 fetch(Download("test", *sys.argv[1:4], None), Path(sys.argv[4]), memo_dir=None)
 """
