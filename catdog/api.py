@@ -41,7 +41,7 @@ class Prediction:
 
 
 class Model:
-    """A model that `catdog.load` has read. Keep it: the second call needs nothing that the first one made.
+    """A model that `catdog.load` has read. Keep it: from the second call on, the network is ready.
 
     Attributes:
         classes: the names of what it tells apart.

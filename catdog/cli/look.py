@@ -44,6 +44,7 @@ err = _console(stderr=True)
 
 _BAR_WIDTH = 30  # as Keras 1 draws it
 _PLAIN_SECONDS = 10.0  # between two plain lines of progress
+_SETTLED_SECONDS = 1.0  # until a rate means something: the first batches end together
 
 
 def moves() -> bool:
@@ -197,7 +198,8 @@ class FeatureBar:
 
     def _words(self, step: Step, now: float) -> str:
         done, seconds = step.done - self._first, now - self._began
-        if step.stage not in ("features", "download") or not done or seconds <= 0:
+        settled = _SETTLED_SECONDS if step.stage == "features" else 0.0
+        if step.stage not in ("features", "download") or not done or seconds <= settled:
             return ""
         rate = done / seconds
         a_second = f"{rate:.1f} photos" if step.stage == "features" else bytes_for_people(round(rate))

@@ -95,7 +95,8 @@ def model_options(command: _Command) -> _Command:
             type=click.Path(path_type=Path),
             metavar="RUN",
             help="The run folder to use; for predict also a file that `catdog export` wrote, and `imagenet`, "
-            "the original network with its 1000 answers.  [default: the newest under --runs-dir]",
+            "the original network with its 1000 answers.  [default: the newest under "
+            "--runs-dir; where there is none, the model in the package]",
         ),
     ):
         command = option(command)

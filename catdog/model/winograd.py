@@ -36,7 +36,7 @@ _OUTPUT = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0]
 
 _ALIGNMENT = 64  # bytes
 
-# A map of more tiles than this is computed in strips. At 28×28, 49 tiles, the kernels of a layer take 38 MB:
+# A map of so many tiles or more is computed in strips. At 28×28, 49 tiles, the kernels of a layer take 38 MB:
 # to read them once for each strip costs more than the strips save.
 _STRIPS_FROM = 64
 
