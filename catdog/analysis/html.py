@@ -1,4 +1,4 @@
-"""Pages of HTML that stand alone: one file, nothing fetched, no script, whatever files and classes are called."""
+"""Pages of HTML that stand alone: one file, nothing fetched, no script, whatever things are called."""
 
 import base64
 from functools import cache
