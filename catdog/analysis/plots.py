@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
+from matplotlib.ticker import MaxNLocator
 
 from catdog.analysis.calibration import Calibration, Reliability
 from catdog.analysis.judge import Judged
@@ -27,14 +28,7 @@ _MOST_NAMES = 20  # classes whose names still fit along an axis
 _MOST_CURVES = 8
 
 # Beside matplotlib's own font, for class names in other scripts; in a page the browser has fonts of its own.
-_FONTS = (
-    "DejaVu Sans",
-    "Noto Sans CJK KR",
-    "Noto Sans CJK JP",
-    "NanumGothic",
-    "Malgun Gothic",
-    "AppleGothic",
-)
+_FONTS = ("DejaVu Sans", "Noto Sans CJK KR", "Noto Sans CJK JP", "Malgun Gothic", "AppleGothic")
 
 
 @dataclass(frozen=True)
@@ -152,8 +146,8 @@ def _roc(judged: Judged) -> list[Plot]:
             ends = np.append(np.diff(judged.probabilities[order, index]) != 0, True)  # ties move together
             true = np.concatenate([[0], np.cumsum(hit)[ends]]) / hit.sum()
             false = np.concatenate([[0], np.cumsum(~hit)[ends]]) / (~hit).sum()
-            colour = {"color": _BLUE} if len(shown) == 1 else {}
-            axes.plot(false, true, label=f"{_short(report.classes[index])} {areas[index]:.4f}", **colour)
+            colour = _BLUE if len(shown) == 1 else None
+            axes.plot(false, true, label=f"{_short(report.classes[index])} {areas[index]:.4f}", color=colour)
         axes.plot([0, 1], [0, 1], color="#888888", linestyle=":")
         axes.set_xlabel("false positive rate")
         axes.set_ylabel("true positive rate")
@@ -233,7 +227,7 @@ def _curves(
         axes.axvline(best_epoch, color="#888888", linestyle=":", label=f"kept: epoch {best_epoch}")
         axes.set_xlabel("epoch")
         axes.set_ylabel(name)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(frameon=False)
 
     return Plot(name, title, alt, draw)

@@ -66,7 +66,7 @@ def _photos(judged: Judged, rows: np.ndarray) -> dict[int, dict[str, Any]]:
     """What the page says and shows of each photo, its heat map beside it."""
     paths = [judged.paths[row] for row in rows]
     digests = {judged.paths[row]: judged.digests[row] for row in rows}
-    heats = judged.classifier.heat_maps(paths, judged.answers[rows], digests=digests)
+    heats = judged.classifier.heat_maps(paths, judged.answers[rows].tolist(), digests=digests)
     shown = {}
     for row, path, heat in zip(rows.tolist(), paths, heats, strict=True):
         pixels = thumbnail(path)
