@@ -3,8 +3,8 @@
 Source: C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, On Calibration of Modern Neural Networks, ICML 2017.
 
 There it is the temperature of least cross-entropy. Of few photos, nearly all of them right, that is no
-estimate: with none wrong it is 0, and the next photo that is wrong costs without bound. So two things are held
-against it here, both chosen on halves of real validation photos (`tests/benchmarks/calibration.py`):
+estimate: with none wrong it is 0, and the next photo that is wrong costs without bound. So two things are
+held against it here, chosen on halves of real validation photos by `tests/benchmarks/calibration.py`:
 half a photo of each class more than were seen, and a belief that the temperature is near 1.
 """
 
@@ -16,9 +16,7 @@ from catdog.config import Output
 
 COLDEST, HOTTEST = 0.05, 20.0
 
-_UNSEEN = (
-    0.5  # photos of each class, after R. Krichevsky and V. Trofimov, IEEE Trans. Inform. Theory 27 (1981)
-)
+_UNSEEN = 0.5  # photos of each class: R. Krichevsky, V. Trofimov, IEEE Trans. Inform. Theory 27 (1981)
 _BELIEF = 0.25  # standard deviation of the temperature's logarithm around 0
 
 _TOLERANCE = 1e-6
