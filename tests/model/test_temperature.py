@@ -1,4 +1,4 @@
-"""Temperature scaling: found where it is known, the minimum that scipy finds, and sane on hopeless answers."""
+"""Temperature scaling: found where it is known, the minimum that scipy finds, sane on hopeless answers."""
 
 import numpy as np
 import pytest
