@@ -1,0 +1,30 @@
+"""Outliers: photos that are far from all others, of whatever class.
+
+The distance of a photo is 1 - cosine of its pooled features and those of the fifth most similar photo; see
+`near`. It is called an outlier where that is more than `LEAST_SCORE` standard deviations above the median,
+the deviation being 1.4826 times the median absolute one (F. R. Hampel, Journal of the American Statistical
+Association 69, 1974), which outliers hardly move.
+
+Measured by `tests/benchmarks/near_copies.py` against 2,000 real photos of dogs and cats: of 40 planted
+pictures (text, coloured shapes, drawings of cats and dogs) all are found. Of the 2,000 themselves five are:
+small, dim or odd ones with an animal somewhere. Shrunk Mahalanobis distances found 5 of the 40.
+"""
+
+import numpy as np
+
+LEAST_SCORE = 5.0
+LEAST_PHOTOS = 20  # to know what is usual
+
+_LEAST_DEVIATION = 0.01  # of pictures that are all alike, a little more is no outlier
+
+
+def outlier_scores(neighbours_n: np.ndarray) -> np.ndarray:
+    """How many standard deviations each photo's distance is above the median, (n,).
+
+    Args:
+        neighbours_n: cosine of each photo and its fifth most similar one.
+    """
+    distances = 1 - neighbours_n
+    middle = np.median(distances)
+    deviation = 1.4826 * np.median(np.abs(distances - middle))
+    return (distances - middle) / max(deviation, _LEAST_DEVIATION)
