@@ -9,6 +9,7 @@ import click
 
 from catdog import __version__, devices
 from catdog.cli import interrupt
+from catdog.cli.language import asked_for, said, speak
 from catdog.errors import CatdogError
 
 _COMMANDS = {
@@ -48,13 +49,16 @@ def cli() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit status: 0, 1 (an error), 2 (usage) or 130 (Ctrl-C)."""
+    speak(asked_for(arguments))
     try:
         status = cli.main(list(arguments), prog_name="catdog", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        click.echo("\n".join(map(said, shown.getvalue().splitlines())), err=True)
         return error.exit_code
     except CatdogError as error:
-        click.echo(f"catdog: error: {error}", err=True)
+        click.echo(f"catdog: {said('error')}: {said(str(error))}", err=True)
         return 1
     except (click.Abort, KeyboardInterrupt):
         return 130

@@ -16,7 +16,7 @@ from rich.text import Text
 from catdog.cli import look
 from catdog.cli.draw import draw_photo
 from catdog.cli.inputs import Input
-from catdog.cli.language import LANGUAGES
+from catdog.cli.language import language
 
 FORMATS = ("text", "json", "jsonl", "csv")
 UNSURE = "unsure"  # the answer where no class is probable enough
@@ -167,11 +167,11 @@ def _shown(answer: Answer) -> str:
 
 
 def _write_sentence(answer: Answer, lang: str) -> None:
-    language = LANGUAGES[lang]
+    words = language(lang)
     look.say(Text(_shown(answer)))
     if answer.error is not None:
-        look.say(Text(language.error.format(reason=answer.error), style="red"))
+        look.say(Text(words.error.format(reason=words.say(answer.error)), style="red"))
     else:
-        look.say(Text(language.answer.format(label=language.name(answer.label or ""))))
+        look.say(Text(words.answer.format(label=words.name(answer.label or ""))))
     if answer.truth is not None:
-        look.say(Text(language.truth.format(label=language.name(answer.truth))))
+        look.say(Text(words.truth.format(label=words.name(answer.truth))))

@@ -14,7 +14,6 @@ import click
 from catdog.cli import look
 from catdog.cli.answers import FORMATS, UNSURE, Answer, writer_for
 from catdog.cli.inputs import STDIN, Input, chunks, expand, fetched, photo_from
-from catdog.cli.language import LANGUAGES
 from catdog.cli.models import (
     IMAGENET,
     classifier_of,
@@ -26,6 +25,7 @@ from catdog.cli.models import (
 from catdog.cli.options import (
     cache_options,
     chosen_run,
+    lang_option,
     model_options,
     places,
     preprocessing_option,
@@ -86,7 +86,7 @@ if TYPE_CHECKING:
 )
 @click.option("-r", "--recursive", is_flag=True, help="Accepted; folders are always searched to the bottom.")
 @click.option("--show", is_flag=True, help="Draw each photo in the terminal, above its answer.")
-@click.option("--lang", type=click.Choice(list(LANGUAGES)), help="Answer in another language.")
+@lang_option
 @cache_options
 @click.pass_context
 def command(
