@@ -44,6 +44,7 @@ _SILENT = (
     "needs a key, or",
     "cannot take an input",
     "onnx is not",
+    "which writes .h5",
     "torchvision's VGG16 has",
     "count never ends",
     "the cores there",
