@@ -17,6 +17,7 @@ from catdog.features.answer import condense, logits, make_suffix
 from catdog.features.extract import extract
 from catdog.features.prefix import Prefix
 from catdog.features.progress import Progress
+from catdog.features.store import FeatureStore
 from catdog.model import outputs
 from catdog.model.architecture import IMAGENET_TOP
 from catdog.model.export import Facts, read_catdog
@@ -86,6 +87,7 @@ class Classifier:
         self._constants = constants | prefix.frozen_arrays
         self._decoding = facts.decoding
         self._cache_root = cache_root
+        self._store = FeatureStore(cache_root, prefix.key(facts.decoding))
         self._workers = workers
 
     @classmethod
@@ -156,6 +158,7 @@ class Classifier:
             self._decoding,
             cache_root=self._cache_root,
             workers=self._workers,
+            store=self._store,
             digests=digests,
             report=report,
         )

@@ -2,7 +2,8 @@
 
 import glob
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BufferedReader
 from itertools import islice
@@ -17,8 +18,10 @@ from catdog.errors import PhotoError
 
 STDIN = "-"
 
-# Photos answered together: few at first, to see an answer soon, then enough to keep a device busy.
-_FIRST, _LARGEST = 8, 256
+# Photos answered together: few at first, to see an answer soon, then as many as keep a device busy for so long
+# that its being idle between two chunks does not count. The bound keeps memory flat.
+_FIRST, _LARGEST = 8, 2048
+_SECONDS = 10.0
 _BLOCK = 1 << 16
 
 
@@ -107,9 +110,11 @@ def photo_from(stdin: BufferedReader) -> Iterator[Input]:
         yield Input(path, name=STDIN)
 
 
-def chunks(inputs: Iterable[Input]) -> Iterator[Sequence[Input]]:
-    """The inputs in groups that grow."""
+def chunks(inputs: Iterable[Input], clock: Callable[[], float] = time.monotonic) -> Iterator[Sequence[Input]]:
+    """The inputs in groups that grow until one keeps the caller busy for some seconds."""
     stream, size = iter(inputs), _FIRST
     while chunk := list(islice(stream, size)):
+        began = clock()
         yield chunk
-        size = min(4 * size, _LARGEST)
+        wanted = round(size * _SECONDS / max(clock() - began, 0.001))
+        size = max(_FIRST, min(wanted, 4 * size, _LARGEST))

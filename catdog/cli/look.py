@@ -161,6 +161,7 @@ class FeatureBar:
         self._began = 0.0
         self._first = 0
         self._last_plain = 0.0
+        self._loaded = False
 
     def __enter__(self) -> Self:
         return self
@@ -194,7 +195,8 @@ class FeatureBar:
 
     def _enter_stage(self, step: Step, now: float) -> None:
         self._stage, self._began, self._first, self._last_plain = step.stage, now, step.done, now
-        if step.stage == "compile" and not moves():
+        if step.stage == "compile" and not moves() and not self._loaded:
+            self._loaded = True
             tell("Loading the network; the first time, it is compiled for this machine ...")
 
     def _words(self, step: Step, now: float) -> str:
