@@ -92,6 +92,7 @@ class Decoding(JsonRecord):
 
     size: int = 224  # pixels, both sides
     resize: Resize = "squash"  # squash the whole photo; or centre crop; or pad with black
+    mirrored: bool = False  # left and right exchanged, at the end
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,7 @@ class SavedModel(JsonRecord):
     prefix_digest: str
     decoding: Decoding
     epoch: int  # the epoch whose parameters these are, from 1
+    temperature: float | None = None  # that its logits are divided by for calibrated probabilities
 
 
 @dataclass(frozen=True)

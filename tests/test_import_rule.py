@@ -40,11 +40,25 @@ ONLY = {
     "jax": {"model", "features", "training", "analysis", "devices"},
     "optax": {"model", "training"},
     "filelock": {"model"},
+    "jinja2": {"analysis"},
+    "matplotlib": {"analysis"},
+    "scipy": {"analysis"},
     "pooch": {"model"},
     "requests": {"model"},
     "urllib3": {"data"},
 }
-SLOW_TO_IMPORT = {"jax", "flax", "optax", "filelock", "pooch", "requests", "urllib3"}
+SLOW_TO_IMPORT = {
+    "filelock",
+    "flax",
+    "jax",
+    "jinja2",
+    "matplotlib",
+    "optax",
+    "pooch",
+    "requests",
+    "scipy",
+    "urllib3",
+}
 
 
 def _modules() -> list[Path]:

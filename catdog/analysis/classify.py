@@ -4,13 +4,15 @@ The same prefix, feature cache and suffix as in training; only the boundary betw
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
 
-from catdog.config import Decoding, Head
+from catdog.analysis.heatmap import HeatMaps
+from catdog.config import Decoding, Head, Output
 from catdog.data import Skipped
 from catdog.errors import RunError, WeightsError
 from catdog.features.answer import condense, logits, make_suffix
@@ -54,6 +56,12 @@ def prefix_of(run: Run, saved: SavedModel, *, find: FindWeights, memo_dir: Path 
         RunError: the weights are not those it was trained on.
         WeightsError: they cannot be read.
     """
+    return _foundation(run, saved, find=find, memo_dir=memo_dir)[1]
+
+
+def _foundation(
+    run: Run, saved: SavedModel, *, find: FindWeights, memo_dir: Path | None
+) -> tuple[WeightSource, Prefix]:
     source = find(saved.weights, saved.preprocessing)
     prefix = Prefix(source, saved.head, unfreeze=saved.unfreeze, memo_dir=memo_dir)
     if prefix.digest != saved.prefix_digest:
@@ -61,7 +69,7 @@ def prefix_of(run: Run, saved: SavedModel, *, find: FindWeights, memo_dir: Path 
             f"{run.model_path} was trained on weights with digest {saved.prefix_digest[:12]}, found "
             f"{prefix.digest[:12]} in {saved.weights!r}. Bring back those weights, or train anew."
         )
-    return prefix
+    return source, prefix
 
 
 class Classifier:
@@ -69,44 +77,77 @@ class Classifier:
 
     Attributes:
         classes: the names of what it tells apart.
+        decoding: how it sees a photo.
+        output: how it answers.
+        temperature: what its logits are divided by for probabilities.
+        calibrated: whether those are to be taken at their word.
+
+    Args:
+        source: the weights that `prefix` is made of.
+        tensors: what the model has beside them.
+        temperature: that calibrates it; None leaves the probabilities as they were trained.
     """
 
     def __init__(
         self,
+        source: WeightSource,
         prefix: Prefix,
         tensors: Mapping[str, np.ndarray],
         facts: Facts,
         *,
+        temperature: float | None = None,
         cache_root: Path,
+        memo_dir: Path | None,
         workers: int,
     ):
         self.classes = facts.classes
+        self.decoding = facts.decoding
+        self.output: Output = facts.head.output
+        self.temperature = temperature or 1.0
+        self.calibrated = facts.calibrated or temperature is not None
+        self._source, self._facts, self._tensors = source, facts, tensors
+        self._memo_dir = memo_dir
         self._prefix = prefix
         self._suffix = make_suffix(prefix, facts.head, len(facts.classes), size=facts.decoding.size)
         self._params, constants = self._suffix.from_tensors(tensors)
         self._constants = constants | prefix.frozen_arrays
-        self._decoding = facts.decoding
         self._cache_root = cache_root
         self._store = FeatureStore(cache_root, prefix.key(facts.decoding))
         self._workers = workers
 
     @classmethod
     def of_run(
-        cls, run: Run, *, find: FindWeights, cache_root: Path, memo_dir: Path | None, workers: int
+        cls,
+        run: Run,
+        *,
+        find: FindWeights,
+        cache_root: Path,
+        memo_dir: Path | None,
+        workers: int,
+        calibrate: bool = True,
     ) -> "Classifier":
         """What a run learned.
 
         Args:
             find: (name, preprocessing) → the weights that the run stands on.
+            calibrate: use the run's temperature, if it has one.
 
         Raises:
             RunError: the run has no model, or the weights are not those it was trained on.
             WeightsError: the pretrained weights cannot be read.
         """
         tensors, saved = run.read_model()
-        prefix = prefix_of(run, saved, find=find, memo_dir=memo_dir)
-        facts = Facts(saved.classes, saved.preprocessing, saved.head, saved.decoding)
-        return cls(prefix, tensors, facts, cache_root=cache_root, workers=workers)
+        source, prefix = _foundation(run, saved, find=find, memo_dir=memo_dir)
+        return cls(
+            source,
+            prefix,
+            tensors,
+            Facts(saved.classes, saved.preprocessing, saved.head, saved.decoding),
+            temperature=saved.temperature if calibrate else None,
+            cache_root=cache_root,
+            memo_dir=memo_dir,
+            workers=workers,
+        )
 
     @classmethod
     def of_file(cls, path: Path, *, cache_root: Path, workers: int) -> "Classifier":
@@ -119,7 +160,7 @@ class Classifier:
         facts, tensors = read_catdog(path)
         source = find_weights(str(path.absolute()), preprocessing=facts.preprocessing)
         prefix = Prefix(source, facts.head, unfreeze="head", memo_dir=None)
-        return cls(prefix, tensors, facts, cache_root=cache_root, workers=workers)
+        return cls(source, prefix, tensors, facts, cache_root=cache_root, memo_dir=None, workers=workers)
 
     @classmethod
     def of_imagenet(
@@ -138,7 +179,7 @@ class Classifier:
         facts = Facts(class_names(), source.preprocessing, Head("imagenet", dropout=0), Decoding())
         prefix = Prefix(source, facts.head, unfreeze="head", memo_dir=memo_dir)
         top = read_tensors(source, IMAGENET_TOP[-1:], memo_dir=memo_dir)
-        return cls(prefix, top, facts, cache_root=cache_root, workers=workers)
+        return cls(source, prefix, top, facts, cache_root=cache_root, memo_dir=memo_dir, workers=workers)
 
     def answer(
         self,
@@ -146,16 +187,18 @@ class Classifier:
         *,
         digests: dict[Path, str] | None = None,
         report: Callable[[Progress], None] = lambda _: None,
+        mirrored: bool = False,
     ) -> Answers:
         """Probabilities for photo files; those that cannot be read are listed, not raised.
 
         Args:
             digests: content digests, by path, where they are known already.
+            mirrored: answer for the photos' mirror images.
         """
         found = extract(
             paths,
             self._prefix,
-            self._decoding,
+            replace(self.decoding, mirrored=mirrored),
             cache_root=self._cache_root,
             workers=self._workers,
             store=self._store,
@@ -167,15 +210,36 @@ class Classifier:
         else:
             condensed = condense(self._suffix, self._constants, found.features)
             scores = logits(self._suffix, self._params, self._constants, condensed)
-        shares = outputs.probabilities(jnp.asarray(scores, jnp.float32), self._suffix.output)
         return Answers(
             photos=np.array(found.photos, np.int64),
             digests=found.digests,
             logits=scores,
-            probabilities=np.asarray(shares),
+            probabilities=self.probabilities(scores),
             skipped=found.skipped,
         )
 
+    def probabilities(self, logits_nk: np.ndarray, *, temperature: float | None = None) -> np.ndarray:
+        """(n, classes) float32 of logits, at the model's temperature or another."""
+        scaled = jnp.asarray(logits_nk / (temperature or self.temperature), jnp.float32)
+        return np.asarray(outputs.probabilities(scaled, self.output))
+
     def losses(self, answers: Answers, labels: np.ndarray) -> np.ndarray:
-        """Cross-entropy of each answered photo, (n,), nats, given its true class (n,)."""
+        """Cross-entropy of each answered photo as trained, (n,), nats, given its true class (n,)."""
         return np.asarray(self._suffix.losses(jnp.asarray(answers.logits), jnp.asarray(labels)))
+
+    @cached_property
+    def heat_maps(self) -> HeatMaps:
+        """Where on a photo the model sees a class.
+
+        Raises:
+            WeightsError: the pretrained weights can no longer be read.
+        """
+        return HeatMaps(
+            self._source,
+            self._facts,
+            self._tensors,
+            unfreeze=self._prefix.unfreeze,
+            cache_root=self._cache_root,
+            memo_dir=self._memo_dir,
+            workers=self._workers,
+        )

@@ -5,7 +5,7 @@ ever opened for reading.
 """
 
 from catdog.data.batches import Decoded, decoded, probe_all
-from catdog.data.decode import DECODING_VERSION, MAX_PIXELS, PhotoHeader, decode, probe
+from catdog.data.decode import DECODING_VERSION, MAX_PIXELS, PhotoHeader, decode, decode_for_people, probe
 from catdog.data.fingerprint import Fingerprints, Skipped, fingerprint
 from catdog.data.layout import DataSet, Photo, require_trainable, scan
 from catdog.data.split import is_validation, split_by_content
@@ -24,6 +24,7 @@ __all__ = [
     "Skipped",
     "SplitFacts",
     "decode",
+    "decode_for_people",
     "decoded",
     "fingerprint",
     "is_validation",

@@ -15,7 +15,7 @@ from catdog.config import Decoding
 from catdog.data.colour import to_rgb
 from catdog.data.opening import MAX_PIXELS, opened, orientation
 
-__all__ = ["DECODING_VERSION", "MAX_PIXELS", "PhotoHeader", "decode", "probe"]
+__all__ = ["DECODING_VERSION", "MAX_PIXELS", "PhotoHeader", "decode", "decode_for_people", "probe"]
 
 # Part of every cache key. Raise it with any change, here or in colour.py, that changes a pixel.
 DECODING_VERSION = 1
@@ -53,7 +53,7 @@ def decode(source: Path | bytes, decoding: Decoding) -> npt.NDArray[np.uint8]:
     `squash`: the whole photo, its aspect ratio given up;
     `crop`: the central square, as large as it can be;
     `pad`: the whole photo, its aspect ratio kept, centred on black.
-    Resizing is bilinear and antialiased.
+    Resizing is bilinear and antialiased. `decoding.mirrored` exchanges left and right.
 
     Returns:
         (size, size, 3) RGB, 0…255.
@@ -62,16 +62,30 @@ def decode(source: Path | bytes, decoding: Decoding) -> npt.NDArray[np.uint8]:
         PhotoError: the reason why the file cannot be decoded, in one line, without its path.
     """
     with opened(source) as photo:
-        needed = _scaled(photo.size, decoding)
-        photo.draft(None, (needed[0] * _DRAFT_MARGIN, needed[1] * _DRAFT_MARGIN))
-        photo.load()
-        rgb = to_rgb(photo)
-        # Asked for after loading, since a TIFF comes upright and PNG may put its EXIF block last.
-        turn = _UPRIGHT.get(orientation(photo))
-        if turn is not None:
-            rgb = rgb.transpose(turn)
+        rgb = _upright(photo, _scaled(photo.size, decoding))
     # Outside the block, where an exception is catdog's fault: the file's bytes are no longer used.
-    return _resized(rgb, decoding)
+    pixels = _resized(rgb, decoding)
+    return np.ascontiguousarray(pixels[:, ::-1]) if decoding.mirrored else pixels
+
+
+def decode_for_people(source: Path | bytes, *, side: int) -> npt.NDArray[np.uint8]:
+    """Decode a photo as somebody wants to look at it: upright, whole, its aspect ratio kept.
+
+    Args:
+        side: pixels that its longer side has at most; a smaller photo stays as it is.
+
+    Returns:
+        (height, width, 3) RGB, 0…255.
+
+    Raises:
+        PhotoError: see `decode`.
+    """
+    with opened(source) as photo:
+        rgb = _upright(photo, (min(side, photo.width), min(side, photo.height)))
+    if max(rgb.size) > side:
+        whole = Decoding(size=side, resize="pad")
+        rgb = rgb.resize(_scaled(rgb.size, whole), Image.Resampling.LANCZOS)
+    return np.array(rgb)
 
 
 def probe(source: Path | bytes) -> PhotoHeader:
@@ -82,6 +96,16 @@ def probe(source: Path | bytes) -> PhotoHeader:
     """
     with opened(source) as photo:
         return PhotoHeader(photo.format or "", photo.mode, photo.width, photo.height)
+
+
+def _upright(photo: Image.Image, needed: tuple[int, int]) -> Image.Image:
+    """All its pixels as RGB, upright; of a JPEG perhaps fewer, but more than the `needed` (width, height)."""
+    photo.draft(None, (needed[0] * _DRAFT_MARGIN, needed[1] * _DRAFT_MARGIN))
+    photo.load()
+    rgb = to_rgb(photo)
+    # Asked for after loading, since a TIFF comes upright and PNG may put its EXIF block last.
+    turn = _UPRIGHT.get(orientation(photo))
+    return rgb if turn is None else rgb.transpose(turn)
 
 
 def _scaled(size: tuple[int, int], decoding: Decoding) -> tuple[int, int]:

@@ -25,5 +25,8 @@ class FeatureKey(JsonRecord):
 
     def folder_name(self) -> str:
         """A name for the folder that holds these tensors: 24 hexadecimal digits."""
-        text = json.dumps(self.to_json(), sort_keys=True)
+        facts = self.to_json()
+        if not self.decoding.mirrored:
+            del facts["decoding"]["mirrored"]  # so that features from before it was thought of are found
+        text = json.dumps(facts, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:24]

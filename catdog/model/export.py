@@ -31,6 +31,7 @@ class Facts(JsonRecord):
     preprocessing: str  # the name of a `Preprocessing`
     head: Head
     decoding: Decoding
+    calibrated: bool = False  # whether the probabilities are to be taken at their word
 
     def to_text(self) -> str:
         """As the file holds it: ASCII, since a class may be called after a folder whose name is not UTF-8."""

@@ -122,12 +122,14 @@ class Suffix:
         condensed: jax.Array,
         *,
         key: jax.Array | None = None,
+        since: int | None = None,
         until: int | None = None,
     ) -> jax.Array:
         """Logits (b, k) float32 of condensed features.
 
         Args:
             key: a typed key for dropout, in training; None switches dropout off.
+            since: start at this layer, whose input is given instead of condensed features.
             until: stop before this layer and return its input instead.
         """
         network = self._network(params | constants)
@@ -135,7 +137,8 @@ class Suffix:
             images = preprocess(condensed, self._preprocessing, self._dtype)
         else:
             images = condensed.astype(self._dtype)
-        return network(images, deterministic=key is None, key=key, start=self.condensed, stop=until)
+        start = self.condensed if since is None else since
+        return network(images, deterministic=key is None, key=key, start=start, stop=until)
 
     @partial(jax.jit, static_argnums=0)
     def answers(self, params: Tensors, constants: Tensors, condensed: jax.Array) -> jax.Array:

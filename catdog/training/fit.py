@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -15,6 +15,7 @@ from catdog.features.answer import calibrated, logits
 from catdog.features.store import Features
 from catdog.model import outputs
 from catdog.model.suffix import Suffix, Tensors
+from catdog.model.temperature import fit_temperature
 from catdog.runs import EpochRecord, Run, SavedModel
 from catdog.training.step import Sums, Trainer, TrainState
 
@@ -70,7 +71,7 @@ def fit(
     Args:
         start: gives (params, constants) where the run has no state yet.
         frozen: the pretrained constants, which no state holds.
-        saved: the header for model.safetensors; its epoch is replaced.
+        saved: the header for model.safetensors; its epoch and temperature are replaced.
         report: called with (epoch, sums) as an epoch starts, with no photos yet, and within it.
 
     Raises:
@@ -89,7 +90,8 @@ def fit(
             epoch=epoch,
             report=lambda sums, epoch=epoch: report(epoch, sums),
         )
-        val_loss, val_acc = validate(suffix, state.params, constants, valid)
+        answers = logits(suffix, state.params, constants, valid.features)
+        val_loss, val_acc = _scores(suffix, answers, valid.labels)
         loss, acc = sums.loss / sums.photos, sums.right / sums.photos
         if not math.isfinite(loss + val_loss):
             raise RunError(
@@ -101,17 +103,17 @@ def fit(
         run.write_history(history)
         if val_loss < progress.best_loss:
             progress = _Progress(epoch, epoch, val_loss)
-            header = SavedModel.from_json(saved.to_json() | {"epoch": epoch})
+            temperature = fit_temperature(answers, valid.labels, suffix.output)
+            header = replace(saved, epoch=epoch, temperature=temperature)
             run.write_model(_to_host(suffix.to_save(state.params, constants)), header)
         progress = _Progress(epoch, progress.best_epoch, progress.best_loss)
         _write_state(run, state, suffix.to_save(state.params, constants), progress)
         yield record
 
 
-def validate(suffix: Suffix, params: Tensors, constants: Tensors, examples: Examples) -> tuple[float, float]:
-    """Mean loss in nats and share of right answers, dropout off."""
-    answers = jnp.asarray(logits(suffix, params, constants, examples.features))
-    labels = jnp.asarray(examples.labels)
+def _scores(suffix: Suffix, logits_nk: np.ndarray, labels_n: np.ndarray) -> tuple[float, float]:
+    """Mean loss in nats and share of right answers."""
+    answers, labels = jnp.asarray(logits_nk), jnp.asarray(labels_n)
     losses = np.asarray(suffix.losses(answers, labels), np.float64)
     right = np.asarray(outputs.is_right(answers, labels, suffix.output))
     return float(losses.mean()), float(right.mean())

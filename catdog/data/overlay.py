@@ -1,0 +1,67 @@
+"""A heat map laid over a photo, and pixels as the bytes of a picture file."""
+
+import io
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from catdog.config import Decoding
+
+Pixels = npt.NDArray[np.uint8]
+
+# Dark violet, magenta, orange, pale yellow: brightness grows all the way, so it also reads without colours.
+_RAMP = np.array([(40, 11, 84), (159, 42, 99), (237, 105, 37), (252, 255, 164)], np.float32)
+_STRONGEST = 0.7  # share of the colour where the heat is 1: the photo stays visible
+
+
+def lay_over(pixels: Pixels, heat: npt.NDArray[np.float32], decoding: Decoding) -> Pixels:
+    """The photo with the heat map over it; where there is no heat it stays as it is.
+
+    Args:
+        pixels: the whole photo upright, (height, width, 3).
+        heat: (h, w), 0…1, of the square that the network saw.
+        decoding: how that square was made from the photo.
+
+    Returns:
+        (height, width, 3).
+    """
+    spread = _on_photo(heat, pixels.shape[:2], decoding)[..., None]
+    share = _STRONGEST * spread
+    mixed = pixels * (1 - share) + _coloured(spread[..., 0]) * share
+    return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+
+
+def to_jpeg(pixels: Pixels, *, quality: int = 85) -> bytes:
+    """The pixels (height, width, 3) as a JPEG file."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=quality)
+    return file.getvalue()
+
+
+def _on_photo(
+    heat: npt.NDArray[np.float32], shape: tuple[int, ...], decoding: Decoding
+) -> npt.NDArray[np.float32]:
+    """The heat map at the photo's (height, width); 0 where a crop has left the photo out."""
+    height, width = shape
+    if decoding.resize == "squash":
+        return _enlarged(heat, width, height)
+    side = min(shape) if decoding.resize == "crop" else max(shape)
+    square = _enlarged(heat, side, side)
+    top, left = abs(height - side) // 2, abs(width - side) // 2
+    if decoding.resize == "pad":
+        return square[top : top + height, left : left + width]
+    spread = np.zeros(shape, np.float32)
+    spread[top : top + side, left : left + side] = square
+    return spread
+
+
+def _enlarged(heat: npt.NDArray[np.float32], width: int, height: int) -> npt.NDArray[np.float32]:
+    picture = Image.fromarray(heat.astype(np.float32))
+    return np.clip(np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC)), 0, 1)
+
+
+def _coloured(heat: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """(h, w), 0…1 → (h, w, 3), 0…255."""
+    steps = np.linspace(0, 1, len(_RAMP))
+    return np.stack([np.interp(heat, steps, channel) for channel in _RAMP.T], axis=-1).astype(np.float32)
