@@ -31,6 +31,8 @@ class Answer:
         label: the most probable class, or UNSURE; None where there is an error.
         ranked: (class, probability) of every class, the most probable first; empty where there is an error.
         truth: the true class, where it is known.
+        photo: pixels that its longer side has at most → the photo, (height, width, 3) uint8, as people are to
+            see it; raises PhotoError.
     """
 
     path: Path
@@ -39,6 +41,7 @@ class Answer:
     ranked: tuple[tuple[str, float], ...]
     truth: str | None
     error: str | None = None
+    photo: Callable[[int], np.ndarray] | None = None
 
     @classmethod
     def of(
@@ -141,8 +144,8 @@ def _print_csv(row: list[object]) -> None:
 
 
 def _write_text(answer: Answer, lang: str | None, show: bool, top_k: int) -> None:
-    if show and answer.error is None:
-        draw_photo(answer.path)
+    if show and answer.photo:
+        draw_photo(answer.photo)
     if lang:
         _write_sentence(answer, lang)
         return

@@ -4,12 +4,15 @@ import random
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
 from io import BufferedReader
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, cast
 
 import click
+import numpy as np
 
 from catdog.cli import look
 from catdog.cli.answers import FORMATS, UNSURE, Answer, writer_for
@@ -32,6 +35,7 @@ from catdog.cli.options import (
     weights_option,
 )
 from catdog.cli.sorting import sorter
+from catdog.data import decode_for_people
 from catdog.runs import Run
 
 if TYPE_CHECKING:
@@ -187,7 +191,12 @@ def _answers(
     for one in chunk:
         row = rows.get(one.path) if one.error is None else None
         reason = None if row is not None else one.error or reasons[one.path]
-        yield Answer.of(one, row, classifier.classes, threshold, reason)
+        answer = Answer.of(one, row, classifier.classes, threshold, reason)
+        yield answer if reason else replace(answer, photo=partial(_photo, one.path))
+
+
+def _photo(path: Path, side: int) -> np.ndarray:
+    return decode_for_people(path, side=side)
 
 
 def _random(

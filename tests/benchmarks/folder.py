@@ -67,7 +67,7 @@ def _compare(photos: Path, folder: Path, count: int, turns: int) -> None:
 
 
 def _predict(photos: Path, cache: Path, count: int) -> float:
-    """Seconds between the row before the last `count` and the last row."""
+    """Seconds from the row before the last `count` rows to the last row."""
     command = [sys.executable, "-m", "catdog", "predict", str(photos), "--format", "jsonl"]
     environment = os.environ | {"CATDOG_CACHE_DIR": str(cache)}
     with subprocess.Popen(
@@ -77,7 +77,7 @@ def _predict(photos: Path, cache: Path, count: int) -> float:
         for row in islice(process.stdout, _WARM):
             assert json.loads(row)["label"]
         began = time.monotonic()
-        rows = sum(1 for _ in process.stdout)
+        rows = sum(1 for _ in islice(process.stdout, count))
         seconds = time.monotonic() - began
     assert (process.returncode, rows) == (0, count), (process.returncode, rows)
     return seconds
