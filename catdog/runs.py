@@ -45,6 +45,7 @@ class RunConfig(JsonRecord):
     versions: dict[str, str]  # catdog, Python, JAX, Flax, Optax, NumPy, Pillow
     device: str
     created: str  # ISO 8601, UTC
+    command: str = ""  # that started it, as typed
 
 
 @dataclass(frozen=True)
@@ -256,6 +257,11 @@ def open_run(path: Path) -> Run:
     run = Run(folder)
     _ = run.config
     return run
+
+
+def is_run(path: Path) -> bool:
+    """Whether a run folder is at `path`, or the file is one of its two that make it one."""
+    return (path / "config.json").is_file() or path.name in ("model.safetensors", "config.json")
 
 
 def newest_run(runs_dir: Path) -> Run:

@@ -11,8 +11,6 @@ from catdog.errors import DataError
 from catdog.features.progress import Progress
 from catdog.runs import Run
 
-SPLITS = ("train", "valid", "test", "all")
-
 
 @dataclass(frozen=True)
 class Chosen:

@@ -80,7 +80,8 @@ class Classifier:
         decoding: how it sees a photo.
         output: how it answers.
         temperature: what its logits are divided by for probabilities.
-        calibrated: whether those are to be taken at their word.
+        is_scaled: whether that is a fitted temperature.
+        calibrated: whether the probabilities are scaled, here or in the weights.
 
     Args:
         source: the weights that `prefix` is made of.
@@ -104,7 +105,8 @@ class Classifier:
         self.decoding = facts.decoding
         self.output: Output = facts.head.output
         self.temperature = temperature or 1.0
-        self.calibrated = facts.calibrated or temperature is not None
+        self.is_scaled = temperature is not None
+        self.calibrated = facts.calibrated or self.is_scaled
         self._source, self._facts, self._tensors = source, facts, tensors
         self._memo_dir = memo_dir
         self._prefix = prefix
@@ -227,9 +229,9 @@ class Classifier:
         scaled = jnp.asarray(padded / (temperature or self.temperature), jnp.float32)
         return np.asarray(outputs.probabilities(scaled, self.output))[:count]
 
-    def losses(self, answers: Answers, labels: np.ndarray) -> np.ndarray:
-        """Cross-entropy of each answered photo as trained, (n,), nats, given its true class (n,)."""
-        return np.asarray(self._suffix.losses(jnp.asarray(answers.logits), jnp.asarray(labels)))
+    def losses(self, logits_nk: np.ndarray, labels_n: np.ndarray) -> np.ndarray:
+        """Cross-entropy of each photo as trained, (n,), nats, given its true class."""
+        return np.asarray(self._suffix.losses(jnp.asarray(logits_nk), jnp.asarray(labels_n)))
 
     @cached_property
     def heat_maps(self) -> HeatMaps:

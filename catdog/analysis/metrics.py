@@ -1,9 +1,10 @@
-"""Numbers about answers: accuracy with its interval, loss, confusion, precision, recall, F1. NumPy alone."""
+"""Numbers about answers: accuracy with its interval, loss, confusion, precision, recall, F1, ROC AUC."""
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import rankdata
 
 from catdog.config import JsonRecord
 from catdog.errors import DataError
@@ -20,6 +21,7 @@ class ClassScore(JsonRecord):
     precision: float | None
     recall: float | None
     f1: float | None
+    roc_auc: float | None  # against all other classes; None where photos of it, or of others, are missing
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Evaluation(JsonRecord):
 
     Attributes:
         accuracy_interval: Wilson's 95 % interval.
+        roc_auc: mean over the classes that have one.
         loss: mean cross-entropy, nats a photo.
         confusion: row: true class, column: answer; in the order of `classes`.
     """
@@ -37,6 +40,7 @@ class Evaluation(JsonRecord):
     accuracy: float
     accuracy_interval: tuple[float, ...]
     loss: float
+    roc_auc: float | None
     classes: tuple[str, ...]
     confusion: tuple[tuple[int, ...], ...]
     per_class: tuple[ClassScore, ...]
@@ -51,6 +55,26 @@ def wilson_interval(right: int, count: int) -> tuple[float, float]:
     centre = (share + spread / 2) / (1 + spread)
     half = _Z_95 * math.sqrt(share * (1 - share) / count + spread / (4 * count)) / (1 + spread)
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def roc_auc(scores: np.ndarray, is_positive: np.ndarray) -> float | None:
+    """Area under the ROC curve: how often a positive has a larger score than a negative, ties half.
+
+    Args:
+        scores: (n,).
+        is_positive: (n,) bool.
+
+    Returns:
+        None where there is no positive or no negative.
+
+    Source: J. A. Hanley, B. J. McNeil, Radiology 143 (1982), 29-36: the Wilcoxon statistic.
+    """
+    positives = int(is_positive.sum())
+    negatives = len(scores) - positives
+    if not positives or not negatives:
+        return None
+    ranks = rankdata(scores)[is_positive].sum()
+    return float((ranks - positives * (positives + 1) / 2) / (positives * negatives))
 
 
 def evaluate(
@@ -86,14 +110,17 @@ def evaluate(
                 precision=_share(hits, said),
                 recall=_share(hits, truly),
                 f1=_share(2 * hits, truly + said),
+                roc_auc=roc_auc(probabilities[:, index], labels == index),
             )
         )
+    areas = [score.roc_auc for score in scores if score.roc_auc is not None]
     return Evaluation(
         count=count,
         right=right,
         accuracy=right / count,
         accuracy_interval=wilson_interval(right, count),
         loss=float(losses.astype(np.float64).mean()),
+        roc_auc=sum(areas) / len(areas) if areas else None,
         classes=classes,
         confusion=tuple(tuple(int(cell) for cell in row) for row in confusion),
         per_class=tuple(scores),

@@ -2,6 +2,7 @@
 
 import importlib
 import io
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -48,10 +49,14 @@ def cli() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line and return its exit status: 0, 1 (an error), 2 (usage) or 130 (Ctrl-C)."""
+    """Run one command line and return its exit status: 0, 1 (an error), 2 (usage) or 130 (Ctrl-C).
+
+    A command finds the line itself as the context's `obj`.
+    """
     speak(asked_for(arguments))
     try:
-        status = cli.main(list(arguments), prog_name="catdog", standalone_mode=False)
+        typed = shlex.join(["catdog", *arguments])
+        status = cli.main(list(arguments), prog_name="catdog", standalone_mode=False, obj=typed)
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(shown)

@@ -1,28 +1,33 @@
 """`catdog evaluate [DATA]`: how good is a run, and on which photos is it wrong."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from catdog.analysis.choose import SPLITS, Chosen, choose
-from catdog.analysis.metrics import Evaluation, evaluate
+from catdog import durable
 from catdog.cli import look
 from catdog.cli.models import classifier_of
 from catdog.cli.options import cache_options, chosen_run, model_options, places
-from catdog.errors import DataError
-from catdog.runs import Run
+from catdog.data import SPLITS
+from catdog.errors import OptionError
+from catdog.runs import Run, is_run, open_run
 
 if TYPE_CHECKING:
-    from catdog.analysis.classify import Answers
+    from catdog.analysis.choose import Chosen
+    from catdog.analysis.compare import Comparison
+    from catdog.analysis.judge import Judged
+    from catdog.places import Places
 
 
 @click.command("evaluate", short_help="how good is a run, and on which photos is it wrong")
-@click.argument("data", type=click.Path(path_type=Path), required=False)
+@click.argument("targets", metavar="[RUN...] [DATA]", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--data", type=click.Path(path_type=Path), help="The folder of photos, as DATA.")
 @model_options
 @click.option(
     "--split",
@@ -36,79 +41,228 @@ if TYPE_CHECKING:
     show_default=True,
     help="How many of the photos with the largest loss to list.",
 )
+@click.option("--tta", is_flag=True, help="Average each photo with its mirror image; say what that gained.")
+@click.option(
+    "--no-calibrate",
+    is_flag=True,
+    help="Leave the probabilities as they were trained, without temperature scaling.",
+)
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.html",
+    help="Write everything, with plots, photos and heat maps, as one page.",
+)
+@click.option(
+    "--plots",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write the plots as PNG files.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @cache_options
 def command(
+    targets: tuple[Path, ...],
     data: Path | None,
     model: Path | None,
     runs_dir: Path,
     split: str | None,
     worst: int,
+    tta: bool,
+    no_calibrate: bool,
+    report: Path | None,
+    plots: Path | None,
     as_json: bool,
     cache_dir: Path | None,
     no_cache: bool,
     workers: int,
 ) -> None:
-    """Measure a run on labelled photos: those in DATA, or the run's own validation photos."""
-    run = chosen_run(model, runs_dir)
-    with places(cache_dir, no_cache) as where, look.FeatureBar() as bar:
-        classifier = classifier_of(run, where, workers)
-        chosen = choose(run, classifier.classes, data, split, workers=workers, report=bar)
-        paths = [photo.path for photo in chosen.photos]
-        answers = classifier.answer(paths, digests=chosen.digests, report=bar)
-        labels = chosen.labels(classifier.classes)[answers.photos]
-        if not len(labels):
-            raise DataError(
-                f"none of the {len(paths)} photos can be read, the first {answers.skipped[0].path}: "
-                f"{answers.skipped[0].reason}"
-            )
-        losses = classifier.losses(answers, labels)
-    report = evaluate(answers.probabilities, labels, losses, classes=classifier.classes)
-    rows = _worst(chosen, answers, labels, losses, classifier.classes, worst)
-    skipped = [{"path": str(one.path), "reason": one.reason} for one in (*chosen.skipped, *answers.skipped)]
-    for remark in chosen.remarks:
-        look.note(remark)
+    """Measure a run on labelled photos: those in DATA, or the run's own validation photos.
+
+    Several runs are measured on the same photos and compared.
+    """
+    from catdog.analysis.compare import mcnemar
+
+    runs, data = _sorted_out(targets, data, model, runs_dir)
+    if len(runs) > 1 and (report or plots):
+        raise click.UsageError("--report and --plots are about one run: name one.")
+    with places(cache_dir, no_cache) as where:
+        judged, remarks = _judge(runs, data, split, tta, not no_calibrate, where, workers)
+        for remark in remarks:
+            look.note(remark)
+        if report or plots:
+            _write(judged[0], runs[0], data, remarks, report, plots)
+    compared = [
+        mcnemar(str(runs[one].folder), str(runs[other].folder), judged[one].right, judged[other].right)
+        for one in range(len(runs))
+        for other in range(one + 1, len(runs))
+    ]
     if as_json:
-        extra = {"model": str(run.folder), "worst": rows, "skipped": skipped}
-        click.echo(json.dumps(report.to_json() | extra, indent=2, ensure_ascii=False))
+        facts = [_facts(run, one, worst) for run, one in zip(runs, judged, strict=True)]
+        comparison = {"runs": facts, "comparisons": [one.to_json() for one in compared]}
+        click.echo(json.dumps(comparison if compared else facts[0], indent=2, ensure_ascii=False))
         return
-    if skipped:
-        first = skipped[0]
-        look.warn(f"{len(skipped)} photos could not be read, the first {first['path']}: {first['reason']}")
-    _show(run, report, rows)
+    if skipped := judged[0].skipped:
+        look.warn(
+            f"{len(skipped)} photos could not be read, the first {skipped[0].path}: {skipped[0].reason}"
+        )
+    if compared:
+        _show_comparison(runs, judged, compared)
+    else:
+        _show(runs[0], judged[0], _worst(judged[0], worst))
+    if report:
+        look.say(f"Wrote {report}")
+    if plots:
+        look.say(f"Wrote the plots into {plots}")
 
 
-def _worst(
-    chosen: Chosen,
-    answers: "Answers",
-    labels: np.ndarray,
-    losses: np.ndarray,
-    classes: tuple[str, ...],
-    count: int,
-) -> list[dict[str, Any]]:
+def _sorted_out(
+    targets: Sequence[Path], data: Path | None, model: Path | None, runs_dir: Path
+) -> tuple[list[Run], Path | None]:
+    """The runs that are meant, and the folder of photos; None is the runs' own."""
+    folders = [target for target in targets if not is_run(target)]
+    if len(folders) + (data is not None) > 1:
+        raise click.UsageError(
+            "expected one folder of photos, found "
+            f"{', '.join(map(str, [*folders, *([data] if data else [])]))}; a run has a config.json in it."
+        )
+    runs = [open_run(target) for target in targets if is_run(target)]
+    if runs and model:
+        raise click.UsageError("give runs as RUN..., or one with --model, not both.")
+    if len({run.folder.resolve() for run in runs}) < len(runs):
+        raise click.UsageError("a run is given twice.")
+    return runs or [chosen_run(model, runs_dir)], data or (folders[0] if folders else None)
+
+
+def _judge(
+    runs: Sequence[Run],
+    data: Path | None,
+    split: str | None,
+    tta: bool,
+    calibrate: bool,
+    where: "Places",
+    workers: int,
+) -> tuple[list["Judged"], list[str]]:
+    """Each run's answers, for the same photos, and what is to be said about those."""
+    from catdog.analysis.choose import choose
+    from catdog.analysis.judge import judge
+
+    with look.FeatureBar() as bar:
+        models = [classifier_of(run, where, workers, calibrate=calibrate) for run in runs]
+        if len({frozenset(one.classes) for one in models}) > 1:
+            lists = "; ".join(f"{run.folder}: {', '.join(one.classes)}" for run, one in _both(runs, models))
+            raise OptionError(f"expected runs that tell the same classes apart, found {lists}")
+        # Without DATA the photos are those of the first run: one folder for all.
+        folder = data or (Path(runs[0].config.options.data) if len(runs) > 1 else None)
+        chosen = [
+            choose(run, one.classes, folder, split, workers=workers, report=bar)
+            for run, one in _both(runs, models)
+        ]
+        remarks = list(dict.fromkeys(remark for one in chosen for remark in one.remarks))
+        common, left_out = _in_common(chosen)
+        if left_out:
+            remarks.append(f"{left_out} photos are left out: not every run may be asked about them")
+        judged = [
+            judge(one, photos, fitted_on=run.split()["valid"], average_mirrored=tta, report=bar)
+            for (run, one), photos in zip(_both(runs, models), common, strict=True)
+        ]
+    return judged, remarks
+
+
+def _both(runs: Sequence[Run], models: Sequence[Any]) -> list[tuple[Run, Any]]:
+    return list(zip(runs, models, strict=True))
+
+
+def _in_common(chosen: "Sequence[Chosen]") -> tuple[list["Chosen"], int]:
+    """The same with the photos that are in all of them, and how many others there are."""
+    everything = {photo.path for one in chosen for photo in one.photos}
+    shared = set.intersection(*({photo.path for photo in one.photos} for one in chosen))
+    if not shared:
+        raise OptionError("the runs have no photos in common: name a folder that none was trained on, --data")
+    kept = [
+        replace(one, photos=tuple(photo for photo in one.photos if photo.path in shared)) for one in chosen
+    ]
+    return kept, len(everything) - len(shared)
+
+
+def _write(
+    judged: "Judged",
+    run: Run,
+    data: Path | None,
+    remarks: Sequence[str],
+    report: Path | None,
+    folder: Path | None,
+) -> None:
+    from catdog.analysis.plots import plots_of
+    from catdog.analysis.report import report_page
+
+    plots = plots_of(judged, run.history(), best_epoch=run.read_model()[1].epoch)
+    try:
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)
+            for plot in plots:
+                durable.write_bytes(folder / f"{plot.name}.png", plot.png())
+        if report:
+            command = click.get_current_context().obj
+            root = data or Path(run.config.options.data)
+            page = report_page(judged, run, data=root, remarks=remarks, plots=plots, command=command)
+            report.parent.mkdir(parents=True, exist_ok=True)
+            durable.write_bytes(report, page.encode("utf-8", "replace"))
+    except OSError as error:
+        raise OptionError(
+            f"expected to write {error.filename or report or folder}: {error.strerror or error}. Name "
+            "another place."
+        ) from error
+
+
+def _facts(run: Run, judged: "Judged", worst: int) -> dict[str, Any]:
+    return judged.evaluation.to_json() | {
+        "model": str(run.folder),
+        "calibration": judged.calibration.to_json(),
+        "tta": judged.gain.to_json() if judged.gain else None,
+        "worst": _worst(judged, worst),
+        "skipped": [{"path": str(one.path), "reason": one.reason} for one in judged.skipped],
+    }
+
+
+def _worst(judged: "Judged", count: int) -> list[dict[str, Any]]:
     """The photos with the largest loss, largest first."""
     return [
         {
-            "path": str(chosen.photos[answers.photos[row]].path),
-            "true": classes[labels[row]],
-            "label": classes[answers.probabilities[row].argmax()],
-            "probability": float(answers.probabilities[row].max()),
-            "loss": float(losses[row]),
+            "path": str(judged.paths[row]),
+            "true": judged.classes[judged.labels[row]],
+            "label": judged.classes[judged.answers[row]],
+            "probability": float(judged.probabilities[row].max()),
+            "loss": float(judged.losses[row]),
         }
-        for row in np.argsort(-losses, kind="stable")[:count]
+        for row in judged.worst(count)
     ]
 
 
-def _show(run: Run, report: Evaluation, worst: list[dict[str, Any]]) -> None:
+def _show(run: Run, judged: "Judged", worst: list[dict[str, Any]]) -> None:
+    report, calibration = judged.evaluation, judged.calibration
     low, high = report.accuracy_interval
     look.say(Text(f"{run.folder} on {report.count} photos", style="bold"))
     look.say(f"loss: {report.loss:.4f} - acc: {report.accuracy:.4f}")
     look.say(f"{report.right} of {report.count} right; with 95 % confidence between {low:.2%} and {high:.2%}")
+    if report.roc_auc is not None:
+        look.say(f"ROC AUC: {report.roc_auc:.4f}")
+    scaled = ""
+    if calibration.after:
+        scaled = f", {calibration.after.error:.4f} at temperature {calibration.temperature:.3f}"
+        scaled += " (fitted on the other folds of these photos)" if calibration.held_out else ""
+    look.say(f"calibration error: {calibration.before.error:.4f} as trained{scaled}")
+    if judged.gain:
+        gain = judged.gain
+        look.say(
+            f"averaged with mirror images: {gain.right_averaged} right instead of {gain.right}, "
+            f"loss {gain.loss_averaged:.4f} instead of {gain.loss:.4f}"
+        )
     look.say()
 
-    scores = look.table("class", "photos", "precision", "recall", "F1")
+    scores = look.table("class", "photos", "precision", "recall", "F1", "ROC AUC")
     for score in report.per_class:
-        shares = (score.precision, score.recall, score.f1)
+        shares = (score.precision, score.recall, score.f1, score.roc_auc)
         cells = ["-" if share is None else f"{share:.4f}" for share in shares]
         scores.add_row(Text(score.label), str(score.count), *cells)
     look.out.print(scores)
@@ -137,3 +291,36 @@ def _show(run: Run, report: Evaluation, worst: list[dict[str, Any]]) -> None:
             )
         look.say("Photos with the largest loss:")
         look.out.print(photos)
+
+
+def _show_comparison(
+    runs: Sequence[Run], judged: "Sequence[Judged]", compared: "Sequence[Comparison]"
+) -> None:
+    look.say(Text(f"{len(runs)} runs on the same {judged[0].evaluation.count} photos", style="bold"))
+    table = look.table("run", "right", "acc", "95 % interval", "loss", "ROC AUC", "calibration error")
+    for run, one in zip(runs, judged, strict=True):
+        report, calibration = one.evaluation, one.calibration
+        low, high = report.accuracy_interval
+        table.add_row(
+            Text(look.short(run.folder)),
+            str(report.right),
+            f"{report.accuracy:.4f}",
+            f"{low:.4f} to {high:.4f}",
+            f"{report.loss:.4f}",
+            "-" if report.roc_auc is None else f"{report.roc_auc:.4f}",
+            f"{(calibration.after or calibration.before).error:.4f}",
+        )
+    look.out.print(table)
+    look.say()
+    pairs = look.table("runs", "only the first right", "only the second right", "p", "", right=(1, 2, 3))
+    for one in compared:
+        verdict = "a difference" if one.p_value < 0.05 else "may be chance"
+        pairs.add_row(
+            Text(f"{look.short(Path(one.first))}, {look.short(Path(one.second))}"),
+            str(one.only_first),
+            str(one.only_second),
+            f"{one.p_value:.3f}",
+            verdict,
+        )
+    look.out.print(pairs)
+    look.say("p: McNemar's exact test on the photos that only one of the two has right.")

@@ -19,7 +19,7 @@ from catdog.cli.options import (
 from catdog.errors import DataError, OptionError
 from catdog.model.architecture import ALL, body, boundary, describe, head, stages, vgg16
 from catdog.places import default_cache_dir
-from catdog.runs import Run, open_run
+from catdog.runs import Run, is_run, open_run
 from catdog.training.optimizers import OPTIMIZERS
 
 
@@ -80,7 +80,7 @@ def command(
         raise click.UsageError("--optimizers and --cache take no TARGET.")
     if unfreeze and (target or optimizers or cache):
         raise click.UsageError("--unfreeze goes with --layers of VGG16; a run has its own.")
-    is_photo = target is not None and target.is_file() and not layers and not _is_run(target)
+    is_photo = target is not None and target.is_file() and not layers and not is_run(target)
     if (model or weights or preprocessing) and not is_photo:
         raise click.UsageError("--model, --weights and --preprocessing go with a photo as TARGET.")
     if optimizers:
@@ -89,7 +89,7 @@ def command(
         page = _cache(cache_dir or default_cache_dir(), clear=clear)
     elif target is None:
         page = _vgg16_layers(unfreeze)
-    elif layers or _is_run(target):
+    elif layers or is_run(target):
         run = open_run(target)
         page = _run_layers(run) if layers else pages.run_page(run)
     elif is_photo:
@@ -118,10 +118,6 @@ def command(
         page.facts["remarks"] or any(split["unreadable"] for split in page.facts["splits"].values())
     ):
         ctx.exit(1)
-
-
-def _is_run(target: Path) -> bool:
-    return (target / "config.json").is_file() or target.name in ("model.safetensors", "config.json")
 
 
 def _vgg16_layers(unfreeze: str | None) -> "pages.Page":

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 IMAGENET = "imagenet"
 
 
-def classifier_of(run: Run, where: Places, workers: int) -> "Classifier":
-    """The model of a run.
+def classifier_of(run: Run, where: Places, workers: int, *, calibrate: bool = True) -> "Classifier":
+    """The model of a run; `calibrate` uses its temperature.
 
     Raises:
         RunError, WeightsError: it cannot be read, or its weights cannot.
@@ -33,6 +33,7 @@ def classifier_of(run: Run, where: Places, workers: int) -> "Classifier":
         cache_root=where.features,
         memo_dir=where.checked,
         workers=workers,
+        calibrate=calibrate,
     )
 
 

@@ -148,7 +148,7 @@ def _begin(
     """A new run folder, or the old one if photos and weights are still the same."""
     from catdog.training.prepare import run_config
 
-    config = run_config(options, photos, prefix)
+    config = run_config(options, photos, prefix, command=click.get_current_context().obj)
     if run is None:
         run = create_run(runs_dir, name, config)
     else:

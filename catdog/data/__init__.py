@@ -7,7 +7,7 @@ ever opened for reading.
 from catdog.data.batches import Decoded, decoded, probe_all
 from catdog.data.decode import DECODING_VERSION, MAX_PIXELS, PhotoHeader, decode, decode_for_people, probe
 from catdog.data.fingerprint import Fingerprints, Skipped, fingerprint
-from catdog.data.layout import DataSet, Photo, require_trainable, scan
+from catdog.data.layout import SPLITS, DataSet, Photo, require_trainable, scan
 from catdog.data.split import is_validation, split_by_content
 from catdog.data.survey import SplitFacts, survey
 from catdog.data.walk import PHOTO_SUFFIXES
@@ -16,6 +16,7 @@ __all__ = [
     "DECODING_VERSION",
     "MAX_PIXELS",
     "PHOTO_SUFFIXES",
+    "SPLITS",
     "DataSet",
     "Decoded",
     "Fingerprints",

@@ -18,6 +18,8 @@ __all__ = ["DataSet", "Layout", "Photo", "require_trainable", "scan"]
 
 Layout = Literal["split folders", "class folders", "flat names"]
 
+SPLITS = ("train", "valid", "test", "all")
+
 _SPLIT_NAMES = {
     "train": "train",
     "valid": "valid",

@@ -39,8 +39,8 @@ class Job:
     saved: SavedModel
 
 
-def run_config(options: TrainOptions, photos: Photos, prefix: Prefix) -> RunConfig:
-    """What config.json is to say of this training."""
+def run_config(options: TrainOptions, photos: Photos, prefix: Prefix, *, command: str = "") -> RunConfig:
+    """What config.json is to say of this training, which `command` has started."""
     versions = {name: importlib.metadata.version(name) for name in _RECORDED}
     return RunConfig(
         options=options,
@@ -51,6 +51,7 @@ def run_config(options: TrainOptions, photos: Photos, prefix: Prefix) -> RunConf
         versions={"catdog": __version__, "python": platform.python_version(), **versions},
         device=devices.describe(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=command,
     )
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from catdog.analysis.metrics import evaluate, wilson_interval
+from catdog.analysis.metrics import evaluate, roc_auc, wilson_interval
 from catdog.errors import DataError
 
 
@@ -52,3 +52,30 @@ def test_counts_and_shares() -> None:
 def test_nothing_to_evaluate() -> None:
     with pytest.raises(DataError, match="at least one photo"):
         evaluate(np.empty((0, 2)), np.empty(0, np.int64), np.empty(0), classes=("a", "b"))
+
+
+@pytest.mark.parametrize("levels", [2, 5, 1000])
+def test_roc_auc_is_scikit_learns_also_with_ties(levels: int) -> None:
+    from sklearn.metrics import roc_auc_score
+
+    random = np.random.default_rng(levels)
+    positive = random.random(300) < 0.3
+    scores = np.floor(levels * (random.random(300) + 0.3 * positive)) / levels
+    assert roc_auc(scores, positive) == pytest.approx(roc_auc_score(positive, scores))
+    assert roc_auc(scores, np.zeros(300, bool)) is None
+
+
+def test_scores_are_scikit_learns() -> None:
+    from sklearn.metrics import log_loss, precision_recall_fscore_support, roc_auc_score
+
+    random = np.random.default_rng(1)
+    probabilities = random.dirichlet([1, 1, 1], size=200)
+    labels = np.array([random.choice(3, p=row) for row in probabilities])
+    losses = -np.log(probabilities[np.arange(200), labels])
+    report = evaluate(probabilities, labels, losses, classes=("a", "b", "c"))
+    theirs = precision_recall_fscore_support(labels, probabilities.argmax(axis=1))
+    for index, score in enumerate(report.per_class):
+        ours = (score.precision, score.recall, score.f1, score.count)
+        assert ours == pytest.approx([column[index] for column in theirs])  # pyright: ignore
+    assert report.loss == pytest.approx(log_loss(labels, probabilities))
+    assert report.roc_auc == pytest.approx(roc_auc_score(labels, probabilities, multi_class="ovr"))

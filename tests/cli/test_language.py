@@ -30,7 +30,10 @@ SPOKEN = sorted(
         *(CATDOG / "features").glob("*.py"),
         *(CATDOG / "training").glob("*.py"),
         *(CATDOG / "model").rglob("*.py"),
-        *(CATDOG / "cli" / f"{name}.py" for name in ("train", "predict", "inputs", "answers", "sorting")),
+        *(
+            CATDOG / "cli" / f"{name}.py"
+            for name in ("train", "predict", "inputs", "answers", "sorting", "saving")
+        ),
         *(CATDOG / "cli" / f"{name}.py" for name in ("draw", "look", "models", "train_options", "options")),
         CATDOG / "analysis" / "classify.py",
         CATDOG / "analysis" / "choose.py",

@@ -1,0 +1,129 @@
+"""`catdog evaluate --report`: an evaluation as one page of HTML, a model card at its end."""
+
+import hashlib
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from catdog import __version__, devices
+from catdog.analysis.html import picture, render, thumbnail
+from catdog.analysis.judge import Judged
+from catdog.analysis.plots import Plot
+from catdog.data.overlay import lay_over
+from catdog.runs import Run
+
+_PHOTOS = 12  # of each kind that is shown
+_LINES = 50  # of a list that may be long
+
+
+def report_page(
+    judged: Judged, run: Run, *, data: Path, remarks: Sequence[str], plots: Sequence[Plot], command: str
+) -> str:
+    """The page.
+
+    Args:
+        data: the folder that the photos are in.
+        remarks: what a reader should know about the choice of photos.
+        command: what made this page, as typed.
+
+    Raises:
+        PhotoError: a photo has become unreadable since it was judged.
+        WeightsError: the pretrained weights cannot be read, for the heat maps.
+    """
+    worst, unsure = judged.worst(_PHOTOS), judged.least_certain(_PHOTOS)
+    shown = _photos(judged, np.unique(np.concatenate([worst, unsure])))
+    skipped = [{"path": one.path, "reason": one.reason} for one in judged.skipped]
+    return render(
+        "evaluation.html",
+        version=__version__,
+        name=str(run.folder),
+        when=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        data=data,
+        report=judged.evaluation,
+        calibration=judged.calibration,
+        gain=judged.gain,
+        remarks=remarks,
+        plots=plots,
+        worst=[shown[row] for row in worst],
+        least_certain=[shown[row] for row in unsure],
+        counts=_counts(judged, run),
+        skipped=skipped[:_LINES],
+        skipped_more=max(0, len(skipped) - _LINES),
+        about=_about(judged, run),
+        commands=[f"{run.config.command}  # made the model", f"{command}  # made this page"]
+        if run.config.command
+        else [command],
+        facts=_facts(run),
+    )
+
+
+def _photos(judged: Judged, rows: np.ndarray) -> dict[int, dict[str, Any]]:
+    """What the page says and shows of each photo, its heat map beside it."""
+    paths = [judged.paths[row] for row in rows]
+    digests = {judged.paths[row]: judged.digests[row] for row in rows}
+    heats = judged.classifier.heat_maps(paths, judged.answers[rows].tolist(), digests=digests)
+    shown = {}
+    for row, path, heat in zip(rows.tolist(), paths, heats, strict=True):
+        pixels = thumbnail(path)
+        answer = int(judged.answers[row])
+        shown[row] = {
+            "path": path,
+            "picture": picture(pixels),
+            "heat": picture(lay_over(pixels, heat, judged.classifier.decoding)) if heat.any() else None,
+            "answer": judged.classes[answer],
+            "truth": judged.classes[judged.labels[row]],
+            "right": bool(judged.right[row]),
+            "probability": float(judged.probabilities[row, answer]),
+            "loss": float(judged.losses[row]),
+        }
+    return shown
+
+
+def _counts(judged: Judged, run: Run) -> dict[str, int]:
+    sides = run.split()
+    counts = {"evaluated here": len(judged.labels)}
+    for index, label in enumerate(judged.classes):
+        counts[f"of these, {label}"] = int((judged.labels == index).sum())
+    counts["could not be read"] = len(judged.skipped)
+    counts["trained on"] = len(sides["train"])
+    counts["validated on, while it was trained"] = len(sides["valid"])
+    return counts
+
+
+def _about(judged: Judged, run: Run) -> str:
+    options = run.config.options
+    layers = "all layers" if options.unfreeze == "all" else f"what comes from {options.unfreeze} on"
+    return (
+        f"A VGG16 (Simonyan and Zisserman, 2014), pretrained on ImageNet, of which {layers} was trained to "
+        f"tell {', '.join(judged.classes)} apart; head {options.head.kind}."
+    )
+
+
+def _facts(run: Run) -> dict[str, str]:
+    config, saved = run.config, run.read_model()[1]
+    options = config.options
+    installed = {"catdog": __version__, "python": platform.python_version()}
+    installed |= {name: version(name) for name in config.versions if name not in installed}
+    return {
+        "epochs": f"{run.epochs_done() or options.epochs}, of which number {saved.epoch} is kept",
+        "optimizer": f"{options.optimizer}, learning rate {options.learning_rate:g}, "
+        f"batches of {options.batch_size}, seed {options.seed}",
+        "photos as": f"{saved.decoding.size}×{saved.decoding.size}, {saved.decoding.resize}, "
+        f"preprocessing {saved.preprocessing}",
+        "pretrained weights": saved.weights,
+        "SHA-256 of the frozen weights": config.prefix_digest,
+        "SHA-256 of photos, classes and sides": config.data_digest,
+        "SHA-256 of model.safetensors": hashlib.sha256(run.model_path.read_bytes()).hexdigest(),
+        "trained": f"{config.created}, on {config.device}",
+        "versions then": _listed(config.versions),
+        "versions here": f"{_listed(installed)}, on {devices.describe()}",
+    }
+
+
+def _listed(versions: dict[str, str]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in versions.items())
