@@ -35,6 +35,7 @@ ONLY = {
     "PIL": {"data"},
     "click": {"cli"},
     "rich": {"cli"},
+    "textual_image": {"cli"},
     "platformdirs": {"places"},
     "flax": {"model", "features"},
     "jax": {"model", "features", "training", "analysis", "devices"},

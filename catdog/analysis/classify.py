@@ -15,10 +15,11 @@ from catdog.analysis.heatmap import HeatMaps
 from catdog.config import Decoding, Head, Output
 from catdog.data import Skipped
 from catdog.errors import RunError, WeightsError
-from catdog.features.answer import condense, logits, make_suffix
+from catdog.features.answer import condense, logits, make_suffix, padded_size
 from catdog.features.extract import extract
 from catdog.features.prefix import Prefix
 from catdog.features.progress import Progress
+from catdog.features.store import FeatureStore
 from catdog.model import outputs
 from catdog.model.architecture import IMAGENET_TOP
 from catdog.model.export import Facts, read_catdog
@@ -113,6 +114,7 @@ class Classifier:
         self._params, constants = self._suffix.from_tensors(tensors)
         self._constants = constants | prefix.frozen_arrays
         self._cache_root = cache_root
+        self._stores: dict[Decoding, FeatureStore] = {}  # kept, since opening many shards takes a while
         self._workers = workers
 
     @classmethod
@@ -195,12 +197,15 @@ class Classifier:
             digests: content digests, by path, where they are known already.
             mirrored: answer for the photos' mirror images.
         """
+        decoding = replace(self.decoding, mirrored=mirrored)
+        store = self._stores.setdefault(decoding, FeatureStore(self._cache_root, self._prefix.key(decoding)))
         found = extract(
             paths,
             self._prefix,
-            replace(self.decoding, mirrored=mirrored),
+            decoding,
             cache_root=self._cache_root,
             workers=self._workers,
+            store=store,
             digests=digests,
             report=report,
         )
@@ -219,8 +224,10 @@ class Classifier:
 
     def probabilities(self, logits_nk: np.ndarray, *, temperature: float | None = None) -> np.ndarray:
         """(n, classes) float32 of logits, at the model's temperature or another."""
-        scaled = jnp.asarray(logits_nk / (temperature or self.temperature), jnp.float32)
-        return np.asarray(outputs.probabilities(scaled, self.output))
+        count = len(logits_nk)
+        padded = np.pad(logits_nk, ((0, padded_size(count) - count), (0, 0)))
+        scaled = jnp.asarray(padded / (temperature or self.temperature), jnp.float32)
+        return np.asarray(outputs.probabilities(scaled, self.output))[:count]
 
     def losses(self, logits_nk: np.ndarray, labels_n: np.ndarray) -> np.ndarray:
         """Cross-entropy of each photo as trained, (n,), nats, given its true class."""

@@ -10,6 +10,7 @@ import click
 
 from catdog import __version__, devices
 from catdog.cli import interrupt
+from catdog.cli.language import asked_for, said, speak
 from catdog.errors import CatdogError
 
 _COMMANDS = {
@@ -52,14 +53,17 @@ def run(arguments: Sequence[str]) -> int:
 
     A command finds the line itself as the context's `obj`.
     """
+    speak(asked_for(arguments))
     try:
         typed = shlex.join(["catdog", *arguments])
         status = cli.main(list(arguments), prog_name="catdog", standalone_mode=False, obj=typed)
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        click.echo("\n".join(map(said, shown.getvalue().splitlines())), err=True)
         return error.exit_code
     except CatdogError as error:
-        click.echo(f"catdog: error: {error}", err=True)
+        click.echo(f"catdog: {said('error')}: {said(str(error))}", err=True)
         return 1
     except (click.Abort, KeyboardInterrupt):
         return 130

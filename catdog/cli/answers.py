@@ -16,7 +16,7 @@ from rich.text import Text
 from catdog.cli import look
 from catdog.cli.draw import draw_photo
 from catdog.cli.inputs import Input
-from catdog.cli.language import LANGUAGES
+from catdog.cli.language import language
 
 FORMATS = ("text", "json", "jsonl", "csv")
 UNSURE = "unsure"  # the answer where no class is probable enough
@@ -31,6 +31,8 @@ class Answer:
         label: the most probable class, or UNSURE; None where there is an error.
         ranked: (class, probability) of every class, the most probable first; empty where there is an error.
         truth: the true class, where it is known.
+        photo: pixels that its longer side has at most → the photo, (height, width, 3) uint8, as people are to
+            see it; raises PhotoError.
     """
 
     path: Path
@@ -39,6 +41,7 @@ class Answer:
     ranked: tuple[tuple[str, float], ...]
     truth: str | None
     error: str | None = None
+    photo: Callable[[int], np.ndarray] | None = None
 
     @classmethod
     def of(
@@ -141,8 +144,8 @@ def _print_csv(row: list[object]) -> None:
 
 
 def _write_text(answer: Answer, lang: str | None, show: bool, top_k: int) -> None:
-    if show and answer.error is None:
-        draw_photo(answer.path)
+    if show and answer.photo:
+        draw_photo(answer.photo)
     if lang:
         _write_sentence(answer, lang)
         return
@@ -167,11 +170,11 @@ def _shown(answer: Answer) -> str:
 
 
 def _write_sentence(answer: Answer, lang: str) -> None:
-    language = LANGUAGES[lang]
+    words = language(lang)
     look.say(Text(_shown(answer)))
     if answer.error is not None:
-        look.say(Text(language.error.format(reason=answer.error), style="red"))
+        look.say(Text(words.error.format(reason=words.say(answer.error)), style="red"))
     else:
-        look.say(Text(language.answer.format(label=language.name(answer.label or ""))))
+        look.say(Text(words.answer.format(label=words.name(answer.label or ""))))
     if answer.truth is not None:
-        look.say(Text(language.truth.format(label=language.name(answer.truth))))
+        look.say(Text(words.truth.format(label=words.name(answer.truth))))

@@ -1,33 +1,40 @@
-"""A photo in the terminal: two pixels a character cell, the upper as its foreground, the lower behind it."""
+"""A photo in the terminal: as a picture where it can show one, else two pixels a character cell.
 
-from pathlib import Path
+Of a cell "▀", the upper pixel is its foreground and the lower one is behind it.
+"""
+
+from collections.abc import Callable
 
 import numpy as np
 from rich.color import Color
 from rich.segment import Segment, Segments
 from rich.style import Style
 
-from catdog.cli import look
-from catdog.config import Decoding
-from catdog.data import decode
+from catdog.cli import graphics, look
 
 _COLUMNS = 48
+_PIXELS = 768  # of a picture's longer side
 
 
-def draw_photo(path: Path) -> None:
+def draw_photo(photo: Callable[[int], np.ndarray]) -> None:
     """Print the whole photo on stdout, its aspect ratio kept, as wide as fits.
+
+    Args:
+        photo: pixels that the longer side has at most → (height, width, 3) uint8.
 
     Raises:
         PhotoError: it cannot be read.
     """
-    side = max(2, min(_COLUMNS, look.out.width)) // 2 * 2
-    pixels = decode(path, Decoding(size=side, resize="pad"))
-    rows, columns = (np.flatnonzero(pixels.any(axis=axes)) for axes in ((1, 2), (0, 2)))
-    if len(rows):  # without the black that pads it to a square
-        top = rows[0] // 2 * 2
-        pixels = pixels[top : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    columns = max(2, min(_COLUMNS, look.out.width))
+    if by := graphics.protocol():
+        graphics.show(photo(_PIXELS), columns, by)
+    else:
+        _draw_cells(photo(columns // 2 * 2))
+
+
+def _draw_cells(pixels: np.ndarray) -> None:
     if len(pixels) % 2:
-        pixels = pixels[:-1]
+        pixels = np.concatenate([pixels, pixels[-1:]])
     segments: list[Segment] = []
     for upper, lower in zip(pixels[::2], pixels[1::2], strict=True):
         for front, back in zip(upper.tolist(), lower.tolist(), strict=True):

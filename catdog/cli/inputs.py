@@ -2,7 +2,9 @@
 
 import glob
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BufferedReader
 from itertools import islice
@@ -17,8 +19,10 @@ from catdog.errors import PhotoError
 
 STDIN = "-"
 
-# Photos answered together: few at first, to see an answer soon, then enough to keep a device busy.
-_FIRST, _LARGEST = 8, 256
+# Photos answered together: few at first, to see an answer soon, then as many as keep a device busy for so
+# long that its being idle between two chunks does not count. The bound keeps memory flat.
+_FIRST, _GROWTH, _LARGEST = 8, 8, 2048
+_SECONDS = 10.0
 _BLOCK = 1 << 16
 
 
@@ -49,10 +53,11 @@ def expand(given: Iterable[str], stdin: BufferedReader) -> Iterator[Input]:
         elif web.is_address(one):
             yield Input(path, name=one, is_address=True)
         elif os.path.isdir(path):
-            below = walk(path).photos
+            below = deque(walk(path).photos)
             if not below:
                 yield Input(path, error="a folder without photos")
-            yield from map(Input, below)
+            while below:
+                yield Input(below.popleft())  # and forgotten: paths grow when they are used
         elif not os.path.lexists(path) and glob.has_magic(one):
             matches = sorted(glob.glob(one, recursive=True))
             if not matches:
@@ -107,9 +112,11 @@ def photo_from(stdin: BufferedReader) -> Iterator[Input]:
         yield Input(path, name=STDIN)
 
 
-def chunks(inputs: Iterable[Input]) -> Iterator[Sequence[Input]]:
-    """The inputs in groups that grow."""
+def chunks(inputs: Iterable[Input], clock: Callable[[], float] = time.monotonic) -> Iterator[Sequence[Input]]:
+    """The inputs in groups that grow until one keeps the caller busy for some seconds."""
     stream, size = iter(inputs), _FIRST
     while chunk := list(islice(stream, size)):
+        began = clock()
         yield chunk
-        size = min(4 * size, _LARGEST)
+        wanted = round(size * _SECONDS / max(clock() - began, 0.001))
+        size = max(_FIRST, min(wanted, _GROWTH * size, _LARGEST))

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from catdog.cli.language import said
 from catdog.features.progress import Progress as Step
 from catdog.runs import EpochRecord
 
@@ -55,22 +56,22 @@ def moves() -> bool:
 
 def say(line: str | Text = "") -> None:
     """One line on stdout, left to the terminal to wrap, so that a long path can be copied."""
-    out.print(Text(line) if isinstance(line, str) else line, soft_wrap=True)
+    out.print(Text(said(line)) if isinstance(line, str) else line, soft_wrap=True)
 
 
 def tell(line: str) -> None:
     """One line on stderr."""
-    err.print(Text(line), soft_wrap=True)
+    err.print(Text(said(line)), soft_wrap=True)
 
 
 def note(sentence: str) -> None:
     """One line on stderr that may be skipped over."""
-    tell(f"note: {sentence}")
+    tell(f"{said('note')}: {said(sentence)}")
 
 
 def warn(sentence: str) -> None:
     """One line on stderr that asks to be read."""
-    err.print(Text(f"warning: {sentence}", style="yellow"), soft_wrap=True)
+    err.print(Text(f"{said('warning')}: {said(sentence)}", style="yellow"), soft_wrap=True)
 
 
 def seconds_for_people(seconds: float) -> str:
@@ -160,6 +161,7 @@ class FeatureBar:
         self._began = 0.0
         self._first = 0
         self._last_plain = 0.0
+        self._loaded = False
 
     def __enter__(self) -> Self:
         return self
@@ -189,11 +191,12 @@ class FeatureBar:
             now - self._last_plain > _PLAIN_SECONDS or step.done == step.total
         ):
             self._last_plain = now
-            tell(f"{_TITLES[step.stage]}: {_count(step)}{words}")
+            tell(f"{said(_TITLES[step.stage])}: {said(_count(step))}{words}")
 
     def _enter_stage(self, step: Step, now: float) -> None:
         self._stage, self._began, self._first, self._last_plain = step.stage, now, step.done, now
-        if step.stage == "compile" and not moves():
+        if step.stage == "compile" and not moves() and not self._loaded:
+            self._loaded = True
             tell("Loading the network; the first time, it is compiled for this machine ...")
 
     def _words(self, step: Step, now: float) -> str:
@@ -202,9 +205,11 @@ class FeatureBar:
         if step.stage not in ("features", "download") or not done or seconds <= settled:
             return ""
         rate = done / seconds
-        a_second = f"{rate:.1f} photos" if step.stage == "features" else bytes_for_people(round(rate))
-        left = f", {seconds_for_people((step.total - step.done) / rate)} left" if step.total else ""
-        return f", {a_second}/s{left}"
+        a_second = (
+            f"{rate:.1f} photos/s" if step.stage == "features" else f"{bytes_for_people(round(rate))}/s"
+        )
+        left = f"{seconds_for_people((step.total - step.done) / rate)} left" if step.total else None
+        return "".join(f", {said(one)}" for one in (f"{a_second}/s", left) if one)
 
     def _draw(self, step: Step, words: str) -> None:
         if self._bar is None:
@@ -217,10 +222,10 @@ class FeatureBar:
             self._task = self._bar.add_task("", total=step.total, words="")
             self._bar.start()
         assert self._task is not None
-        count = "" if step.stage == "compile" else f"{_count(step)}{words}"
+        count = "" if step.stage == "compile" else f"{said(_count(step))}{words}"
         self._bar.update(
             self._task,
-            description=_TITLES[step.stage],
+            description=said(_TITLES[step.stage]),
             completed=step.done,
             total=None if step.stage == "compile" else step.total or None,
             words=count,

@@ -10,6 +10,7 @@ import click
 
 from catdog import devices
 from catdog.cli import look
+from catdog.cli.language import LANGUAGES
 from catdog.config import PREPROCESSINGS
 from catdog.features.progress import Progress
 from catdog.model.weights import WeightSource, find_weights
@@ -110,6 +111,10 @@ runs_dir_option = click.option(
     show_default=True,
     help="Where runs are kept.",
 )
+
+
+# What it asks for is known before click reads the command line, see `catdog.cli.run`.
+lang_option = click.option("--lang", type=click.Choice(LANGUAGES), help="Speak another language.")
 
 
 def chosen_run(model: Path | None, runs_dir: Path) -> Run:

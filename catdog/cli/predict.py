@@ -4,17 +4,19 @@ import random
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
 from io import BufferedReader
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, cast
 
 import click
+import numpy as np
 
 from catdog.cli import look
 from catdog.cli.answers import FORMATS, UNSURE, Answer, writer_for
 from catdog.cli.inputs import STDIN, Input, chunks, expand, fetched, photo_from
-from catdog.cli.language import LANGUAGES
 from catdog.cli.models import (
     IMAGENET,
     classifier_of,
@@ -26,12 +28,17 @@ from catdog.cli.models import (
 from catdog.cli.options import (
     cache_options,
     chosen_run,
+    lang_option,
     model_options,
     places,
     preprocessing_option,
     weights_option,
 )
+from catdog.cli.saving import saver
 from catdog.cli.sorting import sorter
+from catdog.config import Decoding
+from catdog.data import decode_for_people
+from catdog.data.overlay import lay_over
 from catdog.runs import Run
 
 if TYPE_CHECKING:
@@ -86,7 +93,15 @@ if TYPE_CHECKING:
 )
 @click.option("-r", "--recursive", is_flag=True, help="Accepted; folders are always searched to the bottom.")
 @click.option("--show", is_flag=True, help="Draw each photo in the terminal, above its answer.")
-@click.option("--lang", type=click.Choice(list(LANGUAGES)), help="Answer in another language.")
+@click.option(
+    "--save",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write each photo into DIR, at most 1,024 pixels a side, its answer below it. Nothing is "
+    "overwritten.",
+)
+@click.option("--why", is_flag=True, help="With --show or --save: lay over it where the answer is seen.")
+@lang_option
 @cache_options
 @click.pass_context
 def command(
@@ -106,6 +121,8 @@ def command(
     allow_private_urls: bool,
     recursive: bool,
     show: bool,
+    save: Path | None,
+    why: bool,
     lang: str | None,
     cache_dir: Path | None,
     no_cache: bool,
@@ -121,6 +138,8 @@ def command(
         raise click.UsageError("--show and --lang are for people: they go with --format text.")
     if lang and (top_k or 1) > 1:
         raise click.UsageError("--lang says one answer a photo: leave out --top-k.")
+    if why and not (show or save):
+        raise click.UsageError("--why goes with --show or --save.")
     if link and not sort_into:
         raise click.UsageError("--link goes with --sort-into.")
     if stdin_image and (photos or random_count is not None):
@@ -157,6 +176,7 @@ def command(
             assert run  # --random was refused without one
             inputs = _random(run, classifier.classes, photos, random_count, workers)
         put = sorter(sort_into, link=link) if sort_into else None
+        keep = saver(save, lang) if save else None
         write = stack.enter_context(
             writer_for(
                 form, lang, show, classes=classifier.classes, top_k=top_k, truth=random_count is not None
@@ -164,9 +184,11 @@ def command(
         )
         bar = stack.enter_context(look.FeatureBar())
         for chunk in chunks(inputs):
-            for answer in _answers(classifier, chunk, bar, threshold):
+            for answer in _answers(classifier, chunk, bar, threshold, why):
                 if put and answer.error is None:
                     put(answer.path, answer.label or "")
+                if keep and answer.photo:
+                    keep(answer)
                 write(answer)
                 failed = failed or answer.error is not None
             for one in chunk:
@@ -176,18 +198,36 @@ def command(
 
 
 def _answers(
-    classifier: "Classifier", chunk: Sequence[Input], bar: look.FeatureBar, threshold: float | None
+    classifier: "Classifier",
+    chunk: Sequence[Input],
+    bar: look.FeatureBar,
+    threshold: float | None,
+    why: bool,
 ) -> Iterator[Answer]:
-    """One answer an input, in order."""
+    """One answer an input, in order; with a heat map over the photo if `why`."""
     paths = [one.path for one in chunk if one.error is None]
     found = classifier.answer(paths, report=bar)
     bar.clear()
     rows = {paths[photo]: row for photo, row in zip(found.photos, found.probabilities, strict=True)}
     reasons = {one.path: one.reason for one in found.skipped}
+    heat: dict[Path, np.ndarray] = {}
+    if why:
+        maps = classifier.heat_maps(list(rows), [int(row.argmax()) for row in rows.values()])
+        heat = dict(zip(rows, maps, strict=True))
     for one in chunk:
         row = rows.get(one.path) if one.error is None else None
         reason = None if row is not None else one.error or reasons[one.path]
-        yield Answer.of(one, row, classifier.classes, threshold, reason)
+        answer = Answer.of(one, row, classifier.classes, threshold, reason)
+        yield (
+            answer
+            if reason
+            else replace(answer, photo=partial(_photo, one.path, heat.get(one.path), classifier.decoding))
+        )
+
+
+def _photo(path: Path, heat: np.ndarray | None, decoding: Decoding, side: int) -> np.ndarray:
+    pixels = decode_for_people(path, side=side)
+    return pixels if heat is None else lay_over(pixels, heat, decoding)
 
 
 def _random(

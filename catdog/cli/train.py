@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from catdog.cli import look
-from catdog.cli.options import cache_options, places, runs_dir_option, weights_from
+from catdog.cli.options import cache_options, lang_option, places, runs_dir_option, weights_from
 from catdog.cli.train_options import options_from, training_options
 from catdog.config import TrainOptions
 from catdog.data import Skipped
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from catdog.training.photos import Photos
 
 # What --resume may change: where things are, how they are computed, and when to stop.
-_RESUMABLE = {"resume", "data", "epochs", "runs_dir", "cache_dir", "no_cache", "workers"}
+_RESUMABLE = {"resume", "data", "epochs", "runs_dir", "cache_dir", "no_cache", "workers", "lang"}
 
 
 @click.command("train", short_help="fine-tune on a folder of photos, write runs/<name>/")
@@ -39,6 +39,7 @@ _RESUMABLE = {"resume", "data", "epochs", "runs_dir", "cache_dir", "no_cache", "
     metavar="RUN",
     help="Go on with a run that was stopped; with --epochs, extend a finished one.",
 )
+@lang_option
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -49,6 +50,7 @@ def command(
     workers: int,
     runs_dir: Path,
     name: str | None,
+    lang: str | None,
     **chosen: Any,
 ) -> None:
     """Fine-tune VGG16 on the photos in DATA.
@@ -103,6 +105,8 @@ def _command_that_goes_on(ctx: click.Context, run: Run) -> str:
     words = ["catdog", "train", "--resume", str(run.folder)]
     if ctx.get_parameter_source("cache_dir") == ParameterSource.COMMANDLINE:
         words += ["--cache-dir", str(ctx.params["cache_dir"])]
+    if ctx.params["lang"]:
+        words += ["--lang", ctx.params["lang"]]
     return shlex.join(words + ["--no-cache"] * ctx.params["no_cache"])
 
 

@@ -49,6 +49,7 @@ def extract(
     *,
     cache_root: Path,
     workers: int,
+    store: FeatureStore | None = None,
     digests: dict[Path, str] | None = None,
     report: Callable[[Progress], None] = lambda _: None,
     before: Callable[[dict[Path, str]], None] = lambda _: None,
@@ -56,6 +57,7 @@ def extract(
     """Features of `paths`, from the cache below `cache_root` where they are there.
 
     Args:
+        store: the cache of this prefix and decoding below `cache_root`, if it is open already.
         digests: content digests that are known already; None reads and hashes the files.
         workers: threads that decode; on a CPU as many compute, if there are as many cores.
         report: called as the work goes on.
@@ -74,7 +76,9 @@ def extract(
         )
         digests = prints.digests
         skipped = {one.path: one.reason for one in prints.skipped}
-    store = FeatureStore(cache_root, prefix.key(decoding))
+    if store is None:
+        store = FeatureStore(cache_root, prefix.key(decoding))
+    store.refresh()
     path_of: dict[str, Path] = {}
     for path in paths:
         if path in digests:

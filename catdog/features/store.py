@@ -16,7 +16,6 @@ import zlib
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -102,41 +101,52 @@ class _Shard:
 
 
 class FeatureStore:
-    """The cached tensors of one key below `root`. Nothing is created before the first write."""
+    """The cached tensors of one key below `root`. Nothing is created before the first write.
+
+    What others write is seen after a `refresh`.
+    """
 
     def __init__(self, root: Path, key: FeatureKey):
         self.key = key
         self._folder = root / key.folder_name()
         self._bad: set[Path] = set()  # indexes of damaged shards, which may resist deletion
+        self._seen = False  # whether the folder has been looked at
+        self._shards: list[_Shard] = []
+        self._places: dict[bytes, tuple[int, int]] = {}  # digest → shard and row
 
     @property
     def damaged(self) -> int:
         """How many shards were found damaged, and deleted."""
         return len(self._bad)
 
-    @cached_property
-    def _shards(self) -> list[_Shard]:
-        paths = sorted(set(self._folder.glob(f"*{_INDEX_SUFFIX}")) - self._bad)
-        return [shard for path in paths if (shard := self._open_shard(path))]
-
-    @cached_property
-    def _places(self) -> dict[bytes, tuple[int, int]]:
-        places: dict[bytes, tuple[int, int]] = {}
-        for number, shard in enumerate(self._shards):
-            for row, digest in enumerate(shard.digests):
-                places.setdefault(digest, (number, row))
-        return places
-
     def refresh(self) -> None:
-        """Forget what was seen of the folder, to see what has been written since."""
-        self.__dict__.pop("_shards", None)
-        self.__dict__.pop("_places", None)
+        """Look at the folder again: open what has been written since, and forget what is gone."""
+        there = set(self._folder.glob(f"*{_INDEX_SUFFIX}")) - self._bad
+        kept = [shard for shard in self._shards if shard.index_path in there]
+        if len(kept) < len(self._shards):
+            self._shards, self._places = [], {}
+            for shard in kept:
+                self._add(shard)
+        for path in sorted(there - {shard.index_path for shard in kept}):
+            if shard := self._open_shard(path):
+                self._add(shard)
+        self._seen = True
+
+    def _see(self) -> None:
+        if not self._seen:
+            self.refresh()
+
+    def _add(self, shard: _Shard) -> None:
+        for row, digest in enumerate(shard.digests):
+            self._places.setdefault(digest, (len(self._shards), row))
+        self._shards.append(shard)
 
     def missing(self, digests: Sequence[str]) -> list[str]:
         """Those of the content digests (hex) that have no sound tensor here, each once, in order.
 
         Reads every tensor that is asked for, to hold it against its checksum.
         """
+        self._see()
         wanted = {digest: bytes.fromhex(digest) for digest in digests}
         places = [self._places[key] for key in wanted.values() if key in self._places]
         rows_of: dict[int, list[int]] = {}
@@ -152,6 +162,7 @@ class FeatureStore:
 
     def features(self, digests: Sequence[str]) -> Features:
         """The tensors of photos that are all here (see `missing`), in this order; repeats are fine."""
+        self._see()
         places = [self._places[bytes.fromhex(digest)] for digest in digests]
         block_of, row_of = np.array(places, np.int64).reshape(-1, 2).T
         return Features([shard.tensors for shard in self._shards], block_of, row_of)

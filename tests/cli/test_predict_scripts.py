@@ -13,6 +13,8 @@ from shutil import copy
 
 import pytest
 
+from catdog.cli.inputs import Input, chunks
+from catdog.features.store import FeatureStore
 from catdog.runs import Run
 from tests.cli.conftest import SAMPLE, Cli, files_below
 
@@ -67,6 +69,50 @@ def test_the_first_row_ends_it_where_nobody_reads_on(tmp_path: Path, trained: Ru
     assert time.monotonic() - began < 30
     assert json.loads(result.stdout)["path"] == "0000.jpg"
     assert result.returncode == 0, result.stderr
+
+
+def test_chunks_grow_by_the_time_they_take() -> None:
+    photos = [Input(Path(str(number))) for number in range(20_000)]
+    quick = [len(chunk) for chunk in chunks(photos, clock=lambda: 0.0)]
+    assert quick[:5] == [8, 64, 512, 2048, 2048]
+    assert max(quick) == 2048
+    sizes: list[int] = []
+
+    def now() -> float:
+        return sum(5 + size / 20 for size in sizes)  # a start, and 20 photos a second
+
+    for chunk in chunks(photos, clock=now):
+        sizes.append(len(chunk))
+    assert sizes[0] == 8
+    assert set(sizes[12:-1]) <= set(range(95, 106))  # ten seconds each
+    assert sizes[:12] == sorted(sizes[:12])
+    assert [one.path for chunk in chunks(photos) for one in chunk] == [one.path for one in photos]
+
+
+def test_a_folder_in_chunks_is_answered_in_order_and_opens_each_shard_once(
+    cli: Cli, model: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = (SAMPLE / "valid" / "cats" / CATS[0].name).read_bytes()
+    for number in range(60):
+        (tmp_path / f"{number:02}.jpg").write_bytes(content + bytes([number]))
+    (tmp_path / "30.jpg").write_bytes(b"")
+    opened: list[Path] = []
+    open_shard = FeatureStore._open_shard
+
+    def count(store: FeatureStore, index_path: Path):
+        opened.append(index_path)
+        return open_shard(store, index_path)
+
+    monkeypatch.setattr(FeatureStore, "_open_shard", count)
+    monkeypatch.setattr("catdog.cli.inputs._SECONDS", 1e-6)  # chunks that do not grow
+    result = cli("predict", tmp_path, "--format", "jsonl", *model)
+    assert result.status == 1
+    rows = [json.loads(line) for line in result.out.splitlines()]
+    assert [Path(row["path"]).name for row in rows] == [f"{number:02}.jpg" for number in range(60)]
+    assert [row["error"] is None for row in rows] == [number != 30 for number in range(60)]
+    assert len(opened) == len(set(opened))
+    assert len(opened) >= 8
+    assert result.err.count("Loading the network") == 1
 
 
 def test_rows_have_the_probability_of_every_class(cli: Cli, model: tuple[str, str]) -> None:

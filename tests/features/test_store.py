@@ -278,6 +278,45 @@ def test_entries_and_clearing(tmp_path: Path) -> None:
     assert (tmp_path / "a file of somebody").exists()
 
 
+def test_a_refresh_opens_only_what_is_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[Path] = []
+    open_shard = FeatureStore._open_shard
+
+    def count(store: FeatureStore, index_path: Path):
+        opened.append(index_path)
+        return open_shard(store, index_path)
+
+    monkeypatch.setattr(FeatureStore, "_open_shard", count)
+    _fill(tmp_path, range(3))
+    store = FeatureStore(tmp_path, KEY)
+    everything = [_digest(number) for number in range(6)]
+    assert store.missing(everything) == everything[3:]
+    _fill(tmp_path, range(3, 6))
+    assert store.missing(everything) == everything[3:]  # not yet looked at
+    store.refresh()
+    assert store.missing(everything) == []
+    assert len(opened) == len(set(opened)) == 2
+    assert np.array_equal(store.features(everything).gather(np.arange(6))[5], _tensor(5))
+
+
+def test_a_refresh_forgets_what_is_gone(tmp_path: Path) -> None:
+    _fill(tmp_path, range(3))
+    _fill(tmp_path, range(3, 6))
+    store = FeatureStore(tmp_path, KEY)
+    everything = [_digest(number) for number in range(6)]
+    assert store.missing(everything) == []
+    before = store.features(everything)
+    _indexes(tmp_path)[0].unlink()
+    store.refresh()
+    gone = store.missing(everything)
+    assert gone in (everything[:3], everything[3:])
+    left = [digest for digest in everything if digest not in gone]
+    numbers = [everything.index(digest) for digest in left]
+    found = store.features(left).gather(np.arange(3))
+    assert np.array_equal(found, np.stack([_tensor(number) for number in numbers]))
+    assert np.array_equal(before.gather(np.arange(6)), np.stack([_tensor(number) for number in range(6)]))
+
+
 def test_features_in_memory() -> None:
     rows = np.arange(24, dtype=np.float32).reshape(6, 4)
     features = Features.in_memory(rows)

@@ -1,0 +1,56 @@
+"""`catdog predict --save DIR`: a copy of each photo, at the size of a screen, with its answer below it."""
+
+import os
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+from catdog import durable
+from catdog.cli.answers import UNSURE, Answer
+from catdog.cli.inputs import STDIN
+from catdog.cli.language import language
+from catdog.data.caption import captioned
+from catdog.data.overlay import to_jpeg
+from catdog.errors import OptionError
+
+_SIDE = 1024  # pixels that the longer side has at most
+
+
+def saver(folder: Path, lang: str | None) -> Callable[[Answer], Path]:
+    """A function that writes an answered photo into `folder` as a JPEG, and returns where.
+
+    Nothing is overwritten: where another file has the name, it gets the next free one, `cat-2.jpg`; where
+    the same picture is there already, that stays, so that the command can be repeated.
+
+    Args:
+        lang: the language of the class names.
+    """
+
+    def save(answer: Answer) -> Path:
+        assert answer.photo
+        picture = to_jpeg(captioned(answer.photo(_SIDE), _caption(answer, lang)), quality=90)
+        stem = "stdin" if answer.name == STDIN else Path(answer.name).stem
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for number in count(1):
+                target = folder / (f"{stem}.jpg" if number == 1 else f"{stem}-{number}.jpg")
+                if not os.path.lexists(target):
+                    durable.write_bytes(target, picture)
+                    return target
+                if target.is_file() and target.read_bytes() == picture:
+                    return target
+            raise AssertionError("count never ends")
+        except OSError as error:
+            raise OptionError(
+                f"expected to write a picture into {folder}: {error.strerror or error}. Give --save a folder "
+                "that can be written."
+            ) from error
+
+    return save
+
+
+def _caption(answer: Answer, lang: str | None) -> str:
+    label, share = answer.ranked[0]
+    words = language(lang).name if lang else str
+    best = f"{words(label)} {share:.1%}"
+    return f"{words(UNSURE)}: {best}" if answer.label == UNSURE else best

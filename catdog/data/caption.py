@@ -1,0 +1,115 @@
+"""A photo with a strip of text below it."""
+
+import os
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+_HEIGHT = 24  # pixels of a letter, where the photo is wide enough
+_SMALLEST = 9
+_INK, _PAPER = (255, 255, 255), (24, 24, 24)
+_MISSING = "\U0010fffd"  # no font has it: what is drawn instead of a letter that a font lacks
+
+# Where systems keep fonts, and the names of those that have most scripts, the best first.
+_FOLDERS = (
+    "/usr/share/fonts",
+    "/usr/local/share/fonts",
+    "~/.local/share/fonts",
+    "~/.fonts",
+    "/System/Library/Fonts",
+    "/Library/Fonts",
+    "~/Library/Fonts",
+    "C:/Windows/Fonts",
+)
+_WIDE = ("notosanscjk-regular", "notosanscjk", "applesdgothicneo", "malgun", "nanumgothic", "notosanskr")
+_WIDE += ("arial unicode", "arialuni", "unifont", "dejavusans", "notosans-regular")
+
+
+def captioned(pixels: npt.NDArray[np.uint8], text: str) -> npt.NDArray[np.uint8]:
+    """The photo with the text in a strip below it, in one line that is made smaller until it fits.
+
+    Letters that no font of the system has are spelt as their code points, U+AC00, never as empty boxes.
+
+    Args:
+        pixels: (height, width, 3).
+
+    Returns:
+        (height + strip, width, 3); of a photo too narrow for its text, wider.
+    """
+    height, width = pixels.shape[:2]
+    size = _HEIGHT
+    shown, font = _set(text, size)
+    while size > _SMALLEST and _width(shown, font) + size > width:
+        size -= 1
+        shown, font = _set(text, size)
+    left, top, right, bottom = (round(edge) for edge in font.getbbox(shown))
+    ascent = round(size * 1.7)
+    canvas = Image.new("RGB", (max(width, right - left + size), height + ascent), _PAPER)
+    canvas.paste(Image.fromarray(pixels), ((canvas.width - width) // 2, 0))
+    middle = height + (ascent - (bottom - top)) // 2
+    ImageDraw.Draw(canvas).text((size // 2 - left, middle - top), shown, fill=_INK, font=font)
+    return np.array(canvas)
+
+
+def _set(text: str, size: int) -> tuple[str, Font]:
+    """The text as it can be written, and the font that can."""
+    font = _font_for(text, size)
+    return (text if _has_all(font, text) else _spelt(font, text)), font
+
+
+def _width(shown: str, font: Font) -> int:
+    left, _, right, _ = font.getbbox(shown)
+    return round(right) - round(left)
+
+
+def _font_for(text: str, size: int) -> Font:
+    """Pillow's own font where it has all letters, else the first of the system's that has."""
+    own = ImageFont.load_default(size)
+    if _has_all(own, text):
+        return own
+    for path in _system_fonts():
+        try:
+            font = ImageFont.truetype(path, size)
+        except OSError:
+            continue
+        if _has_all(font, text):
+            return font
+    return own
+
+
+def _has_all(font: Font, text: str) -> bool:
+    return all(_has(font, letter) for letter in set(text))
+
+
+def _has(font: Font, letter: str) -> bool:
+    return letter.isspace() or _drawn(font, letter) != _drawn(font, _MISSING)
+
+
+def _drawn(font: Font, letter: str) -> bytes:
+    canvas = Image.new("L", (3 * _HEIGHT, 3 * _HEIGHT))
+    ImageDraw.Draw(canvas).text((0, 0), letter, fill=255, font=font)
+    return canvas.tobytes()
+
+
+def _spelt(font: Font, text: str) -> str:
+    return "".join(letter if _has(font, letter) else f"[U+{ord(letter):04X}]" for letter in text)
+
+
+@cache
+def _system_fonts() -> tuple[str, ...]:
+    """Files of fonts with many scripts, the best first."""
+    found: list[tuple[int, str]] = []
+    for folder in _FOLDERS:
+        for place, _, names in os.walk(Path(folder).expanduser()):
+            for name in names:
+                start = name.lower()
+                for rank, wide in enumerate(_WIDE):
+                    if start.startswith(wide) and start.endswith((".ttf", ".ttc", ".otf")):
+                        found.append((rank, os.path.join(place, name)))
+                        break
+    return tuple(path for _, path in sorted(found))
