@@ -39,7 +39,7 @@ ONLY = {
     "platformdirs": {"places"},
     "flax": {"model", "features"},
     "jax": {"model", "features", "training", "analysis", "devices"},
-    "optax": {"model", "training"},
+    "optax": {"model", "training", "analysis"},
     "filelock": {"model"},
     "jinja2": {"analysis"},
     "matplotlib": {"analysis"},

@@ -18,7 +18,7 @@ from catdog.cli.options import (
 )
 from catdog.errors import DataError, OptionError
 from catdog.model.architecture import ALL, body, boundary, describe, head, stages, vgg16
-from catdog.places import default_cache_dir
+from catdog.places import Places, default_cache_dir
 from catdog.runs import Run, is_run, open_run
 from catdog.training.optimizers import OPTIMIZERS
 
@@ -39,10 +39,21 @@ from catdog.training.optimizers import OPTIMIZERS
 @click.option("--cache", is_flag=True, help="The cache of features and compiled programs: where, how big.")
 @click.option("--clear", is_flag=True, help="With --cache: empty it.")
 @click.option(
+    "--quick",
+    is_flag=True,
+    help="Of a data set: leave out what needs the network, that is near copies, outliers and wrong labels.",
+)
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.html",
+    help="Of a data set: write all that was found, with the photos, as one page.",
+)
+@click.option(
     "--strict",
     is_flag=True,
-    help="Of a data set: exit status 1 if something is wrong with it, such as files that cannot be read, "
-    "copies, or a photo under two labels.",
+    help="Of a data set: exit status 1 if something is found, such as files that cannot be read, copies, or "
+    "a label that is likely wrong.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
 @model_options
@@ -58,6 +69,8 @@ def command(
     optimizers: bool,
     cache: bool,
     clear: bool,
+    quick: bool,
+    report: Path | None,
     strict: bool,
     as_json: bool,
     model: Path | None,
@@ -83,6 +96,7 @@ def command(
     is_photo = target is not None and target.is_file() and not layers and not is_run(target)
     if (model or weights or preprocessing) and not is_photo:
         raise click.UsageError("--model, --weights and --preprocessing go with a photo as TARGET.")
+    is_data = False
     if optimizers:
         page = pages.optimizers_page(tuple(OPTIMIZERS.values()))
     elif cache:
@@ -106,9 +120,11 @@ def command(
                 workers=workers,
             )
     else:
-        page = _data(target)
-    if strict and "splits" not in page.facts:
-        raise click.UsageError("--strict goes with a data set as TARGET.")
+        is_data = True
+        with places(cache_dir, no_cache) as where:
+            page = _data(target, where, workers, quick=quick, report=report)
+    if (strict or quick or report) and not is_data:
+        raise click.UsageError("--strict, --quick and --report go with a data set as TARGET.")
     if as_json:
         click.echo(json.dumps(page.facts, indent=2, ensure_ascii=False))
     else:
@@ -150,8 +166,9 @@ def _cache(folder: Path, *, clear: bool) -> "pages.Page":
     return pages.cache_page(root, entries, programs=programs, cleared=clear)
 
 
-def _data(target: Path) -> "pages.Page":
-    from catdog.data import scan, survey
+def _data(target: Path, where: Places, workers: int, *, quick: bool, report: Path | None) -> "pages.Page":
+    from catdog.cli.data_page import data_page, write_report
+    from catdog.data import imbalance, scan, survey
     from catdog.data.copies import Placed, find_copies
     from catdog.features.progress import Progress
 
@@ -161,15 +178,36 @@ def _data(target: Path) -> "pages.Page":
         )
     dataset = scan(target)
     with look.FeatureBar() as bar:
+        facts = survey(
+            dataset, workers=workers, on_progress=lambda done, total: bar(Progress("hash", done, total))
+        )
+        placed = [
+            Placed(photo.path, photo.label or "", split, facts[split].digests[photo.path])
+            for split, photos in dataset.splits.items()
+            for photo in photos
+            if photo.path in facts[split].digests
+        ]
+        findings = None
+        if not quick:
+            from catdog.analysis.checks.findings import look_closely
 
-        def report(done: int, total: int) -> None:
-            bar(Progress("hash", done, total))
-
-        facts = survey(dataset, workers=devices.usable_cores(), on_progress=report)
-    copies = find_copies(
-        Placed(photo.path, photo.label or "", split, facts[split].digests[photo.path])
-        for split, photos in dataset.splits.items()
-        for photo in photos
-        if photo.path in facts[split].digests
-    )
-    return pages.data_page(dataset, facts, copies)
+            unreadable = {bad.path for one in facts.values() for bad in one.unreadable}
+            findings = look_closely(
+                [one for one in placed if one.path not in unreadable],
+                cache_root=where.features,
+                memo_dir=where.checked,
+                workers=workers,
+                report=bar,
+            )
+    copies = find_copies(placed)
+    uneven = imbalance(facts)
+    remarks = [
+        *dataset.remarks,
+        *([uneven] if uneven else []),
+        *copies.remarks(),
+        *(findings.remarks() if findings else ()),
+    ]
+    page = data_page(dataset, facts, copies, findings, remarks)
+    if report:
+        write_report(report, dataset, facts, copies, findings, remarks)
+    return page

@@ -209,7 +209,7 @@ class FeatureBar:
             f"{rate:.1f} photos/s" if step.stage == "features" else f"{bytes_for_people(round(rate))}/s"
         )
         left = f"{seconds_for_people((step.total - step.done) / rate)} left" if step.total else None
-        return "".join(f", {said(one)}" for one in (f"{a_second}/s", left) if one)
+        return "".join(f", {said(one)}" for one in (a_second, left) if one)
 
     def _draw(self, step: Step, words: str) -> None:
         if self._bar is None:
@@ -244,6 +244,7 @@ _TITLES = {
     "hash": "Reading photos",
     "compile": "Loading the network; the first time, it is compiled",
     "features": "Computing features",
+    "compare": "Comparing photos",
 }
 
 

@@ -16,8 +16,7 @@ from catdog.runs import Run
 from catdog.training.optimizers import Optimizer
 
 if TYPE_CHECKING:
-    from catdog.data import DataSet, PhotoHeader, SplitFacts
-    from catdog.data.copies import Copies, Placed
+    from catdog.data import PhotoHeader
     from catdog.features.store import CacheEntry
 
 
@@ -152,62 +151,6 @@ def _abilities(run: Run, trained: bool, finished: bool, best: int, skipped: int)
         yield f"It was stopped. Go on with: catdog train --resume {run.folder}"
     if skipped:
         yield f"{skipped} photos could not be read: see {run.folder / 'skipped.jsonl'}"
-
-
-def data_page(dataset: "DataSet", splits: "dict[str, SplitFacts]", copies: "Copies") -> Page:
-    """A data set: splits, classes, counts, sizes, unreadable files, copies."""
-    facts = {
-        "root": str(dataset.root),
-        "layout": dataset.layout,
-        "classes": list(dataset.classes),
-        "splits": {
-            name: {
-                "counts": one.counts,
-                "bytes": one.bytes,
-                "smallest": one.smallest,
-                "median": one.median,
-                "largest": one.largest,
-                "formats": one.formats,
-                "unreadable": [{"path": str(bad.path), "reason": bad.reason} for bad in one.unreadable],
-            }
-            for name, one in splits.items()
-        },
-        "copies": _paths(copies.groups),
-        "leaks": _paths(copies.leaks),
-        "contradictions": _paths(copies.contradictions),
-        "remarks": [*dataset.remarks, *copies.remarks()],
-    }
-    counts = look.table("split", "photos", *dataset.classes, "size")
-    sizes = look.table("split", "smallest", "median", "largest", "formats", right=(1, 2, 3))
-    for name, one in splits.items():
-        shown = "all (train will split it)" if name == "all" else name
-        per_class = [str(one.counts.get(label, 0)) for label in dataset.classes]
-        total = str(sum(one.counts.values()))
-        counts.add_row(shown, total, *per_class, look.bytes_for_people(one.bytes))
-        pixels = [
-            "×".join(map(str, size)) if size else "-" for size in (one.smallest, one.median, one.largest)
-        ]
-        formats = ", ".join(f"{kind} {count}" for kind, count in one.formats.items())
-        sizes.add_row(shown, *pixels, formats)
-    bad = [skipped for one in splits.values() for skipped in one.unreadable]
-    files = look.table("unreadable file", "reason", right=())
-    for skipped in bad:
-        files.add_row(Text(look.short(skipped.path), overflow="fold"), Text(skipped.reason))
-    return Page(
-        facts,
-        (
-            Text(f"{dataset.root}: {dataset.layout}", style="bold"),
-            counts,
-            "",
-            sizes,
-            *(("", files) if bad else ("", "Every file can be read.")),
-            *(Text(remark, style="yellow") for remark in facts["remarks"]),
-        ),
-    )
-
-
-def _paths(groups: "tuple[tuple[Placed, ...], ...]") -> list[list[str]]:
-    return [[str(one.path) for one in group] for group in groups]
 
 
 def photo_page(

@@ -18,6 +18,8 @@ from catdog.errors import PhotoError
 # training uses, and a JPEG is decoded at an eighth of its size.
 _CHEAPEST = Decoding(size=1)
 
+_UNEVEN = 3  # times as many photos in the largest class as in the smallest: worth a sentence
+
 
 @dataclass(frozen=True)
 class SplitFacts:
@@ -32,6 +34,19 @@ class SplitFacts:
     formats: dict[str, int]  # readable photos of each format, the commonest first
     unreadable: tuple[Skipped, ...]
     digests: dict[Path, str]  # SHA-256 of the content of every file that has one, hex
+
+
+def imbalance(facts: dict[str, SplitFacts]) -> str | None:
+    """A sentence where the largest class has over three times the photos of the smallest to train on."""
+    name = "train" if "train" in facts else next(iter(facts), None)
+    counts = {label: number for label, number in facts[name].counts.items() if number} if name else {}
+    if not counts or max(counts.values()) <= _UNEVEN * min(counts.values()):
+        return None
+    large, small = max(counts, key=lambda one: counts[one]), min(counts, key=lambda one: counts[one])
+    return (
+        f"uneven classes: {counts[large]:,} photos of {large}, {counts[small]:,} of {small}; accuracy says "
+        f"little then, look at each class's recall"
+    )
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ Measured by `tests/benchmarks/wrong_labels.py` on 2,000 real photos of dogs and 
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -101,7 +102,7 @@ def _fit(features_nc: jax.Array, labels_n: jax.Array, counts_n: jax.Array, class
     solver = optax.lbfgs()
     value_and_grad = optax.value_and_grad_from_state(loss)
 
-    def step(carry: tuple[jax.Array, optax.OptState], _: None):
+    def step(carry: tuple[Any, Any], _: None) -> tuple[tuple[Any, Any], None]:
         weights, state = carry
         value, gradient = value_and_grad(weights, state=state)
         updates, state = solver.update(gradient, state, weights, value=value, grad=gradient, value_fn=loss)

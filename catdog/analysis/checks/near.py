@@ -13,10 +13,7 @@ above both bounds, and it is the same picture. Of 150 photos, changed, so many a
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
@@ -60,43 +57,40 @@ def find_alike(
     roots = np.sqrt(np.maximum(means_nc, 0)).astype(np.float32)
     plain = _unit(roots)
     centres = _centres(roots, labels_n)
-    on_device = jnp.asarray(plain)
     width = min(NEIGHBOURS, count - 1)
     neighbours = np.empty(count)
     pairs: list[np.ndarray] = []
     done = 0
     for label, centre in centres.items():
-        centred = jnp.asarray(_unit(roots - centre))
+        centred = _unit(roots - centre)
         members = np.flatnonzero(labels_n == label)
         for start in range(0, len(members), _BLOCK):
             rows = members[start : start + _BLOCK]
-            padded = jnp.asarray(np.resize(rows, _BLOCK))  # one shape, one program
-            found = _nearest(on_device, centred, padded, width, min(_CANDIDATES, count - 1))
-            kth, values, columns = (np.asarray(one)[: len(rows)] for one in found)
-            neighbours[rows] = kth
-            row, place = np.nonzero(values >= LEAST_CENTRED)
-            pairs.append(np.stack([rows[row], columns[row, place]], axis=1))
+            itself = (np.arange(len(rows)), rows)
+            cosines = plain[rows] @ plain.T
+            cosines[itself] = -2
+            neighbours[rows] = np.partition(cosines, -width, axis=1)[:, -width]
+            without = centred[rows] @ centred.T
+            without[itself] = -2
+            row, column = _largest(without)
+            pairs.append(np.stack([rows[row], column], axis=1))
             done += len(rows)
             report(done, count)
     candidates = np.concatenate(pairs)
     cosines = (plain[candidates[:, 0]] * plain[candidates[:, 1]]).sum(axis=1)
     # The other photo may be of another class, with another average: it has to agree.
-    other = np.array([_centred_cosine(roots[a], roots[b], centres[labels_n[b]]) for a, b in candidates])
+    other = np.array([_centred_cosine(roots[a], roots[b], centres[int(labels_n[b])]) for a, b in candidates])
     sure = (cosines >= LEAST_COSINE) & (other >= LEAST_CENTRED) if len(candidates) else np.empty(0, bool)
     return Alike(*_grouped(candidates[sure], cosines[sure], count), neighbours)
 
 
-@partial(jax.jit, static_argnums=(3, 4))
-def _nearest(
-    plain: jax.Array, centred: jax.Array, rows: jax.Array, neighbours: int, candidates: int
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """The kth cosine of each row, and the largest centred cosines with their columns; itself left out."""
-    itself = rows[:, None] == jnp.arange(len(plain))
-    highest = jax.lax.Precision.HIGHEST
-    cosines = jnp.where(itself, -2, jnp.matmul(plain[rows], plain.T, precision=highest))
-    kth = jax.lax.top_k(cosines, neighbours)[0][:, -1]
-    without = jnp.where(itself, -2, jnp.matmul(centred[rows], centred.T, precision=highest))
-    return kth, *jax.lax.top_k(without, candidates)
+def _largest(cosines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of what is at least `LEAST_CENTRED`; of each row the `_CANDIDATES` largest."""
+    row, column = np.nonzero(cosines >= LEAST_CENTRED)
+    order = np.lexsort((column, -cosines[row, column], row))
+    row, column = row[order], column[order]
+    rank = np.arange(len(row)) - np.searchsorted(row, row)
+    return row[rank < _CANDIDATES], column[rank < _CANDIDATES]
 
 
 def _centres(roots: np.ndarray, labels: np.ndarray) -> dict[int, np.ndarray]:

@@ -1,0 +1,195 @@
+"""Everything that the features of a data set's photos say against it, for a person to look at."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from catdog.analysis.checks import labels, near, outliers
+from catdog.analysis.checks.pooled import Pooled, pool
+from catdog.data.copies import Placed
+from catdog.data.wording import count
+from catdog.features.progress import Progress
+
+
+@dataclass(frozen=True)
+class NearCopies:
+    """Files with different contents that show the same picture.
+
+    Attributes:
+        similarity: the least cosine along the chain that holds them together.
+    """
+
+    photos: tuple[Placed, ...]
+    similarity: float
+
+    @property
+    def is_leak(self) -> bool:
+        """Whether one is in training and one in another split."""
+        splits = {one.split for one in self.photos}
+        return "train" in splits and len(splits) > 1
+
+    @property
+    def is_contradiction(self) -> bool:
+        """Whether they have more than one label."""
+        return len({one.label for one in self.photos}) > 1
+
+
+@dataclass(frozen=True)
+class Outlier:
+    """A photo that is far from all others; see `outliers` for the score."""
+
+    photo: Placed
+    score: float
+
+
+@dataclass(frozen=True)
+class WrongLabel:
+    """A photo that looks like another class than its own; see `labels` for the probability."""
+
+    photo: Placed
+    suggested: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Attributes:
+    near_copies: the most alike first.
+    outliers: the farthest first.
+    wrong_labels: the surest first.
+    unchecked: what was not looked for, and why: one sentence each.
+    """
+
+    near_copies: tuple[NearCopies, ...] = ()
+    outliers: tuple[Outlier, ...] = ()
+    wrong_labels: tuple[WrongLabel, ...] = ()
+    unchecked: tuple[str, ...] = ()
+
+    @property
+    def leaks(self) -> tuple[NearCopies, ...]:
+        """Near copies in training and in another split."""
+        return tuple(group for group in self.near_copies if group.is_leak)
+
+    @property
+    def contradictions(self) -> tuple[NearCopies, ...]:
+        """Near copies under more than one label."""
+        return tuple(group for group in self.near_copies if group.is_contradiction)
+
+    def remarks(self) -> tuple[str, ...]:
+        """One sentence for each kind there is, with an example."""
+        found = []
+        if self.near_copies:
+            extra = sum(len(group.photos) - 1 for group in self.near_copies)
+            found.append(
+                f"{count(extra, 'near copy', 'near copies')} of another photo, such as "
+                f"{_two(self.near_copies[0].photos)}"
+            )
+        if self.leaks:
+            found.append(
+                f"a leak: {count(len(self.leaks), 'picture')} in training and, hardly changed, in another "
+                f"split, such as {_two(self.leaks[0].photos)}; the numbers will be better than they should be"
+            )
+        if self.contradictions:
+            found.append(
+                f"{count(len(self.contradictions), 'picture')} under two labels, hardly changed, such as "
+                f"{_two(self.contradictions[0].photos)}"
+            )
+        if self.wrong_labels:
+            first = self.wrong_labels[0]
+            found.append(
+                f"{count(len(self.wrong_labels), 'label')} likely wrong, such as {first.photo.path}, which "
+                f"looks like {first.suggested}"
+            )
+        if self.outliers:
+            found.append(
+                f"{count(len(self.outliers), 'outlier')}, far from all other photos, such as "
+                f"{self.outliers[0].photo.path}"
+            )
+        return tuple(found)
+
+
+def look_closely(
+    placed: Iterable[Placed],
+    *,
+    cache_root: Path,
+    memo_dir: Path | None,
+    workers: int,
+    report: Callable[[Progress], None] = lambda _: None,
+) -> Findings:
+    """Compute or look up the features of the photos, and compare them.
+
+    Args:
+        placed: the photos whose files could be read; those that cannot be decoded are passed over.
+
+    Raises:
+        CacheError: the cache cannot be written.
+    """
+    everywhere: dict[str, list[Placed]] = defaultdict(list)
+    for one in placed:
+        everywhere[one.digest].append(one)
+    first = [places[0] for places in everywhere.values()]
+    pooled = pool(
+        [one.path for one in first],
+        {one.path: one.digest for one in first},
+        cache_root=cache_root,
+        memo_dir=memo_dir,
+        workers=workers,
+        report=report,
+    )
+    photos = [first[number] for number in pooled.photos]
+    names = sorted({one.label for one in photos})
+    of_class = np.array([names.index(one.label) for one in photos], np.int64)
+    alike = near.find_alike(
+        pooled.means, of_class, report=lambda done, total: report(Progress("compare", done, total))
+    )
+    near_copies = tuple(
+        NearCopies(tuple(one for row in group for one in everywhere[photos[row].digest]), similarity)
+        for group, similarity in zip(alike.groups, alike.similarities, strict=True)
+    )
+    unchecked: list[str] = []
+    far = _outliers(photos, alike.neighbours, unchecked)
+    wrong = _wrong_labels(photos, names, of_class, pooled, alike.groups, unchecked)
+    return Findings(near_copies, far, wrong, tuple(unchecked))
+
+
+def _outliers(photos: Sequence[Placed], neighbours: np.ndarray, unchecked: list[str]) -> tuple[Outlier, ...]:
+    if len(photos) < outliers.LEAST_PHOTOS:
+        unchecked.append(f"outliers: it takes {outliers.LEAST_PHOTOS} photos to know what is usual")
+        return ()
+    scores = outliers.outlier_scores(neighbours)
+    rows = [row for row in np.argsort(-scores, kind="stable") if scores[row] > outliers.LEAST_SCORE]
+    return tuple(Outlier(photos[row], float(scores[row])) for row in rows)
+
+
+def _wrong_labels(
+    photos: Sequence[Placed],
+    names: Sequence[str],
+    of_class: np.ndarray,
+    pooled: Pooled,
+    groups: Sequence[Sequence[int]],
+    unchecked: list[str],
+) -> tuple[WrongLabel, ...]:
+    sizes = Counter(one.label for one in photos)
+    small = sorted(name for name in names if sizes[name] < labels.LEAST_PHOTOS)
+    if len(names) < 2 or small:
+        reason = f"{small[0]} has fewer than {labels.LEAST_PHOTOS} photos" if small else "there is one class"
+        unchecked.append(f"wrong labels: {reason}")
+        return ()
+    group_of = np.arange(len(photos))
+    for group in groups:
+        group_of[list(group)] = group[0]
+    found = labels.find_contradicted(np.hstack([pooled.means, pooled.maxima]), of_class, group_of)
+    return tuple(
+        WrongLabel(photos[row], names[said], float(share))
+        for row, said, share in zip(found.photos, found.suggested, found.probabilities, strict=True)
+    )
+
+
+def _two(group: Sequence[Placed]) -> str:
+    """Two of them, in different places if there are such."""
+    first = group[0]
+    other = next((one for one in group if (one.split, one.label) != (first.split, first.label)), None)
+    return f"{first.path} and {(other or next(one for one in group if one.digest != first.digest)).path}"
