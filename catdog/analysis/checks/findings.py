@@ -183,7 +183,7 @@ def _wrong_labels(
         group_of[list(group)] = group[0]
     found = labels.find_contradicted(np.hstack([pooled.means, pooled.maxima]), of_class, group_of)
     return tuple(
-        WrongLabel(photos[row], names[said], float(share))
+        WrongLabel(photos[row], names[int(said)], float(share))
         for row, said, share in zip(found.photos, found.suggested, found.probabilities, strict=True)
     )
 
