@@ -22,6 +22,7 @@ __version__ = "0.1.0"
 def load(
     model: "str | PathLike[str] | None" = None,
     *,
+    calibrate: bool = True,
     cache_dir: "str | PathLike[str] | None" = None,
     workers: int | None = None,
 ) -> "Model":
@@ -30,6 +31,7 @@ def load(
     Args:
         model: a run folder, or a file that `catdog export RUN FILE.safetensors` wrote. None is the model that
             comes with the package, cats against dogs.
+        calibrate: scale the probabilities of a run by its temperature, if it has one.
         cache_dir: where features and compiled programs are kept. None is the folder that CATDOG_CACHE_DIR
             names, or the user's cache folder.
         workers: threads that read photos; None is the number of cores.
@@ -44,4 +46,4 @@ def load(
     devices.set_flags()  # some are read as soon as jaxlib is imported
     from catdog.api import load as load_model
 
-    return load_model(model, cache_dir=cache_dir, workers=workers)
+    return load_model(model, calibrate=calibrate, cache_dir=cache_dir, workers=workers)

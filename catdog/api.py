@@ -45,10 +45,12 @@ class Model:
 
     Attributes:
         classes: the names of what it tells apart.
+        calibrated: whether probabilities are scaled so that they can be taken at their word.
     """
 
     def __init__(self, classifier: Classifier):
         self._classifier = classifier
+        self.calibrated: bool = classifier.calibrated
         self.classes: tuple[str, ...] = classifier.classes
 
     def predict(self, photos: Iterable[Photo]) -> list[Prediction]:
@@ -82,7 +84,13 @@ class Model:
         return dict(sorted(pairs, key=lambda pair: -pair[1]))
 
 
-def load(model: Photo | None = None, *, cache_dir: Photo | None = None, workers: int | None = None) -> Model:
+def load(
+    model: Photo | None = None,
+    *,
+    calibrate: bool = True,
+    cache_dir: Photo | None = None,
+    workers: int | None = None,
+) -> Model:
     """Read a model. Documented at `catdog.load`, which needs no JAX to be imported."""
     cores = workers or devices.usable_cores()
     where = Places.below(Path(cache_dir) if cache_dir else cache_dir_of_environment())
@@ -95,7 +103,14 @@ def load(model: Photo | None = None, *, cache_dir: Photo | None = None, workers:
 
     run = shipped_run() if model is None else open_run(Path(model))
     return Model(
-        Classifier.of_run(run, find=find, cache_root=where.features, memo_dir=where.checked, workers=cores)
+        Classifier.of_run(
+            run,
+            find=find,
+            cache_root=where.features,
+            memo_dir=where.checked,
+            workers=cores,
+            calibrate=calibrate,
+        )
     )
 
 

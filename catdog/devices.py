@@ -8,6 +8,7 @@ import importlib.metadata
 import math
 import os
 import stat
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +73,8 @@ def configure(cache_dir: Path) -> None:
         # The many small programs of a start cost more together than the one large.
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+        # Another process may be writing the entry: it is compiled here then, and nobody need know.
+        warnings.filterwarnings("ignore", "Error reading persistent compilation cache entry", UserWarning)
 
 
 def compiled_folder(cache_dir: Path) -> Path:

@@ -72,7 +72,14 @@ Writer = Callable[[Answer], None]
 
 @contextmanager
 def writer_for(
-    form: str, lang: str | None, show: bool, *, classes: tuple[str, ...], top_k: int, truth: bool
+    form: str,
+    lang: str | None,
+    show: bool,
+    *,
+    classes: tuple[str, ...],
+    top_k: int,
+    truth: bool,
+    calibrated: bool,
 ) -> Iterator[Writer]:
     """A function that prints one answer, on stdout, in this form.
 
@@ -80,19 +87,20 @@ def writer_for(
         classes: what the model tells apart.
         top_k: how many of them a row names beside each other.
         truth: whether the true classes are known.
+        calibrated: whether the probabilities are to be taken at their word.
     """
     top_k = min(top_k, len(classes))
     if form == "json":
-        with _json_array(top_k) as write:
+        with _json_array(top_k, calibrated) as write:
             yield write
     elif form == "jsonl":
-        yield lambda answer: click.echo(_json(answer, top_k))
+        yield lambda answer: click.echo(_json(answer, top_k, calibrated))
     elif form == "csv":
         more = [f"{name}_{place}" for place in range(2, top_k + 1) for name in ("label", "probability")]
         true = ["true"] if truth else []
         each = [f"probability of {name}" for name in classes]
-        _print_csv(["path", "label", "probability", *more, *true, *each, "error"])
-        yield lambda answer: _write_csv(answer, classes, top_k, truth)
+        _print_csv(["path", "label", "probability", *more, *true, *each, "calibrated", "error"])
+        yield lambda answer: _write_csv(answer, classes, top_k, truth, calibrated)
     else:
         if show and not look.out.is_terminal:
             look.warn("--show draws only on a terminal; here the answers come without photos")
@@ -100,13 +108,14 @@ def writer_for(
         yield lambda answer: _write_text(answer, lang, show, top_k)
 
 
-def _json(answer: Answer, top_k: int) -> str:
+def _json(answer: Answer, top_k: int, calibrated: bool) -> str:
     row = {
         "path": answer.name,
         "label": answer.label,
         "probability": answer.probability,
         "top": [{"label": name, "probability": share} for name, share in answer.ranked[:top_k]],
         "probabilities": dict(answer.ranked),
+        "calibrated": calibrated,
         "error": answer.error,
     }
     if answer.truth is not None:
@@ -115,26 +124,27 @@ def _json(answer: Answer, top_k: int) -> str:
 
 
 @contextmanager
-def _json_array(top_k: int) -> Iterator[Writer]:
+def _json_array(top_k: int, calibrated: bool) -> Iterator[Writer]:
     separator = "[\n"
 
     def write(answer: Answer) -> None:
         nonlocal separator
-        click.echo(separator + _json(answer, top_k), nl=False)
+        click.echo(separator + _json(answer, top_k, calibrated), nl=False)
         separator = ",\n"
 
     yield write
     click.echo("\n]" if separator != "[\n" else "[]")
 
 
-def _write_csv(answer: Answer, classes: tuple[str, ...], top_k: int, truth: bool) -> None:
+def _write_csv(answer: Answer, classes: tuple[str, ...], top_k: int, truth: bool, calibrated: bool) -> None:
     shares = dict(answer.ranked)
     cells: list[object] = [""] * (2 * top_k)
     if answer.ranked:
         more = (cell for pair in answer.ranked[1:top_k] for cell in pair)
         cells = [answer.label, answer.probability, *more]
     true = [answer.truth or ""] if truth else []
-    _print_csv([answer.name, *cells, *true, *(shares.get(name, "") for name in classes), answer.error or ""])
+    each = (shares.get(name, "") for name in classes)
+    _print_csv([answer.name, *cells, *true, *each, str(calibrated).lower(), answer.error or ""])
 
 
 def _print_csv(row: list[object]) -> None:

@@ -24,12 +24,18 @@ _SUFFIXES = {"catdog": ".safetensors", "keras": ".h5", "onnx": ".onnx", "torchvi
     help="catdog (.safetensors), keras (.h5, weights of Keras' VGG16), onnx (.onnx), or torchvision "
     "(.safetensors with its names).  [default: by the name of FILE; catdog for .safetensors]",
 )
+@click.option(
+    "--no-calibrate",
+    is_flag=True,
+    help="Leave the last layer as it was trained, without the run's temperature.",
+)
 @click.option("--force", is_flag=True, help="Replace FILE where it exists.")
 @cache_options
 def command(
     run: Path,
     file: Path,
     form: str | None,
+    no_calibrate: bool,
     force: bool,
     cache_dir: Path | None,
     no_cache: bool,
@@ -56,6 +62,7 @@ def command(
             open_run(run),
             find=lambda name, preprocessing: weights_from(name, preprocessing, where),
             memo_dir=where.checked,
+            calibrate=not no_calibrate,
         )
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -200,7 +200,8 @@ def _data(target: Path, where: Places, workers: int, *, quick: bool, report: Pat
                 report=bar,
             )
     copies = find_copies(placed)
-    uneven = imbalance(facts)
+    trained_on = facts.get("train") or next(iter(facts.values()))
+    uneven = imbalance(trained_on.counts)
     remarks = [
         *dataset.remarks,
         *([uneven] if uneven else []),

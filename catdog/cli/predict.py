@@ -72,6 +72,11 @@ if TYPE_CHECKING:
     "and show the true class too.",
 )
 @click.option(
+    "--no-calibrate",
+    is_flag=True,
+    help="Leave the probabilities as they were trained, without temperature scaling.",
+)
+@click.option(
     "--threshold",
     type=click.FloatRange(0, 1),
     metavar="P",
@@ -114,6 +119,7 @@ def command(
     top_k: int | None,
     form: str,
     random_count: int | None,
+    no_calibrate: bool,
     threshold: float | None,
     sort_into: Path | None,
     link: bool,
@@ -138,6 +144,8 @@ def command(
         raise click.UsageError("--show and --lang are for people: they go with --format text.")
     if lang and (top_k or 1) > 1:
         raise click.UsageError("--lang says one answer a photo: leave out --top-k.")
+    if no_calibrate and (model == Path(IMAGENET) or exported(model)):
+        raise click.UsageError("--no-calibrate is about a run: an exported file is as it was exported.")
     if why and not (show or save):
         raise click.UsageError("--why goes with --show or --save.")
     if link and not sort_into:
@@ -161,7 +169,7 @@ def command(
     with ExitStack() as stack:
         where = stack.enter_context(places(cache_dir, no_cache))
         if run:
-            classifier = classifier_of(run, where, workers)
+            classifier = classifier_of(run, where, workers, calibrate=not no_calibrate)
         elif file:
             classifier = file_classifier(file, where, workers)
         else:
@@ -179,7 +187,13 @@ def command(
         keep = saver(save, lang) if save else None
         write = stack.enter_context(
             writer_for(
-                form, lang, show, classes=classifier.classes, top_k=top_k, truth=random_count is not None
+                form,
+                lang,
+                show,
+                classes=classifier.classes,
+                top_k=top_k,
+                truth=random_count is not None,
+                calibrated=classifier.calibrated,
             )
         )
         bar = stack.enter_context(look.FeatureBar())

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,10 +36,9 @@ class SplitFacts:
     digests: dict[Path, str]  # SHA-256 of the content of every file that has one, hex
 
 
-def imbalance(facts: dict[str, SplitFacts]) -> str | None:
+def imbalance(counts: Mapping[str, int]) -> str | None:
     """A sentence where the largest class has over three times the photos of the smallest to train on."""
-    name = "train" if "train" in facts else next(iter(facts), None)
-    counts = {label: number for label, number in facts[name].counts.items() if number} if name else {}
+    counts = {label: number for label, number in counts.items() if number}
     if not counts or max(counts.values()) <= _UNEVEN * min(counts.values()):
         return None
     large, small = max(counts, key=lambda one: counts[one]), min(counts, key=lambda one: counts[one])

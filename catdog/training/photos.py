@@ -1,6 +1,7 @@
 """Which photos a training sees: scan, fingerprint, split, and match classes by name. No pixels yet."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from catdog.config import TrainOptions
-from catdog.data import Photo, Skipped, fingerprint, require_trainable, scan, split_by_content
+from catdog.data import Photo, Skipped, fingerprint, imbalance, require_trainable, scan, split_by_content
 from catdog.data.copies import Placed, find_copies
 from catdog.errors import DataError
 from catdog.features.progress import Progress
@@ -113,12 +114,13 @@ def find_photos(
         for name in ("train", "valid")
         for photo, digest in read[name]
     )
+    uneven = imbalance(Counter(photo.label or "" for photo, _ in read["train"]))
     return Photos(
         classes=classes,
         train=train_side,
         valid=valid_side,
         skipped=prints.skipped,
-        remarks=(*dataset.remarks, *copies.remarks()),
+        remarks=(*dataset.remarks, *([uneven] if uneven else []), *copies.remarks()),
         digest=hashlib.sha256("\n".join(lines).encode()).hexdigest(),
         has_own_split="all" not in dataset.splits,
     )

@@ -48,7 +48,7 @@ def test_json_rows_are_in_the_order_of_the_inputs(cli: Cli, model: tuple[str, st
     assert result.status == 1
     assert [row["path"] for row in rows] == [str(path) for path in inputs]
     for row in (rows[0], rows[2], rows[4]):
-        assert row.keys() == {"path", "label", "probability", "top", "probabilities", "error"}
+        assert row.keys() == {"path", "label", "probability", "top", "probabilities", "calibrated", "error"}
         assert row["error"] is None
         assert row["top"][0] == {"label": row["label"], "probability": row["probability"]}
         assert sum(one["probability"] for one in row["top"]) == pytest.approx(1, abs=1e-5)

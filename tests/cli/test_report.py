@@ -1,0 +1,260 @@
+"""`catdog evaluate`: the page, the plots, averaging with mirror images, calibration, several runs."""
+
+import io
+import json
+import math
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from shutil import copy, copytree
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from catdog.cli import run
+from catdog.runs import Run
+from tests.browser import browse
+from tests.cli.conftest import SAMPLE, Cli, files_below
+from tests.pictures import draw_pictures
+
+SCRIPT = "<script>alert(1)</script>.png"
+CLASSES = ("a<b>&c", "$x^2$ 고양이")
+
+
+class Page(HTMLParser):
+    """Collects what a page is made of."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run, its classes and photos called what breaks pages that do not escape."""
+    root = tmp_path_factory.mktemp("hostile")
+    for split, count in (("train", 8), ("valid", 4)):
+        draw_pictures(root / "data" / split, {"circles": count, "squares": count}, seed=count)
+        for shape, name in zip(("circles", "squares"), CLASSES, strict=True):
+            (root / "data" / split / shape).rename(root / "data" / split / name)
+    first = sorted((root / "data" / "valid" / CLASSES[0]).iterdir())[0]
+    copy(first, first.with_name("quote\" and 'quote' & more.png"))
+    first.rename(first.with_name("<img src=x onerror=alert(2)>.png"))
+    (root / "data" / "valid" / CLASSES[0] / "empty.png").write_bytes(b"")
+    arguments = ["--runs-dir", str(root / "runs"), "--name", "x", "--epochs", "3"]
+    assert run(["train", str(root / "data"), *arguments]) == 0
+    return Run(root / "runs" / "x")
+
+
+@pytest.fixture(scope="module")
+def page_file(hostile: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("page") / "report.html"
+    before = files_below(hostile.folder.parent.parent / "data")
+    assert run(["evaluate", str(hostile.folder), "--report", str(file), "--tta"]) == 0
+    assert files_below(hostile.folder.parent.parent / "data") == before
+    return file
+
+
+def test_the_page_is_one_file_that_runs_nothing(page_file: Path) -> None:
+    page = Page(page_file.read_text())
+    assert {"script", "link", "iframe", "object", "form"}.isdisjoint(tag for tag, _ in page.tags)
+    assert all(not name.startswith("on") for _, attributes in page.tags for name in attributes)
+    pictures = page.all("img")
+    assert len(pictures) >= 8
+    assert all((one["src"] or "").startswith("data:image/jpeg;base64,") for one in pictures)
+    (policy,) = [one for one in page.all("meta") if one.get("http-equiv") == "Content-Security-Policy"]
+    assert (policy["content"] or "").startswith("default-src 'none'; img-src data:;")
+
+
+def test_the_page_says_everything(page_file: Path, hostile: Run) -> None:
+    text = Page(page_file.read_text()).text
+    for words in (
+        *("accuracy", "log loss", "ROC AUC", "calibration error", "precision", "recall", "F1"),
+        *("temperature", "largest loss", "least certain", "Model card", "mirror image"),
+        *(*CLASSES, "<img src=x onerror=alert(2)>.png", "empty.png", "the file is empty"),
+        *(hostile.config.prefix_digest, hostile.config.data_digest, "versions then", "versions here"),
+        f"catdog evaluate {hostile.folder} --report {page_file} --tta",
+        "catdog train",
+    ):
+        assert words in text, words
+
+
+def test_the_page_can_be_listened_to(page_file: Path) -> None:
+    page = Page(page_file.read_text())
+    assert page.all("html")[0]["lang"] == "en"
+    assert all(one.get("alt") for one in page.all("img"))
+    drawings = page.all("svg")
+    assert len(drawings) == 5
+    assert all(one["role"] == "img" and one.get("aria-label") for one in drawings)
+    assert all(one.get("scope") in ("row", "col") for one in page.all("th"))
+    assert page.all("main")
+    assert [tag for tag, _ in page.tags if tag in ("h1", "h2")][:2] == ["h1", "h2"]
+
+
+def test_a_browser_fetches_nothing_and_does_not_complain(page_file: Path, tmp_path: Path) -> None:
+    document, fetched, complaints = browse(page_file, tmp_path)
+    assert (fetched, complaints) == ([], [])
+    assert "onerror=alert(2)&gt;" in document
+    assert "</html>" in document
+
+
+def test_a_browser_would_tell(tmp_path: Path) -> None:
+    """That the test above can fail."""
+    page = tmp_path / "bad.html"
+    page.write_text("<img src='http://127.0.0.1:9/x.png'><script>console.error('no')</script>")
+    _, fetched, complaints = browse(page, tmp_path)
+    assert fetched == ["http://127.0.0.1:9/x.png"]
+    assert complaints
+
+
+def test_inspects_page_is_as_safe(hostile: Run, cli: Cli, tmp_path: Path) -> None:
+    data = copytree(hostile.folder.parent.parent / "data", tmp_path / "data")
+    odd = data / "train" / CLASSES[0] / SCRIPT.replace("/", "")
+    copy(sorted((data / "train" / CLASSES[1]).iterdir())[0], odd)
+    assert cli("inspect", data, "--report", "page.html").status == 0
+    page = Page((tmp_path / "page.html").read_text())
+    assert not page.all("script")
+    assert odd.name in page.text
+    assert "under two labels" in page.text
+    _, fetched, complaints = browse(tmp_path / "page.html", tmp_path)
+    assert (fetched, complaints) == ([], [])
+
+
+def test_plots_are_pictures(cli: Cli, hostile: Run, tmp_path: Path) -> None:
+    assert cli("evaluate", hostile.folder, "--plots", "plots").status == 0
+    plots = {path.stem: Image.open(path) for path in (tmp_path / "plots").iterdir()}
+    assert plots.keys() == {"accuracy", "confusion", "loss", "reliability", "roc"}
+    for plot in plots.values():
+        pixels = np.asarray(plot.convert("L"))
+        assert plot.format == "PNG"
+        assert min(plot.size) > 500
+        assert 0.01 < (pixels < 128).mean() < 0.5  # ink on white
+
+
+def test_places_that_cannot_be_written(cli: Cli, trained: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    for option in (("--report", "file/page.html"), ("--plots", "file/plots")):
+        result = cli("evaluate", trained.folder, *option)
+        assert result.status == 1
+        assert "expected to write" in result.err
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_temperature_is_in_the_run_and_predict_uses_it(cli: Cli, trained: Run) -> None:
+    temperature = trained.read_model()[1].temperature
+    assert temperature
+    report = json.loads(cli("evaluate", trained.folder, "--json").out)
+    assert report["calibration"]["temperature"] == temperature
+    assert report["calibration"]["held_out"]
+    raw = json.loads(cli("evaluate", trained.folder, "--json", "--no-calibrate").out)
+    assert (raw["calibration"]["temperature"], raw["calibration"]["after"]) == (None, None)
+    assert raw["calibration"]["before"] == report["calibration"]["before"]
+    assert raw["loss"] == report["loss"] == pytest.approx(raw["calibration"]["before"]["log_loss"], rel=1e-4)
+    photo = sorted((SAMPLE / "photos").glob("*.jpg"))[0]
+    options = ("--model", trained.folder, "--format", "jsonl")
+    scaled, plain = (
+        json.loads(cli("predict", photo, *options, *more).out) for more in ((), ("--no-calibrate",))
+    )
+    assert (scaled["calibrated"], plain["calibrated"]) == (True, False)
+    odds = [math.log(row["probabilities"]["cats"] / row["probabilities"]["dogs"]) for row in (scaled, plain)]
+    assert odds[1] == pytest.approx(odds[0] * temperature, rel=1e-3)
+
+
+def test_an_exported_file_is_calibrated_too(cli: Cli, trained: Run) -> None:
+    assert cli("export", trained.folder, "scaled.safetensors").status == 0
+    assert cli("export", trained.folder, "plain.safetensors", "--no-calibrate").status == 0
+    photos = sorted((SAMPLE / "photos").glob("*.jpg"))
+
+    def rows(*options: object) -> list[dict]:
+        return [
+            json.loads(line)
+            for line in cli("predict", *photos, "--format", "jsonl", *options).out.splitlines()
+        ]
+
+    for file, options in (("scaled.safetensors", ()), ("plain.safetensors", ("--no-calibrate",))):
+        for own, theirs in zip(rows("--model", trained.folder, *options), rows("--model", file), strict=True):
+            assert theirs["calibrated"] == own["calibrated"]
+            assert theirs["probabilities"] == pytest.approx(own["probabilities"], abs=1e-5)
+
+
+def test_averaging_with_the_mirror_image(cli: Cli, trained: Run) -> None:
+    plain = json.loads(cli("evaluate", trained.folder, "--json").out)
+    averaged = json.loads(cli("evaluate", trained.folder, "--json", "--tta").out)
+    assert plain["tta"] is None
+    gain = averaged["tta"]
+    assert (gain["right"], gain["loss"]) == (plain["right"], pytest.approx(plain["loss"]))
+    assert (gain["right_averaged"], gain["loss_averaged"]) == (averaged["right"], averaged["loss"])
+    assert averaged["loss"] != plain["loss"]
+    assert "averaged with mirror images: " in cli("evaluate", trained.folder, "--tta").out
+
+
+@pytest.fixture
+def other(trained: Run, tmp_path: Path) -> Run:
+    """A run on the same photos, much worse."""
+    arguments = ("--epochs", "1", "--optimizer", "gd", "--lr", "1e-7", "--name", "other")
+    assert run(["train", str(SAMPLE), *arguments, "--runs-dir", str(tmp_path / "runs")]) == 0
+    return Run(tmp_path / "runs" / "other")
+
+
+def test_runs_are_compared_on_the_same_photos(cli: Cli, trained: Run, other: Run) -> None:
+    result = cli("evaluate", trained.folder, other.folder, "--data", SAMPLE, "--json")
+    assert result.status == 0
+    facts = json.loads(result.out)
+    assert [one["count"] for one in facts["runs"]] == [24, 24]
+    (pair,) = facts["comparisons"]
+    assert (pair["first"], pair["second"]) == (str(trained.folder), str(other.folder))
+    assert pair["both_right"] + pair["only_first"] == facts["runs"][0]["right"]
+    assert pair["both_right"] + pair["only_second"] == facts["runs"][1]["right"]
+    assert sum(pair[name] for name in ("both_right", "only_first", "only_second", "both_wrong")) == 24
+    text = cli("evaluate", trained.folder, other.folder).out
+    assert "McNemar" in text
+    assert re.search(r"only the first right", text)
+
+
+def test_runs_that_cannot_be_compared(cli: Cli, trained: Run, hostile: Run) -> None:
+    different = cli("evaluate", trained.folder, hostile.folder, "--data", SAMPLE)
+    assert different.status == 1
+    assert "same classes" in different.err
+    for arguments in (
+        (trained.folder, trained.folder),
+        (SAMPLE, "elsewhere"),
+        (SAMPLE, "--data", SAMPLE),
+        (trained.folder, "--model", trained.folder),
+        (trained.folder, hostile.folder, "--report", "x.html"),
+    ):
+        assert cli("evaluate", *arguments).status == 2
+
+
+def test_page_without_a_history_or_a_temperature(cli: Cli, trained: Run, tmp_path: Path) -> None:
+    """As runs from before there was a temperature are."""
+    folder = copytree(trained.folder, tmp_path / "old")
+    (folder / "history.jsonl").unlink()
+    tensors, saved = trained.read_model()
+    header = {key: value for key, value in saved.to_json().items() if key != "temperature"}
+    Run(folder).write_model(tensors, type(saved).from_json(header))
+    assert cli("evaluate", folder, "--report", "page.html").status == 0
+    page = Page((tmp_path / "page.html").read_text())
+    assert "No temperature is used here." in page.text
+    assert len(page.all("svg")) == 3
+    row = json.loads(cli("predict", SAMPLE / "photos", "--model", folder, "--format", "json").out)[0]
+    assert row["calibrated"] is False
+
+
+def test_thumbnails_are_small(page_file: Path) -> None:
+    import base64
+
+    for one in Page(page_file.read_text()).all("img"):
+        picture = Image.open(io.BytesIO(base64.b64decode((one["src"] or "").partition(",")[2])))
+        assert max(picture.size) <= 320
