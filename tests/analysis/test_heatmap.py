@@ -33,7 +33,7 @@ def test_heat_is_what_keras_gives(model: Model, keras: ModuleType) -> None:
     for layer in twin.layers:
         if layer.weights:
             layer.set_weights([tensors[f"{layer.name}/{part}"] for part in ("kernel", "bias")])
-    until = keras.Model(twin.inputs, twin.get_layer("block5_conv3").output)
+    until = keras.Model(twin.inputs[0], twin.get_layer("block5_conv3").output)
     pool = twin.get_layer("block5_pool")
     own, _ = shipped_run().read_model()
     photos = sorted((SAMPLE / "photos").glob("*.jpg"))[:2]

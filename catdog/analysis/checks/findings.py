@@ -78,6 +78,11 @@ class Findings:
         """Near copies under more than one label."""
         return tuple(group for group in self.near_copies if group.is_contradiction)
 
+    @property
+    def _is_split_later(self) -> bool:
+        """Whether it is training that will say which photos validate."""
+        return any(one.split == "all" for group in self.near_copies for one in group.photos)
+
     def remarks(self) -> tuple[str, ...]:
         """One sentence for each kind there is, with an example."""
         found = []
@@ -86,6 +91,7 @@ class Findings:
             found.append(
                 f"{count(extra, 'near copy', 'near copies')} of another photo, such as "
                 f"{_two(self.near_copies[0].photos)}"
+                + ("; a split by content may put them on both sides" if self._is_split_later else "")
             )
         if self.leaks:
             found.append(
@@ -182,6 +188,12 @@ def _wrong_labels(
     for group in groups:
         group_of[list(group)] = group[0]
     found = labels.find_contradicted(np.hstack([pooled.means, pooled.maxima]), of_class, group_of)
+    if found.agreement < labels.least_agreement(len(names)):
+        unchecked.append(
+            f"wrong labels: a model that learns the classes from these photos is right for "
+            f"{found.agreement:.0%} of others only, and is not to be believed"
+        )
+        return ()
     return tuple(
         WrongLabel(photos[row], names[int(said)], float(share))
         for row, said, share in zip(found.photos, found.suggested, found.probabilities, strict=True)

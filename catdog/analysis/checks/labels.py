@@ -5,7 +5,9 @@ about the other fifth, five times. The decision is that of confident learning: a
 probability that it has on average for the photos that bear its name. Source: C. Northcutt, L. Jiang,
 I. Chuang, Confident Learning, Journal of Artificial Intelligence Research 70 (2021), 1373-1411.
 
-Measured by `tests/benchmarks/wrong_labels.py` on 2,000 real photos of dogs and cats.
+Measured by `tests/benchmarks/wrong_labels.py` on real photos of dogs and cats: with 2, 5 and 10 % of 2,000
+labels flipped, precision is 1.00 and recall 0.73, 0.78 and 0.78; of 300 with 5 %, 0.97 and 0.69. Of the
+2,000 as they are no label is contradicted.
 """
 
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ import optax
 FOLDS = 5
 LEAST_PHOTOS = FOLDS  # of each class: one a fold
 
-_DECAY = 1e-4  # of the squared weights; features have a mean norm of 1
+_DECAY = 1e-3  # of the squared weights; features have a mean norm of 1. A tenth errs more
 _STEPS = 60  # of L-BFGS; it has converged by then
 
 
@@ -30,11 +32,13 @@ class Contradicted:
     photos: indices, the surest first, (m,).
     suggested: the class of each that the model says instead, (m,).
     probabilities: that it gives this class, (m,).
+    agreement: share of a class's photos whose label the models give too, the mean over classes.
     """
 
     photos: np.ndarray
     suggested: np.ndarray
     probabilities: np.ndarray
+    agreement: float
 
 
 def find_contradicted(vectors_nc: np.ndarray, labels_n: np.ndarray, groups_n: np.ndarray) -> Contradicted:
@@ -55,7 +59,18 @@ def find_contradicted(vectors_nc: np.ndarray, labels_n: np.ndarray, groups_n: np
     contradicts = sureness > probabilities[np.arange(len(labels_n)), labels_n]
     photos = np.flatnonzero(contradicts)
     photos = photos[np.argsort(-sureness[photos], kind="stable")]
-    return Contradicted(photos, suggested[photos], sureness[photos])
+    agrees = probabilities.argmax(axis=1) == labels_n
+    agreement = float(np.mean([agrees[labels_n == one].mean() for one in range(classes)]))
+    return Contradicted(photos, suggested[photos], sureness[photos], agreement)
+
+
+def least_agreement(classes: int) -> float:
+    """Half way from guessing to certainty. Below, what contradicts a label is no better than the label.
+
+    Of 400 real photos with labels drawn by lot the models agree with 0.53, and would contradict 169; with
+    a tenth of the labels wrong they agree with 0.86.
+    """
+    return (1 + 1 / classes) / 2
 
 
 def _folds(labels: np.ndarray, groups: np.ndarray) -> np.ndarray:

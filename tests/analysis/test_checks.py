@@ -1,0 +1,78 @@
+"""The checks on features alone: near copies, outliers, wrong labels, planted among random vectors."""
+
+import numpy as np
+
+from catdog.analysis.checks.labels import FOLDS, find_contradicted, least_agreement
+from catdog.analysis.checks.near import find_alike
+from catdog.analysis.checks.outliers import LEAST_SCORE, outlier_scores
+
+
+def _features(count: int, *, classes: int = 2, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Sparse, not negative, with a part that each class has in common: as the last convolutions give them."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(count) % classes
+    common = random.gamma(0.3, 1, (classes, 512))
+    return (common[labels] + random.gamma(0.3, 1, (count, 512))).astype(np.float32), labels
+
+
+def test_changed_photos_are_near_copies_and_no_others() -> None:
+    features, labels = _features(300)
+    noise = np.random.default_rng(1).normal(1, 0.1, (10, 512)).astype(np.float32)
+    found = find_alike(np.vstack([features, features[:10] * noise]), np.append(labels, labels[:10]))
+    assert set(found.groups) == {(number, 300 + number) for number in range(10)}
+    assert min(found.similarities) > 0.9
+
+
+def test_a_near_copy_under_another_label_is_found() -> None:
+    features, labels = _features(300)
+    found = find_alike(np.vstack([features, features[:1] * 1.1]), np.append(labels, 1 - labels[0]))
+    assert found.groups == ((0, 300),)
+
+
+def test_blocks_make_no_difference() -> None:
+    features, labels = _features(1300)  # more than two blocks of a class
+    copied = np.vstack([features, features[:3]])
+    found = find_alike(copied, np.append(labels, labels[:3]))
+    assert set(found.groups) == {(0, 1300), (1, 1301), (2, 1302)}
+
+
+def test_few_photos_are_no_trouble() -> None:
+    for count in (0, 1, 2, 3):
+        features, labels = _features(count)
+        assert find_alike(features, labels).groups == ()
+
+
+def test_an_outlier_is_far_from_all_and_nothing_else_is() -> None:
+    features, labels = _features(200)
+    odd = np.zeros((1, 512), np.float32)
+    odd[0, :5] = 3
+    scores = outlier_scores(find_alike(np.vstack([features, odd]), np.append(labels, 0)).neighbours)
+    assert np.flatnonzero(scores > LEAST_SCORE).tolist() == [200]
+
+
+def test_flipped_labels_are_contradicted() -> None:
+    features, labels = _features(300, classes=3)
+    flipped = [0, 50, 100, 150, 200]
+    wrong = labels.copy()
+    wrong[flipped] = (wrong[flipped] + 1) % 3
+    found = find_contradicted(features, wrong, np.arange(300))
+    assert sorted(found.photos.tolist()) == flipped
+    assert found.suggested.tolist() == labels[found.photos].tolist()
+    assert found.agreement > least_agreement(3)
+
+
+def test_labels_drawn_by_lot_contradict_nothing() -> None:
+    features, _ = _features(200)
+    lots = np.random.default_rng(0).integers(0, 2, 200)
+    assert find_contradicted(features, lots, np.arange(200)).agreement < least_agreement(2)
+
+
+def test_near_copies_do_not_vouch_for_each_other() -> None:
+    """A photo that is there `FOLDS` times under the wrong label: kept together, none has seen another."""
+    features, labels = _features(200)
+    copies = np.vstack([features, np.repeat(features[:1], FOLDS, axis=0)])
+    given = np.append(labels, [1 - labels[0]] * FOLDS)
+    given[0] = 1 - labels[0]
+    groups = np.append(np.arange(200), [0] * FOLDS)
+    found = set(find_contradicted(copies, given, groups).photos.tolist())
+    assert {0, *range(200, 200 + FOLDS)} <= found
