@@ -23,12 +23,21 @@ _TOLERANCE = 1e-6
 _MOST_STEPS = 100
 
 
-def fit_temperature(logits_nk: np.ndarray, labels_n: np.ndarray, output: Output) -> float:
+def fit_temperature(
+    logits_nk: np.ndarray,
+    labels_n: np.ndarray,
+    output: Output,
+    *,
+    unseen: float = _UNSEEN,
+    belief: float = _BELIEF,
+) -> float:
     """What to divide logits by, so that the probabilities say how often such answers are right.
 
     Args:
         logits_nk: (n, k), or (n, 1) for a `binary` output.
         labels_n: the true classes, (n,); photos that no training step saw.
+        unseen: photos of each class more than were seen.
+        belief: standard deviation of the temperature's logarithm around 0; infinite is none.
 
     Returns:
         From `COLDEST` to `HOTTEST`; 1 leaves the probabilities as they are.
@@ -40,7 +49,7 @@ def fit_temperature(logits_nk: np.ndarray, labels_n: np.ndarray, output: Output)
     logits -= logits.max(axis=1, keepdims=True)
     true = logits[np.arange(count), labels_n]
     # What the logit of a photo is to be on average, were it asked again and again.
-    target = (count * true + _UNSEEN * logits.sum(axis=1)) / (count + _UNSEEN * classes)
+    target = (count * true + unseen * logits.sum(axis=1)) / (count + unseen * classes)
 
     def slopes(log_inverse: float) -> tuple[float, float]:
         """First and second derivative, by the logarithm of 1 / temperature, of what is to be least."""
@@ -51,7 +60,7 @@ def fit_temperature(logits_nk: np.ndarray, labels_n: np.ndarray, output: Output)
         spread = (weights * logits**2).sum(axis=1) - mean**2
         first = inverse * (mean - target).sum()
         second = first + inverse**2 * spread.sum()
-        return float(first + log_inverse / _BELIEF**2), float(second + 1 / _BELIEF**2)
+        return float(first + log_inverse / belief**2), float(second + 1 / belief**2)
 
     low, high = -math.log(HOTTEST), -math.log(COLDEST)
     place = 0.0

@@ -1,0 +1,161 @@
+"""Are probabilities as sure as they are right, before and after temperature scaling, and how best to fit it.
+
+    python tests/benchmarks/calibration.py DATA [--seeds 5]
+
+Trains the default head and `--head fc --fc-units 256 --epochs 10`, a few seeds each, and judges each on its
+validation photos as `catdog evaluate` does: each fifth of them at a temperature fitted on the other four.
+Then fits temperatures in several ways on some of the validation photos, chosen at random, and judges them on
+the rest: what the constants in `catdog/model/temperature.py` come from. Two cores need some minutes.
+"""
+
+import argparse
+import math
+import os
+import statistics
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from catdog import devices
+from catdog.analysis.calibration import reliability
+from catdog.analysis.choose import choose
+from catdog.analysis.classify import Classifier
+from catdog.analysis.judge import Judged, judge
+from catdog.config import Decoding, Head, TrainOptions
+from catdog.features.answer import make_suffix
+from catdog.features.prefix import Prefix
+from catdog.model.temperature import fit_temperature
+from catdog.model.weights import WeightSource, find_weights
+from catdog.places import default_cache_dir
+from catdog.runs import create_run
+from catdog.training.fit import fit
+from catdog.training.photos import find_photos
+from catdog.training.prepare import prepare, run_config
+
+_CACHE = Path(os.environ.get("CATDOG_CACHE_DIR") or default_cache_dir()) / "features"
+_TRAININGS = {"default": (Head(), 20), "fc 256": (Head("fc", (256,)), 10)}  # with their epochs
+_FITTED_ON = (24, 100)  # photos; and half of them
+_DRAWS = 30  # of such photos, a seed
+# name → photos of each class more than were seen, standard deviation of the belief
+_WAYS = {
+    "maximum likelihood": (0.0, math.inf),
+    "half a photo a class": (0.5, math.inf),
+    "belief 0.25": (0.0, 0.25),
+    "**both, as shipped**": (0.5, 0.25),
+    "one photo a class, belief 0.25": (1.0, 0.25),
+    "half a photo a class, belief 0.5": (0.5, 0.5),
+    "half a photo a class, belief 1": (0.5, 1.0),
+}
+
+
+def main() -> None:
+    """Train, judge, print."""
+    parser = argparse.ArgumentParser(description="Calibration before and after temperature scaling.")
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--seeds", type=int, default=5)
+    arguments = parser.parse_args()
+    devices.configure(_CACHE.parent)
+    judged = {
+        name: [_judged(arguments.data, head, epochs, seed) for seed in range(arguments.seeds)]
+        for name, (head, epochs) in _TRAININGS.items()
+    }
+    print("| head | temperature | calibration error as trained | scaled | log loss as trained | scaled |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for name, runs in judged.items():
+        pairs = [(run.calibration.before, run.calibration.after or run.calibration.before) for run in runs]
+        cells = [
+            _median([run.classifier.temperature for run in runs], ".2f"),
+            *(_median([pair[side].error for pair in pairs], ".2%") for side in (0, 1)),
+            *(_median([pair[side].log_loss for pair in pairs], ".4f") for side in (0, 1)),
+        ]
+        print(f"| {name} | {' | '.join(cells)} |")
+    for name, runs in judged.items():
+        _ways(name, runs)
+
+
+def _judged(data: Path, head: Head, epochs: int, seed: int) -> Judged:
+    """What `catdog train` makes of this, on the validation photos."""
+    options = TrainOptions(
+        data=str(data.absolute()),
+        epochs=epochs,
+        batch_size=64,
+        optimizer="adam",
+        learning_rate=0.001,
+        head=head,
+        unfreeze="head",
+        weights="builtin",
+        valid_fraction=0.2,
+        seed=seed,
+        decoding=Decoding(),
+        strict=False,
+    )
+    workers = devices.usable_cores()
+    prefix = Prefix(find_weights("builtin"), head, unfreeze="head", memo_dir=None)
+    photos = find_photos(options, workers=workers)
+    suffix = make_suffix(prefix, head, len(photos.classes), size=options.decoding.size)
+    job = prepare(options, photos, prefix, suffix, cache_root=_CACHE, workers=workers)
+    with tempfile.TemporaryDirectory() as folder:
+        run = create_run(Path(folder), "run", run_config(options, photos, prefix))
+        run.write_split(photos.sides())
+        for _ in fit(
+            run,
+            job.trainer,
+            suffix,
+            job.train,
+            job.valid,
+            start=job.start,
+            frozen=job.frozen,
+            saved=job.saved,
+            epochs=epochs,
+        ):
+            pass
+        model = Classifier.of_run(run, find=_find, cache_root=_CACHE, memo_dir=None, workers=workers)
+        chosen = choose(run, model.classes, None, None, workers=workers)
+        return judge(model, chosen, fitted_on=run.split()["valid"])
+
+
+def _find(name: str, preprocessing: str) -> WeightSource:
+    return find_weights(name, preprocessing=preprocessing)
+
+
+def _ways(head: str, runs: Sequence[Judged]) -> None:
+    """One row a way to fit: means over seeds and draws, on the photos that the temperature did not see."""
+    half = min(len(run.labels) for run in runs) // 2
+    sizes = [*(size for size in _FITTED_ON if size < half), half]
+    headings = [f"{size} photos: log loss, error, temperatures" for size in sizes]
+    print(f"\n| {head} | {' | '.join(headings)} |\n|{' --- |' * (len(sizes) + 1)}")
+    for name, way in {"as trained": None, **_WAYS}.items():
+        cells = [_cell(runs, size, way) for size in sizes]
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+
+
+def _cell(runs: Sequence[Judged], size: int, way: tuple[float, float] | None) -> str:
+    losses, errors, temperatures = [], [], []
+    for seed, run in enumerate(runs):
+        random = np.random.default_rng(seed)
+        for _ in range(_DRAWS):
+            order = random.permutation(len(run.labels))
+            seen, rest = order[:size], order[size:]
+            temperature = _fitted(run, seen, *way) if way else 1.0
+            probabilities = run.classifier.probabilities(run.logits[rest], temperature=temperature)
+            result = reliability(probabilities, run.labels[rest])
+            losses.append(result.log_loss)
+            errors.append(result.error)
+            temperatures.append(temperature)
+    text = f"{statistics.mean(losses):.4f}, {statistics.mean(errors):.2%}"
+    return f"{text}, {min(temperatures):.2f} to {max(temperatures):.2f}" if way else text
+
+
+def _fitted(run: Judged, seen: np.ndarray, unseen: float, belief: float) -> float:
+    output = run.classifier.output
+    return fit_temperature(run.logits[seen], run.labels[seen], output, unseen=unseen, belief=belief)
+
+
+def _median(values: Sequence[float], form: str) -> str:
+    return f"{statistics.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""Which changed copies `catdog inspect DATA` finds again among the photos of a folder, and which outliers.
+
+    python tests/benchmarks/near_copies.py DATA [--photos 150]
+
+Makes changed copies of random photos in a temporary folder, adds those of one kind at a time to the set, and
+counts how many are in one group with their original; before that, prints the groups of the untouched set.
+Then plants pictures that do not belong there, one of each kind at a time, and counts how many are called
+outliers: by `outliers`, and by shrunk Mahalanobis distances to the class means. Two cores need two minutes.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
+from pooled_photos import Photos, photos_of, pool_files
+
+from catdog.analysis.checks.near import LEAST_PHOTOS, find_alike
+from catdog.analysis.checks.outliers import LEAST_SCORE, outlier_scores
+from catdog.data import wording
+
+_DRAWINGS = Path(__file__).parents[2] / "sample_data" / "train"
+_PLANTED = 10  # of each kind
+_SHRINKAGE = 0.1  # of the covariance towards a multiple of the identity
+
+
+def _crop(photo: Image.Image, share: float) -> Image.Image:
+    """The middle, without that share of the width and of the height."""
+    width, height = photo.size
+    left, top = round(width * share / 2), round(height * share / 2)
+    return photo.crop((left, top, max(width - left, left + 1), max(height - top, top + 1)))
+
+
+def _half(photo: Image.Image) -> Image.Image:
+    size = max(1, photo.width // 2), max(1, photo.height // 2)
+    return photo.resize(size, Image.Resampling.LANCZOS)
+
+
+# name → (change, JPEG quality)
+_CHANGES: dict[str, tuple[Callable[[Image.Image], Image.Image], int]] = {
+    "cropped by 5 %": (lambda photo: _crop(photo, 0.05), 90),
+    "cropped by 10 %": (lambda photo: _crop(photo, 0.10), 90),
+    "cropped by 20 %": (lambda photo: _crop(photo, 0.20), 90),
+    "mirrored": (ImageOps.mirror, 90),
+    "mirrored, cropped by 10 %, quality 60": (lambda photo: _crop(ImageOps.mirror(photo), 0.10), 60),
+    "JPEG at quality 60": (lambda photo: photo, 60),
+    "JPEG at quality 30": (lambda photo: photo, 30),
+    "at half the size, quality 85": (_half, 85),
+    "brighter by 30 %": (lambda photo: ImageEnhance.Brightness(photo).enhance(1.3), 90),
+    "darker by 30 %": (lambda photo: ImageEnhance.Brightness(photo).enhance(0.7), 90),
+    "contrast less by 30 %": (lambda photo: ImageEnhance.Contrast(photo).enhance(0.7), 90),
+    "made grey": (lambda photo: photo.convert("L").convert("RGB"), 90),
+}
+
+
+def main() -> None:
+    """Change, plant, compare, print."""
+    parser = argparse.ArgumentParser(description="Recall of near copies and of outliers.")
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--photos", type=int, default=150, help="how many are changed")
+    arguments = parser.parse_args()
+    photos = photos_of(arguments.data)
+    _untouched(photos, arguments.data)
+    random = np.random.default_rng(0)
+    chosen = random.choice(len(photos.paths), min(arguments.photos, len(photos.paths)), replace=False)
+    with tempfile.TemporaryDirectory() as name:
+        _changed(photos, chosen, Path(name))
+        _outliers(photos, Path(name))
+
+
+def _untouched(photos: Photos, data: Path) -> None:
+    count = len(photos.paths)
+    alike = find_alike(photos.pooled.means, photos.labels)
+    groups = wording.count(len(alike.groups), "group of near copies", "groups of near copies")
+    print(f"{count:,} photos, {count * (count - 1) // 2:,} pairs, {groups}:\n")
+    print("| least cosine | photos |\n| --- | --- |")
+    for group, similarity in zip(alike.groups, alike.similarities, strict=True):
+        names = ", ".join(str(photos.paths[row].relative_to(data)) for row in group)
+        print(f"| {similarity:.3f} | {names} |")
+
+
+def _changed(photos: Photos, chosen: np.ndarray, folder: Path) -> None:
+    print(f"\n| {len(chosen)} photos | found again |\n| --- | --- |")
+    labels = np.append(photos.labels, photos.labels[chosen])
+    for name, (change, quality) in _CHANGES.items():
+        copies = [folder / f"{name} {row}.jpg" for row in chosen]
+        for row, copy in zip(chosen, copies, strict=True):
+            with Image.open(photos.paths[row]) as photo:
+                change(ImageOps.exif_transpose(photo).convert("RGB")).save(copy, "JPEG", quality=quality)
+        means = pool_files(copies, cache_root=folder / "cache").means
+        alike = find_alike(np.concatenate([photos.pooled.means, means]), labels)
+        group_of = {row: number for number, group in enumerate(alike.groups) for row in group}
+        originals = [group_of.get(int(row), -1) for row in chosen]
+        found = [group_of.get(len(photos.paths) + row, -2) for row in range(len(copies))]
+        print(f"| {name} | {np.mean(np.equal(originals, found)):.2f} |", flush=True)
+
+
+def _outliers(photos: Photos, folder: Path) -> None:
+    """One of each kind at a time: too few to be one another's fifth most similar picture."""
+    random = np.random.default_rng(0)
+    kinds = {
+        "text": [_text(folder / f"text {n}.png", random) for n in range(_PLANTED)],
+        "coloured shapes": [_shapes(folder / f"shapes {n}.png", random) for n in range(_PLANTED)],
+        "drawings of cats": sorted((_DRAWINGS / "cats").iterdir())[:_PLANTED],
+        "drawings of dogs": sorted((_DRAWINGS / "dogs").iterdir())[:_PLANTED],
+    }
+    own = photos.pooled.means
+    pooled = [pool_files(paths, cache_root=folder / "cache").means for paths in kinds.values()]
+    found, by_mahalanobis = (np.zeros(len(kinds), int) for _ in range(2))
+    for means in zip(*pooled, strict=True):
+        everything = np.concatenate([own, np.stack(means)])
+        neighbours = find_alike(everything, np.append(photos.labels, [0] * len(kinds))).neighbours
+        found += outlier_scores(neighbours)[len(own) :] > LEAST_SCORE
+        by_mahalanobis += _mahalanobis_scores(photos, np.stack(means))[len(own) :] > LEAST_SCORE
+    print("\n| planted | pictures | found | by Mahalanobis distances |\n| --- | --- | --- | --- |")
+    for name, ours, theirs in zip(kinds, found, by_mahalanobis, strict=True):
+        print(f"| {name} | {_PLANTED} | {ours} | {theirs} |")
+    ours = (outlier_scores(find_alike(own, photos.labels).neighbours) > LEAST_SCORE).sum()
+    theirs = (_mahalanobis_scores(photos, own[:0]) > LEAST_SCORE).sum()
+    print(f"| none: the folder's own | {len(own)} | {ours} | {theirs} |")
+
+
+def _mahalanobis_scores(photos: Photos, planted: np.ndarray) -> np.ndarray:
+    """Deviations above the median, of the distance to the nearest class mean; own photos, then `planted`."""
+    roots, others = np.sqrt(photos.pooled.means), np.sqrt(planted)
+    large = [one for one in range(len(photos.classes)) if (photos.labels == one).sum() >= LEAST_PHOTOS]
+    means = np.stack([roots[photos.labels == one].mean(axis=0) for one in large or [0]])
+    own = [roots[photos.labels == label] - mean for label, mean in zip(large or [0], means, strict=True)]
+    covariance = np.cov(np.concatenate(own).T)
+    spherical = np.trace(covariance) / len(covariance) * np.eye(len(covariance))
+    shrunk = np.linalg.inv(np.linalg.cholesky((1 - _SHRINKAGE) * covariance + _SHRINKAGE * spherical))
+    differences = np.concatenate([roots, others])[:, None] - means
+    distances = np.linalg.norm(differences @ shrunk.T, axis=2).min(axis=1)
+    return outlier_scores(1 - distances)
+
+
+def _text(path: Path, random: np.random.Generator) -> Path:
+    picture = Image.new("RGB", (400, 300), _colour(random, 150, 256))
+    for line in range(random.integers(2, 8)):
+        words = "".join(random.choice(list("abcdefghij klmnop qrst"), 20))
+        font = ImageFont.load_default(28)
+        ImageDraw.Draw(picture).text((20, 20 + 35 * line), words, fill=_colour(random, 0, 120), font=font)
+    picture.save(path)
+    return path
+
+
+def _shapes(path: Path, random: np.random.Generator) -> Path:
+    picture = Image.new("RGB", (300, 300), "white")
+    pen = ImageDraw.Draw(picture)
+    for draw in (pen.rectangle, pen.ellipse, pen.rectangle, pen.ellipse):
+        left, top = (int(place) for place in random.integers(0, 200, 2))
+        draw((left, top, left + 90, top + 90), fill=_colour(random, 0, 256))
+    picture.save(path)
+    return path
+
+
+def _colour(random: np.random.Generator, low: int, high: int) -> tuple[int, int, int]:
+    red, green, blue = (int(value) for value in random.integers(low, high, 3))
+    return red, green, blue
+
+
+if __name__ == "__main__":
+    main()

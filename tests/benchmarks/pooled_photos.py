@@ -1,0 +1,47 @@
+"""The pooled features of a folder's photos, for the benchmarks of what `catdog inspect DATA` finds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from catdog import devices
+from catdog.analysis.checks.pooled import Pooled, pool
+from catdog.data import fingerprint, scan
+from catdog.places import Places, cache_dir_of_environment
+
+
+@dataclass(frozen=True)
+class Photos:
+    """The readable photos of a folder, each content once.
+
+    Attributes:
+        labels: index of each one's class among `classes`, (n,).
+    """
+
+    paths: list[Path]
+    classes: list[str]
+    labels: np.ndarray
+    pooled: Pooled
+
+
+def photos_of(data: Path) -> Photos:
+    """All of `data`, whatever the split, as `catdog inspect` looks at them; features from the cache."""
+    where = Places.below(cache_dir_of_environment())
+    devices.configure(where.cache)
+    labels = {photo.path: photo.label or "" for side in scan(data).splits.values() for photo in side}
+    digests = fingerprint(list(labels), workers=devices.usable_cores()).digests
+    first = {digest: path for path, digest in reversed(digests.items())}
+    paths = [path for path, digest in digests.items() if first[digest] == path]
+    pooled = pool_files(paths, cache_root=where.features)
+    read = [paths[photo] for photo in pooled.photos]
+    classes = sorted({labels[path] for path in read})
+    return Photos(read, classes, np.array([classes.index(labels[path]) for path in read]), pooled)
+
+
+def pool_files(paths: Sequence[Path], *, cache_root: Path) -> Pooled:
+    """Pooled features of any picture files."""
+    workers = devices.usable_cores()
+    digests = fingerprint(paths, workers=workers).digests
+    return pool(paths, digests, cache_root=cache_root, memo_dir=None, workers=workers)
