@@ -305,7 +305,10 @@ def test_ctrl_c_at_any_moment_ends_the_training(trained: Run, tmp_path: Path) ->
         )
         time.sleep(0.15 + 0.2 * number)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
+        try:
+            _, err = process.communicate(timeout=30)
+        finally:
+            process.kill()  # one that survived would train for days
         # Before the console script has begun, Python itself dies of the signal.
         assert process.returncode == 130 or (number == 0 and process.returncode == -signal.SIGINT), err
         assert number == 0 or ("Traceback" not in err and "ignored" not in err), err
