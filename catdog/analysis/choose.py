@@ -55,7 +55,8 @@ def choose(
     root = data or Path(run.config.options.data)
     if data is None and not root.exists():
         raise DataError(
-            f"the photos of {run.folder} are no longer at {root}. Name their folder: catdog evaluate DATA"
+            f"the photos that {run.folder} was trained with are not at {root}. Name a folder of photos: "
+            "catdog evaluate DATA"
         )
     dataset = scan(root)
     known = set(classes)
@@ -84,11 +85,21 @@ def choose(
     )
     readable = [photo for photo in pool if photo.path in prints.digests]
     if not has_split and split != "all":
-        readable = [
-            photo
-            for photo in readable
-            if _belongs(prints.digests[photo.path], split, sides, own=data is None)
-        ]
+        everything, readable = (
+            readable,
+            [
+                photo
+                for photo in readable
+                if _belongs(prints.digests[photo.path], split, sides, own=data is None)
+            ],
+        )
+        if data is not None and split is None and (left_out := len(everything) - len(readable)):
+            remarks.append(f"{left_out} photos that the run was trained on are left out")
+            if not readable:
+                raise DataError(
+                    f"expected photos in {root} that {run.folder} was not trained on, found none: it was "
+                    f"trained on all {left_out}. Give other photos, or --split all."
+                )
     if not readable:
         raise DataError(
             f"expected photos of {', '.join(classes)} to evaluate on in {root}, found none"

@@ -87,9 +87,15 @@ class Judged:
             scaled = self.probabilities
         return Calibration(model.temperature, held_out, before, reliability(scaled, self.labels))
 
+    @cached_property
+    def surprises(self) -> np.ndarray:
+        """Cross-entropy of each photo under `probabilities`, (n,), nats: what goes with what is shown."""
+        true = self.probabilities[np.arange(len(self.labels)), self.labels].astype(np.float64)
+        return -np.log(np.maximum(true, np.finfo(np.float32).tiny))
+
     def worst(self, count: int) -> np.ndarray:
         """Indices of the photos with the largest loss, largest first."""
-        return np.argsort(-self.losses, kind="stable")[:count]
+        return np.argsort(-self.surprises, kind="stable")[:count]
 
     def least_certain(self, count: int) -> np.ndarray:
         """Indices of the photos whose two most probable classes are closest, closest first."""

@@ -35,8 +35,9 @@ def report_page(
         PhotoError: a photo has become unreadable since it was judged.
         WeightsError: the pretrained weights cannot be read, for the heat maps.
     """
-    worst, unsure = judged.worst(_PHOTOS), judged.least_certain(_PHOTOS)
-    shown = _photos(judged, np.unique(np.concatenate([worst, unsure])))
+    worst = judged.worst(_PHOTOS)
+    unsure = [row for row in judged.least_certain(2 * _PHOTOS) if row not in worst][:_PHOTOS]
+    shown = _photos(judged, np.unique([*worst, *unsure]))
     skipped = [{"path": one.path, "reason": one.reason} for one in judged.skipped]
     return render(
         "evaluation.html",
@@ -79,7 +80,7 @@ def _photos(judged: Judged, rows: np.ndarray) -> dict[int, dict[str, Any]]:
             "truth": judged.classes[judged.labels[row]],
             "right": bool(judged.right[row]),
             "probability": float(judged.probabilities[row, answer]),
-            "loss": float(judged.losses[row]),
+            "loss": float(judged.surprises[row]),
         }
     return shown
 

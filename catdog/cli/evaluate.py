@@ -233,7 +233,7 @@ def _worst(judged: "Judged", count: int) -> list[dict[str, Any]]:
             "true": judged.classes[judged.labels[row]],
             "label": judged.classes[judged.answers[row]],
             "probability": float(judged.probabilities[row].max()),
-            "loss": float(judged.losses[row]),
+            "loss": float(judged.surprises[row]),
         }
         for row in judged.worst(count)
     ]
@@ -297,7 +297,7 @@ def _show_comparison(
     runs: Sequence[Run], judged: "Sequence[Judged]", compared: "Sequence[Comparison]"
 ) -> None:
     look.say(Text(f"{len(runs)} runs on the same {judged[0].evaluation.count} photos", style="bold"))
-    table = look.table("run", "right", "acc", "95 % interval", "loss", "ROC AUC", "calibration error")
+    table = look.table("run", "right", "acc", "95 % interval", "log loss", "ROC AUC", "calibration error")
     for run, one in zip(runs, judged, strict=True):
         report, calibration = one.evaluation, one.calibration
         low, high = report.accuracy_interval
@@ -306,7 +306,7 @@ def _show_comparison(
             str(report.right),
             f"{report.accuracy:.4f}",
             f"{low:.4f} to {high:.4f}",
-            f"{report.loss:.4f}",
+            f"{(calibration.after or calibration.before).log_loss:.4f}",
             "-" if report.roc_auc is None else f"{report.roc_auc:.4f}",
             f"{(calibration.after or calibration.before).error:.4f}",
         )

@@ -120,7 +120,7 @@ def language(name: str) -> Language:
 def asked_for(arguments: Sequence[str]) -> str | None:
     """The language that --lang names, known before click looks for mistakes in the command line."""
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    for one, following in zip(options, [*options[1:], ""], strict=True):
+    for one, following in zip(options, [*options[1:], ""], strict=False):
         name = following if one == "--lang" else one.removeprefix("--lang=")
         if one.startswith("--lang") and name in LANGUAGES:
             return name

@@ -39,7 +39,7 @@ from catdog.cli.sorting import sorter
 from catdog.config import Decoding
 from catdog.data import decode_for_people
 from catdog.data.overlay import lay_over
-from catdog.runs import Run
+from catdog.runs import Run, has_runs
 
 if TYPE_CHECKING:
     from catdog.analysis.classify import Classifier
@@ -163,6 +163,8 @@ def command(
     if not is_imagenet:
         refuse_weights(weights, preprocessing)
     run = None if is_imagenet or file else chosen_run(model, runs_dir)
+    if run and not model and has_runs(runs_dir):
+        look.note(f"{look.short(run.folder)} answers, the newest run; --model names another")
     top_k = top_k or (5 if is_imagenet and not lang else 1)
     failed = False
     stdin = cast(BufferedReader, sys.stdin.buffer)

@@ -138,3 +138,18 @@ def test_weights_that_are_not_the_runs_are_refused(cli: Cli, shapes: Path, tmp_p
     result = cli("evaluate")
     assert result.status == 1
     assert "trained on weights with digest" in result.err
+
+
+def test_what_was_trained_on_is_said_where_nothing_else_is_left(
+    cli: Cli, model: tuple[str, str], tmp_path: Path
+) -> None:
+    for label in ("cats", "dogs"):
+        copytree(SAMPLE / "train" / label, tmp_path / "seen" / label)
+    result = cli("evaluate", "seen", *model)
+    assert result.status == 1
+    assert "trained on all 64" in result.err
+    copy(sorted((SAMPLE / "valid" / "dogs").iterdir())[0], tmp_path / "seen" / "dogs" / "new.jpg")
+    result = cli("evaluate", "seen", *model)
+    assert result.status == 0
+    assert "64 photos that the run was trained on are left out" in result.err
+    assert "on 1 photos" in result.out

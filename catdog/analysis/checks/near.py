@@ -19,7 +19,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 LEAST_COSINE = 0.90
-LEAST_CENTRED = 0.72
+LEAST_CENTRED = 0.76
 
 LEAST_PHOTOS = 8  # for a mean to say what a class, or the whole set, has in common
 NEIGHBOURS = 5  # whose similarity is told of each photo
