@@ -287,3 +287,11 @@ def test_the_language_is_known_before_the_command_line_is_read() -> None:
 def test_the_next_command_speaks_english_again(cli: Cli) -> None:
     assert "오류" in cli("train", "nowhere", "--lang", "ko").err
     assert "catdog: error: expected a folder" in cli("train", "nowhere").err
+
+
+def test_a_command_line_without_anything_is_answered(cli: Cli) -> None:
+    assert asked_for([]) is None
+    for arguments in ((), ("--",), ("--lang",), ("predict", "--lang")):
+        result = cli(*arguments)
+        assert result.status in (0, 2)
+        assert "Traceback" not in result.err
