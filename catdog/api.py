@@ -7,7 +7,7 @@ from pathlib import Path
 
 from catdog import devices
 from catdog.analysis.classify import Classifier
-from catdog.errors import RunError
+from catdog.errors import OptionError, RunError
 from catdog.model.weights import WeightSource, find_weights
 from catdog.places import Places, cache_dir_of_environment
 from catdog.runs import open_run, shipped_run
@@ -96,6 +96,8 @@ def load(
     where = Places.below(Path(cache_dir) if cache_dir else cache_dir_of_environment())
     devices.configure(where.cache)
     if model is not None and _is_exported(Path(model)):
+        if not calibrate:
+            raise OptionError("calibrate=False is about a run: an exported file is as it was exported")
         return Model(Classifier.of_file(Path(model), cache_root=where.features, workers=cores))
 
     def find(name: str, preprocessing: str) -> WeightSource:

@@ -261,7 +261,15 @@ def open_run(path: Path) -> Run:
 
 def is_run(path: Path) -> bool:
     """Whether a run folder is at `path`, or the file is one of its two that make it one."""
-    return (path / "config.json").is_file() or path.name in ("model.safetensors", "config.json")
+    if path.name in ("model.safetensors", "config.json") or (path / "model.safetensors").is_file():
+        return True
+    try:  # other programs leave a config.json beside photos too
+        config = json.loads((path / "config.json").read_bytes())
+    except ValueError:
+        return True  # perhaps a run's, damaged: who opens it says so
+    except OSError:
+        return False
+    return isinstance(config, dict) and "prefix_digest" in config
 
 
 def newest_run(runs_dir: Path) -> Run:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,14 @@ for one in model.predict([{str(DOG)!r}]):
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout == "dogs None\n"
     assert result.stderr == ""
+
+
+def test_threads_may_share_a_model() -> None:
+    model = catdog.load()
+    photos = sorted((SAMPLE / "train").rglob("*.jpg"))[:24]
+    alone = {one.path: one.probabilities for one in model.predict(photos)}
+    with ThreadPoolExecutor(8) as pool:
+        asked = [[photos[(start + step) % len(photos)] for step in range(3)] for start in range(len(photos))]
+        for said in pool.map(model.predict, asked):
+            for one in said:
+                assert one.probabilities == pytest.approx(alone[one.path], abs=1e-5)

@@ -1,5 +1,6 @@
 """Are probabilities as sure as they are right: reliability, and what a temperature does for it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,7 +79,7 @@ def reliability(probabilities_nk: np.ndarray, labels_n: np.ndarray) -> Reliabili
 
 
 def held_out_temperatures(
-    logits_nk: np.ndarray, labels_n: np.ndarray, digests: tuple[str, ...], output: Output
+    logits_nk: np.ndarray, labels_n: np.ndarray, digests: Sequence[str], output: Output
 ) -> np.ndarray:
     """For each photo a temperature (n,) that was fitted without it.
 

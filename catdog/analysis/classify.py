@@ -114,7 +114,8 @@ class Classifier:
         self._params, constants = self._suffix.from_tensors(tensors)
         self._constants = constants | prefix.frozen_arrays
         self._cache_root = cache_root
-        self._stores: dict[Decoding, FeatureStore] = {}  # kept, since opening many shards takes a while
+        # Kept, since opening many shards takes a while; each is in use by one thread at a time.
+        self._stores: dict[Decoding, list[FeatureStore]] = {}
         self._workers = workers
 
     @classmethod
@@ -198,7 +199,11 @@ class Classifier:
             mirrored: answer for the photos' mirror images.
         """
         decoding = replace(self.decoding, mirrored=mirrored)
-        store = self._stores.setdefault(decoding, FeatureStore(self._cache_root, self._prefix.key(decoding)))
+        idle = self._stores.setdefault(decoding, [])
+        try:
+            store = idle.pop()
+        except IndexError:
+            store = FeatureStore(self._cache_root, self._prefix.key(decoding))
         found = extract(
             paths,
             self._prefix,
@@ -214,6 +219,7 @@ class Classifier:
         else:
             condensed = condense(self._suffix, self._constants, found.features)
             scores = logits(self._suffix, self._params, self._constants, condensed)
+        idle.append(store)
         return Answers(
             photos=np.array(found.photos, np.int64),
             digests=found.digests,

@@ -36,6 +36,7 @@ def mcnemar(first: str, second: str, right_first: np.ndarray, right_second: np.n
         right_first: whether the first run has each photo right, (n,) bool.
         right_second: the same of the second, in the same order of photos.
     """
+    assert right_first.shape == right_second.shape
     only_first = int((right_first & ~right_second).sum())
     only_second = int((~right_first & right_second).sum())
     differ = only_first + only_second

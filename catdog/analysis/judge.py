@@ -40,6 +40,7 @@ class Judged:
         paths: of the photos that could be read.
         labels: the true classes, (n,), indices into `classes`.
         logits: (n, units) float32, as trained.
+        plain_logits: the same without averaging over the mirror image.
         probabilities: (n, classes) float32, as `catdog predict` gives them.
         losses: cross-entropy of each photo as trained, (n,), nats: what the training log has means of.
         skipped: the photos that could not be read.
@@ -51,6 +52,7 @@ class Judged:
     digests: tuple[str, ...]
     labels: np.ndarray
     logits: np.ndarray
+    plain_logits: np.ndarray
     probabilities: np.ndarray
     losses: np.ndarray
     skipped: tuple[Skipped, ...]
@@ -79,13 +81,32 @@ class Judged:
         before = reliability(model.probabilities(self.logits, temperature=1), self.labels)
         if not model.is_scaled:
             return Calibration(None, False, before, None)
-        held_out = any(digest in self.fitted_on for digest in self.digests)
-        if held_out:
-            temperatures = held_out_temperatures(self.logits, self.labels, self.digests, model.output)
-            scaled = model.probabilities(self.logits / temperatures[:, None], temperature=1)
-        else:
-            scaled = self.probabilities
-        return Calibration(model.temperature, held_out, before, reliability(scaled, self.labels))
+        temperatures = np.full(len(self.labels), model.temperature)
+        fitted = np.array([digest in self.fitted_on for digest in self.digests])
+        if fitted.any():
+            temperatures[fitted] = held_out_temperatures(
+                self.plain_logits[fitted],
+                self.labels[fitted],
+                [digest for digest, inside in zip(self.digests, fitted, strict=True) if inside],
+                model.output,
+            )
+        scaled = model.probabilities(self.logits / temperatures[:, None], temperature=1)
+        after = reliability(scaled, self.labels)
+        return Calibration(model.temperature, bool(fitted.any()), before, after)
+
+    def select(self, rows: np.ndarray, *, skipped: tuple[Skipped, ...] = ()) -> "Judged":
+        """Some of the photos, by their indices; `skipped` are added to those that could not be read."""
+        return replace(
+            self,
+            paths=tuple(self.paths[row] for row in rows),
+            digests=tuple(self.digests[row] for row in rows),
+            labels=self.labels[rows],
+            logits=self.logits[rows],
+            plain_logits=self.plain_logits[rows],
+            probabilities=self.probabilities[rows],
+            losses=self.losses[rows],
+            skipped=(*self.skipped, *skipped),
+        )
 
     @cached_property
     def surprises(self) -> np.ndarray:
@@ -135,6 +156,7 @@ def judge(
         digests=found.digests,
         labels=labels,
         logits=found.logits,
+        plain_logits=found.logits,
         probabilities=found.probabilities,
         losses=classifier.losses(found.logits, labels),
         skipped=(*chosen.skipped, *found.skipped),
@@ -147,6 +169,8 @@ def _averaged(judged: Judged, report: Callable[[Progress], None]) -> Judged:
     model = judged.classifier
     digests = dict(zip(judged.paths, judged.digests, strict=True))
     mirrored = model.answer(judged.paths, digests=digests, report=report, mirrored=True)
+    if len(mirrored.photos) < len(judged.paths):  # a file has gone in between
+        judged = judged.select(mirrored.photos, skipped=mirrored.skipped)
     logits = (judged.logits + mirrored.logits) / 2
     probabilities = model.probabilities(logits)
     losses = model.losses(logits, judged.labels)

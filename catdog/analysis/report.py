@@ -14,7 +14,8 @@ from catdog import __version__, devices
 from catdog.analysis.html import picture, render, thumbnail
 from catdog.analysis.judge import Judged
 from catdog.analysis.plots import Plot
-from catdog.data.overlay import lay_over
+from catdog.data.overlay import Pixels, lay_over
+from catdog.errors import PhotoError
 from catdog.runs import Run
 
 _PHOTOS = 12  # of each kind that is shown
@@ -32,7 +33,7 @@ def report_page(
         command: what made this page, as typed.
 
     Raises:
-        PhotoError: a photo has become unreadable since it was judged.
+        PhotoError: a photo has become unreadable while its heat map was made.
         WeightsError: the pretrained weights cannot be read, for the heat maps.
     """
     worst = judged.worst(_PHOTOS)
@@ -65,17 +66,22 @@ def report_page(
 
 def _photos(judged: Judged, rows: np.ndarray) -> dict[int, dict[str, Any]]:
     """What the page says and shows of each photo, its heat map beside it."""
-    paths = [judged.paths[row] for row in rows]
-    digests = {judged.paths[row]: judged.digests[row] for row in rows}
-    heats = judged.classifier.heat_maps(paths, judged.answers[rows].tolist(), digests=digests)
+    pixels = {row: _thumbnail(judged.paths[row]) for row in rows.tolist()}
+    there = [row for row, found in pixels.items() if found is not None]
+    paths = [judged.paths[row] for row in there]
+    digests = {judged.paths[row]: judged.digests[row] for row in there}
+    heats = judged.classifier.heat_maps(paths, judged.answers[there].tolist(), digests=digests)
+    heat = dict(zip(there, heats, strict=True))
     shown = {}
-    for row, path, heat in zip(rows.tolist(), paths, heats, strict=True):
-        pixels = thumbnail(path)
+    for row, photo in pixels.items():
         answer = int(judged.answers[row])
+        warm = None
+        if photo is not None and heat[row].any():
+            warm = picture(lay_over(photo, heat[row], judged.classifier.decoding))
         shown[row] = {
-            "path": path,
-            "picture": picture(pixels),
-            "heat": picture(lay_over(pixels, heat, judged.classifier.decoding)) if heat.any() else None,
+            "path": judged.paths[row],
+            "picture": None if photo is None else picture(photo),
+            "heat": warm,
             "answer": judged.classes[answer],
             "truth": judged.classes[judged.labels[row]],
             "right": bool(judged.right[row]),
@@ -83,6 +89,13 @@ def _photos(judged: Judged, rows: np.ndarray) -> dict[int, dict[str, Any]]:
             "loss": float(judged.surprises[row]),
         }
     return shown
+
+
+def _thumbnail(path: Path) -> Pixels | None:
+    try:
+        return thumbnail(path)
+    except PhotoError:  # it has gone since it was judged
+        return None
 
 
 def _counts(judged: Judged, run: Run) -> dict[str, int]:

@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -60,6 +60,10 @@ class Answer:
         ranked = tuple((classes[i], float(probabilities[i])) for i in order)
         sure = threshold is None or ranked[0][1] >= threshold
         return cls(photo.path, name, ranked[0][0] if sure else UNSURE, ranked, photo.truth)
+
+    def failed(self, reason: str) -> "Answer":
+        """The same photo with an error instead of an answer."""
+        return replace(self, label=None, ranked=(), error=reason, photo=None)
 
     @property
     def probability(self) -> float | None:

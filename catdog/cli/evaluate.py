@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import numpy as np
 from rich.table import Table
 from rich.text import Text
 
@@ -90,30 +91,36 @@ def command(
         judged, remarks = _judge(runs, data, split, tta, not no_calibrate, where, workers)
         for remark in remarks:
             look.note(remark)
+        compared = [
+            mcnemar(str(runs[one].folder), str(runs[other].folder), judged[one].right, judged[other].right)
+            for one in range(len(runs))
+            for other in range(one + 1, len(runs))
+        ]
+        _print(runs, judged, compared, worst, as_json=as_json)
         if report or plots:
             _write(judged[0], runs[0], data, remarks, report, plots)
-    compared = [
-        mcnemar(str(runs[one].folder), str(runs[other].folder), judged[one].right, judged[other].right)
-        for one in range(len(runs))
-        for other in range(one + 1, len(runs))
-    ]
+
+
+def _print(
+    runs: Sequence[Run],
+    judged: "Sequence[Judged]",
+    compared: "Sequence[Comparison]",
+    worst: int,
+    *,
+    as_json: bool,
+) -> None:
     if as_json:
         facts = [_facts(run, one, worst) for run, one in zip(runs, judged, strict=True)]
         comparison = {"runs": facts, "comparisons": [one.to_json() for one in compared]}
         click.echo(json.dumps(comparison if compared else facts[0], indent=2, ensure_ascii=False))
         return
-    if skipped := judged[0].skipped:
-        look.warn(
-            f"{len(skipped)} photos could not be read, the first {skipped[0].path}: {skipped[0].reason}"
-        )
+    if skipped := {bad.path: bad.reason for one in judged for bad in one.skipped}:
+        path, reason = next(iter(skipped.items()))
+        look.warn(f"{len(skipped)} photos could not be read, the first {path}: {reason}")
     if compared:
         _show_comparison(runs, judged, compared)
     else:
         _show(runs[0], judged[0], _worst(judged[0], worst))
-    if report:
-        look.say(f"Wrote {report}")
-    if plots:
-        look.say(f"Wrote the plots into {plots}")
 
 
 def _sorted_out(
@@ -166,7 +173,19 @@ def _judge(
             judge(one, photos, fitted_on=run.split()["valid"], average_mirrored=tta, report=bar)
             for (run, one), photos in zip(_both(runs, models), common, strict=True)
         ]
-    return judged, remarks
+    return _same_photos(judged), remarks
+
+
+def _same_photos(judged: "list[Judged]") -> "list[Judged]":
+    """Without the photos that only some of the runs could read: a file may go or change in between."""
+    photos = [list(zip(one.paths, one.digests, strict=True)) for one in judged]
+    common = set.intersection(*map(set, photos))
+    return [
+        one.select(np.array([row for row, photo in enumerate(own) if photo in common], np.int64))
+        if len(own) > len(common)
+        else one
+        for one, own in zip(judged, photos, strict=True)
+    ]
 
 
 def _both(runs: Sequence[Run], models: Sequence[Any]) -> list[tuple[Run, Any]]:
@@ -202,12 +221,14 @@ def _write(
             folder.mkdir(parents=True, exist_ok=True)
             for plot in plots:
                 durable.write_bytes(folder / f"{plot.name}.png", plot.png())
+            look.tell(f"Wrote {len(plots)} plots into {folder}")
         if report:
             command = click.get_current_context().obj
             root = data or Path(run.config.options.data)
             page = report_page(judged, run, data=root, remarks=remarks, plots=plots, command=command)
             report.parent.mkdir(parents=True, exist_ok=True)
             durable.write_bytes(report, page.encode("utf-8", "replace"))
+            look.tell(f"Wrote {report}")
     except OSError as error:
         raise OptionError(
             f"expected to write {error.filename or report or folder}: {error.strerror or error}. Name "

@@ -39,6 +39,7 @@ from catdog.cli.sorting import sorter
 from catdog.config import Decoding
 from catdog.data import decode_for_people
 from catdog.data.overlay import lay_over
+from catdog.errors import PhotoError
 from catdog.runs import Run, has_runs
 
 if TYPE_CHECKING:
@@ -204,7 +205,10 @@ def command(
                 if put and answer.error is None:
                     put(answer.path, answer.label or "")
                 if keep and answer.photo:
-                    keep(answer)
+                    try:
+                        keep(answer)
+                    except PhotoError as error:  # it has gone since it was answered
+                        answer = answer.failed(str(error))
                 write(answer)
                 failed = failed or answer.error is not None
             for one in chunk:
@@ -228,8 +232,7 @@ def _answers(
     reasons = {one.path: one.reason for one in found.skipped}
     heat: dict[Path, np.ndarray] = {}
     if why:
-        maps = classifier.heat_maps(list(rows), [int(row.argmax()) for row in rows.values()])
-        heat = dict(zip(rows, maps, strict=True))
+        heat = _heat(classifier, rows)
     for one in chunk:
         row = rows.get(one.path) if one.error is None else None
         reason = None if row is not None else one.error or reasons[one.path]
@@ -239,6 +242,18 @@ def _answers(
             if reason
             else replace(answer, photo=partial(_photo, one.path, heat.get(one.path), classifier.decoding))
         )
+
+
+def _heat(classifier: "Classifier", rows: dict[Path, np.ndarray]) -> dict[Path, np.ndarray]:
+    """A heat map of each photo's answer; none of those that have gone since they were answered."""
+    try:
+        maps = classifier.heat_maps(list(rows), [int(row.argmax()) for row in rows.values()])
+    except PhotoError:
+        if len(rows) == 1:
+            return {}
+        one_by_one = (_heat(classifier, {path: row}) for path, row in rows.items())
+        return {path: heat for found in one_by_one for path, heat in found.items()}
+    return dict(zip(rows, maps, strict=True))
 
 
 def _photo(path: Path, heat: np.ndarray | None, decoding: Decoding, side: int) -> np.ndarray:

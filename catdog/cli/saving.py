@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from catdog import durable
 from catdog.cli.answers import UNSURE, Answer
@@ -11,8 +12,10 @@ from catdog.cli.inputs import STDIN
 from catdog.cli.language import language
 from catdog.data.caption import captioned
 from catdog.data.overlay import to_jpeg
+from catdog.data.web import is_address
 from catdog.errors import OptionError
 
+_LONGEST = 80  # letters of a name
 _SIDE = 1024  # pixels that the longer side has at most
 
 
@@ -29,7 +32,7 @@ def saver(folder: Path, lang: str | None) -> Callable[[Answer], Path]:
     def save(answer: Answer) -> Path:
         assert answer.photo
         picture = to_jpeg(captioned(answer.photo(_SIDE), _caption(answer, lang)), quality=90)
-        stem = "stdin" if answer.name == STDIN else Path(answer.name).stem
+        stem = _stem(answer.name)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for number in count(1):
@@ -47,6 +50,13 @@ def saver(folder: Path, lang: str | None) -> Callable[[Answer], Path]:
             ) from error
 
     return save
+
+
+def _stem(name: str) -> str:
+    """Of a path, an address or stdin, what its picture is called."""
+    if name == STDIN:
+        return "stdin"
+    return Path(urlsplit(name).path if is_address(name) else name).stem[:_LONGEST] or "photo"
 
 
 def _caption(answer: Answer, lang: str | None) -> str:

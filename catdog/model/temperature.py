@@ -5,7 +5,7 @@ Source: C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, On Calibration of Modern Ne
 There it is the temperature of least cross-entropy. Of few photos, nearly all of them right, that is no
 estimate: with none wrong it is 0, and the next photo that is wrong costs without bound. So two things are
 held against it here, chosen on halves of real validation photos by `tests/benchmarks/calibration.py`:
-half a photo of each class more than were seen, and a belief that the temperature is near 1.
+one photo more than were seen, of each class in equal parts, and a belief that the temperature is near 1.
 """
 
 import math
@@ -16,7 +16,7 @@ from catdog.config import Output
 
 COLDEST, HOTTEST = 0.05, 20.0
 
-_UNSEEN = 0.5  # photos of each class: R. Krichevsky, V. Trofimov, IEEE Trans. Inform. Theory 27 (1981)
+_UNSEEN = 1.0  # photos; for two classes what R. Krichevsky and V. Trofimov (IEEE Trans. IT 27, 1981) add
 _BELIEF = 0.25  # standard deviation of the temperature's logarithm around 0
 
 _TOLERANCE = 1e-6
@@ -36,7 +36,7 @@ def fit_temperature(
     Args:
         logits_nk: (n, k), or (n, 1) for a `binary` output.
         labels_n: the true classes, (n,); photos that no training step saw.
-        unseen: photos of each class more than were seen.
+        unseen: photos more than were seen, of each class in equal parts.
         belief: standard deviation of the temperature's logarithm around 0; infinite is none.
 
     Returns:
@@ -49,7 +49,7 @@ def fit_temperature(
     logits -= logits.max(axis=1, keepdims=True)
     true = logits[np.arange(count), labels_n]
     # What the logit of a photo is to be on average, were it asked again and again.
-    target = (count * true + unseen * logits.sum(axis=1)) / (count + unseen * classes)
+    target = (count * true + unseen * logits.mean(axis=1)) / (count + unseen)
 
     def slopes(log_inverse: float) -> tuple[float, float]:
         """First and second derivative, by the logarithm of 1 / temperature, of what is to be least."""

@@ -38,15 +38,15 @@ _CACHE = Path(os.environ.get("CATDOG_CACHE_DIR") or default_cache_dir()) / "feat
 _TRAININGS = {"default": (Head(), 20), "fc 256": (Head("fc", (256,)), 10)}  # with their epochs
 _FITTED_ON = (24, 100)  # photos; and half of them
 _DRAWS = 30  # of such photos, a seed
-# name → photos of each class more than were seen, standard deviation of the belief
+# name → photos of all classes more than were seen, standard deviation of the belief
 _WAYS = {
     "maximum likelihood": (0.0, math.inf),
-    "half a photo a class": (0.5, math.inf),
+    "half a photo a class": (1.0, math.inf),
     "belief 0.25": (0.0, 0.25),
-    "**both, as shipped**": (0.5, 0.25),
-    "one photo a class, belief 0.25": (1.0, 0.25),
-    "half a photo a class, belief 0.5": (0.5, 0.5),
-    "half a photo a class, belief 1": (0.5, 1.0),
+    "**both, as shipped**": (1.0, 0.25),
+    "one photo a class, belief 0.25": (2.0, 0.25),
+    "half a photo a class, belief 0.5": (1.0, 0.5),
+    "half a photo a class, belief 1": (1.0, 1.0),
 }
 
 

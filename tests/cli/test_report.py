@@ -172,6 +172,15 @@ def test_temperature_is_in_the_run_and_predict_uses_it(cli: Cli, trained: Run) -
     assert odds[1] == pytest.approx(odds[0] * temperature, rel=1e-3)
 
 
+def test_only_photos_that_made_the_temperature_are_held_out(cli: Cli, trained: Run) -> None:
+    for split, held_out in (("train", False), ("valid", True), ("all", True)):
+        report = json.loads(cli("evaluate", trained.folder, "--split", split, "--worst", 999, "--json").out)
+        after = report["calibration"]["after"]
+        assert report["calibration"]["held_out"] == held_out
+        shown = np.mean([one["loss"] for one in report["worst"]])  # at the run's own temperature
+        assert after["log_loss"] == pytest.approx(shown, rel=0.2 if held_out else 1e-4)
+
+
 def test_an_exported_file_is_calibrated_too(cli: Cli, trained: Run) -> None:
     assert cli("export", trained.folder, "scaled.safetensors").status == 0
     assert cli("export", trained.folder, "plain.safetensors", "--no-calibrate").status == 0

@@ -23,11 +23,17 @@ def test_finds_how_much_too_sure_answers_are(temperature: float, classes: int) -
     assert fit_temperature(logits, labels, "category") == pytest.approx(temperature, rel=0.05)
 
 
+@pytest.mark.parametrize(("count", "classes"), [(100, 10), (370, 37), (1000, 100)])
+def test_many_classes_make_nothing_hotter(count: int, classes: int) -> None:
+    logits, labels = answers(1.0, count, classes)
+    assert fit_temperature(logits, labels, "category") == pytest.approx(1, abs=0.08)
+
+
 @pytest.mark.parametrize(("count", "classes"), [(20, 2), (60, 5), (1000, 3)])
 def test_is_the_minimum_that_scipy_finds(count: int, classes: int) -> None:
     logits, labels = answers(3.0, count, classes, seed=count)
-    targets = np.full((count, classes), 0.5 / (count + classes / 2))
-    targets[np.arange(count), labels] += count / (count + classes / 2)
+    targets = np.full((count, classes), 1 / classes / (count + 1))
+    targets[np.arange(count), labels] += count / (count + 1)
 
     def penalised(log_temperature: float) -> float:
         losses = -(targets * log_softmax(logits / np.exp(log_temperature), axis=1)).sum()

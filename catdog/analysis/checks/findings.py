@@ -156,12 +156,24 @@ def look_closely(
         for group, similarity in zip(alike.groups, alike.similarities, strict=True)
     )
     unchecked: list[str] = []
-    far = _outliers(photos, alike.neighbours, unchecked)
+    far = _outliers(photos, pooled, of_class, alike, unchecked)
     wrong = _wrong_labels(photos, names, of_class, pooled, alike.groups, unchecked)
     return Findings(near_copies, far, wrong, tuple(unchecked))
 
 
-def _outliers(photos: Sequence[Placed], neighbours: np.ndarray, unchecked: list[str]) -> tuple[Outlier, ...]:
+def _outliers(
+    photos: Sequence[Placed],
+    pooled: Pooled,
+    of_class: np.ndarray,
+    alike: near.Alike,
+    unchecked: list[str],
+) -> tuple[Outlier, ...]:
+    neighbours = alike.neighbours
+    if alike.groups:  # one of each: copies are near without being usual
+        others = {row for group in alike.groups for row in group[1:]}
+        kept = np.array([row for row in range(len(photos)) if row not in others], np.int64)
+        photos = [photos[row] for row in kept]
+        neighbours = near.find_alike(pooled.means[kept], of_class[kept]).neighbours
     if len(photos) < outliers.LEAST_PHOTOS:
         unchecked.append(f"outliers: it takes {outliers.LEAST_PHOTOS} photos to know what is usual")
         return ()
@@ -178,15 +190,18 @@ def _wrong_labels(
     groups: Sequence[Sequence[int]],
     unchecked: list[str],
 ) -> tuple[WrongLabel, ...]:
-    sizes = Counter(one.label for one in photos)
-    small = sorted(name for name in names if sizes[name] < labels.LEAST_PHOTOS)
-    if len(names) < 2 or small:
-        reason = f"{small[0]} has fewer than {labels.LEAST_PHOTOS} photos" if small else "there is one class"
-        unchecked.append(f"wrong labels: {reason}")
-        return ()
     group_of = np.arange(len(photos))
     for group in groups:
         group_of[list(group)] = group[0]
+    # Near copies are in one fold: a class that is nothing else would be judged by who never saw it.
+    sizes = Counter(label for label, _ in set(zip(of_class.tolist(), group_of.tolist(), strict=True)))
+    small = [name for index, name in enumerate(names) if sizes[index] < labels.LEAST_PHOTOS]
+    if len(names) < 2 or small:
+        reason = "there is one class"
+        if small:
+            reason = f"{small[0]} has fewer than {labels.LEAST_PHOTOS} photos that are no near copies"
+        unchecked.append(f"wrong labels: {reason}")
+        return ()
     found = labels.find_contradicted(np.hstack([pooled.means, pooled.maxima]), of_class, group_of)
     if found.agreement < labels.least_agreement(len(names)):
         unchecked.append(
