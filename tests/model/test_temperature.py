@@ -25,8 +25,9 @@ def test_finds_how_much_too_sure_answers_are(temperature: float, classes: int) -
 
 @pytest.mark.parametrize(("count", "classes"), [(100, 10), (370, 37), (1000, 100)])
 def test_many_classes_make_nothing_hotter(count: int, classes: int) -> None:
-    logits, labels = answers(1.0, count, classes)
-    assert fit_temperature(logits, labels, "category") == pytest.approx(1, abs=0.08)
+    drawn = [answers(1.0, count, classes, seed) for seed in range(9)]
+    found = [fit_temperature(logits, labels, "category") for logits, labels in drawn]
+    assert np.median(found) == pytest.approx(1, abs=0.08)  # half a photo of each class makes it 1.2
 
 
 @pytest.mark.parametrize(("count", "classes"), [(20, 2), (60, 5), (1000, 3)])
