@@ -22,7 +22,7 @@ STDIN = "-"
 # Photos answered together: few at first, to see an answer soon, then as many as keep a device busy for so
 # long that its being idle between two chunks does not count. The bound keeps memory flat.
 _FIRST, _GROWTH, _LARGEST = 8, 8, 2048
-_SECONDS = 3.0
+_SECONDS = 6.0
 _BLOCK = 1 << 16
 
 
