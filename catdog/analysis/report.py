@@ -2,6 +2,7 @@
 
 import hashlib
 import platform
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -14,7 +15,9 @@ from catdog import __version__, devices
 from catdog.analysis.html import picture, render, thumbnail
 from catdog.analysis.judge import Judged
 from catdog.analysis.plots import Plot
+from catdog.data import PhotoHeader, probe
 from catdog.data.overlay import Pixels, lay_over
+from catdog.data.parallel import ordered_map
 from catdog.errors import PhotoError
 from catdog.runs import Run
 
@@ -53,7 +56,7 @@ def report_page(
         plots=plots,
         worst=[shown[row] for row in worst],
         least_certain=[shown[row] for row in unsure],
-        counts=_counts(judged, run),
+        counts=_counts(judged, run) | _pictures(judged.paths),
         skipped=skipped[:_LINES],
         skipped_more=max(0, len(skipped) - _LINES),
         about=_about(judged, run),
@@ -106,7 +109,27 @@ def _counts(judged: Judged, run: Run) -> dict[str, int]:
     counts["could not be read"] = len(judged.skipped)
     counts["trained on"] = len(sides["train"])
     counts["validated on, while it was trained"] = len(sides["valid"])
-    return counts
+    copies = len(judged.digests) - len(set(judged.digests))
+    return counts | {"with the content of another of these": copies}
+
+
+def _pictures(paths: Sequence[Path]) -> dict[str, str]:
+    """Sizes and formats of the photos, as their headers say."""
+    headers = [header for header in ordered_map(_header, paths, workers=devices.usable_cores()) if header]
+    sizes = sorted(((one.width, one.height) for one in headers), key=lambda size: (size[0] * size[1], size))
+    formats = Counter(one.format for one in headers).most_common()
+    if not sizes:
+        return {}
+    chosen = {"smallest": sizes[0], "median": sizes[(len(sizes) - 1) // 2], "largest": sizes[-1]}
+    facts = {f"{name}, pixels": f"{width}×{height}" for name, (width, height) in chosen.items()}
+    return facts | {"formats": ", ".join(f"{name} {number}" for name, number in formats)}
+
+
+def _header(path: Path) -> PhotoHeader | None:
+    try:
+        return probe(path)
+    except PhotoError:  # it has gone since it was judged
+        return None
 
 
 def _about(judged: Judged, run: Run) -> str:

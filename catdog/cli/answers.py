@@ -11,6 +11,7 @@ from typing import Self
 
 import click
 import numpy as np
+from rich.cells import cell_len
 from rich.text import Text
 
 from catdog.cli import look
@@ -109,7 +110,15 @@ def writer_for(
         if show and not look.out.is_terminal:
             look.warn("--show draws only on a terminal; here the answers come without photos")
             show = False
-        yield lambda answer: _write_text(answer, lang, show, top_k)
+        width = 0  # of the longest name so far: on a terminal the answers stand below each other
+
+        def write_text(answer: Answer) -> None:
+            nonlocal width
+            if look.out.is_terminal:
+                width = min(max(width, cell_len(_shown(answer))), look.out.width // 2)
+            _write_text(answer, lang, show, top_k, width)
+
+        yield write_text
 
 
 def _json(answer: Answer, top_k: int, calibrated: bool) -> str:
@@ -157,13 +166,14 @@ def _print_csv(row: list[object]) -> None:
     click.echo(line.getvalue(), nl=False)
 
 
-def _write_text(answer: Answer, lang: str | None, show: bool, top_k: int) -> None:
+def _write_text(answer: Answer, lang: str | None, show: bool, top_k: int, width: int) -> None:
     if show and answer.photo:
         draw_photo(answer.photo)
     if lang:
         _write_sentence(answer, lang)
         return
-    line = Text(f"{_shown(answer)}: ")
+    name = _shown(answer)
+    line = Text(f"{name}: {' ' * (width - cell_len(name))}")
     if answer.error is not None:
         line.append(answer.error, style="red")
     else:
