@@ -11,7 +11,11 @@ from pathlib import Path
 from shutil import copy
 
 import pytest
+from rich.cells import cell_len
+from rich.console import Console
 
+from catdog.cli import look
+from catdog.cli.answers import Answer, writer_for
 from catdog.runs import Run
 from tests.cli.conftest import SAMPLE, Cli
 from tests.process import catdog
@@ -189,3 +193,17 @@ def test_show_draws_the_photo_above_its_answer(trained: Run) -> None:
     plain = catdog(*arguments)
     assert "▀" not in plain.stdout
     assert "only on a terminal" in plain.stderr
+
+
+def test_answers_stand_below_each_other_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, color_system=None, width=60)
+    monkeypatch.setattr(look, "out", console)
+    names = ("고양이.jpg", "a much longer name.jpg", "b.jpg", "x" * 50)
+    with writer_for(
+        "text", None, False, classes=("cats", "dogs"), top_k=1, truth=False, calibrated=True
+    ) as write:
+        for name in names:
+            write(Answer(Path(name), name, "cats", (("cats", 0.9), ("dogs", 0.1)), None))
+    columns = [cell_len(line.partition("cats ")[0]) for line in screen.getvalue().splitlines()]
+    assert columns == [12, 24, 24, 52]  # a name longer than half the screen moves nobody else
