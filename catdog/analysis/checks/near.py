@@ -44,7 +44,8 @@ class Alike:
 def find_alike(
     means_nc: np.ndarray, labels_n: np.ndarray, *, report: Callable[[int, int], None] = lambda *_: None
 ) -> Alike:
-    """Compare each photo with every other one; time grows with the square of n, memory does not.
+    """Compare each photo with every other one; time grows with the square of n, memory does not, unless
+    thousands are near copies of one another, as the frames of a film are.
 
     Args:
         means_nc: pooled features, not negative, of photos with different contents.
