@@ -73,7 +73,7 @@ class Plot:
 
 def plots_of(judged: Judged, history: Sequence[EpochRecord], *, best_epoch: int) -> list[Plot]:
     """All plots that an evaluation has: confusion, ROC, reliability; and of the run its learning curves."""
-    curves = [_losses(history, best_epoch), _accuracies(history, best_epoch)] if history else []
+    curves = [_curves(history, best_epoch, name) for name in ("loss", "accuracy")] if history else []
     return [_confusion(judged), *_roc(judged), _reliability(judged.calibration), *curves]
 
 
@@ -188,35 +188,16 @@ def _reliability(calibration: Calibration) -> Plot:
     return Plot("reliability", "Reliability diagram", alt, draw)
 
 
-def _losses(history: Sequence[EpochRecord], best_epoch: int) -> Plot:
-    first, last = history[0], history[-1]
+def _curves(history: Sequence[EpochRecord], best_epoch: int, name: str) -> Plot:
+    """By epoch, on training and on validation photos: `loss` or `accuracy`."""
+    field = {"loss": "loss", "accuracy": "acc"}[name]
+    training, validation = ([getattr(one, f"{side}{field}") for one in history] for side in ("", "val_"))
+    title = f"{name.capitalize()} by epoch"
     alt = (
-        f"Loss over {len(history)} epochs: of training photos from {first.loss:.4f} to {last.loss:.4f}, of "
-        f"validation photos from {first.val_loss:.4f} to {last.val_loss:.4f}; kept is epoch {best_epoch}."
+        f"{name.capitalize()} over {len(history)} epochs: of training photos from {training[0]:.4f} to "
+        f"{training[-1]:.4f}, of validation photos from {validation[0]:.4f} to {validation[-1]:.4f}; kept "
+        f"is epoch {best_epoch}."
     )
-    training, validation = [one.loss for one in history], [one.val_loss for one in history]
-    return _curves("loss", "Loss by epoch", alt, history, training, validation, best_epoch)
-
-
-def _accuracies(history: Sequence[EpochRecord], best_epoch: int) -> Plot:
-    first, last = history[0], history[-1]
-    alt = (
-        f"Accuracy over {len(history)} epochs: of training photos from {first.acc:.4f} to {last.acc:.4f}, of "
-        f"validation photos from {first.val_acc:.4f} to {last.val_acc:.4f}; kept is epoch {best_epoch}."
-    )
-    training, validation = [one.acc for one in history], [one.val_acc for one in history]
-    return _curves("accuracy", "Accuracy by epoch", alt, history, training, validation, best_epoch)
-
-
-def _curves(
-    name: str,
-    title: str,
-    alt: str,
-    history: Sequence[EpochRecord],
-    training: list[float],
-    validation: list[float],
-    best_epoch: int,
-) -> Plot:
     epochs = [one.epoch for one in history]
 
     def draw(figure: Figure) -> None:

@@ -156,22 +156,20 @@ def _judge(
 
     with look.FeatureBar() as bar:
         models = [classifier_of(run, where, workers, calibrate=calibrate) for run in runs]
+        pairs = list(zip(runs, models, strict=True))
         if len({frozenset(one.classes) for one in models}) > 1:
-            lists = "; ".join(f"{run.folder}: {', '.join(one.classes)}" for run, one in _both(runs, models))
+            lists = "; ".join(f"{run.folder}: {', '.join(one.classes)}" for run, one in pairs)
             raise OptionError(f"expected runs that tell the same classes apart, found {lists}")
         # Without DATA the photos are those of the first run: one folder for all.
         folder = data or (Path(runs[0].config.options.data) if len(runs) > 1 else None)
-        chosen = [
-            choose(run, one.classes, folder, split, workers=workers, report=bar)
-            for run, one in _both(runs, models)
-        ]
+        chosen = [choose(run, one.classes, folder, split, workers=workers, report=bar) for run, one in pairs]
         remarks = list(dict.fromkeys(remark for one in chosen for remark in one.remarks))
         common, left_out = _in_common(chosen)
         if left_out:
             remarks.append(f"{left_out} photos are left out: not every run may be asked about them")
         judged = [
             judge(one, photos, fitted_on=run.split()["valid"], average_mirrored=tta, report=bar)
-            for (run, one), photos in zip(_both(runs, models), common, strict=True)
+            for (run, one), photos in zip(pairs, common, strict=True)
         ]
     return _same_photos(judged), remarks
 
@@ -186,10 +184,6 @@ def _same_photos(judged: "list[Judged]") -> "list[Judged]":
         else one
         for one, own in zip(judged, photos, strict=True)
     ]
-
-
-def _both(runs: Sequence[Run], models: Sequence[Any]) -> list[tuple[Run, Any]]:
-    return list(zip(runs, models, strict=True))
 
 
 def _in_common(chosen: "Sequence[Chosen]") -> tuple[list["Chosen"], int]:
