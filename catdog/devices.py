@@ -4,7 +4,6 @@
 """
 
 import contextlib
-import importlib.metadata
 import math
 import os
 import stat
@@ -37,13 +36,15 @@ def set_flags() -> None:
 
     What the user has set wins. Safe to call again.
     """
+    from importlib.metadata import version  # half of the time that `catdog --help` takes
+
     # A GPU may be shared with the user's other work: take memory as it is needed, not 75 % at once.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     # XLA's lines are not for the user of a command: what matters is raised. On some processors it prints an
     # error for every program that comes from the cache: https://github.com/jax-ml/jax/issues/38445.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     flags = os.environ.get("XLA_FLAGS", "")
-    if importlib.metadata.version("jaxlib") in _YNN_VERSIONS and _YNN_FLAG not in flags:
+    if version("jaxlib") in _YNN_VERSIONS and _YNN_FLAG not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} {_YNN_FLAG}=-reduce".strip()
 
 
