@@ -3,10 +3,12 @@
 The same prefix, feature cache and suffix as in training; only the boundary between them differs.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -16,10 +18,10 @@ from catdog.config import Decoding, Head, Output
 from catdog.data import Skipped
 from catdog.errors import RunError, WeightsError
 from catdog.features.answer import condense, logits, make_suffix, padded_size
-from catdog.features.extract import extract
 from catdog.features.prefix import Prefix
 from catdog.features.progress import Progress
-from catdog.features.store import FeatureStore
+from catdog.features.store import Features, FeatureStore
+from catdog.features.stream import Known, stream
 from catdog.model import outputs
 from catdog.model.architecture import IMAGENET_TOP
 from catdog.model.export import Facts, read_catdog
@@ -47,6 +49,22 @@ class Answers:
     logits: np.ndarray
     probabilities: np.ndarray
     skipped: tuple[Skipped, ...]
+
+
+class Outcome(NamedTuple):
+    """What comes of one photo: an answer, or the reason why there is none.
+
+    Attributes:
+        reason: None where there is an answer; the others mean nothing where there is none.
+        digest: the content's, hex.
+        logits: (units,) float32.
+        probabilities: (classes,) float32.
+    """
+
+    digest: str = ""
+    logits: np.ndarray = np.empty(0, np.float32)
+    probabilities: np.ndarray = np.empty(0, np.float32)
+    reason: str | None = None
 
 
 def prefix_of(run: Run, saved: SavedModel, *, find: FindWeights, memo_dir: Path | None) -> Prefix:
@@ -194,9 +212,39 @@ class Classifier:
     ) -> Answers:
         """Probabilities for photo files; those that cannot be read are listed, not raised.
 
+        See `stream` for the arguments.
+        """
+        known = list(self.stream(paths, digests=digests, report=report, mirrored=mirrored))
+        photos = [photo for photo, one in enumerate(known) if one.reason is None]
+        units = 1 if self.output == "binary" else len(self.classes)
+        empty = np.empty((0, units), np.float32), np.empty((0, len(self.classes)), np.float32)
+        return Answers(
+            photos=np.array(photos, np.int64),
+            digests=tuple(known[photo].digest for photo in photos),
+            logits=np.stack([known[photo].logits for photo in photos]) if photos else empty[0],
+            probabilities=np.stack([known[photo].probabilities for photo in photos]) if photos else empty[1],
+            skipped=tuple(
+                Skipped(path, one.reason) for path, one in zip(paths, known, strict=True) if one.reason
+            ),
+        )
+
+    def stream(
+        self,
+        paths: Sequence[Path],
+        *,
+        digests: dict[Path, str] | None = None,
+        report: Callable[[Progress], None] = lambda _: None,
+        mirrored: bool = False,
+    ) -> Generator["Outcome", None, None]:
+        """What there is to say of each photo file, in the order of `paths`, as soon as it is known.
+
         Args:
             digests: content digests, by path, where they are known already.
+            report: called as the work goes on.
             mirrored: answer for the photos' mirror images.
+
+        Raises:
+            CacheError: the cache cannot be written.
         """
         decoding = replace(self.decoding, mirrored=mirrored)
         idle = self._stores.setdefault(decoding, [])
@@ -204,29 +252,34 @@ class Classifier:
             store = idle.pop()
         except IndexError:
             store = FeatureStore(self._cache_root, self._prefix.key(decoding))
-        found = extract(
+        waiting: dict[int, Outcome] = {}  # for photos before them
+        next_photo = 0
+        groups = stream(
             paths,
             self._prefix,
             decoding,
-            cache_root=self._cache_root,
-            workers=self._workers,
             store=store,
+            workers=self._workers,
             digests=digests,
             report=report,
         )
-        if found.features is None:
-            scores = np.empty((0, 1 if self._suffix.output == "binary" else len(self.classes)))
-        else:
-            condensed = condense(self._suffix, self._constants, found.features)
-            scores = logits(self._suffix, self._params, self._constants, condensed)
-        idle.append(store)
-        return Answers(
-            photos=np.array(found.photos, np.int64),
-            digests=found.digests,
-            logits=scores,
-            probabilities=self.probabilities(scores),
-            skipped=found.skipped,
-        )
+        try:
+            with closing(groups):
+                for known in groups:
+                    waiting |= zip(known.photos, self._outcomes(known), strict=True)
+                    while (outcome := waiting.pop(next_photo, None)) is not None:
+                        next_photo += 1
+                        yield outcome
+        finally:
+            idle.append(store)
+
+    def _outcomes(self, known: Known) -> list["Outcome"]:
+        if known.features is None:
+            return [Outcome(reason=reason) for reason in known.reasons]
+        features = condense(self._suffix, self._constants, Features.in_memory(known.features))
+        scores = logits(self._suffix, self._params, self._constants, features)
+        shares = self.probabilities(scores)
+        return [Outcome(*each) for each in zip(known.digests, scores, shares, strict=True)]
 
     def probabilities(self, logits_nk: np.ndarray, *, temperature: float | None = None) -> np.ndarray:
         """(n, classes) float32 of logits, at the model's temperature or another."""

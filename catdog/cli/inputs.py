@@ -2,27 +2,19 @@
 
 import glob
 import os
-import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import BufferedReader
-from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from catdog.data import web
-from catdog.data.parallel import ordered_map
 from catdog.data.walk import walk
-from catdog.errors import PhotoError
 
 STDIN = "-"
 
-# Photos answered together: few at first, to see an answer soon, then as many as keep a device busy for so
-# long that its being idle between two chunks does not count. The bound keeps memory flat.
-_FIRST, _GROWTH, _LARGEST = 8, 8, 2048
-_SECONDS = 6.0
 _BLOCK = 1 << 16
 
 
@@ -70,7 +62,9 @@ def expand(given: Iterable[str], stdin: BufferedReader) -> Iterator[Input]:
 def paths_from(stdin: BufferedReader) -> Iterator[str]:
     """Paths as they arrive, one a line; or between NULs, if there is one at the start (`find -print0`)."""
     separator, rest = b"", b""
-    while block := stdin.read1(_BLOCK):
+    # Unbuffered: a thread that waits in a buffered read keeps a lock that Python wants when it ends.
+    source = getattr(stdin, "raw", stdin)
+    while block := source.read(_BLOCK):
         rest += block
         if not separator:
             # A path may hold a line's end, but never a NUL.
@@ -84,23 +78,6 @@ def paths_from(stdin: BufferedReader) -> Iterator[str]:
         yield os.fsdecode(rest)
 
 
-def fetched(inputs: Iterable[Input], folder: Path, *, allow_private: bool) -> Iterator[Input]:
-    """The same inputs; what is on the web is brought into `folder`, where the caller deletes it."""
-
-    def bring(numbered: tuple[int, Input]) -> Input:
-        number, one = numbered
-        if not one.is_address:
-            return one
-        path = folder / str(number)
-        try:
-            path.write_bytes(web.fetch_photo(one.name or "", allow_private=allow_private))
-        except PhotoError as error:
-            return one._replace(error=str(error))
-        return one._replace(path=path)
-
-    return ordered_map(bring, enumerate(inputs), workers=_FIRST, ahead=_FIRST)
-
-
 @contextmanager
 def photo_from(stdin: BufferedReader) -> Iterator[Input]:
     """One photo whose bytes are all of stdin."""
@@ -110,13 +87,3 @@ def photo_from(stdin: BufferedReader) -> Iterator[Input]:
             while block := stdin.read(_BLOCK):
                 file.write(block)
         yield Input(path, name=STDIN)
-
-
-def chunks(inputs: Iterable[Input], clock: Callable[[], float] = time.monotonic) -> Iterator[Sequence[Input]]:
-    """The inputs in groups that grow until one keeps the caller busy for some seconds."""
-    stream, size = iter(inputs), _FIRST
-    while chunk := list(islice(stream, size)):
-        began = clock()
-        yield chunk
-        wanted = round(size * _SECONDS / max(clock() - began, 0.001))
-        size = max(_FIRST, min(wanted, _GROWTH * size, _LARGEST))

@@ -180,6 +180,12 @@ class FeatureBar:
             self._bar.stop()
         self._bar, self._stage = None, ""
 
+    def make_room(self) -> None:
+        """Take the bar off the terminal until the next step, for a line that goes there too."""
+        if self._bar and out.is_terminal:
+            self._bar.stop()
+            self._bar = None
+
     def __call__(self, step: Step) -> None:
         now = time.monotonic()
         if step.stage != self._stage:

@@ -2,8 +2,8 @@
 
 import random
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from io import BufferedReader
@@ -16,7 +16,8 @@ import numpy as np
 
 from catdog.cli import look
 from catdog.cli.answers import FORMATS, UNSURE, Answer, writer_for
-from catdog.cli.inputs import STDIN, Input, chunks, expand, fetched, photo_from
+from catdog.cli.arrivals import chunks
+from catdog.cli.inputs import STDIN, Input, expand, photo_from
 from catdog.cli.models import (
     IMAGENET,
     classifier_of,
@@ -43,7 +44,9 @@ from catdog.errors import PhotoError
 from catdog.runs import Run, has_runs
 
 if TYPE_CHECKING:
-    from catdog.analysis.classify import Classifier
+    from catdog.analysis.classify import Classifier, Outcome
+
+_HEAT_MAPS = 16  # photos whose heat maps are made together
 
 
 @click.command("predict", short_help="what is on these photos")
@@ -180,9 +183,7 @@ def command(
         if stdin_image:
             inputs: Iterable[Input] = [stack.enter_context(photo_from(stdin))]
         elif random_count is None:
-            downloads = Path(stack.enter_context(TemporaryDirectory(prefix="catdog-")))
-            given = expand(photos, stdin)
-            inputs = fetched(given, downloads, allow_private=allow_private_urls)
+            inputs = expand(photos, stdin)
         else:
             assert run  # --random was refused without one
             inputs = _random(run, classifier.classes, photos, random_count, workers)
@@ -200,60 +201,73 @@ def command(
             )
         )
         bar = stack.enter_context(look.FeatureBar())
-        for chunk in chunks(inputs):
-            for answer in _answers(classifier, chunk, bar, threshold, why):
-                if put and answer.error is None:
-                    put(answer.path, answer.label or "")
-                if keep and answer.photo:
-                    try:
-                        keep(answer)
-                    except PhotoError as error:  # it has gone since it was answered
-                        answer = answer.failed(str(error))
-                write(answer)
-                failed = failed or answer.error is not None
-            for one in chunk:
-                if one.is_address and one.error is None:
-                    one.path.unlink()
+        downloads = Path(stack.enter_context(TemporaryDirectory(prefix="catdog-")))
+        arriving = chunks(inputs, downloads, allow_private=allow_private_urls)
+        answers = _answers(classifier, arriving, bar, threshold, why)
+        for one, answer in stack.enter_context(closing(answers)):
+            if put and answer.error is None:
+                put(answer.path, answer.label or "")
+            if keep and answer.photo:
+                try:
+                    keep(answer)
+                except PhotoError as error:  # it has gone since it was answered
+                    answer = answer.failed(str(error))
+            bar.make_room()
+            write(answer)
+            failed = failed or answer.error is not None
+            if one.is_address and one.error is None:
+                one.path.unlink()
     ctx.exit(1 if failed else 0)
 
 
 def _answers(
     classifier: "Classifier",
-    chunk: Sequence[Input],
+    chunks: Generator[Sequence[Input], None, None],
     bar: look.FeatureBar,
     threshold: float | None,
     why: bool,
-) -> Iterator[Answer]:
-    """One answer an input, in order; with a heat map over the photo if `why`."""
-    paths = [one.path for one in chunk if one.error is None]
-    found = classifier.answer(paths, report=bar)
-    bar.clear()
-    rows = {paths[photo]: row for photo, row in zip(found.photos, found.probabilities, strict=True)}
-    reasons = {one.path: one.reason for one in found.skipped}
-    heat: dict[Path, np.ndarray] = {}
-    if why:
-        heat = _heat(classifier, rows)
-    for one in chunk:
-        row = rows.get(one.path) if one.error is None else None
-        reason = None if row is not None else one.error or reasons[one.path]
-        answer = Answer.of(one, row, classifier.classes, threshold, reason)
-        yield (
-            answer
-            if reason
-            else replace(answer, photo=partial(_photo, one.path, heat.get(one.path), classifier.decoding))
-        )
+) -> Generator[tuple[Input, Answer], None, None]:
+    """One answer an input, in order, as soon as it is known; with a heat map over the photo if `why`."""
+    with closing(chunks):
+        for chunk in chunks:
+            paths = [one.path for one in chunk if one.error is None]
+            with closing(classifier.stream(paths, report=bar)) as outcomes:
+                for group in _groups(chunk, _HEAT_MAPS if why else 1):
+                    known = [(one, None if one.error else next(outcomes)) for one in group]
+                    heat = _heat(classifier, known) if why else {}
+                    for one, outcome in known:
+                        yield one, _answer(classifier, one, outcome, threshold, heat.get(one.path))
 
 
-def _heat(classifier: "Classifier", rows: dict[Path, np.ndarray]) -> dict[Path, np.ndarray]:
+def _groups(chunk: Sequence[Input], size: int) -> Iterator[Sequence[Input]]:
+    return (chunk[start : start + size] for start in range(0, len(chunk), size))
+
+
+def _answer(
+    classifier: "Classifier",
+    one: Input,
+    outcome: "Outcome | None",
+    threshold: float | None,
+    heat: np.ndarray | None,
+) -> Answer:
+    if outcome is None or outcome.reason:
+        return Answer.of(one, None, classifier.classes, threshold, outcome.reason if outcome else one.error)
+    answer = Answer.of(one, outcome.probabilities, classifier.classes, threshold, None)
+    return replace(answer, photo=partial(_photo, one.path, heat, classifier.decoding))
+
+
+def _heat(
+    classifier: "Classifier", known: Sequence[tuple[Input, "Outcome | None"]]
+) -> dict[Path, np.ndarray]:
     """A heat map of each photo's answer; none of those that have gone since they were answered."""
+    seen = {one.path: int(found.probabilities.argmax()) for one, found in known if found and not found.reason}
     try:
-        maps = classifier.heat_maps(list(rows), [int(row.argmax()) for row in rows.values()])
+        return dict(zip(seen, classifier.heat_maps(list(seen), list(seen.values())), strict=True))
     except PhotoError:
-        if len(rows) == 1:
+        if len(known) == 1:
             return {}
-        one_by_one = (_heat(classifier, {path: row}) for path, row in rows.items())
+        one_by_one = (_heat(classifier, [each]) for each in known)
         return {path: heat for found in one_by_one for path, heat in found.items()}
-    return dict(zip(rows, maps, strict=True))
 
 
 def _photo(path: Path, heat: np.ndarray | None, decoding: Decoding, side: int) -> np.ndarray:

@@ -80,14 +80,17 @@ def calibrated(suffix: Suffix, params: Tensors, constants: Tensors, condensed: F
 
 
 def padded_size(photos: int) -> int:
-    """The next power of two: programs are compiled for few numbers of photos."""
-    return 1 << max(photos - 1, 0).bit_length()
+    """The next power of two, 2 or more: programs are compiled for few numbers of photos.
+
+    A product with one row is computed in another order than one with many, and differs in the last digits.
+    """
+    return 1 << max(photos - 1, 1).bit_length()
 
 
 def _batches(features: Features, photo_bytes: int) -> Iterator[tuple[jax.Array, int]]:
     """(batch on the devices, how many of its rows count): all of one shape, the last one padded."""
     mesh = devices.data_mesh()
-    size = max(1, min(padded_size(len(features)), _BATCH_BYTES // photo_bytes))
+    size = max(2, min(padded_size(len(features)), _BATCH_BYTES // photo_bytes))
     size = -(-size // devices.batch_multiple()) * devices.batch_multiple()
     for start in range(0, len(features), size):
         rows = np.arange(start, start + size)

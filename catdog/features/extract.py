@@ -67,15 +67,7 @@ def extract(
     Raises:
         CacheError: the cache cannot be written, or is emptied by somebody again and again.
     """
-    skipped: dict[Path, str] = {}
-    if digests is None:
-        prints = fingerprint(
-            paths,
-            workers=workers,
-            on_progress=lambda done, total: report(Progress("hash", done, total)),
-        )
-        digests = prints.digests
-        skipped = {one.path: one.reason for one in prints.skipped}
+    digests, skipped = identify(paths, digests, workers=workers, report=report)
     if store is None:
         store = FeatureStore(cache_root, prefix.key(decoding))
     store.refresh()
@@ -91,7 +83,8 @@ def extract(
     for _ in range(_TRIES):
         if not (todo := [digest for digest in todo if digest not in failed]):
             break
-        failed |= _compute(todo, path_of, store, prefix, decoding, workers, report)
+        for _ in compute(todo, path_of, failed, prefix, decoding, store, workers=workers, report=report):
+            pass  # the store has them
         store.refresh()
         todo = store.missing(list(path_of))
     if any(digest not in failed for digest in todo):
@@ -112,38 +105,61 @@ def extract(
     )
 
 
-def _compute(
-    digests: list[str],
-    path_of: dict[str, Path],
-    store: FeatureStore,
-    prefix: Prefix,
-    decoding: Decoding,
+def identify(
+    paths: Sequence[Path],
+    digests: dict[Path, str] | None,
+    *,
     workers: int,
     report: Callable[[Progress], None],
-) -> dict[str, str]:
-    """Compute and keep the features of photos; digest → reason for what cannot be read."""
-    failed: dict[str, str] = {}
+) -> tuple[dict[Path, str], dict[Path, str]]:
+    """Content digests of the files, unless known, and the reasons why others have none, both by path."""
+    if digests is not None:
+        return digests, {}
+    prints = fingerprint(
+        paths,
+        workers=workers,
+        on_progress=lambda done, total: report(Progress("hash", done, total)),
+    )
+    return prints.digests, {one.path: one.reason for one in prints.skipped}
+
+
+def compute(
+    digests: list[str],
+    path_of: dict[str, Path],
+    failed: dict[str, str],
+    prefix: Prefix,
+    decoding: Decoding,
+    store: FeatureStore,
+    *,
+    workers: int,
+    report: Callable[[Progress], None],
+) -> Generator[tuple[list[str], np.ndarray], None, None]:
+    """Compute and keep the features of photos, in order, and yield them in batches: (digests, (n, *shape)).
+
+    Args:
+        failed: takes digest → reason of each photo that cannot be read, before the batch behind it comes.
+    """
     total = len(digests)
     calls = prefix.calls(workers)
     size = prefix.batch_size(total, calls)
 
-    def compute(batch: _Batch) -> tuple[list[str], np.ndarray]:
+    def call(batch: _Batch) -> tuple[list[str], np.ndarray]:
         names, pixels = batch
-        return names, np.asarray(prefix(pad_batch(pixels, size)))
+        return names, np.asarray(prefix(pad_batch(pixels, size)))[: len(names)]
 
     done = 0
     report(Progress("compile", 0, total))
     with (
         ShardWriter(store) as writer,
         closing(_batches(digests, path_of, decoding, workers, size, failed)) as batches,
-        closing(ordered_map(compute, batches, workers=calls, ahead=2 * calls)) as computed,
+        closing(ordered_map(call, batches, workers=calls, ahead=2 * calls)) as computed,
     ):
         for names, features in computed:
-            for digest, tensor in zip(names, features, strict=False):
+            for digest, tensor in zip(names, features, strict=True):
                 writer.add(digest, tensor)
             done += len(names)
             report(Progress("features", done, total))
-    return failed
+            yield names, features
 
 
 def _batches(

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -13,7 +14,6 @@ from shutil import copy
 
 import pytest
 
-from catdog.cli.inputs import Input, chunks
 from catdog.features.store import FeatureStore
 from catdog.runs import Run
 from tests.cli.conftest import SAMPLE, Cli, files_below
@@ -71,22 +71,55 @@ def test_the_first_row_ends_it_where_nobody_reads_on(tmp_path: Path, trained: Ru
     assert result.returncode == 0, result.stderr
 
 
-def test_chunks_grow_by_the_time_they_take() -> None:
-    photos = [Input(Path(str(number))) for number in range(20_000)]
-    quick = [len(chunk) for chunk in chunks(photos, clock=lambda: 0.0)]
-    assert quick[:5] == [8, 64, 512, 2048, 2048]
-    assert max(quick) == 2048
-    sizes: list[int] = []
+def test_who_writes_a_path_and_waits_gets_its_row(tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "error", "-m", "catdog", "predict", "-", "--format", "jsonl"]
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        bufsize=0,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        for photo in CATS[:3]:
+            process.stdin.write(os.fsencode(photo) + b"\n")
+            assert json.loads(process.stdout.readline())["path"] == str(photo)
+        process.stdin.close()
+        assert process.wait(60) == 0
+        assert process.stdout.read() == b""
 
-    def now() -> float:
-        return sum(1 + size / 20 for size in sizes)  # a start, and 20 photos a second
 
-    for chunk in chunks(photos, clock=now):
-        sizes.append(len(chunk))
-    assert sizes[0] == 8
-    assert set(sizes[12:-1]) <= set(range(95, 106))  # six seconds each
-    assert sizes[:12] == sorted(sizes[:12])
-    assert [one.path for chunk in chunks(photos) for one in chunk] == [one.path for one in photos]
+def test_it_ends_with_its_reader_while_stdin_is_open(tmp_path: Path) -> None:
+    name = shlex.quote(str(CATS[0]))
+    paths = f"(echo {name}; sleep 1; echo {name}; echo {name}; sleep 60)"
+    began = time.monotonic()
+    with subprocess.Popen(
+        ["bash", "-c", f"{paths} | ({PREDICT} - --format jsonl 2>&1; echo rc $? >&2) | head -1"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        assert process.stderr
+        said = process.stderr.readline()
+        os.killpg(process.pid, signal.SIGTERM)
+    assert time.monotonic() - began < 45
+    assert said == b"rc 0\n"
+
+
+def test_rows_are_the_same_whether_features_are_new_or_kept(
+    cli: Cli, model: tuple[str, str], tmp_path: Path
+) -> None:
+    photos = [str(photo) for photo in (*CATS[:5], *sorted(PHOTOS.glob("*.jpg")))]
+    options = ("--format", "jsonl", *model)
+    new = cli("predict", *photos, *options, "--no-cache")
+    alone = "".join(cli("predict", photo, *options, "--no-cache").out for photo in photos)
+    mixed = [cli("predict", *photos[::step], *options, "--cache-dir", "mixed").out for step in (3, 1, 1)]
+    assert new.out.count("\n") == 9
+    assert alone == new.out
+    assert mixed[1:] == [new.out, new.out]
 
 
 def test_a_folder_in_chunks_is_answered_in_order_and_opens_each_shard_once(
@@ -104,7 +137,7 @@ def test_a_folder_in_chunks_is_answered_in_order_and_opens_each_shard_once(
         return open_shard(store, index_path)
 
     monkeypatch.setattr(FeatureStore, "_open_shard", count)
-    monkeypatch.setattr("catdog.cli.inputs._SECONDS", 1e-6)  # chunks that do not grow
+    monkeypatch.setattr("catdog.cli.arrivals._SECONDS", 1e-6)  # chunks that do not grow
     result = cli("predict", tmp_path, "--format", "jsonl", *model)
     assert result.status == 1
     rows = [json.loads(line) for line in result.out.splitlines()]

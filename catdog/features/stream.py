@@ -1,0 +1,99 @@
+"""From photo files to features, each as soon as it is known: for answers that somebody waits for."""
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from catdog.config import Decoding
+from catdog.data import probe_all
+from catdog.features.extract import compute, identify
+from catdog.features.prefix import Prefix
+from catdog.features.progress import Progress
+from catdog.features.store import FeatureStore
+
+_KEPT = 64  # photos whose features are read from the cache at a time
+
+
+class Known(NamedTuple):
+    """What has become known: features of some photos, or why others have none.
+
+    Attributes:
+        photos: indices among the paths.
+        digests: their content digests, hex; empty where there are reasons.
+        features: theirs, (n, *shape), in that order; None where there are reasons.
+        reasons: why each cannot be read.
+    """
+
+    photos: list[int]
+    digests: list[str] = []
+    features: np.ndarray | None = None
+    reasons: list[str] = []
+
+
+def stream(
+    paths: Sequence[Path],
+    prefix: Prefix,
+    decoding: Decoding,
+    *,
+    store: FeatureStore,
+    workers: int,
+    digests: dict[Path, str] | None = None,
+    report: Callable[[Progress], None] = lambda _: None,
+) -> Generator[Known, None, None]:
+    """Every photo once: first what is in the cache or cannot be read, then what is computed, in order.
+
+    What is computed is kept. Closing the generator ends the work on photos that have not come yet.
+
+    Args:
+        store: the cache of this prefix and decoding.
+        digests: content digests that are known already; None reads and hashes the files.
+        report: called as the work goes on.
+
+    Raises:
+        CacheError: the cache cannot be written.
+    """
+    digests, unreadable = identify(paths, digests, workers=workers, report=report)
+    photos_of: dict[str, list[int]] = {}
+    for photo, path in enumerate(paths):
+        if path in digests:
+            photos_of.setdefault(digests[path], []).append(photo)
+    path_of = {digest: paths[photos[0]] for digest, photos in photos_of.items()}
+    failed: dict[str, str] = {}
+
+    def features_of(names: Sequence[str], features: np.ndarray) -> Known:
+        pairs = [(photo, row) for row, name in enumerate(names) for photo in photos_of[name]]
+        photos, rows = [photo for photo, _ in pairs], [row for _, row in pairs]
+        return Known(photos, [names[row] for row in rows], features[rows])
+
+    def reasons_of() -> Known:
+        pairs = [(photo, reason) for digest, reason in failed.items() for photo in photos_of[digest]]
+        failed.clear()
+        return Known([photo for photo, _ in pairs], reasons=[reason for _, reason in pairs])
+
+    gone = [photo for photo, path in enumerate(paths) if path in unreadable]
+    yield Known(gone, reasons=[unreadable[paths[photo]] for photo in gone])
+    store.refresh()
+    todo = store.missing(list(path_of))
+    lacking = set(todo)
+    if kept := [digest for digest in path_of if digest not in lacking]:
+        features = store.features(kept)
+        for start in range(0, len(kept), _KEPT):
+            names = kept[start : start + _KEPT]
+            yield features_of(names, features.gather(np.arange(start, start + len(names))))
+    failed |= {
+        digests[one.path]: one.reason for one in probe_all([path_of[one] for one in todo], workers=workers)
+    }
+    todo = [digest for digest in todo if digest not in failed]
+    yield reasons_of()
+    if not todo:
+        return
+    with closing(
+        compute(todo, path_of, failed, prefix, decoding, store, workers=workers, report=report)
+    ) as batches:
+        for names, features in batches:
+            yield reasons_of()
+            yield features_of(names, features)
+    yield reasons_of()

@@ -1,0 +1,105 @@
+"""Features of photos, each as soon as it is known."""
+
+from contextlib import closing
+from pathlib import Path
+from shutil import copy, copytree
+
+import numpy as np
+import pytest
+
+from catdog.config import Decoding
+from catdog.features.extract import extract
+from catdog.features.prefix import Prefix
+from catdog.features.progress import Progress
+from catdog.features.store import FeatureStore
+from catdog.features.stream import Known, stream
+from tests.prefixes import builtin_prefix
+
+SMALL = Decoding(size=64)
+
+
+@pytest.fixture(scope="module")
+def prefix() -> Prefix:
+    return builtin_prefix()
+
+
+@pytest.fixture
+def paths(shapes: Path, tmp_path: Path) -> list[Path]:
+    return sorted(copytree(shapes / "valid", tmp_path / "photos").rglob("*.png"))
+
+
+def _store(prefix: Prefix, tmp_path: Path) -> FeatureStore:
+    return FeatureStore(tmp_path / "cache", prefix.key(SMALL))
+
+
+def test_it_gives_what_extract_gives_however_much_is_kept(
+    paths: list[Path], prefix: Prefix, tmp_path: Path
+) -> None:
+    expected = extract(paths, prefix, SMALL, cache_root=tmp_path / "other cache", workers=2)
+    assert expected.features is not None
+    for count in (0, 5, 16):
+        extract(paths[:count], prefix, SMALL, cache_root=tmp_path / "cache", workers=2)
+        found: dict[int, tuple[str, np.ndarray]] = {}
+        for known in stream(paths, prefix, SMALL, store=_store(prefix, tmp_path), workers=2):
+            assert not known.reasons
+            if known.features is not None:
+                found |= zip(known.photos, zip(known.digests, known.features, strict=True), strict=True)
+        assert tuple(found[photo][0] for photo in range(16)) == expected.digests
+        rows = np.stack([found[photo][1] for photo in range(16)])
+        np.testing.assert_array_equal(rows, expected.features.gather(np.arange(16)))
+
+
+def test_each_comes_before_the_next_ones_are_computed(
+    paths: list[Path], prefix: Prefix, tmp_path: Path
+) -> None:
+    extract(paths[10:], prefix, SMALL, cache_root=tmp_path / "cache", workers=2)
+    steps: list[Progress] = []
+    came: list[tuple[list[int], int]] = []
+    for known in stream(paths, prefix, SMALL, store=_store(prefix, tmp_path), workers=2, report=steps.append):
+        if known.photos:
+            computed = [step.done for step in steps if step.stage == "features"]
+            came.append((known.photos, max(computed, default=0)))
+    assert came == [([10, 11, 12, 13, 14, 15], 0), ([0, 1, 2, 3], 4), ([4, 5, 6, 7], 8), ([8, 9], 10)]
+
+
+def test_bad_files_and_copies(paths: list[Path], prefix: Prefix, tmp_path: Path) -> None:
+    folder = tmp_path / "more"
+    folder.mkdir()
+    cut = folder / "cut.png"
+    cut.write_bytes(paths[0].read_bytes()[:-200])
+    text = folder / "text.jpg"
+    text.write_text("no photo")
+    twin = Path(copy(paths[1], folder / "twin.png"))
+    given = [
+        folder / "nothing.jpg",
+        text,
+        paths[1],
+        cut,
+        twin,
+        paths[2],
+        Path(copy(cut, folder / "cut 2.png")),
+    ]
+    groups = list(stream(given, prefix, SMALL, store=_store(prefix, tmp_path), workers=2))
+    reasons = {
+        photo: reason
+        for one in groups
+        if one.reasons
+        for photo, reason in zip(one.photos, one.reasons, strict=True)
+    }
+    assert sorted(reasons) == [0, 1, 3, 6]
+    assert all(reasons.values())
+    photos = [photo for one in groups if one.features is not None for photo in one.photos]
+    assert sorted(photos) == [2, 4, 5]
+
+
+def test_what_was_computed_before_it_was_closed_is_kept(
+    paths: list[Path], prefix: Prefix, tmp_path: Path
+) -> None:
+    seen: list[Known] = []
+    with closing(stream(paths, prefix, SMALL, store=_store(prefix, tmp_path), workers=2)) as groups:
+        for known in groups:
+            seen.append(known)
+            if known.features is not None:
+                break
+    assert seen[-1].digests
+    assert not _store(prefix, tmp_path).missing(seen[-1].digests)
