@@ -205,18 +205,7 @@ def _train(
             else:
                 line.begin(f"Epoch {epoch}/{options.epochs}")
 
-        epochs = fit(
-            run,
-            job.trainer,
-            suffix,
-            job.train,
-            job.valid,
-            start=job.start,
-            frozen=job.frozen,
-            saved=job.saved,
-            epochs=options.epochs,
-            report=show,
-        )
+        epochs = fit(run, job, epochs=options.epochs, report=show)
         for record in epochs:
             line.print(look.epoch_line(record, count))
     _tell_result(run)

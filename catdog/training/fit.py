@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from catdog.data import Skipped
 from catdog.errors import RunError
 from catdog.features.answer import calibrated, logits
 from catdog.features.store import Features
@@ -35,6 +36,29 @@ class Examples:
 
 
 @dataclass(frozen=True)
+class Job:
+    """A training, ready to start.
+
+    Attributes:
+        start: gives (params, constants) where the run has no state yet.
+        frozen: the pretrained constants, which no state holds.
+        saved: the header for model.safetensors; its epoch and temperature are replaced.
+        skipped: the photos that could not be read.
+        damaged_shards: how many files of the feature cache were found damaged, and replaced.
+    """
+
+    suffix: Suffix
+    trainer: Trainer
+    train: Examples
+    valid: Examples
+    start: Callable[[], tuple[Tensors, Tensors]]
+    frozen: Tensors
+    saved: SavedModel
+    skipped: tuple[Skipped, ...]
+    damaged_shards: int
+
+
+@dataclass(frozen=True)
 class _Progress:
     epoch: int
     best_epoch: int
@@ -54,30 +78,18 @@ def start_tensors(
 
 
 def fit(
-    run: Run,
-    trainer: Trainer,
-    suffix: Suffix,
-    train: Examples,
-    valid: Examples,
-    *,
-    start: Callable[[], tuple[Tensors, Tensors]],
-    frozen: Tensors,
-    saved: SavedModel,
-    epochs: int,
-    report: Callable[[int, Sums], None] = lambda *_: None,
+    run: Run, job: Job, *, epochs: int, report: Callable[[int, Sums], None] = lambda *_: None
 ) -> Iterator[EpochRecord]:
     """Train until `epochs` are done, from where `run` stands; yields each epoch once it is on disk.
 
     Args:
-        start: gives (params, constants) where the run has no state yet.
-        frozen: the pretrained constants, which no state holds.
-        saved: the header for model.safetensors; its epoch and temperature are replaced.
         report: called with (epoch, sums) as an epoch starts, with no photos yet, and within it.
 
     Raises:
         RunError: the run's state does not fit, or the loss is no longer a number.
     """
-    state, constants, progress = _resume(run, trainer, suffix, frozen) or _begin(run, trainer, start)
+    suffix, trainer, train, valid = job.suffix, job.trainer, job.train, job.valid
+    state, constants, progress = _resume(run, job) or _begin(job)
     history = run.history()[: progress.epoch]
     for epoch in range(progress.epoch + 1, epochs + 1):
         began = time.monotonic()
@@ -104,7 +116,7 @@ def fit(
         if val_loss < progress.best_loss:
             progress = _Progress(epoch, epoch, val_loss)
             temperature = fit_temperature(answers, valid.labels, suffix.output)
-            header = replace(saved, epoch=epoch, temperature=temperature)
+            header = replace(job.saved, epoch=epoch, temperature=temperature)
             run.write_model(_to_host(suffix.to_save(state.params, constants)), header)
         progress = _Progress(epoch, progress.best_epoch, progress.best_loss)
         _write_state(run, state, suffix.to_save(state.params, constants), progress)
@@ -119,16 +131,12 @@ def _scores(suffix: Suffix, logits_nk: np.ndarray, labels_n: np.ndarray) -> tupl
     return float(losses.mean()), float(right.mean())
 
 
-def _begin(
-    run: Run, trainer: Trainer, start: Callable[[], tuple[Tensors, Tensors]]
-) -> tuple[TrainState, Tensors, _Progress]:
-    params, constants = start()
-    return trainer.initial(params), constants, _Progress(0, 0, math.inf)
+def _begin(job: Job) -> tuple[TrainState, Tensors, _Progress]:
+    params, constants = job.start()
+    return job.trainer.initial(params), constants, _Progress(0, 0, math.inf)
 
 
-def _resume(
-    run: Run, trainer: Trainer, suffix: Suffix, frozen: Tensors
-) -> tuple[TrainState, Tensors, _Progress] | None:
+def _resume(run: Run, job: Job) -> tuple[TrainState, Tensors, _Progress] | None:
     read = run.read_state()
     if read is None:
         return None
@@ -137,11 +145,11 @@ def _resume(
     for name, value in tensors.items():
         kind, _, rest = name.partition("/")
         parts.setdefault(kind, {})[rest] = value
-    params, constants = suffix.from_tensors(parts["tensors"])
-    state = trainer.initial(params)
+    params, constants = job.suffix.from_tensors(parts["tensors"])
+    state = job.trainer.initial(params)
     optimizer = _restore(state.optimizer, parts["optimizer"], run)
     step = _restore(state.step, parts["step"], run)
-    return state._replace(optimizer=optimizer, step=step), constants | frozen, _Progress(**progress)
+    return state._replace(optimizer=optimizer, step=step), constants | job.frozen, _Progress(**progress)
 
 
 def _write_state(run: Run, state: TrainState, to_save: Tensors, progress: _Progress) -> None:

@@ -3,7 +3,6 @@
 import importlib.metadata
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -15,28 +14,14 @@ from catdog.features.answer import condense
 from catdog.features.extract import extract
 from catdog.features.prefix import Prefix
 from catdog.features.progress import Progress
-from catdog.model.suffix import Suffix, Tensors
+from catdog.model.suffix import Suffix
 from catdog.runs import RunConfig, SavedModel
-from catdog.training.fit import Examples, start_tensors
+from catdog.training.fit import Examples, Job, start_tensors
 from catdog.training.optimizers import find_optimizer
 from catdog.training.photos import Photos, raise_if_skipped
 from catdog.training.step import Trainer
 
 _RECORDED = ("jax", "jaxlib", "flax", "optax", "numpy", "pillow")
-
-
-@dataclass(frozen=True)
-class Job:
-    """A training, ready to start."""
-
-    trainer: Trainer
-    train: Examples
-    valid: Examples
-    skipped: tuple[Skipped, ...]
-    damaged_shards: int
-    start: Callable[[], tuple[Tensors, Tensors]]
-    frozen: Tensors
-    saved: SavedModel
 
 
 def run_config(options: TrainOptions, photos: Photos, prefix: Prefix, *, command: str = "") -> RunConfig:
@@ -111,6 +96,7 @@ def prepare(
         seed=options.seed,
     )
     return Job(
+        suffix=suffix,
         trainer=trainer,
         train=train_examples,
         valid=Examples(condensed.select(rows[len(train) :]), valid.labels),

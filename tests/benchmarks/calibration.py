@@ -99,17 +99,7 @@ def _judged(data: Path, head: Head, epochs: int, seed: int) -> Judged:
     with tempfile.TemporaryDirectory() as folder:
         run = create_run(Path(folder), "run", run_config(options, photos, prefix))
         run.write_split(photos.sides())
-        for _ in fit(
-            run,
-            job.trainer,
-            suffix,
-            job.train,
-            job.valid,
-            start=job.start,
-            frozen=job.frozen,
-            saved=job.saved,
-            epochs=epochs,
-        ):
+        for _ in fit(run, job, epochs=epochs):
             pass
         model = Classifier.of_run(run, find=_find, cache_root=_CACHE, memo_dir=None, workers=workers)
         chosen = choose(run, model.classes, None, None, workers=workers)

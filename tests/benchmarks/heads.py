@@ -104,17 +104,7 @@ def _train(data: Path, head: Head, seed: int, photos: Photos, prefix: Prefix) ->
     job = prepare(options, photos, prefix, suffix, cache_root=_CACHE / "features", workers=workers)
     with tempfile.TemporaryDirectory() as folder:
         run = create_run(Path(folder), "run", run_config(options, photos, prefix))
-        records = fit(
-            run,
-            job.trainer,
-            suffix,
-            job.train,
-            job.valid,
-            start=job.start,
-            frozen=job.frozen,
-            saved=job.saved,
-            epochs=options.epochs,
-        )
+        records = fit(run, job, epochs=options.epochs)
         return list(records)
 
 

@@ -48,17 +48,7 @@ def train(
     run = create_run(folder / "runs", unfreeze, run_config(options, photos, prefix))
     suffix = make_suffix(prefix, options.head, 2, size=options.decoding.size)
     job = prepare(options, photos, prefix, suffix, cache_root=folder / "cache", workers=2, report=report)
-    records = fit(
-        run,
-        job.trainer,
-        suffix,
-        job.train,
-        job.valid,
-        start=job.start,
-        frozen=job.frozen,
-        saved=job.saved,
-        epochs=options.epochs,
-    )
+    records = fit(run, job, epochs=options.epochs)
     for record in records:
         report(record)
     return run
