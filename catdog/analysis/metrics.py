@@ -45,6 +45,17 @@ class Evaluation(JsonRecord):
     confusion: tuple[tuple[int, ...], ...]
     per_class: tuple[ClassScore, ...]
 
+    @property
+    def confused(self) -> list[tuple[str, str, int]]:
+        """(true class, answer, photos) of the wrong answers, the most frequent first."""
+        cells = [
+            (self.classes[row], self.classes[column], count)
+            for row, counts in enumerate(self.confusion)
+            for column, count in enumerate(counts)
+            if row != column and count
+        ]
+        return sorted(cells, key=lambda cell: -cell[2])
+
 
 def wilson_interval(right: int, count: int) -> tuple[float, float]:
     """The 95 % score interval of a share, which stays honest near 0 and 1 and for few photos.

@@ -5,15 +5,18 @@ Each comes with a sentence that says what it shows, for who cannot see it.
 
 import io
 import re
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
+from functools import cache
 
 import matplotlib
 import numpy as np
 from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import fontManager
+from matplotlib.font_manager import findfont, fontManager
+from matplotlib.ft2font import FT2Font
 from matplotlib.ticker import MaxNLocator
 
 from catdog.analysis.calibration import Calibration, Reliability
@@ -44,26 +47,32 @@ class Plot:
     name: str
     title: str
     alt: str
-    _draw: Callable[[Figure], None]
+    _draw: Callable[[Figure, Callable[[str], str]], None]  # and what makes a class name one that can be drawn
     _size: tuple[float, float] = _SIZE
 
+    @property
+    def is_wide(self) -> bool:
+        """Whether it wants a page's whole width."""
+        return self._size[0] > 1.2 * _SIZE[0]
+
     def png(self) -> bytes:
-        """Black on white."""
+        """Black on white; letters that no font here has are spelt as their code points."""
         with _style("black"):
-            return self._saved("png", facecolor="white", dpi=_DPI)
+            return self._saved("png", _spelt, facecolor="white", dpi=_DPI)
 
     def svg(self) -> Markup:
         """For a page of HTML: text stays text, in the page's colour, with the sentence as its label."""
-        with _style(_INK):
-            text = self._saved("svg", transparent=True).decode("utf-8")
+        with _style(_INK), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing")  # the browser has more fonts
+            text = self._saved("svg", str, transparent=True).decode("utf-8")
         drawing = text[text.index("<svg") :].replace(_INK, "currentColor")
         drawing = re.sub(r'^<svg ([^>]*?)width="[^"]*" height="[^"]*"', r"<svg \1", drawing)
         label = f'<svg role="img" aria-label="{escape(self.alt)}" '
         return Markup(drawing.replace("<svg ", label, 1))
 
-    def _saved(self, form: str, **how: object) -> bytes:
+    def _saved(self, form: str, write: Callable[[str], str], **how: object) -> bytes:
         figure = Figure(figsize=self._size, layout="constrained")
-        self._draw(figure)
+        self._draw(figure, write)
         figure.axes[0].set_title(self.title)
         file = io.BytesIO()
         metadata = dict.fromkeys(("Creator", "Date", "Format", "Type") if form == "svg" else ("Software",))
@@ -79,10 +88,9 @@ def plots_of(judged: Judged, history: Sequence[EpochRecord], *, best_epoch: int)
 
 def _style(ink: str):
     """Settings for the time of one drawing; class names are no formulas."""
-    known = {font.name for font in fontManager.ttflist}
     return matplotlib.rc_context(
         {
-            "font.family": [name for name in _FONTS if name in known],
+            "font.family": list(_fonts()),
             "font.size": 10,
             "axes.titlesize": 11,
             "axes.spines.top": False,
@@ -98,6 +106,18 @@ def _style(ink: str):
     )
 
 
+@cache
+def _fonts() -> dict[str, Set[int]]:
+    """Those of `_FONTS` that are here, and the code points that they have."""
+    known = {font.name for font in fontManager.ttflist}
+    return {name: FT2Font(findfont(name)).get_charmap().keys() for name in _FONTS if name in known}
+
+
+def _spelt(text: str) -> str:
+    has = set().union(*_fonts().values())
+    return "".join(one if ord(one) in has or one.isspace() else f"[U+{ord(one):04X}]" for one in text)
+
+
 def _axes(figure: Figure) -> Axes:
     axes = figure.add_subplot()
     axes.grid(visible=True)
@@ -108,9 +128,9 @@ def _axes(figure: Figure) -> Axes:
 def _confusion(judged: Judged) -> Plot:
     report = judged.evaluation
     counts = np.array(report.confusion)
-    names = [_short(name) for name in report.classes]
 
-    def draw(figure: Figure) -> None:
+    def draw(figure: Figure, write: Callable[[str], str]) -> None:
+        names = [write(_short(name)) for name in report.classes]
         axes = figure.add_subplot()
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
@@ -118,14 +138,20 @@ def _confusion(judged: Judged) -> Plot:
         axes.set_ylabel("true class")
         if len(names) > _MOST_NAMES:
             return
-        axes.set_xticks(range(len(names)), names, rotation=45 if len(names) > 4 else 0)
+        axes.set_xticks(range(len(names)), names)
+        if len(names) > 4:
+            axes.tick_params(axis="x", rotation=45)
+            for label in axes.get_xticklabels():
+                label.set(ha="right", rotation_mode="anchor")
         axes.set_yticks(range(len(names)), names)
         for row, column in np.ndindex(counts.shape):
             ink = "white" if shares[row, column] > 0.5 else "#20242a"
             axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=ink)
 
     alt = f"Confusion matrix: {report.right} of {report.count} photos are on its diagonal, which is right."
-    return Plot("confusion", "Confusion matrix", alt, draw)
+    named = min(len(report.classes), _MOST_NAMES)
+    size = (max(_SIZE[0], 2.5 + 0.35 * named), max(_SIZE[1], 2.5 + 0.3 * named))
+    return Plot("confusion", "Confusion matrix", alt, draw, size)
 
 
 def _roc(judged: Judged) -> list[Plot]:
@@ -138,7 +164,7 @@ def _roc(judged: Judged) -> list[Plot]:
     areas = {index: report.per_class[index].roc_auc or 0.0 for index in scored}
     shown = sorted(scored, key=lambda index: areas[index])[:_MOST_CURVES]
 
-    def draw(figure: Figure) -> None:
+    def draw(figure: Figure, write: Callable[[str], str]) -> None:
         axes = _axes(figure)
         for index in shown:
             order = np.argsort(-judged.probabilities[:, index], kind="stable")
@@ -147,19 +173,22 @@ def _roc(judged: Judged) -> list[Plot]:
             true = np.concatenate([[0], np.cumsum(hit)[ends]]) / hit.sum()
             false = np.concatenate([[0], np.cumsum(~hit)[ends]]) / (~hit).sum()
             colour = _BLUE if len(shown) == 1 else None
-            axes.plot(false, true, label=f"{_short(report.classes[index])} {areas[index]:.4f}", color=colour)
+            axes.plot(
+                false, true, label=f"{areas[index]:.4f} {write(_short(report.classes[index]))}", color=colour
+            )
         axes.plot([0, 1], [0, 1], color="#888888", linestyle=":")
         axes.set_xlabel("false positive rate")
         axes.set_ylabel("true positive rate")
-        axes.legend(title="area", loc="lower right", frameon=False)
+        if len(shown) == 1:
+            axes.legend(title="area", loc="lower right", frameon=False)
+        else:
+            figure.legend(title="area", loc="outside lower center", ncols=2, frameon=False)
 
     worst = shown[0]
     alt = f"ROC curves; the smallest area is {areas[worst]:.4f}, of the class {report.classes[worst]}."
-    return [
-        Plot(
-            "roc", "ROC curve" if len(shown) == 1 else "ROC curves, each class against all others", alt, draw
-        )
-    ]
+    if len(shown) == 1:
+        return [Plot("roc", "ROC curve", alt, draw)]
+    return [Plot("roc", "ROC curves, each class against all others", alt, draw, (_SIZE[0], _SIZE[1] + 1))]
 
 
 def _reliability(calibration: Calibration) -> Plot:
@@ -173,7 +202,7 @@ def _reliability(calibration: Calibration) -> Plot:
             label=f"{label}: error {one.error:.4f}",
         )
 
-    def draw(figure: Figure) -> None:
+    def draw(figure: Figure, write: Callable[[str], str]) -> None:
         axes = _axes(figure)
         axes.plot([0, 1], [0, 1], color="#888888", linestyle=":")
         line(axes, calibration.before, "as trained", _ORANGE, "o")
@@ -200,7 +229,7 @@ def _curves(history: Sequence[EpochRecord], best_epoch: int, name: str) -> Plot:
     )
     epochs = [one.epoch for one in history]
 
-    def draw(figure: Figure) -> None:
+    def draw(figure: Figure, write: Callable[[str], str]) -> None:
         axes = _axes(figure)
         marker = "o" if len(epochs) < 30 else ""
         axes.plot(epochs, training, color=_ORANGE, marker=marker, markersize=4, label="training")

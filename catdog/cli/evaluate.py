@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
-from rich.table import Table
-from rich.text import Text
 
 from catdog import durable
-from catdog.cli import look
+from catdog.cli import look, scores
 from catdog.cli.models import classifier_of
 from catdog.cli.options import cache_options, chosen_run, model_options, places
 from catdog.data import SPLITS
@@ -118,9 +116,9 @@ def _print(
         path, reason = next(iter(skipped.items()))
         look.warn(f"{len(skipped)} photos could not be read, the first {path}: {reason}")
     if compared:
-        _show_comparison(runs, judged, compared)
+        scores.show_comparison(runs, judged, compared)
     else:
-        _show(runs[0], judged[0], _worst(judged[0], worst))
+        scores.show(runs[0], judged[0], _worst(judged[0], worst))
 
 
 def _sorted_out(
@@ -252,90 +250,3 @@ def _worst(judged: "Judged", count: int) -> list[dict[str, Any]]:
         }
         for row in judged.worst(count)
     ]
-
-
-def _show(run: Run, judged: "Judged", worst: list[dict[str, Any]]) -> None:
-    report, calibration = judged.evaluation, judged.calibration
-    low, high = report.accuracy_interval
-    look.say(Text(f"{run.folder} on {report.count} photos", style="bold"))
-    look.say(f"loss: {report.loss:.4f} - acc: {report.accuracy:.4f}")
-    look.say(f"{report.right} of {report.count} right; with 95 % confidence between {low:.2%} and {high:.2%}")
-    if report.roc_auc is not None:
-        look.say(f"ROC AUC: {report.roc_auc:.4f}")
-    scaled = ""
-    if calibration.after:
-        scaled = f", {calibration.after.error:.4f} at temperature {calibration.temperature:.3f}"
-        scaled += " (fitted on the other folds of these photos)" if calibration.held_out else ""
-    look.say(f"calibration error: {calibration.before.error:.4f} as trained{scaled}")
-    if judged.gain:
-        gain = judged.gain
-        look.say(
-            f"averaged with mirror images: {gain.right_averaged} right instead of {gain.right}, "
-            f"loss {gain.loss_averaged:.4f} instead of {gain.loss:.4f}"
-        )
-    look.say()
-
-    scores = look.table("class", "photos", "precision", "recall", "F1", "ROC AUC")
-    for score in report.per_class:
-        shares = (score.precision, score.recall, score.f1, score.roc_auc)
-        cells = ["-" if share is None else f"{share:.4f}" for share in shares]
-        scores.add_row(Text(score.label), str(score.count), *cells)
-    look.out.print(scores)
-    look.say()
-
-    confusion: Table = look.table("true class", *(f"said {label}" for label in report.classes))
-    for row, label in enumerate(report.classes):
-        cells = [
-            Text(str(cell), style="green" if row == column else "red" if cell else "dim")
-            for column, cell in enumerate(report.confusion[row])
-        ]
-        confusion.add_row(Text(label), *cells)
-    look.out.print(confusion)
-    look.say()
-
-    if worst:
-        photos = look.table("photo", "true class", "answer", "probability", "loss", right=(3, 4))
-        for one in worst:
-            right = one["true"] == one["label"]
-            photos.add_row(
-                Text(look.short(Path(one["path"])), overflow="fold"),
-                Text(one["true"]),
-                Text(one["label"], style="green" if right else "red"),
-                f"{one['probability']:.1%}",
-                f"{one['loss']:.3f}",
-            )
-        look.say("Photos with the largest loss:")
-        look.out.print(photos)
-
-
-def _show_comparison(
-    runs: Sequence[Run], judged: "Sequence[Judged]", compared: "Sequence[Comparison]"
-) -> None:
-    look.say(Text(f"{len(runs)} runs on the same {judged[0].evaluation.count} photos", style="bold"))
-    table = look.table("run", "right", "acc", "95 % interval", "log loss", "ROC AUC", "calibration error")
-    for run, one in zip(runs, judged, strict=True):
-        report, calibration = one.evaluation, one.calibration
-        low, high = report.accuracy_interval
-        table.add_row(
-            Text(look.short(run.folder)),
-            str(report.right),
-            f"{report.accuracy:.4f}",
-            f"{low:.4f} to {high:.4f}",
-            f"{(calibration.after or calibration.before).log_loss:.4f}",
-            "-" if report.roc_auc is None else f"{report.roc_auc:.4f}",
-            f"{(calibration.after or calibration.before).error:.4f}",
-        )
-    look.out.print(table)
-    look.say()
-    pairs = look.table("runs", "only the first right", "only the second right", "p", "", right=(1, 2, 3))
-    for one in compared:
-        verdict = "a difference" if one.p_value < 0.05 else "may be chance"
-        pairs.add_row(
-            Text(f"{look.short(Path(one.first))}, {look.short(Path(one.second))}"),
-            str(one.only_first),
-            str(one.only_second),
-            f"{one.p_value:.3f}",
-            verdict,
-        )
-    look.out.print(pairs)
-    look.say("p: McNemar's exact test on the photos that only one of the two has right.")

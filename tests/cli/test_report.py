@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from catdog.analysis.plots import _spelt
 from catdog.cli import run
 from catdog.runs import Run
 from tests.browser import browse
@@ -141,6 +142,34 @@ def test_plots_are_pictures(cli: Cli, hostile: Run, tmp_path: Path) -> None:
         assert plot.format == "PNG"
         assert min(plot.size) > 500
         assert 0.01 < (pixels < 128).mean() < 0.5  # ink on white
+
+
+def test_many_classes_whatever_they_are_called(cli: Cli, tmp_path: Path) -> None:
+    names = ["_hidden", "\ue000 고양이", "a name that is too long for an axis of a plot", *"bcdefghij"]
+    for number, name in enumerate(names):
+        for split, count in (("train", 2), ("valid", 1)):
+            draw_pictures(tmp_path / "made" / split / str(number), {"stripes": count}, seed=number)
+            (tmp_path / "data" / split).mkdir(parents=True, exist_ok=True)
+            (tmp_path / "made" / split / str(number) / "stripes").rename(tmp_path / "data" / split / name)
+    train = ("--epochs", 1, "--lr", 1e-9, "--optimizer", "gd")
+    assert cli("train", "data", *train).status == 0
+    result = cli("evaluate", "--report", "page.html", "--plots", "plots", "--json")
+    assert (result.status, "Glyph" in result.err) == (0, False)
+    report = json.loads(result.out)
+    wrong = 12 - report["right"]
+    assert wrong > 0
+    page = Page((tmp_path / "page.html").read_text())
+    assert all(name in page.text for name in names)
+    assert "most often taken for something else" in page.text
+    curves = page.text[page.text.index("ROC curves") :]
+    assert re.search(r"\d\.\d{4} _hidden", curves)
+    text = cli("evaluate", "--worst", 0).out
+    assert re.search(r"^true class +said +photos$", text, re.M)
+    assert len(re.findall(r" [1-9]\d*$", text.partition("said")[2], re.M)) == min(wrong, 10)
+
+
+def test_letters_that_no_font_has_are_spelt_in_pictures() -> None:
+    assert _spelt("a\ue000 é") == "a[U+E000] é"
 
 
 def test_places_that_cannot_be_written(cli: Cli, trained: Run, tmp_path: Path) -> None:
