@@ -272,6 +272,12 @@ def is_run(path: Path) -> bool:
     return isinstance(config, dict) and "prefix_digest" in config
 
 
+def runs_below(folder: Path) -> list[Run]:
+    """The runs directly below a folder, by name."""
+    folders = (path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return [Run(path) for path in sorted(folders) if is_run(path)]
+
+
 def newest_run(runs_dir: Path) -> Run:
     """The run below `runs_dir` whose model was written last.
 

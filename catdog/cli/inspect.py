@@ -19,7 +19,7 @@ from catdog.cli.options import (
 from catdog.errors import DataError, OptionError
 from catdog.model.architecture import ALL, body, boundary, describe, head, stages, vgg16
 from catdog.places import Places, default_cache_dir
-from catdog.runs import Run, is_run, open_run
+from catdog.runs import Run, is_run, open_run, runs_below
 from catdog.training.optimizers import OPTIMIZERS
 
 
@@ -81,7 +81,7 @@ def command(
     no_cache: bool,
     workers: int,
 ) -> None:
-    """Show what is inside TARGET: a run, a folder of photos, a photo; without one, VGG16's layers.
+    """Show what is inside TARGET: a run, a folder of runs or of photos, a photo; without one, VGG16's layers.
 
     Of a photo it shows the answers of a run beside ImageNet's own.
     """
@@ -106,6 +106,8 @@ def command(
     elif layers or is_run(target):
         run = open_run(target)
         page = _run_layers(run) if layers else pages.run_page(run)
+    elif target.is_dir() and (runs := runs_below(target)):
+        page = pages.runs_page(target, runs)
     elif is_photo:
         from catdog.cli.photo import photo_page
 

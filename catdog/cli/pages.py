@@ -10,6 +10,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from catdog.cli import look
+from catdog.errors import RunError
 from catdog.model.architecture import LayerFacts, describe
 from catdog.model.layers import Layer
 from catdog.runs import Run
@@ -136,6 +137,51 @@ def run_page(run: Run) -> Page:
             *(Text(line) for line in _abilities(run, trained, finished, best, len(skipped))),
         ),
     )
+
+
+def runs_page(folder: Path, runs: Sequence[Run]) -> Page:
+    """Runs beside each other, the newest last."""
+    facts: list[dict[str, Any]] = []
+    damaged: list[str] = []
+    for run in runs:
+        try:
+            config, history = run.config, run.history()
+        except RunError as error:
+            damaged.append(str(error))
+            continue
+        best = min(history, key=lambda record: record.val_loss, default=None)
+        facts.append(
+            {
+                "run": str(run.folder),
+                "started": config.created,
+                "classes": list(config.classes),
+                "head": config.options.head.kind,
+                "unfreeze": config.options.unfreeze,
+                "optimizer": config.options.optimizer,
+                "epochs": len(history),
+                "of": config.options.epochs,
+                "val_loss": best.val_loss if best else None,
+                "val_acc": best.val_acc if best else None,
+            }
+        )
+    facts.sort(key=lambda one: one["started"])
+    headings = ("run", "started (UTC)", "head", "unfreeze", "optimizer", "epochs", "val_loss", "val_acc")
+    table = look.table(*headings, right=(5, 6, 7))
+    for one in facts:
+        numbers = ["-" if one[name] is None else f"{one[name]:.4f}" for name in ("val_loss", "val_acc")]
+        table.add_row(
+            Text(Path(one["run"]).name, overflow="fold"),
+            one["started"][:16].replace("T", " "),
+            one["head"],
+            one["unfreeze"],
+            one["optimizer"],
+            str(one["epochs"]) if one["epochs"] == one["of"] else f"{one['epochs']} of {one['of']}",
+            *numbers,
+        )
+    title = Text(
+        f"{len(facts)} runs under {folder}; of each the epoch with the lowest val_loss", style="bold"
+    )
+    return Page(facts, (title, table, *(Text(line, style="red") for line in damaged)))
 
 
 def _abilities(run: Run, trained: bool, finished: bool, best: int, skipped: int) -> Iterable[str]:

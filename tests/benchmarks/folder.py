@@ -1,6 +1,6 @@
 """`catdog predict` over a folder: its rate beside extraction's, and its memory over very many photos.
 
-    python tests/benchmarks/folder.py DATA [--photos 600] [--turns 3] [--many 100000]
+    python tests/benchmarks/folder.py DATA [--photos 400] [--turns 3] [--many 100000]
 
 First, in turns, photos of DATA are answered by `catdog predict` and their features computed by
 `catdog.features.extract.extract`, each in a process of its own with an empty cache and a few photos more
@@ -29,7 +29,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="catdog predict over a folder.")
     parser.add_argument("data", type=Path)
-    parser.add_argument("--photos", type=int, default=600)
+    parser.add_argument("--photos", type=int, default=400)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--many", type=int, default=100_000)
     parser.add_argument("--extract", action="store_true", help=argparse.SUPPRESS)

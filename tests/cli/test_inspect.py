@@ -61,6 +61,31 @@ def test_a_run(cli: Cli, trained: Run) -> None:
     assert facts["finished"]
 
 
+def test_runs_beside_each_other(cli: Cli, trained: Run, tmp_path: Path) -> None:
+    copytree(trained.folder, tmp_path / "runs" / "whole")
+    (copytree(trained.folder, tmp_path / "runs" / "killed at once") / "history.jsonl").unlink()
+    (copytree(trained.folder, tmp_path / "runs" / "damaged") / "config.json").write_text("{")
+    (tmp_path / "runs" / "no run").mkdir()
+    text = cli("inspect", "runs")
+    assert text.status == 0
+    best = min(trained.history(), key=lambda record: record.val_loss)
+    (whole,) = [line for line in text.out.splitlines() if line.startswith("whole")]
+    assert whole.split()[3:] == [
+        "concat",
+        "head",
+        "adam",
+        "20",
+        f"{best.val_loss:.4f}",
+        f"{best.val_acc:.4f}",
+    ]
+    (killed,) = [line for line in text.out.splitlines() if line.startswith("killed")]
+    assert killed.split()[-5:] == ["0", "of", "20", "-", "-"]
+    assert str(Path("runs") / "damaged" / "config.json") in text.out
+    facts = json.loads(cli("inspect", "runs", "--json").out)
+    assert {Path(one["run"]).name: one["epochs"] for one in facts} == {"whole": 20, "killed at once": 0}
+    assert cli("inspect", "runs", "--quick").status == 2
+
+
 def test_a_data_set(cli: Cli, tmp_path: Path) -> None:
     copytree(SAMPLE, tmp_path / "data")
     (tmp_path / "data" / "train" / "cats" / "empty.jpg").write_bytes(b"")
