@@ -44,8 +44,7 @@ class Alike:
 def find_alike(
     means_nc: np.ndarray, labels_n: np.ndarray, *, report: Callable[[int, int], None] = lambda *_: None
 ) -> Alike:
-    """Compare each photo with every other one; time grows with the square of n, memory does not, unless
-    thousands are near copies of one another, as the frames of a film are.
+    """Compare each photo with every other one; time grows with the square of n, memory does not.
 
     Args:
         means_nc: pooled features, not negative, of photos with different contents.
@@ -60,7 +59,8 @@ def find_alike(
     centres = _centres(roots, labels_n)
     width = min(NEIGHBOURS, count - 1)
     neighbours = np.empty(count)
-    pairs: list[np.ndarray] = []
+    pairs: list[np.ndarray] = [np.empty((0, 2), np.int64)]
+    similar: list[np.ndarray] = [np.empty(0, np.float32)]
     done = 0
     for label, centre in centres.items():
         centred = _unit(roots - centre)
@@ -73,25 +73,31 @@ def find_alike(
             neighbours[rows] = np.partition(cosines, -width, axis=1)[:, -width]
             without = centred[rows] @ centred.T
             without[itself] = -2
-            row, column = _largest(without)
+            row, column = _largest(np.where(cosines >= LEAST_COSINE, without, -2))
             pairs.append(np.stack([rows[row], column], axis=1))
+            similar.append(cosines[row, column])
             done += len(rows)
             report(done, count)
-    candidates = np.concatenate(pairs)
-    cosines = (plain[candidates[:, 0]] * plain[candidates[:, 1]]).sum(axis=1)
-    # The other photo may be of another class, with another average: it has to agree.
-    other = np.array([_centred_cosine(roots[a], roots[b], centres[int(labels_n[b])]) for a, b in candidates])
-    sure = (cosines >= LEAST_COSINE) & (other >= LEAST_CENTRED) if len(candidates) else np.empty(0, bool)
-    return Alike(*_grouped(candidates[sure], cosines[sure], count), neighbours)
+    candidates, similarities = np.concatenate(pairs), np.concatenate(similar)
+    # A photo of another class, with another average, has to agree.
+    agreed = [
+        labels_n[a] == labels_n[b]
+        or _cosine_without(centres[int(labels_n[b])], roots[a], roots[b]) >= LEAST_CENTRED
+        for a, b in candidates
+    ]
+    sure = np.array(agreed, bool)
+    return Alike(*_grouped(candidates[sure], similarities[sure], count), neighbours)
 
 
 def _largest(cosines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows and columns of what is at least `LEAST_CENTRED`; of each row the `_CANDIDATES` largest."""
-    row, column = np.nonzero(cosines >= LEAST_CENTRED)
-    order = np.lexsort((column, -cosines[row, column], row))
-    row, column = row[order], column[order]
-    rank = np.arange(len(row)) - np.searchsorted(row, row)
-    return row[rank < _CANDIDATES], column[rank < _CANDIDATES]
+    found = cosines >= LEAST_CENTRED
+    many = np.flatnonzero(found.sum(axis=1) > _CANDIDATES)
+    largest = np.argpartition(cosines[many], -_CANDIDATES, axis=1)[:, -_CANDIDATES:]
+    found[many] = False
+    found[many[:, None], largest] = True
+    row, column = np.nonzero(found)
+    return row, column
 
 
 def _centres(roots: np.ndarray, labels: np.ndarray) -> dict[int, np.ndarray]:
@@ -117,7 +123,7 @@ def _grouped(
     return tuple(group for _, group in groups), tuple(least for least, _ in groups)
 
 
-def _centred_cosine(one: np.ndarray, other: np.ndarray, centre: np.ndarray) -> float:
+def _cosine_without(centre: np.ndarray, one: np.ndarray, other: np.ndarray) -> float:
     pair = _unit(np.stack([one, other]) - centre)
     return float(pair[0] @ pair[1])
 
