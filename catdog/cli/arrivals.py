@@ -119,7 +119,7 @@ def _bring(number: int, one: Input, *, folder: Path, allow_private: bool) -> Inp
     except PhotoError as error:
         return one._replace(error=str(error))
     except OSError as error:
-        return one._replace(error=f"there is no room for it in {folder}: {error.strerror or error}")
+        return one._replace(error=f"what was fetched cannot be kept in {folder}: {error.strerror or error}")
     return one._replace(path=path)
 
 
