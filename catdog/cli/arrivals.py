@@ -6,7 +6,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from queue import Empty, Queue
-from threading import Event, Thread
+from tempfile import TemporaryDirectory
+from threading import Event, Lock, Thread
 
 from catdog.cli.inputs import Input
 from catdog.data import web
@@ -26,7 +27,6 @@ _Queue = Queue[Future[Input] | None]  # None stands behind the last one
 
 def chunks(
     inputs: Iterable[Input],
-    downloads: Path | None = None,
     *,
     allow_private: bool = False,
     clock: Callable[[], float] = time.monotonic,
@@ -34,12 +34,14 @@ def chunks(
     """The inputs, in order, in groups that grow until one keeps the caller busy for some seconds.
 
     A group is closed early where the next input is not there yet: whoever writes a path into a pipe and waits
-    for the answer gets it. What is on the web is brought into the folder `downloads`, where the caller
-    deletes it. `inputs` are taken in a thread; what they raise is raised here.
+    for the answer gets it. What is on the web is brought into a temporary folder, which is there until the
+    generator is closed; the caller may delete the files before. `inputs` are taken in a thread; what they
+    raise is raised here.
     """
     queue: _Queue = Queue(_AHEAD)
     stop = Event()
-    bring = partial(_bring, folder=downloads or Path(), allow_private=allow_private)
+    downloads = _Downloads()
+    bring = partial(_bring, downloads=downloads, allow_private=allow_private)
     pool = ThreadPoolExecutor(_DOWNLOADS, thread_name_prefix="catdog-downloads")
     feed = Thread(target=_feed, args=(inputs, queue, pool, bring, stop), name="catdog-inputs", daemon=True)
     feed.start()
@@ -62,6 +64,7 @@ def chunks(
         while not queue.empty():  # the thread may be waiting for room
             queue.get_nowait()
         pool.shutdown(cancel_futures=True)
+        downloads.delete()
 
 
 class _Arrivals:
@@ -112,14 +115,34 @@ def _feed(
         queue.put(None)
 
 
-def _bring(number: int, one: Input, *, folder: Path, allow_private: bool) -> Input:
-    path = folder / str(number)
+class _Downloads:
+    """A temporary folder that is made when it is first needed: most inputs are files."""
+
+    def __init__(self) -> None:
+        self._folder: TemporaryDirectory[str] | None = None
+        self._lock = Lock()
+
+    def place(self, number: int) -> Path:
+        """Where download `number` is to go."""
+        with self._lock:
+            self._folder = self._folder or TemporaryDirectory(prefix="catdog-")
+        return Path(self._folder.name) / str(number)
+
+    def delete(self) -> None:
+        """The folder and what is in it."""
+        if self._folder:
+            self._folder.cleanup()
+
+
+def _bring(number: int, one: Input, *, downloads: _Downloads, allow_private: bool) -> Input:
     try:
-        path.write_bytes(web.fetch_photo(one.name or "", allow_private=allow_private))
+        content = web.fetch_photo(one.name or "", allow_private=allow_private)
+        path = downloads.place(number)
+        path.write_bytes(content)
     except PhotoError as error:
         return one._replace(error=str(error))
     except OSError as error:
-        return one._replace(error=f"what was fetched cannot be kept in {folder}: {error.strerror or error}")
+        return one._replace(error=f"what was fetched cannot be kept: {error.strerror or error}")
     return one._replace(path=path)
 
 

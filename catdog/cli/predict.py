@@ -8,7 +8,6 @@ from dataclasses import replace
 from functools import partial
 from io import BufferedReader
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, cast
 
 import click
@@ -201,8 +200,7 @@ def command(
             )
         )
         bar = stack.enter_context(look.FeatureBar())
-        downloads = Path(stack.enter_context(TemporaryDirectory(prefix="catdog-")))
-        arriving = chunks(inputs, downloads, allow_private=allow_private_urls)
+        arriving = chunks(inputs, allow_private=allow_private_urls)
         answers = _answers(classifier, arriving, bar, threshold, why)
         for one, answer in stack.enter_context(closing(answers)):
             if put and answer.error is None:

@@ -56,7 +56,7 @@ def test_what_is_late_holds_nothing_back() -> None:
         answered.set()
 
 
-def test_a_slow_server_does_not_hold_back_what_comes_before(tmp_path: Path) -> None:
+def test_a_slow_server_does_not_hold_back_what_comes_before() -> None:
     seen = Event()
 
     class Slow(BaseHTTPRequestHandler):
@@ -74,13 +74,17 @@ def test_a_slow_server_does_not_hold_back_what_comes_before(tmp_path: Path) -> N
         address = f"http://127.0.0.1:{server.server_port}/photo.jpg"
         first, last = _photos(2)
         given = [first, Input(Path(address), name=address, is_address=True), last]
-        came = chunks(given, tmp_path, allow_private=True)
+        came = chunks(given, allow_private=True)
         assert list(next(came)) == [first]
         seen.set()
-        rest = [one for chunk in came for one in chunk]
+        rest = list(next(came))
+        while len(rest) < 2:
+            rest += next(came)
         assert [one.name for one in rest] == [address, None]
         assert rest[0].path.read_bytes() == b"a photo"
         assert rest[1] == last
+        assert list(came) == []
+        assert not rest[0].path.parent.exists()
         server.shutdown()
 
 
