@@ -45,7 +45,7 @@ class RunConfig(JsonRecord):
     versions: dict[str, str]  # catdog, Python, JAX, Flax, Optax, NumPy, Pillow
     device: str
     created: str  # ISO 8601, UTC
-    command: str = ""  # that started it, as typed
+    command: str = ""  # that started it, as typed, and those that went on with it, a line each
 
 
 @dataclass(frozen=True)

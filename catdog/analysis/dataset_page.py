@@ -46,8 +46,8 @@ def dataset_page(
                 ],
             ),
             _section(
-                "Likely wrong labels",
-                "A model that was trained without them is confident that they are of another class.",
+                "Wrong labels",
+                "Likely ones: a model that was trained without them is sure that they are another class.",
                 [
                     (
                         (one.photo,),
@@ -78,6 +78,7 @@ def dataset_page(
         unreadable_count=len(unreadable),
         remarks=remarks,
         sections=sections,
+        not_looked_for={sentence.partition(":")[0] for sentence in findings.unchecked} if findings else set(),
         unchecked=findings.unchecked if findings else ("near copies, outliers, wrong labels: --quick",),
         copies=copies,
         findings=findings,

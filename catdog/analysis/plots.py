@@ -29,6 +29,7 @@ _SIZE = (5.0, 3.8)  # inches
 _DPI = 160
 _MOST_NAMES = 20  # classes whose names still fit along an axis
 _MOST_CURVES = 8
+_LONG_NAME = 14  # letters; longer ones are written aslant
 
 # Beside matplotlib's own font, for class names in other scripts; in a page the browser has fonts of its own.
 _FONTS = ("DejaVu Sans", "Noto Sans CJK KR", "Noto Sans CJK JP", "Malgun Gothic", "AppleGothic")
@@ -139,7 +140,7 @@ def _confusion(judged: Judged) -> Plot:
         if len(names) > _MOST_NAMES:
             return
         axes.set_xticks(range(len(names)), names)
-        if len(names) > 4:
+        if len(names) > 4 or max(map(len, names)) > _LONG_NAME:
             axes.tick_params(axis="x", rotation=45)
             for label in axes.get_xticklabels():
                 label.set(ha="right", rotation_mode="anchor")

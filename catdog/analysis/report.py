@@ -60,9 +60,10 @@ def report_page(
         skipped=skipped[:_LINES],
         skipped_more=max(0, len(skipped) - _LINES),
         about=_about(judged, run),
-        commands=[f"{run.config.command}  # made the model", f"{command}  # made this page"]
-        if run.config.command
-        else [command],
+        commands=[
+            *(f"{typed}  # made the model" for typed in run.config.command.splitlines()),
+            f"{command}  # made this page",
+        ],
         facts=_facts(run),
     )
 

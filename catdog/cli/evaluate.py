@@ -14,6 +14,7 @@ from catdog.cli import look, scores
 from catdog.cli.models import classifier_of
 from catdog.cli.options import cache_options, chosen_run, model_options, places
 from catdog.data import SPLITS
+from catdog.data.wording import count
 from catdog.errors import OptionError
 from catdog.runs import Run, is_run, open_run
 
@@ -114,7 +115,7 @@ def _print(
         return
     if skipped := {bad.path: bad.reason for one in judged for bad in one.skipped}:
         path, reason = next(iter(skipped.items()))
-        look.warn(f"{len(skipped)} photos could not be read, the first {path}: {reason}")
+        look.warn(f"{count(len(skipped), 'photo')} could not be read, the first {path}: {reason}")
     if compared:
         scores.show_comparison(runs, judged, compared)
     else:

@@ -44,6 +44,7 @@ out = _console(stderr=False)
 err = _console(stderr=True)
 
 _BAR_WIDTH = 30  # as Keras 1 draws it
+_SHORTEST_BAR = 5
 _PLAIN_SECONDS = 10.0  # between two plain lines of progress
 _SETTLED_SECONDS = 1.0  # until a rate means something: the first batches end together
 
@@ -101,12 +102,15 @@ def short(path: Path) -> str:
 
 
 def epoch_line(record: EpochRecord, photos: int) -> str:
-    """The line of a finished epoch, word for word as Keras 1 logs it."""
-    return (
-        f"{photos}/{photos} [{'=' * _BAR_WIDTH}] - {round(record.seconds)}s"
-        f" - loss: {record.loss:.4f} - acc: {record.acc:.4f}"
+    """The line of a finished epoch, word for word as Keras 1 logs it; a narrow terminal has a shorter bar."""
+    numbers = (
+        f" - {round(record.seconds)}s - loss: {record.loss:.4f} - acc: {record.acc:.4f}"
         f" - val_loss: {record.val_loss:.4f} - val_acc: {record.val_acc:.4f}"
     )
+    start = f"{photos}/{photos}"
+    room = out.width - len(f"{start} []{numbers}") if out.is_terminal else _BAR_WIDTH
+    bar = f" [{'=' * min(room, _BAR_WIDTH)}]" if room >= _SHORTEST_BAR else ""
+    return f"{start}{bar}{numbers}"
 
 
 class EpochBar:
@@ -152,9 +156,17 @@ class EpochBar:
 
 
 class FeatureBar:
-    """How far reading, compiling and computing features are; call it with each `Step`."""
+    """How far reading, compiling and computing features are; call it with each `Step`.
 
-    def __init__(self) -> None:
+    Args:
+        in_parts: several extractions follow each other, nobody knows how many: photos are counted on without
+            a total, and where it cannot move there is a line only after a while.
+    """
+
+    def __init__(self, *, in_parts: bool = False) -> None:
+        self._in_parts = in_parts
+        self._before = 0  # photos of earlier parts
+        self._done = 0
         self._bar: Progress | None = None
         self._task = None
         self._stage = ""
@@ -188,21 +200,30 @@ class FeatureBar:
 
     def __call__(self, step: Step) -> None:
         now = time.monotonic()
-        if step.stage != self._stage:
+        if step.stage == "compile":
+            if self._loaded:
+                return
+            self._loaded = True
+        if step.stage != self._stage or step.done < self._done:
             self._enter_stage(step, now)
+        self._done = step.done
         words = self._words(step, now)
+        finished = step.done == step.total
         if moves():
             self._draw(step, words)
         elif step.stage in ("features", "download") and (
-            now - self._last_plain > _PLAIN_SECONDS or step.done == step.total
+            now - self._last_plain > _PLAIN_SECONDS or (finished and not self._in_parts)
         ):
             self._last_plain = now
-            tell(f"{said(_TITLES[step.stage])}: {said(_count(step))}{words}")
+            tell(f"{said(_TITLES[step.stage])}: {said(self._count(step))}{words}")
+        if finished and step.stage == "features":
+            self._before += step.total
 
     def _enter_stage(self, step: Step, now: float) -> None:
-        self._stage, self._began, self._first, self._last_plain = step.stage, now, step.done, now
-        if step.stage == "compile" and not moves() and not self._loaded:
-            self._loaded = True
+        self._stage, self._began, self._first = step.stage, now, step.done
+        if not (self._in_parts and self._last_plain):
+            self._last_plain = now
+        if step.stage == "compile" and not moves():
             tell("Loading the network; the first time, it is compiled for this machine ...")
 
     def _words(self, step: Step, now: float) -> str:
@@ -214,7 +235,8 @@ class FeatureBar:
         a_second = (
             f"{rate:.1f} photos/s" if step.stage == "features" else f"{bytes_for_people(round(rate))}/s"
         )
-        left = f"{seconds_for_people((step.total - step.done) / rate)} left" if step.total else None
+        known = step.total and not self._in_parts
+        left = f"{seconds_for_people((step.total - step.done) / rate)} left" if known else None
         return "".join(f", {said(one)}" for one in (a_second, left) if one)
 
     def _draw(self, step: Step, words: str) -> None:
@@ -228,21 +250,23 @@ class FeatureBar:
             self._task = self._bar.add_task("", total=step.total, words="")
             self._bar.start()
         assert self._task is not None
-        count = "" if step.stage == "compile" else f"{said(_count(step))}{words}"
+        open_ended = step.stage == "compile" or (self._in_parts and step.stage == "features")
+        count = "" if step.stage == "compile" else f"{said(self._count(step))}{words}"
         self._bar.update(
             self._task,
             description=said(_TITLES[step.stage]),
             completed=step.done,
-            total=None if step.stage == "compile" else step.total or None,
+            total=None if open_ended else step.total or None,
             words=count,
         )
 
-
-def _count(step: Step) -> str:
-    if step.stage != "download":
+    def _count(self, step: Step) -> str:
+        if step.stage == "download":
+            total = f" of {bytes_for_people(step.total)}" if step.total else ""
+            return f"{bytes_for_people(step.done)}{total}"
+        if self._in_parts and step.stage == "features":
+            return f"{self._before + step.done} photos"
         return f"{step.done}/{step.total} photos"
-    total = f" of {bytes_for_people(step.total)}" if step.total else ""
-    return f"{bytes_for_people(step.done)}{total}"
 
 
 _TITLES = {

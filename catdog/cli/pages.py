@@ -10,6 +10,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from catdog.cli import look
+from catdog.data.wording import count
 from catdog.errors import RunError
 from catdog.model.architecture import LayerFacts, describe
 from catdog.model.layers import Layer
@@ -196,7 +197,7 @@ def _abilities(run: Run, trained: bool, finished: bool, best: int, skipped: int)
     else:
         yield f"It was stopped. Go on with: catdog train --resume {run.folder}"
     if skipped:
-        yield f"{skipped} photos could not be read: see {run.folder / 'skipped.jsonl'}"
+        yield f"{count(skipped, 'photo')} could not be read: see {run.folder / 'skipped.jsonl'}"
 
 
 def photo_page(

@@ -39,6 +39,7 @@ from catdog.cli.sorting import sorter
 from catdog.config import Decoding
 from catdog.data import decode_for_people
 from catdog.data.overlay import lay_over
+from catdog.data.wording import count
 from catdog.errors import PhotoError
 from catdog.runs import Run, has_runs
 
@@ -199,15 +200,16 @@ def command(
                 calibrated=classifier.calibrated,
             )
         )
-        bar = stack.enter_context(look.FeatureBar())
+        bar = stack.enter_context(look.FeatureBar(in_parts=True))
         arriving = chunks(inputs, allow_private=allow_private_urls)
         answers = _answers(classifier, arriving, bar, threshold, why)
+        written: dict[Path, list[bool]] = {folder: [] for folder in (sort_into, save) if folder}
         for one, answer in stack.enter_context(closing(answers)):
-            if put and answer.error is None:
-                put(answer.path, answer.label or "")
-            if keep and answer.photo:
+            if put and sort_into and answer.error is None:
+                written[sort_into].append(put(answer.path, answer.label or ""))
+            if keep and save and answer.photo:
                 try:
-                    keep(answer)
+                    written[save].append(keep(answer))
                 except PhotoError as error:  # it has gone since it was answered
                     answer = answer.failed(str(error))
             bar.make_room()
@@ -215,6 +217,9 @@ def command(
             failed = failed or answer.error is not None
             if one.is_address and one.error is None:
                 one.path.unlink()
+    for folder, news in written.items():
+        there = f", {len(news) - sum(news)} were there already" if not all(news) else ""
+        look.note(f"{count(sum(news), 'photo')} written into {look.short(folder)}{there}")
     ctx.exit(1 if failed else 0)
 
 

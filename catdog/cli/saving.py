@@ -19,19 +19,20 @@ _LONGEST = 80  # letters of a name
 _SIDE = 1024  # pixels that the longer side has at most
 
 
-def saver(folder: Path, lang: str | None) -> Callable[[Answer], Path]:
-    """A function that writes an answered photo into `folder` as a JPEG, and returns where.
+def saver(folder: Path, lang: str | None) -> Callable[[Answer], bool]:
+    """A function that writes an answered photo into `folder` as a JPEG, and says whether it was not there.
 
     Nothing is overwritten: where another file has the name, it gets the next free one, `cat-2.jpg`; where
     the same picture is there already, that stays, so that the command can be repeated.
 
     Args:
-        lang: the language of the class names.
+        lang: the language of the class names, if there is a font for it.
     """
 
-    def save(answer: Answer) -> Path:
+    def save(answer: Answer) -> bool:
         assert answer.photo
-        picture = to_jpeg(captioned(answer.photo(_SIDE), _caption(answer, lang)), quality=90)
+        captions = [_caption(answer, one) for one in dict.fromkeys((lang, None))]
+        picture = to_jpeg(captioned(answer.photo(_SIDE), *captions), quality=90)
         stem = _stem(answer.name)
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -39,9 +40,9 @@ def saver(folder: Path, lang: str | None) -> Callable[[Answer], Path]:
                 target = folder / (f"{stem}.jpg" if number == 1 else f"{stem}-{number}.jpg")
                 if not os.path.lexists(target):
                     durable.write_bytes(target, picture)
-                    return target
+                    return True
                 if target.is_file() and target.read_bytes() == picture:
-                    return target
+                    return False
             raise AssertionError("count never ends")
         except OSError as error:
             raise OptionError(

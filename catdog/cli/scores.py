@@ -31,11 +31,14 @@ def show(run: Run, judged: "Judged", worst: list[dict[str, Any]]) -> None:
         scaled = f", {calibration.after.error:.4f} at temperature {calibration.temperature:.3f}"
         scaled += " (fitted on the other folds of these photos)" if calibration.held_out else ""
     look.say(f"calibration error: {calibration.before.error:.4f} as trained{scaled}")
+    if calibration.after:
+        before, after = calibration.before.log_loss, calibration.after.log_loss
+        look.say(f"log loss: {before:.4f} as trained, {after:.4f} at that temperature")
     if judged.gain:
         gain = judged.gain
         look.say(
             f"averaged with mirror images: {gain.right_averaged} right instead of {gain.right}, "
-            f"loss {gain.loss_averaged:.4f} instead of {gain.loss:.4f}"
+            f"loss as trained {gain.loss_averaged:.4f} instead of {gain.loss:.4f}"
         )
     look.say()
 
@@ -61,7 +64,8 @@ def show(run: Run, judged: "Judged", worst: list[dict[str, Any]]) -> None:
                 f"{one['probability']:.1%}",
                 f"{one['loss']:.3f}",
             )
-        look.say("Photos with the largest loss:")
+        scale = f", at temperature {calibration.temperature:.3f}" if calibration.after else ""
+        look.say(f"Photos with the largest loss{scale}:")
         look.out.print(photos)
 
 
@@ -108,7 +112,7 @@ def show_comparison(
             Text(f"{look.short(Path(one.first))}, {look.short(Path(one.second))}"),
             str(one.only_first),
             str(one.only_second),
-            f"{one.p_value:.3f}",
+            "<0.001" if one.p_value < 0.0005 else f"{one.p_value:.3f}",
             verdict,
         )
     look.out.print(pairs)

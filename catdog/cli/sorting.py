@@ -11,8 +11,8 @@ from catdog import durable
 from catdog.errors import OptionError
 
 
-def sorter(folder: Path, *, link: bool) -> Callable[[Path, str], Path]:
-    """A function that puts a photo into `folder`/label/ and returns where it is there.
+def sorter(folder: Path, *, link: bool) -> Callable[[Path, str], bool]:
+    """A function that puts a photo into `folder`/label/ and says whether it was not there.
 
     Nothing is overwritten: where another file has the name, the photo gets the next free one, `cat-2.jpg`;
     where the same photo is there already, it stays, so that the command can be repeated. Originals are only
@@ -22,7 +22,7 @@ def sorter(folder: Path, *, link: bool) -> Callable[[Path, str], Path]:
         link: make symbolic links to the absolute paths of the photos, not copies.
     """
 
-    def put(photo: Path, label: str) -> Path:
+    def put(photo: Path, label: str) -> bool:
         place = folder / _folder_name(label)
         try:
             place.mkdir(parents=True, exist_ok=True)
@@ -31,9 +31,9 @@ def sorter(folder: Path, *, link: bool) -> Callable[[Path, str], Path]:
                 target = place / name
                 if not os.path.lexists(target):
                     _link(photo, target) if link else _copy(photo, target)
-                    return target
+                    return True
                 if _is_there(photo, target, link=link):
-                    return target
+                    return False
             raise AssertionError("count never ends")
         except OSError as error:
             raise OptionError(

@@ -13,6 +13,7 @@ from catdog.cli.options import cache_options, lang_option, places, runs_dir_opti
 from catdog.cli.train_options import options_from, training_options
 from catdog.config import TrainOptions
 from catdog.data import Skipped
+from catdog.data.wording import count
 from catdog.errors import CatdogError, RunError
 from catdog.places import Places
 from catdog.runs import EpochRecord, Run, SkippedRecord, create_run, open_run
@@ -163,7 +164,8 @@ def _begin(
                 f"the weights {options.weights!r} are not those that {run.folder} was trained on "
                 f"({config.prefix_digest[:12]} instead of {old.prefix_digest[:12]}). Start a new run."
             )
-        run.write_config(replace(old, options=options))
+        typed = "\n".join(filter(None, (old.command, config.command)))
+        run.write_config(replace(old, options=options, command=typed))
     run.write_split(photos.sides())
     return run
 
@@ -216,7 +218,7 @@ def _tell_skipped(run: Run, skipped: tuple[Skipped, ...]) -> None:
     if skipped:
         first = skipped[0]
         look.warn(
-            f"{len(skipped)} photos could not be read and were skipped, the first {first.path}: "
+            f"{count(len(skipped), 'photo')} could not be read and skipped, the first {first.path}: "
             f"{first.reason}. All are in {run.folder / 'skipped.jsonl'}"
         )
 

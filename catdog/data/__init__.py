@@ -9,7 +9,7 @@ from catdog.data.decode import DECODING_VERSION, MAX_PIXELS, PhotoHeader, decode
 from catdog.data.fingerprint import Fingerprints, Skipped, fingerprint
 from catdog.data.layout import SPLITS, DataSet, Photo, require_trainable, scan
 from catdog.data.split import is_validation, split_by_content
-from catdog.data.survey import SplitFacts, imbalance, survey
+from catdog.data.survey import SplitFacts, few_to_validate, imbalance, survey
 from catdog.data.walk import PHOTO_SUFFIXES
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "decode",
     "decode_for_people",
     "decoded",
+    "few_to_validate",
     "fingerprint",
     "imbalance",
     "is_validation",

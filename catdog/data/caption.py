@@ -30,19 +30,21 @@ _WIDE = ("notosanscjk-regular", "notosanscjk", "applesdgothicneo", "malgun", "na
 _WIDE += ("arial unicode", "arialuni", "unifont", "dejavusans", "notosans-regular")
 
 
-def captioned(pixels: npt.NDArray[np.uint8], text: str) -> npt.NDArray[np.uint8]:
+def captioned(pixels: npt.NDArray[np.uint8], *texts: str) -> npt.NDArray[np.uint8]:
     """The photo with the text in a strip below it, in one line that is made smaller until it fits.
 
     Letters that no font of the system has are spelt as their code points, U+AC00, never as empty boxes.
 
     Args:
         pixels: (height, width, 3).
+        texts: the first that the system has all letters of is taken; where there is none, the first.
 
     Returns:
         (height + strip, width, 3); of a photo too narrow for its text, wider.
     """
     height, width = pixels.shape[:2]
     size = _HEIGHT
+    text = next((one for one in texts if _has_all(_font_for(one, size), one)), texts[0])
     shown, font = _set(text, size)
     while size > _SMALLEST and _width(shown, font) + size > width:
         size -= 1

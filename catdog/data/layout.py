@@ -109,7 +109,7 @@ def require_trainable(train: Sequence[Photo], valid: Sequence[Photo], root: Path
         if len(photos) < 2:
             raise DataError(
                 f"expected at least two photos to {side} in {root}, found {len(photos)}: "
-                "add photos, or choose another validation share"
+                "add photos, or choose another --valid-fraction"
             )
 
 

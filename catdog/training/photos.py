@@ -9,7 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from catdog.config import TrainOptions
-from catdog.data import Photo, Skipped, fingerprint, imbalance, require_trainable, scan, split_by_content
+from catdog.data import (
+    Photo,
+    Skipped,
+    few_to_validate,
+    fingerprint,
+    imbalance,
+    require_trainable,
+    scan,
+    split_by_content,
+)
 from catdog.data.copies import Placed, find_copies
 from catdog.errors import DataError
 from catdog.features.progress import Progress
@@ -114,13 +123,14 @@ def find_photos(
         for name in ("train", "valid")
         for photo, digest in read[name]
     )
+    few = few_to_validate({label: int((valid_side.labels == row).sum()) for row, label in enumerate(classes)})
     uneven = imbalance(Counter(photo.label or "" for photo, _ in read["train"]))
     return Photos(
         classes=classes,
         train=train_side,
         valid=valid_side,
         skipped=prints.skipped,
-        remarks=(*dataset.remarks, *([uneven] if uneven else []), *copies.remarks()),
+        remarks=(*dataset.remarks, *filter(None, (uneven, few)), *copies.remarks()),
         digest=hashlib.sha256("\n".join(lines).encode()).hexdigest(),
         has_own_split="all" not in dataset.splits,
     )

@@ -91,7 +91,7 @@ def test_unreadable_photos_are_said(cli: Cli, model: tuple[str, str], tmp_path: 
     report = json.loads(result.out)
     assert report["count"] == 24
     assert [Path(one["path"]).name for one in report["skipped"]] == ["empty.jpg"]
-    assert "1 photos could not be read" in cli("evaluate", tmp_path, *model).err
+    assert "1 photo could not be read" in cli("evaluate", tmp_path, *model).err
 
 
 def test_a_run_whose_photos_are_gone(cli: Cli, tmp_path: Path) -> None:

@@ -96,6 +96,7 @@ def test_no_letter_becomes_an_empty_box(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(caption, "_system_fonts", lambda: ())
     assert np.array_equal(_strip("고a"), _strip("[U+ACE0]a"))
     assert not np.array_equal(_strip("고"), _strip("강"))
+    assert np.array_equal(captioned(np.zeros((10, 400, 3), np.uint8), "고a", "cat")[10:], _strip("cat"))
 
 
 def test_a_caption_is_whole_on_a_narrow_photo() -> None:

@@ -175,7 +175,10 @@ def _outliers(
         photos = [photos[row] for row in kept]
         neighbours = near.find_alike(pooled.means[kept], of_class[kept]).neighbours
     if len(photos) < outliers.LEAST_PHOTOS:
-        unchecked.append(f"outliers: it takes {outliers.LEAST_PHOTOS} photos to know what is usual")
+        unchecked.append(
+            f"outliers: it takes {outliers.LEAST_PHOTOS} different photos to know what is usual, here are "
+            f"{len(photos)}"
+        )
         return ()
     scores = outliers.outlier_scores(neighbours)
     rows = [row for row in np.argsort(-scores, kind="stable") if scores[row] > outliers.LEAST_SCORE]
