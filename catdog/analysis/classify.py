@@ -235,7 +235,7 @@ class Classifier:
         digests: dict[Path, str] | None = None,
         report: Callable[[Progress], None] = lambda _: None,
         mirrored: bool = False,
-    ) -> Generator["Outcome", None, None]:
+    ) -> Generator[Outcome, None, None]:
         """What there is to say of each photo file, in the order of `paths`, as soon as it is known.
 
         Args:
@@ -273,7 +273,7 @@ class Classifier:
         finally:
             idle.append(store)
 
-    def _outcomes(self, known: Known) -> list["Outcome"]:
+    def _outcomes(self, known: Known) -> list[Outcome]:
         if known.features is None:
             return [Outcome(reason=reason) for reason in known.reasons]
         features = condense(self._suffix, self._constants, Features.in_memory(known.features))

@@ -15,7 +15,7 @@ from catdog.cli.models import classifier_of
 from catdog.cli.options import cache_options, chosen_run, model_options, places
 from catdog.data import SPLITS
 from catdog.data.wording import count
-from catdog.errors import OptionError
+from catdog.errors import DataError, OptionError
 from catdog.runs import Run, is_run, open_run
 
 if TYPE_CHECKING:
@@ -132,6 +132,8 @@ def _sorted_out(
             "expected one folder of photos, found "
             f"{', '.join(map(str, [*folders, *([data] if data else [])]))}; a run has a config.json in it."
         )
+    if gone := [target for target in targets if not target.exists()]:
+        raise DataError(f"expected a run or a folder of photos, found nothing at {gone[0]}. Check the path.")
     runs = [open_run(target) for target in targets if is_run(target)]
     if runs and model:
         raise click.UsageError("give runs as RUN..., or one with --model, not both.")

@@ -153,3 +153,9 @@ def test_what_was_trained_on_is_said_where_nothing_else_is_left(
     assert result.status == 0
     assert "64 photos that the run was trained on are left out" in result.err
     assert "on 1 photos" in result.out
+
+
+def test_a_name_that_nothing_has(cli: Cli) -> None:
+    result = cli("evaluate", "runs/nope")
+    assert result.status == 1
+    assert "expected a run or a folder of photos, found nothing at runs/nope" in result.err
