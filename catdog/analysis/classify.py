@@ -17,10 +17,10 @@ from catdog.analysis.heatmap import HeatMaps
 from catdog.config import Decoding, Head, Output
 from catdog.data import Skipped
 from catdog.errors import RunError, WeightsError
-from catdog.features.answer import condense, logits, make_suffix, padded_size
+from catdog.features.answer import condense, logits, make_suffix
 from catdog.features.prefix import Prefix
 from catdog.features.progress import Progress
-from catdog.features.store import Features, FeatureStore
+from catdog.features.store import Features, FeatureStore, ShardWriter
 from catdog.features.stream import Known, stream
 from catdog.model import outputs
 from catdog.model.architecture import IMAGENET_TOP
@@ -28,6 +28,8 @@ from catdog.model.export import Facts, read_catdog
 from catdog.model.imagenet import class_names
 from catdog.model.weights import WeightSource, find_weights, read_tensors
 from catdog.runs import Run, SavedModel
+
+_ROWS, _ROWS_PRETRAINED = 16, 4  # photos that go through the suffix at a time
 
 FindWeights = Callable[[str, str], WeightSource]
 
@@ -129,6 +131,8 @@ class Classifier:
         self._memo_dir = memo_dir
         self._prefix = prefix
         self._suffix = make_suffix(prefix, facts.head, len(facts.classes), size=facts.decoding.size)
+        # Always as many, so that a photo has the same digits in whatever company. Few where each costs.
+        self._rows = _ROWS_PRETRAINED if prefix.frozen or prefix.thawed else _ROWS
         self._params, constants = self._suffix.from_tensors(tensors)
         self._constants = constants | prefix.frozen_arrays
         self._cache_root = cache_root
@@ -217,12 +221,13 @@ class Classifier:
         known = list(self.stream(paths, digests=digests, report=report, mirrored=mirrored))
         photos = [photo for photo, one in enumerate(known) if one.reason is None]
         units = 1 if self.output == "binary" else len(self.classes)
-        empty = np.empty((0, units), np.float32), np.empty((0, len(self.classes)), np.float32)
+        scores = [known[photo].logits for photo in photos]
+        logits_nk = np.stack(scores) if scores else np.empty((0, units), np.float32)
         return Answers(
             photos=np.array(photos, np.int64),
             digests=tuple(known[photo].digest for photo in photos),
-            logits=np.stack([known[photo].logits for photo in photos]) if photos else empty[0],
-            probabilities=np.stack([known[photo].probabilities for photo in photos]) if photos else empty[1],
+            logits=logits_nk,
+            probabilities=self.probabilities(logits_nk),
             skipped=tuple(
                 Skipped(path, one.reason) for path, one in zip(paths, known, strict=True) if one.reason
             ),
@@ -235,6 +240,7 @@ class Classifier:
         digests: dict[Path, str] | None = None,
         report: Callable[[Progress], None] = lambda _: None,
         mirrored: bool = False,
+        writer: ShardWriter | None = None,
     ) -> Generator[Outcome, None, None]:
         """What there is to say of each photo file, in the order of `paths`, as soon as it is known.
 
@@ -242,6 +248,7 @@ class Classifier:
             digests: content digests, by path, where they are known already.
             report: called as the work goes on.
             mirrored: answer for the photos' mirror images.
+            writer: keeps the features, and is closed by the caller: see `writer`. None keeps them at the end.
 
         Raises:
             CacheError: the cache cannot be written.
@@ -262,31 +269,41 @@ class Classifier:
             workers=self._workers,
             digests=digests,
             report=report,
+            writer=writer,
         )
         try:
             with closing(groups):
                 for known in groups:
-                    waiting |= zip(known.photos, self._outcomes(known), strict=True)
+                    for photos, outcome in zip(known.photos, self._outcomes(known), strict=True):
+                        waiting |= dict.fromkeys(photos, outcome)
                     while (outcome := waiting.pop(next_photo, None)) is not None:
                         next_photo += 1
                         yield outcome
         finally:
             idle.append(store)
 
+    def writer(self) -> ShardWriter:
+        """Keeps the features of many streams, a few at a time, in shards as large as those of one."""
+        return ShardWriter(FeatureStore(self._cache_root, self._prefix.key(self.decoding)))
+
     def _outcomes(self, known: Known) -> list[Outcome]:
         if known.features is None:
             return [Outcome(reason=reason) for reason in known.reasons]
-        features = condense(self._suffix, self._constants, Features.in_memory(known.features))
-        scores = logits(self._suffix, self._params, self._constants, features)
+        kept = Features.in_memory(known.features)
+        features = condense(self._suffix, self._constants, kept, rows=self._rows)
+        scores = logits(self._suffix, self._params, self._constants, features, rows=self._rows)
         shares = self.probabilities(scores)
         return [Outcome(*each) for each in zip(known.digests, scores, shares, strict=True)]
 
     def probabilities(self, logits_nk: np.ndarray, *, temperature: float | None = None) -> np.ndarray:
         """(n, classes) float32 of logits, at the model's temperature or another."""
         count = len(logits_nk)
-        padded = np.pad(logits_nk, ((0, padded_size(count) - count), (0, 0)))
-        scaled = jnp.asarray(padded / (temperature or self.temperature), jnp.float32)
-        return np.asarray(outputs.probabilities(scaled, self.output))[:count]
+        padded = np.pad(logits_nk / (temperature or self.temperature), ((0, -count % _ROWS), (0, 0)))
+        parts = [
+            np.asarray(outputs.probabilities(jnp.asarray(part, jnp.float32), self.output))
+            for part in padded.reshape(-1, _ROWS, padded.shape[1])
+        ]
+        return np.concatenate(parts)[:count] if parts else np.empty((0, len(self.classes)), np.float32)
 
     def losses(self, logits_nk: np.ndarray, labels_n: np.ndarray) -> np.ndarray:
         """Cross-entropy of each photo as trained, (n,), nats, given its true class."""

@@ -116,7 +116,7 @@ def _fonts() -> dict[str, Set[int]]:
 
 def _spelt(text: str) -> str:
     has = set().union(*_fonts().values())
-    return "".join(one if ord(one) in has or one.isspace() else f"[U+{ord(one):04X}]" for one in text)
+    return "".join(one if ord(one) in has or one == " " else f"[U+{ord(one):04X}]" for one in text)
 
 
 def _axes(figure: Figure) -> Axes:
@@ -131,7 +131,7 @@ def _confusion(judged: Judged) -> Plot:
     counts = np.array(report.confusion)
 
     def draw(figure: Figure, write: Callable[[str], str]) -> None:
-        names = [write(_short(name)) for name in report.classes]
+        names = [_short(write(name)) for name in report.classes]
         axes = figure.add_subplot()
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
@@ -175,7 +175,7 @@ def _roc(judged: Judged) -> list[Plot]:
             false = np.concatenate([[0], np.cumsum(~hit)[ends]]) / (~hit).sum()
             colour = _BLUE if len(shown) == 1 else None
             axes.plot(
-                false, true, label=f"{areas[index]:.4f} {write(_short(report.classes[index]))}", color=colour
+                false, true, label=f"{areas[index]:.4f} {_short(write(report.classes[index]))}", color=colour
             )
         axes.plot([0, 1], [0, 1], color="#888888", linestyle=":")
         axes.set_xlabel("false positive rate")

@@ -145,8 +145,10 @@ def _json_array(top_k: int, calibrated: bool) -> Iterator[Writer]:
         click.echo(separator + _json(answer, top_k, calibrated), nl=False)
         separator = ",\n"
 
-    yield write
-    click.echo("\n]" if separator != "[\n" else "[]")
+    try:
+        yield write
+    finally:  # whatever ended it, what was said is JSON
+        click.echo("\n]" if separator != "[\n" else "[]")
 
 
 def _write_csv(answer: Answer, classes: tuple[str, ...], top_k: int, truth: bool, calibrated: bool) -> None:

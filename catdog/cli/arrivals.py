@@ -2,16 +2,15 @@
 
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
+from concurrent.futures import Future
 from pathlib import Path
-from queue import Empty, Queue
+from queue import Empty, Full, Queue
 from tempfile import TemporaryDirectory
-from threading import Event, Lock, Thread
+from threading import Event, Lock, Semaphore, Thread
 
 from catdog.cli.inputs import Input
 from catdog.data import web
-from catdog.errors import PhotoError
+from catdog.errors import CatdogError, PhotoError
 
 # Photos in a chunk: few at first, to see an answer soon, then as many as keep a device busy for so long that
 # its being idle between two chunks does not count. The bound keeps memory flat.
@@ -21,6 +20,7 @@ _SECONDS = 20.0
 _PAUSE, _PATIENCE = 0.05, 0.2
 _AHEAD = 256  # inputs that are known, or fetched, before their chunk
 _DOWNLOADS = 8  # at a time
+_GLANCE = 0.2  # seconds after which a thread looks whether it is still wanted
 
 _Queue = Queue[Future[Input] | None]  # None stands behind the last one
 
@@ -40,13 +40,11 @@ def chunks(
     """
     queue: _Queue = Queue(_AHEAD)
     stop = Event()
-    downloads = _Downloads()
-    bring = partial(_bring, downloads=downloads, allow_private=allow_private)
-    pool = ThreadPoolExecutor(_DOWNLOADS, thread_name_prefix="catdog-downloads")
-    feed = Thread(target=_feed, args=(inputs, queue, pool, bring, stop), name="catdog-inputs", daemon=True)
-    feed.start()
+    downloads = _Downloads(allow_private=allow_private)
+    feed = Thread(target=_feed, args=(inputs, queue, downloads, stop), name="catdog-inputs", daemon=True)
     arrivals, size = _Arrivals(queue), _FIRST
     try:
+        feed.start()
         while first := arrivals.take(None):
             chunk, patience = [first], time.monotonic() + _PATIENCE
             while len(chunk) < size:
@@ -60,10 +58,7 @@ def chunks(
                 wanted = round(size * _SECONDS / max(clock() - began, 0.001))
                 size = max(_FIRST, min(wanted, _GROWTH * size, _LARGEST))
     finally:
-        stop.set()
-        while not queue.empty():  # the thread may be waiting for room
-            queue.get_nowait()
-        pool.shutdown(cancel_futures=True)
+        stop.set()  # and nothing that the threads hold is waited for: a server may be slow
         downloads.delete()
 
 
@@ -94,56 +89,79 @@ class _Arrivals:
         return one
 
 
-def _feed(
-    inputs: Iterable[Input],
-    queue: _Queue,
-    pool: ThreadPoolExecutor,
-    bring: Callable[[int, Input], Input],
-    stop: Event,
-) -> None:
+def _feed(inputs: Iterable[Input], queue: _Queue, downloads: "_Downloads", stop: Event) -> None:
     """Put the inputs into the queue; fetch those that are on the web meanwhile."""
+
+    def put(one: Future[Input] | None) -> None:
+        while not stop.is_set():
+            try:
+                return queue.put(one, timeout=_GLANCE)
+            except Full:
+                pass
+
     try:
         for number, one in enumerate(inputs):
             if stop.is_set():
                 return
-            queue.put(pool.submit(bring, number, one) if one.is_address else _done(one))
+            put(downloads.start(number, one, stop) if one.is_address else _done(one))
     except BaseException as error:  # raised in the thread that takes the inputs
         failed: Future[Input] = Future()
+        if isinstance(error, OSError):
+            error = CatdogError(f"the list of photos cannot be read: {error.strerror or error}")
         failed.set_exception(error)
-        queue.put(failed)
+        put(failed)
     finally:
-        queue.put(None)
+        put(None)
 
 
 class _Downloads:
-    """A temporary folder that is made when it is first needed: most inputs are files."""
+    """Photos from the web, some at a time, in a temporary folder that is made when it is first needed."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, allow_private: bool) -> None:
+        self._allow_private = allow_private
         self._folder: TemporaryDirectory[str] | None = None
+        self._deleted = False
         self._lock = Lock()
+        self._slots = Semaphore(_DOWNLOADS)
 
-    def place(self, number: int) -> Path:
-        """Where download `number` is to go."""
-        with self._lock:
-            self._folder = self._folder or TemporaryDirectory(prefix="catdog-")
-        return Path(self._folder.name) / str(number)
+    def start(self, number: int, one: Input, stop: Event) -> Future[Input]:
+        """Fetch it in a thread that nobody waits for at the end."""
+        while not self._slots.acquire(timeout=_GLANCE):
+            if stop.is_set():
+                return _done(one)
+        coming: Future[Input] = Future()
+        Thread(target=self._fetch, args=(number, one, coming), daemon=True, name="catdog-download").start()
+        return coming
 
     def delete(self) -> None:
         """The folder and what is in it."""
-        if self._folder:
-            self._folder.cleanup()
+        with self._lock:
+            self._deleted = True
+            if self._folder:
+                self._folder.cleanup()
 
+    def _fetch(self, number: int, one: Input, coming: Future[Input]) -> None:
+        try:
+            content = web.fetch_photo(one.name or "", allow_private=self._allow_private)
+            coming.set_result(one._replace(path=self._keep(number, content)))
+        except PhotoError as error:
+            coming.set_result(one._replace(error=str(error)))
+        except OSError as error:
+            said = f"what was fetched cannot be kept: {error.strerror or error}"
+            coming.set_result(one._replace(error=said))
+        except BaseException as error:
+            coming.set_exception(error)
+        finally:
+            self._slots.release()
 
-def _bring(number: int, one: Input, *, downloads: _Downloads, allow_private: bool) -> Input:
-    try:
-        content = web.fetch_photo(one.name or "", allow_private=allow_private)
-        path = downloads.place(number)
-        path.write_bytes(content)
-    except PhotoError as error:
-        return one._replace(error=str(error))
-    except OSError as error:
-        return one._replace(error=f"what was fetched cannot be kept: {error.strerror or error}")
-    return one._replace(path=path)
+    def _keep(self, number: int, content: bytes) -> Path:
+        with self._lock:
+            if self._deleted:
+                raise PhotoError("nobody waits for it any more")
+            self._folder = self._folder or TemporaryDirectory(prefix="catdog-")
+            path = Path(self._folder.name) / str(number)
+            path.write_bytes(content)
+        return path
 
 
 def _done(one: Input) -> Future[Input]:

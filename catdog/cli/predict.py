@@ -6,9 +6,10 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
-from io import BufferedReader
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
 
 import click
 import numpy as np
@@ -171,7 +172,7 @@ def command(
         look.note(f"{look.short(run.folder)} answers, the newest run; --model names another")
     top_k = top_k or (5 if is_imagenet and not lang else 1)
     failed = False
-    stdin = cast(BufferedReader, sys.stdin.buffer)
+    stdin = cast(BufferedReader, sys.stdin.buffer if sys.stdin else BytesIO())
     with ExitStack() as stack:
         where = stack.enter_context(places(cache_dir, no_cache))
         if run:
@@ -187,7 +188,6 @@ def command(
         else:
             assert run  # --random was refused without one
             inputs = _random(run, classifier.classes, photos, random_count, workers)
-        put = sorter(sort_into, link=link) if sort_into else None
         keep = saver(save, lang) if save else None
         write = stack.enter_context(
             writer_for(
@@ -205,8 +205,9 @@ def command(
         answers = _answers(classifier, arriving, bar, threshold, why)
         written: dict[Path, list[bool]] = {folder: [] for folder in (sort_into, save) if folder}
         for one, answer in stack.enter_context(closing(answers)):
-            if put and sort_into and answer.error is None:
-                written[sort_into].append(put(answer.path, answer.label or ""))
+            if sort_into and answer.error is None:
+                put = sorter(sort_into, link=link and not one.is_address)
+                written[sort_into].append(put(answer.path, answer.label or "", _file_name(one)))
             if keep and save and answer.photo:
                 try:
                     written[save].append(keep(answer))
@@ -231,15 +232,23 @@ def _answers(
     why: bool,
 ) -> Generator[tuple[Input, Answer], None, None]:
     """One answer an input, in order, as soon as it is known; with a heat map over the photo if `why`."""
-    with closing(chunks):
+    with closing(chunks), classifier.writer() as writer:
         for chunk in chunks:
             paths = [one.path for one in chunk if one.error is None]
-            with closing(classifier.stream(paths, report=bar)) as outcomes:
+            with closing(classifier.stream(paths, report=bar, writer=writer)) as outcomes:
                 for group in _groups(chunk, _HEAT_MAPS if why else 1):
                     known = [(one, None if one.error else next(outcomes)) for one in group]
+                    if why:
+                        writer.close()  # heat maps may stand on the same features
                     heat = _heat(classifier, known) if why else {}
                     for one, outcome in known:
                         yield one, _answer(classifier, one, outcome, threshold, heat.get(one.path))
+            bar.clear()  # the next inputs may be a long time coming
+
+
+def _file_name(one: Input) -> str:
+    """What a copy of it is called."""
+    return (Path(urlsplit(one.name or "").path).name if one.is_address else one.path.name) or "photo"
 
 
 def _groups(chunk: Sequence[Input], size: int) -> Iterator[Sequence[Input]]:

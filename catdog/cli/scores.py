@@ -50,8 +50,9 @@ def show(run: Run, judged: "Judged", worst: list[dict[str, Any]]) -> None:
     look.out.print(scores)
     look.say()
 
-    look.out.print(_confusion(report))
-    look.say()
+    if report.confused or len(report.classes) <= _MATRIX:
+        look.out.print(_confusion(report))
+        look.say()
 
     if worst:
         photos = look.table("photo", "true class", "answer", "probability", "loss", right=(3, 4))

@@ -11,8 +11,8 @@ from catdog import durable
 from catdog.errors import OptionError
 
 
-def sorter(folder: Path, *, link: bool) -> Callable[[Path, str], bool]:
-    """A function that puts a photo into `folder`/label/ and says whether it was not there.
+def sorter(folder: Path, *, link: bool) -> Callable[[Path, str, str], bool]:
+    """A function that puts a photo into `folder`/label/, under a name, and says whether it was not there.
 
     Nothing is overwritten: where another file has the name, the photo gets the next free one, `cat-2.jpg`;
     where the same photo is there already, it stays, so that the command can be repeated. Originals are only
@@ -22,13 +22,13 @@ def sorter(folder: Path, *, link: bool) -> Callable[[Path, str], bool]:
         link: make symbolic links to the absolute paths of the photos, not copies.
     """
 
-    def put(photo: Path, label: str) -> bool:
+    def put(photo: Path, label: str, name: str) -> bool:
         place = folder / _folder_name(label)
         try:
             place.mkdir(parents=True, exist_ok=True)
             for number in count(1):
-                name = photo.name if number == 1 else f"{photo.stem}-{number}{photo.suffix}"
-                target = place / name
+                stem, suffix = os.path.splitext(name)
+                target = place / (name if number == 1 else f"{stem}-{number}{suffix}")
                 if not os.path.lexists(target):
                     _link(photo, target) if link else _copy(photo, target)
                     return True

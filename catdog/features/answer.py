@@ -41,26 +41,36 @@ def make_suffix(prefix: Prefix, head: Head, classes: int, *, size: int) -> Suffi
     )
 
 
-def condense(suffix: Suffix, frozen: Tensors, features: Features) -> Features:
+def condense(suffix: Suffix, frozen: Tensors, features: Features, *, rows: int | None = None) -> Features:
     """Features after the suffix' condensed layers, in memory; the same object where there are none.
 
     For the linear head: (7, 7, 512) float16 on disk → (512,) float32, a twenty-fifth.
+
+    Args:
+        rows: photos at a time; see `logits`.
     """
     if not suffix.condensed:
         return features
     parts = [
         np.asarray(suffix.condense(frozen, batch))[:count]
-        for batch, count in _batches(features, features.nbytes // len(features))
+        for batch, count in _batches(features, features.nbytes // len(features), rows)
     ]
     return Features.in_memory(np.concatenate(parts))
 
 
-def logits(suffix: Suffix, params: Tensors, constants: Tensors, condensed: Features) -> np.ndarray:
-    """Logits of all photos, (n, k) float32, dropout off."""
+def logits(
+    suffix: Suffix, params: Tensors, constants: Tensors, condensed: Features, *, rows: int | None = None
+) -> np.ndarray:
+    """Logits of all photos, (n, k) float32, dropout off.
+
+    Args:
+        rows: photos at a time. A product of another number of rows may be summed in another order, and
+            differ in the last digits. None takes as many as are quick.
+    """
     photo_bytes = suffix.photo_bytes(condensed.shape)
     parts = [
         np.asarray(suffix.answers(params, constants, batch))[:count]
-        for batch, count in _batches(condensed, photo_bytes)
+        for batch, count in _batches(condensed, photo_bytes, rows)
     ]
     return np.concatenate(parts)
 
@@ -80,19 +90,18 @@ def calibrated(suffix: Suffix, params: Tensors, constants: Tensors, condensed: F
 
 
 def padded_size(photos: int) -> int:
-    """The next power of two, 2 or more: programs are compiled for few numbers of photos.
-
-    A product with one row is computed in another order than one with many, and differs in the last digits.
-    """
-    return 1 << max(photos - 1, 1).bit_length()
+    """The next power of two: programs are compiled for few numbers of photos."""
+    return 1 << max(photos - 1, 0).bit_length()
 
 
-def _batches(features: Features, photo_bytes: int) -> Iterator[tuple[jax.Array, int]]:
+def _batches(
+    features: Features, photo_bytes: int, rows: int | None = None
+) -> Iterator[tuple[jax.Array, int]]:
     """(batch on the devices, how many of its rows count): all of one shape, the last one padded."""
     mesh = devices.data_mesh()
-    size = max(2, min(padded_size(len(features)), _BATCH_BYTES // photo_bytes))
+    size = rows or max(1, min(padded_size(len(features)), _BATCH_BYTES // photo_bytes))
     size = -(-size // devices.batch_multiple()) * devices.batch_multiple()
     for start in range(0, len(features), size):
-        rows = np.arange(start, start + size)
+        places = np.arange(start, start + size)
         count = min(size, len(features) - start)
-        yield devices.put_batch(mesh, features.gather(np.minimum(rows, len(features) - 1))), count
+        yield devices.put_batch(mesh, features.gather(np.minimum(places, len(features) - 1))), count

@@ -4,7 +4,7 @@ Decoding runs in threads ahead of the devices, and the calls that keep those bus
 """
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,8 +83,10 @@ def extract(
     for _ in range(_TRIES):
         if not (todo := [digest for digest in todo if digest not in failed]):
             break
-        for _ in compute(todo, path_of, failed, prefix, decoding, store, workers=workers, report=report):
-            pass  # the store has them
+        work = compute(todo, path_of, failed, prefix, decoding, store, workers=workers, report=report)
+        with closing(work):
+            for _ in work:
+                pass  # the store has them
         store.refresh()
         todo = store.missing(list(path_of))
     if any(digest not in failed for digest in todo):
@@ -133,11 +135,13 @@ def compute(
     *,
     workers: int,
     report: Callable[[Progress], None],
+    writer: ShardWriter | None = None,
 ) -> Generator[tuple[list[str], np.ndarray], None, None]:
     """Compute and keep the features of photos, in order, and yield them in batches: (digests, (n, *shape)).
 
     Args:
         failed: takes digest → reason of each photo that cannot be read, before the batch behind it comes.
+        writer: keeps them, and is closed by the caller; None makes one that is closed at the end.
     """
     total = len(digests)
     calls = prefix.calls(workers)
@@ -150,13 +154,13 @@ def compute(
     done = 0
     report(Progress("compile", 0, total))
     with (
-        ShardWriter(store) as writer,
+        nullcontext(writer) if writer else ShardWriter(store) as keeper,
         closing(_batches(digests, path_of, decoding, workers, size, failed)) as batches,
         closing(ordered_map(call, batches, workers=calls, ahead=2 * calls)) as computed,
     ):
         for names, features in computed:
             for digest, tensor in zip(names, features, strict=True):
-                writer.add(digest, tensor)
+                keeper.add(digest, tensor)
             done += len(names)
             report(Progress("features", done, total))
             yield names, features

@@ -176,9 +176,9 @@ class FeatureStore:
                 if tensors.dtype == self.key.dtype:
                     digests = [bytes(digest) for digest in index["digest"]]
                     return _Shard(index_path, digests, index["checksum"], tensors)
-        except FileNotFoundError:  # another process has just deleted it
+        except OSError:  # another process has just deleted it, or the system gives no more files or memory
             return None
-        except (OSError, ValueError, EOFError):
+        except (ValueError, EOFError):
             pass
         self._discard(index_path)
         return None

@@ -12,7 +12,7 @@ from catdog.data import probe_all
 from catdog.features.extract import compute, identify
 from catdog.features.prefix import Prefix
 from catdog.features.progress import Progress
-from catdog.features.store import FeatureStore
+from catdog.features.store import FeatureStore, ShardWriter
 
 _KEPT = 64  # photos whose features are read from the cache at a time
 
@@ -21,13 +21,13 @@ class Known(NamedTuple):
     """What has become known: features of some photos, or why others have none.
 
     Attributes:
-        photos: indices among the paths.
+        photos: indices among the paths; those with one content together.
         digests: their content digests, hex; empty where there are reasons.
         features: theirs, (n, *shape), in that order; None where there are reasons.
         reasons: why each cannot be read.
     """
 
-    photos: list[int]
+    photos: list[list[int]]
     digests: list[str] = []
     features: np.ndarray | None = None
     reasons: list[str] = []
@@ -42,6 +42,7 @@ def stream(
     workers: int,
     digests: dict[Path, str] | None = None,
     report: Callable[[Progress], None] = lambda _: None,
+    writer: ShardWriter | None = None,
 ) -> Generator[Known, None, None]:
     """Every photo once: first what is in the cache or cannot be read, then what is computed, in order.
 
@@ -51,6 +52,7 @@ def stream(
         store: the cache of this prefix and decoding.
         digests: content digests that are known already; None reads and hashes the files.
         report: called as the work goes on.
+        writer: keeps what is computed, and is closed by the caller; None makes one that is closed at the end.
 
     Raises:
         CacheError: the cache cannot be written.
@@ -63,18 +65,16 @@ def stream(
     path_of = {digest: paths[photos[0]] for digest, photos in photos_of.items()}
     failed: dict[str, str] = {}
 
-    def features_of(names: Sequence[str], features: np.ndarray) -> Known:
-        pairs = [(photo, row) for row, name in enumerate(names) for photo in photos_of[name]]
-        photos, rows = [photo for photo, _ in pairs], [row for _, row in pairs]
-        return Known(photos, [names[row] for row in rows], features[rows])
+    def features_of(names: list[str], features: np.ndarray) -> Known:
+        return Known([photos_of[name] for name in names], names, features)
 
     def reasons_of() -> Known:
-        pairs = [(photo, reason) for digest, reason in failed.items() for photo in photos_of[digest]]
+        known = Known([photos_of[digest] for digest in failed], reasons=list(failed.values()))
         failed.clear()
-        return Known([photo for photo, _ in pairs], reasons=[reason for _, reason in pairs])
+        return known
 
     gone = [photo for photo, path in enumerate(paths) if path in unreadable]
-    yield Known(gone, reasons=[unreadable[paths[photo]] for photo in gone])
+    yield Known([[photo] for photo in gone], reasons=[unreadable[paths[photo]] for photo in gone])
     store.refresh()
     todo = store.missing(list(path_of))
     lacking = set(todo)
@@ -91,7 +91,7 @@ def stream(
     if not todo:
         return
     with closing(
-        compute(todo, path_of, failed, prefix, decoding, store, workers=workers, report=report)
+        compute(todo, path_of, failed, prefix, decoding, store, workers=workers, report=report, writer=writer)
     ) as batches:
         for names, features in batches:
             yield reasons_of()
