@@ -154,6 +154,7 @@ def test_a_folder_in_chunks_is_answered_in_order_from_one_shard(
 
     monkeypatch.setattr(FeatureStore, "_open_shard", count)
     monkeypatch.setattr("catdog.cli.arrivals._SECONDS", 1e-6)  # chunks that do not grow
+    monkeypatch.setattr("catdog.features.store._SHARD_SECONDS", 1e9)
     first, second = (
         cli("predict", tmp_path, "--format", "jsonl", "--cache-dir", ".cache", *model) for _ in range(2)
     )
