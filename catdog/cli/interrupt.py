@@ -1,35 +1,53 @@
 """Ctrl-C that is never lost.
 
-Python raises KeyboardInterrupt wherever it happens to be. In a callback of the garbage collector that JAX
-installs it is printed and forgotten; in the middle of an import it leaves half a module, or brings a C++
-library down. So a signal that comes there is put off by a moment, again and again, until the program is
-somewhere else.
+Python raises KeyboardInterrupt wherever it happens to be. In a callback, of a weak reference, of the garbage
+collector, of an object's end, it is printed and forgotten: so it is raised again a moment later. In the
+middle of an import it leaves half a module, or brings a C++ library down, and while a thread is started it
+leaves one that nobody ends: there it is put off by a moment, again and again, until the program is elsewhere.
 """
 
 import signal
+import sys
+import threading
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 _MOMENT = 0.02  # seconds
 
 
 def install() -> None:
-    """From now on, SIGINT raises KeyboardInterrupt, but only where it is safe."""
+    """From now on, SIGINT raises KeyboardInterrupt, but only where it is safe, and until somebody sees it."""
     if hasattr(signal, "setitimer"):  # not on Windows, which keeps Python's own handler
         signal.signal(signal.SIGINT, _interrupt)
         signal.signal(signal.SIGALRM, _interrupt)
+        sys.unraisablehook = _ignored
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
     if _is_delicate(frame):
-        signal.setitimer(signal.ITIMER_REAL, _MOMENT)
+        _again()
     else:
         raise KeyboardInterrupt
+
+
+def _ignored(what: "UnraisableHookArgs") -> None:
+    if issubclass(what.exc_type, KeyboardInterrupt):
+        _again()
+    else:
+        sys.__unraisablehook__(what)
+
+
+def _again() -> None:
+    signal.setitimer(signal.ITIMER_REAL, _MOMENT)
 
 
 def _is_delicate(frame: FrameType | None) -> bool:
     while frame is not None:
         code = frame.f_code
-        if code.co_name in ("_xla_gc_callback", "__del__") or "importlib" in code.co_filename:
+        if "importlib" in code.co_filename or code is threading.Thread.start.__code__:
             return True
         frame = frame.f_back
     return False
