@@ -80,4 +80,6 @@ def main() -> None:
     interrupt.install()
     if isinstance(sys.stdout, io.TextIOWrapper):  # the name of a file need not be UTF-8
         sys.stdout.reconfigure(errors="backslashreplace")
-    sys.exit(run(sys.argv[1:]))
+    status = run(sys.argv[1:])
+    interrupt.cancel_timers()
+    sys.exit(status)

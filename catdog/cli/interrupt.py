@@ -26,6 +26,16 @@ def install() -> None:
         sys.unraisablehook = _ignored
 
 
+def cancel_timers() -> None:
+    """Timers that an interrupt has kept somebody from cancelling; Python would wait for them at its end.
+
+    JAX sets one of a minute while it looks for a TPU.
+    """
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.cancel()
+
+
 def _interrupt(signum: int, frame: FrameType | None) -> None:
     if _is_delicate(frame):
         _again()

@@ -68,3 +68,11 @@ def test_other_exceptions_that_are_ignored_are_told() -> None:
     result = _run("Thing.__del__ = lambda self: 1 / 0; Thing()")
     assert "Exception ignored in" in result.stderr
     assert "ZeroDivisionError" in result.stderr
+
+
+def test_a_timer_that_nobody_cancelled_does_not_hold_up_the_end() -> None:
+    result = _run("""
+threading.Timer(60, print).start()  # longer than this process may take
+interrupt.cancel_timers()
+""")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
