@@ -66,6 +66,7 @@ def run(arguments: Sequence[str]) -> int:
         click.echo(f"catdog: {said('error')}: {said(str(error))}", err=True)
         return 1
     except (click.Abort, KeyboardInterrupt):
+        interrupt.seen()
         return 130
     except (BrokenPipeError, SystemExit):
         # The reader of stdout has seen enough: `catdog predict … | head`. click makes a SystemExit of it, and
@@ -81,5 +82,5 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):  # the name of a file need not be UTF-8
         sys.stdout.reconfigure(errors="backslashreplace")
     status = run(sys.argv[1:])
-    interrupt.cancel_timers()
+    interrupt.seen()
     sys.exit(status)

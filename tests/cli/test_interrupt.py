@@ -29,6 +29,8 @@ def _run(body: str) -> subprocess.CompletedProcess[str]:
         "thing = Thing(); ref = weakref.ref(thing, ctrl_c); del thing",
         "Thing.__del__ = ctrl_c; thing = Thing(); del thing",
         "import gc; gc.callbacks.append(ctrl_c); gc.collect(); gc.callbacks.clear()",
+        """try: ctrl_c()
+    except: pass  # as libraries do""",
     ],
 )
 def test_what_python_forgets_is_raised_again(forgetful: str) -> None:
@@ -38,7 +40,9 @@ try:
     print("went on", flush=True)
     time.sleep(20)
 except KeyboardInterrupt:
+    interrupt.seen()
     print("interrupted")
+    time.sleep(1)  # and not again
 """)
     assert result.stdout.splitlines() == ["went on", "interrupted"]
     assert (result.returncode, result.stderr) == (0, "")
@@ -73,6 +77,21 @@ def test_other_exceptions_that_are_ignored_are_told() -> None:
 def test_a_timer_that_nobody_cancelled_does_not_hold_up_the_end() -> None:
     result = _run("""
 threading.Timer(60, print).start()  # longer than this process may take
-interrupt.cancel_timers()
+interrupt.seen()
 """)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_an_interrupt_on_its_way_is_left_alone() -> None:
+    result = _run("""
+try:
+    try:
+        ctrl_c()
+    finally:
+        time.sleep(1)  # features are written
+        print("written", flush=True)
+except KeyboardInterrupt:
+    interrupt.seen()
+    print("seen")
+""")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "written\nseen\n", "")
