@@ -5,36 +5,44 @@ Not a place for formats: callers bring bytes, or write into the temporary file t
 
 import json
 import os
-import tempfile
+import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-_UMASK = os.umask(0o077)  # there is no way to ask without setting it
-os.umask(_UMASK)
+_SHOWN = 40  # letters of the name that a temporary file shows: a name may be as long as the disk allows
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
+def replacing(path: Path, *, mode: int | None = None) -> Iterator[IO[bytes]]:
     """A temporary file beside `path`, open for writing, that takes its name; see `replacing_path`."""
-    with replacing_path(path) as temporary, temporary.open("wb") as file:
+    with replacing_path(path, mode=mode) as temporary, temporary.open("wb") as file:
         yield file
 
 
 @contextmanager
-def replacing_path(path: Path) -> Iterator[Path]:
+def replacing_path(path: Path, *, mode: int | None = None) -> Iterator[Path]:
     """The path of an empty file beside `path` that takes its name once the block ends without an error.
 
     What the block wrote there reaches the disk before the rename, the rename before the return.
+
+    Args:
+        mode: the permissions of the file, from its first byte; None gives it those of any new file, by the
+            umask of the process at this moment.
     """
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    os.close(descriptor)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.name[:_SHOWN]}.{secrets.token_hex(8)}.tmp")
+    # The umask cannot be read without setting it, which other threads would feel: the system applies it.
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else mode)
+    try:
+        permissions = stat.S_IMODE(os.fstat(descriptor).st_mode) if mode is None else mode
+    finally:
+        os.close(descriptor)
     try:
         yield temporary
-        # mkstemp makes it private, and so may who puts another file in its place; a run may be shared.
-        temporary.chmod(0o666 & ~_UMASK)
+        # The block may have put another file in its place, or copied the permissions of another.
+        temporary.chmod(permissions)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -12,8 +12,8 @@ Every file is replaced whole, so a killed training leaves the last good state.
 
 import json
 import re
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +31,7 @@ from catdog.errors import OptionError, RunError
 
 # safetensors writes several metadata keys in a random order; one key keeps the file's bytes repeatable.
 METADATA_KEY = "catdog"
+_SHOWN = 40  # letters of a run's name that its folder shows while it is made
 
 
 @dataclass(frozen=True)
@@ -224,13 +225,13 @@ def create_run(runs_dir: Path, name: str | None, config: RunConfig) -> Run:
         )
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(dir=runs_dir, prefix=f".{chosen}."))
+        staging = runs_dir / f".{chosen[:_SHOWN]}.{secrets.token_hex(8)}"
+        staging.mkdir()  # not mkdtemp, which makes it private: the umask says who may read a run
     except OSError as error:
         raise RunError(
             f"expected to make the run folder {target}: {_reason(error)}. Name another place with --runs-dir."
         ) from error
     try:
-        staging.chmod(0o755)
         Run(staging).write_config(config)
         staging.rename(target)
     except OSError as error:
