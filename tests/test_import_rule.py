@@ -13,11 +13,12 @@ import catdog
 PACKAGE = Path(catdog.__file__).parent
 
 # Room → rooms of catdog that it may import. The first part of a module's path below `catdog` is its room.
-_BASE = {"errors", "config", "durable"}
+_BASE = {"errors", "config", "durable", "memory"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "config": {"errors"},
     "durable": set(),
+    "memory": set(),
     "devices": _BASE,
     "places": _BASE,
     "runs": _BASE,
@@ -45,6 +46,7 @@ ONLY = {
     "matplotlib": {"analysis"},
     "scipy": {"analysis"},
     "pooch": {"model"},
+    "psutil": {"memory"},
     "requests": {"model"},
     "urllib3": {"data"},
 }
@@ -56,6 +58,7 @@ SLOW_TO_IMPORT = {
     "matplotlib",
     "optax",
     "pooch",
+    "psutil",
     "requests",
     "scipy",
     "urllib3",
