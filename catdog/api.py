@@ -98,7 +98,7 @@ def load(
     if model is not None and _is_exported(Path(model)):
         if not calibrate:
             raise OptionError("calibrate=False is about a run: an exported file is as it was exported")
-        return Model(Classifier.of_file(Path(model), cache_root=where.features, workers=cores))
+        return Model(Classifier.of_file(Path(model), cache=where.features, workers=cores))
 
     def find(name: str, preprocessing: str) -> WeightSource:
         return find_weights(name, preprocessing=preprocessing, folder=where.weights, memo_dir=where.checked)
@@ -108,7 +108,7 @@ def load(
         Classifier.of_run(
             run,
             find=find,
-            cache_root=where.features,
+            cache=where.features,
             memo_dir=where.checked,
             workers=cores,
             calibrate=calibrate,

@@ -48,18 +48,21 @@ def set_flags() -> None:
         os.environ["XLA_FLAGS"] = f"{flags} {_YNN_FLAG}=-reduce".strip()
 
 
-def configure(cache_dir: Path) -> None:
+def configure(cache_dir: Path | None) -> None:
     """Set the flags, then import JAX, with a compilation cache below `cache_dir` that only this user reads.
 
     Safe to call again.
 
+    Args:
+        cache_dir: None keeps no compiled programs.
+
     Raises:
-        CacheError: the cache cannot be made.
+        CacheError: the cache cannot be written.
     """
     set_flags()
     import jax
 
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    if cache_dir and "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         folder = compiled_folder(cache_dir)
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -67,8 +70,9 @@ def configure(cache_dir: Path) -> None:
             trim_compiled(folder, _COMPILED_BYTES)
         except OSError as error:
             raise CacheError(
-                f"expected a cache folder that can be written, found {folder}: {error.strerror}. "
-                "Name another with --cache-dir or CATDOG_CACHE_DIR."
+                f"nothing can be written into the cache folder {cache_dir}: {error.strerror or error}. What "
+                "this command computes is computed again next time. Make room, or name another place with "
+                "--cache-dir or CATDOG_CACHE_DIR."
             ) from error
         jax.config.update("jax_compilation_cache_dir", str(folder))
         # The many small programs of a start cost more together than the one large.
@@ -76,6 +80,8 @@ def configure(cache_dir: Path) -> None:
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
         # Another process may be writing the entry: it is compiled here then, and nobody need know.
         warnings.filterwarnings("ignore", "Error reading persistent compilation cache entry", UserWarning)
+        # The disk is full, which the feature cache says too.
+        warnings.filterwarnings("ignore", "Error writing persistent compilation cache entry", UserWarning)
 
 
 def compiled_folder(cache_dir: Path) -> Path:

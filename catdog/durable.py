@@ -52,21 +52,33 @@ def replacing_path(path: Path, *, mode: int | None = None) -> Iterator[Path]:
     _sync_folder(path.parent)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Replace the file at `path` by `content`."""
-    with replacing(path) as file:
+def write_bytes(path: Path, content: bytes, *, mode: int | None = None) -> None:
+    """Replace the file at `path` by `content`; see `replacing_path`."""
+    with replacing(path, mode=mode) as file:
         file.write(content)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Replace the file at `path` by `value`, indented, UTF-8."""
-    write_bytes(path, _encode(json.dumps(value, indent=2, ensure_ascii=False) + "\n"))
+def write_json(path: Path, value: Any, *, mode: int | None = None) -> None:
+    """Replace the file at `path` by `value`, indented, UTF-8; see `replacing_path`."""
+    write_bytes(path, _encode(json.dumps(value, indent=2, ensure_ascii=False) + "\n"), mode=mode)
 
 
 def write_json_lines(path: Path, values: list[Any]) -> None:
     """Replace the file at `path` by one JSON value a line."""
     lines = (json.dumps(value, ensure_ascii=False) + "\n" for value in values)
     write_bytes(path, _encode("".join(lines)))
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, for this user alone.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    if folder.is_dir():
+        return
+    make_private(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def _encode(text: str) -> bytes:

@@ -1,40 +1,82 @@
-"""Where things are kept between commands."""
+"""Where things are kept between commands, and how much of the disk they may take."""
 
 import os
+import shutil
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
 
 CACHE_VARIABLE = "CATDOG_CACHE_DIR"
+LIMIT_VARIABLE = "CATDOG_CACHE_LIMIT"
+
+_FRACTION_OF_DISK = 0.1
+
+
+def _warn(sentence: str) -> None:
+    warnings.warn(sentence, RuntimeWarning, stacklevel=3)
+
+
+@dataclass(frozen=True)
+class FeatureCache:
+    """Where features are kept.
+
+    Attributes:
+        root: the folder. None keeps them in memory, for as long as a command needs them.
+        writable: whether anything can be written there. What is there is read all the same.
+        limit: bytes that all of them together may take on disk; None is a tenth of the disk.
+        warn: takes a sentence for the user, where something is lost that costs time later.
+    """
+
+    root: Path | None
+    limit: int | None = None
+    warn: Callable[[str], None] = _warn
+    writable: bool = True
+
+    def bytes_allowed(self) -> int:
+        """The limit, in bytes."""
+        if self.limit is not None or self.root is None:
+            return self.limit or 0
+        return int(shutil.disk_usage(_existing(self.root)).total * _FRACTION_OF_DISK)
+
+    def bytes_free(self) -> int:
+        """What the disk has left for this user, in bytes; 0 where nothing can be written."""
+        return shutil.disk_usage(_existing(self.root)).free if self.root and self.writable else 0
 
 
 @dataclass(frozen=True)
 class Places:
-    """The folders below the cache.
+    """The folders of one command.
 
     Attributes:
-        cache: what may be deleted at any time.
+        cache: what may be deleted at any time; None where a command is to leave nothing.
         weights: downloads, which stay even where nothing else is kept.
+        features: where features are kept.
     """
 
-    cache: Path
+    cache: Path | None
     weights: Path
+    features: FeatureCache
 
     @classmethod
-    def below(cls, cache: Path) -> "Places":
-        """All of them in one folder."""
-        return cls(cache, cache / "weights")
+    def below(
+        cls,
+        cache: Path,
+        *,
+        keep: bool = True,
+        limit: int | None = None,
+        warn: Callable[[str], None] = _warn,
+    ) -> "Places":
+        """All of them in one folder; without `keep` only downloads are written there."""
+        features = FeatureCache(cache / "features" if keep else None, limit, warn)
+        return cls(cache if keep else None, cache / "weights", features)
 
     @property
-    def features(self) -> Path:
-        """The feature cache."""
-        return self.cache / "features"
-
-    @property
-    def checked(self) -> Path:
+    def checked(self) -> Path | None:
         """Which weights files were found sound."""
-        return self.cache / "checked"
+        return self.cache and self.cache / "checked"
 
 
 def default_cache_dir() -> Path:
@@ -46,3 +88,8 @@ def cache_dir_of_environment() -> Path:
     """The folder that CATDOG_CACHE_DIR names, or the default."""
     named = os.environ.get(CACHE_VARIABLE)
     return Path(named) if named else default_cache_dir()
+
+
+def _existing(path: Path) -> Path:
+    """The path, or the first folder above it that is there."""
+    return next((folder for folder in (path.absolute(), *path.absolute().parents) if folder.is_dir()), path)

@@ -13,20 +13,21 @@ import catdog
 PACKAGE = Path(catdog.__file__).parent
 
 # Room → rooms of catdog that it may import. The first part of a module's path below `catdog` is its room.
-_BASE = {"errors", "config", "durable", "memory"}
+_BASE = {"errors", "config", "durable", "memory", "text"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "config": {"errors"},
     "durable": set(),
     "memory": set(),
+    "text": set(),
     "devices": _BASE,
     "places": _BASE,
     "runs": _BASE,
     "data": _BASE,
     "model": _BASE,
-    "features": _BASE | {"data", "model", "devices"},
-    "training": _BASE | {"data", "model", "features", "runs", "devices"},
-    "analysis": _BASE | {"data", "model", "features", "runs", "devices"},
+    "features": _BASE | {"data", "model", "devices", "places"},
+    "training": _BASE | {"data", "model", "features", "runs", "devices", "places"},
+    "analysis": _BASE | {"data", "model", "features", "runs", "devices", "places"},
     "api": _BASE | {"analysis", "model", "runs", "devices", "places"},
 }
 ANYTHING = {"cli", "__main__", "__init__"}
@@ -41,7 +42,7 @@ ONLY = {
     "flax": {"model", "features"},
     "jax": {"model", "features", "training", "analysis", "devices"},
     "optax": {"model", "training", "analysis"},
-    "filelock": {"model"},
+    "filelock": {"model", "features"},
     "jinja2": {"analysis"},
     "matplotlib": {"analysis"},
     "scipy": {"analysis"},

@@ -18,15 +18,18 @@ from catdog.config import Decoding, Head, Output
 from catdog.data import Skipped
 from catdog.errors import RunError, WeightsError
 from catdog.features.answer import condense, logits, make_suffix
+from catdog.features.features import Features
 from catdog.features.prefix import Prefix
 from catdog.features.progress import Progress
-from catdog.features.store import Features, FeatureStore, ShardWriter
+from catdog.features.store import FeatureStore
 from catdog.features.stream import Known, stream
+from catdog.features.writer import ShardWriter
 from catdog.model import outputs
 from catdog.model.architecture import IMAGENET_TOP
 from catdog.model.export import Facts, read_catdog
 from catdog.model.imagenet import class_names
 from catdog.model.weights import WeightSource, find_weights, read_tensors
+from catdog.places import FeatureCache
 from catdog.runs import Run, SavedModel
 
 _ROWS, _ROWS_PRETRAINED = 16, 4  # photos that go through the suffix at a time
@@ -117,7 +120,7 @@ class Classifier:
         facts: Facts,
         *,
         temperature: float | None = None,
-        cache_root: Path,
+        cache: FeatureCache,
         memo_dir: Path | None,
         workers: int,
     ):
@@ -135,8 +138,8 @@ class Classifier:
         self._rows = _ROWS_PRETRAINED if prefix.frozen or prefix.thawed else _ROWS
         self._params, constants = self._suffix.from_tensors(tensors)
         self._constants = constants | prefix.frozen_arrays
-        self._cache_root = cache_root
-        # Kept, since opening many shards takes a while; each is in use by one thread at a time.
+        self._cache = cache
+        # Kept, since their indexes have been read; each is in use by one thread at a time.
         self._stores: dict[Decoding, list[FeatureStore]] = {}
         self._workers = workers
 
@@ -146,7 +149,7 @@ class Classifier:
         run: Run,
         *,
         find: FindWeights,
-        cache_root: Path,
+        cache: FeatureCache,
         memo_dir: Path | None,
         workers: int,
         calibrate: bool = True,
@@ -169,13 +172,13 @@ class Classifier:
             tensors,
             Facts(saved.classes, saved.preprocessing, saved.head, saved.decoding),
             temperature=saved.temperature if calibrate else None,
-            cache_root=cache_root,
+            cache=cache,
             memo_dir=memo_dir,
             workers=workers,
         )
 
     @classmethod
-    def of_file(cls, path: Path, *, cache_root: Path, workers: int) -> "Classifier":
+    def of_file(cls, path: Path, *, cache: FeatureCache, workers: int) -> "Classifier":
         """What `catdog export` wrote as a file of catdog's own: it needs nothing beside it.
 
         Raises:
@@ -185,11 +188,11 @@ class Classifier:
         facts, tensors = read_catdog(path)
         source = find_weights(str(path.absolute()), preprocessing=facts.preprocessing)
         prefix = Prefix(source, facts.head, unfreeze="head", memo_dir=None)
-        return cls(source, prefix, tensors, facts, cache_root=cache_root, memo_dir=None, workers=workers)
+        return cls(source, prefix, tensors, facts, cache=cache, memo_dir=None, workers=workers)
 
     @classmethod
     def of_imagenet(
-        cls, source: WeightSource, *, cache_root: Path, memo_dir: Path | None, workers: int
+        cls, source: WeightSource, *, cache: FeatureCache, memo_dir: Path | None, workers: int
     ) -> "Classifier":
         """The original network, with all its layers and its 1000 classes.
 
@@ -204,7 +207,7 @@ class Classifier:
         facts = Facts(class_names(), source.preprocessing, Head("imagenet", dropout=0), Decoding())
         prefix = Prefix(source, facts.head, unfreeze="head", memo_dir=memo_dir)
         top = read_tensors(source, IMAGENET_TOP[-1:], memo_dir=memo_dir)
-        return cls(source, prefix, top, facts, cache_root=cache_root, memo_dir=memo_dir, workers=workers)
+        return cls(source, prefix, top, facts, cache=cache, memo_dir=memo_dir, workers=workers)
 
     def answer(
         self,
@@ -251,14 +254,14 @@ class Classifier:
             writer: keeps the features, and is closed by the caller: see `writer`. None keeps them at the end.
 
         Raises:
-            CacheError: the cache cannot be written.
+            CacheError: the cache cannot be read.
         """
         decoding = replace(self.decoding, mirrored=mirrored)
         idle = self._stores.setdefault(decoding, [])
         try:
             store = idle.pop()
         except IndexError:
-            store = FeatureStore(self._cache_root, self._prefix.key(decoding))
+            store = FeatureStore(self._cache, self._prefix.key(decoding))
         waiting: dict[int, Outcome] = {}  # for photos before them
         next_photo = 0
         groups = stream(
@@ -284,7 +287,7 @@ class Classifier:
 
     def writer(self) -> ShardWriter:
         """Keeps the features of many streams, a few at a time, in shards as large as those of one."""
-        return ShardWriter(FeatureStore(self._cache_root, self._prefix.key(self.decoding)))
+        return ShardWriter(FeatureStore(self._cache, self._prefix.key(self.decoding)))
 
     def _outcomes(self, known: Known) -> list[Outcome]:
         if known.features is None:
@@ -321,7 +324,7 @@ class Classifier:
             self._facts,
             self._tensors,
             unfreeze=self._prefix.unfreeze,
-            cache_root=self._cache_root,
+            cache=self._cache,
             memo_dir=self._memo_dir,
             workers=self._workers,
         )

@@ -20,6 +20,7 @@ from catdog.model.architecture import ALL, CONVOLUTIONS, body
 from catdog.model.export import Facts
 from catdog.model.suffix import Suffix, Tensors
 from catdog.model.weights import WeightSource
+from catdog.places import FeatureCache
 
 STAGE = "block5"  # the freeze boundary is moved to here, unless it is further left already
 _POOL = "block5_pool"  # what goes into it is looked at
@@ -42,7 +43,7 @@ class HeatMaps:
         tensors: Mapping[str, np.ndarray],
         *,
         unfreeze: str,
-        cache_root: Path,
+        cache: FeatureCache,
         memo_dir: Path | None,
         workers: int,
     ):
@@ -51,7 +52,7 @@ class HeatMaps:
         self._params, self._constants = self._suffix.from_tensors(self._prefix.thawed_tensors | dict(tensors))
         self._pool = [layer.name for layer in self._suffix.layers].index(_POOL)
         self._decoding = facts.decoding
-        self._cache_root = cache_root
+        self._cache = cache
         self._workers = workers
 
     def __call__(
@@ -76,7 +77,7 @@ class HeatMaps:
             paths,
             self._prefix,
             self._decoding,
-            cache_root=self._cache_root,
+            cache=self._cache,
             workers=self._workers,
             digests=digests,
         )

@@ -13,6 +13,7 @@ from catdog.cli.pages import Page
 from catdog.data import DataSet, SplitFacts
 from catdog.data.copies import Copies, Placed
 from catdog.errors import OptionError
+from catdog.text import bytes_for_people
 
 if TYPE_CHECKING:
     from catdog.analysis.checks.findings import Findings, NearCopies
@@ -34,7 +35,7 @@ def data_page(
         shown = "all (train will split it)" if name == "all" else name
         per_class = [str(one.counts.get(label, 0)) for label in dataset.classes]
         total = str(sum(one.counts.values()))
-        counts.add_row(shown, total, *per_class, look.bytes_for_people(one.bytes))
+        counts.add_row(shown, total, *per_class, bytes_for_people(one.bytes))
         pixels = [
             "×".join(map(str, size)) if size else "-" for size in (one.smallest, one.median, one.largest)
         ]

@@ -74,6 +74,7 @@ def command(
     plots: Path | None,
     as_json: bool,
     cache_dir: Path | None,
+    cache_limit: int | None,
     no_cache: bool,
     workers: int,
 ) -> None:
@@ -86,7 +87,7 @@ def command(
     runs, data = _sorted_out(targets, data, model, runs_dir)
     if len(runs) > 1 and (report or plots):
         raise click.UsageError("--report and --plots are about one run: name one.")
-    with places(cache_dir, no_cache) as where:
+    with places(cache_dir, no_cache, cache_limit) as where:
         judged, remarks = _judge(runs, data, split, tta, not no_calibrate, where, workers)
         for remark in remarks:
             look.note(remark)

@@ -9,6 +9,7 @@ from catdog.cli import look
 from catdog.cli.options import cache_options, places, weights_from
 from catdog.errors import OptionError
 from catdog.runs import open_run
+from catdog.text import bytes_for_people
 
 # Format → what its files are called.
 _SUFFIXES = {"catdog": ".safetensors", "keras": ".h5", "onnx": ".onnx", "torchvision": ".safetensors"}
@@ -38,6 +39,7 @@ def command(
     no_calibrate: bool,
     force: bool,
     cache_dir: Path | None,
+    cache_limit: int | None,
     no_cache: bool,
     workers: int,
 ) -> None:
@@ -57,7 +59,7 @@ def command(
         raise OptionError(f"{file} lies in the run's own folder: name a FILE elsewhere")
     if os.path.exists(file) and not force:
         raise OptionError(f"{file} exists already: give another name, or --force to replace it")
-    with places(cache_dir, no_cache) as where:
+    with places(cache_dir, no_cache, cache_limit) as where:
         network = whole_network(
             open_run(run),
             find=lambda name, preprocessing: weights_from(name, preprocessing, where),
@@ -71,7 +73,7 @@ def command(
     except OSError as error:
         raise OptionError(f"expected to write {file}: {error.strerror or error}. Name another.") from error
     classes = ", ".join(network.facts.classes)
-    look.say(f"Wrote {file}: {form}, {look.bytes_for_people(size)}, tells apart {classes}")
+    look.say(f"Wrote {file}: {form}, {bytes_for_people(size)}, tells apart {classes}")
 
 
 def _form_of(file: Path) -> str:

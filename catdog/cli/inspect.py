@@ -78,6 +78,7 @@ def command(
     weights: str | None,
     preprocessing: str | None,
     cache_dir: Path | None,
+    cache_limit: int | None,
     no_cache: bool,
     workers: int,
 ) -> None:
@@ -111,7 +112,7 @@ def command(
     elif is_photo:
         from catdog.cli.photo import photo_page
 
-        with places(cache_dir, no_cache) as where:
+        with places(cache_dir, no_cache, cache_limit) as where:
             page = photo_page(
                 target,
                 model=model,
@@ -123,7 +124,7 @@ def command(
             )
     else:
         is_data = True
-        with places(cache_dir, no_cache) as where:
+        with places(cache_dir, no_cache, cache_limit) as where:
             page = _data(target, where, workers, quick=quick, report=report)
     if (strict or quick or report) and not is_data:
         raise click.UsageError("--strict, --quick and --report go with a data set as TARGET.")
@@ -155,16 +156,18 @@ def _run_layers(run: Run) -> "pages.Page":
 
 
 def _cache(folder: Path, *, clear: bool) -> "pages.Page":
-    from catdog.features.store import cache_entries, clear_cache
+    from catdog.features import upkeep
+    from catdog.features.entries import cache_entries
 
     root, compiled = folder / "features", devices.compiled_folder(folder)
     entries = cache_entries(root)
     programs = devices.trim_compiled(compiled, 0 if clear else sys.maxsize)
     if clear:
-        clear_cache(root)
-        left = cache_entries(root)
-        if left:
-            raise OptionError(f"expected to empty {root}, could not delete {left[0].folder}")
+        if left := upkeep.clear(root):
+            raise OptionError(
+                f"expected to empty {root}, found {left[0]} in use or protected. Try again when no other "
+                "catdog is at work."
+            )
     return pages.cache_page(root, entries, programs=programs, cleared=clear)
 
 
@@ -196,7 +199,7 @@ def _data(target: Path, where: Places, workers: int, *, quick: bool, report: Pat
             unreadable = {bad.path for one in facts.values() for bad in one.unreadable}
             findings = look_closely(
                 [one for one in placed if one.path not in unreadable],
-                cache_root=where.features,
+                cache=where.features,
                 memo_dir=where.checked,
                 workers=workers,
                 report=bar,

@@ -20,6 +20,7 @@ from rich.text import Text
 from catdog.cli.language import said
 from catdog.features.progress import Progress as Step
 from catdog.runs import EpochRecord
+from catdog.text import bytes_for_people
 
 # Where there is no terminal there is no width to fit: a table in a file must not be cut off.
 _FILE_WIDTH = 240
@@ -83,16 +84,6 @@ def seconds_for_people(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60}m {whole % 60:02d}s"
     return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
-
-
-def bytes_for_people(count: int) -> str:
-    """`512 B`, `1.5 MB`: powers of ten."""
-    size, unit = float(count), "B"
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if size < 1000 or unit == "TB":
-            break
-        size /= 1000
-    return f"{count} B" if unit == "B" else f"{size:.1f} {unit}"
 
 
 def short(path: Path) -> str:

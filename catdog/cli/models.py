@@ -30,7 +30,7 @@ def classifier_of(run: Run, where: Places, workers: int, *, calibrate: bool = Tr
     return Classifier.of_run(
         run,
         find=lambda name, preprocessing: weights_from(name, preprocessing, where),
-        cache_root=where.features,
+        cache=where.features,
         memo_dir=where.checked,
         workers=workers,
         calibrate=calibrate,
@@ -53,7 +53,7 @@ def file_classifier(path: Path, where: Places, workers: int) -> "Classifier":
     """
     from catdog.analysis.classify import Classifier
 
-    return Classifier.of_file(path, cache_root=where.features, workers=workers)
+    return Classifier.of_file(path, cache=where.features, workers=workers)
 
 
 def imagenet_classifier(
@@ -67,7 +67,7 @@ def imagenet_classifier(
     from catdog.analysis.classify import Classifier
 
     source = weights_from(weights or _downloaded(where), preprocessing, where)
-    return Classifier.of_imagenet(source, cache_root=where.features, memo_dir=where.checked, workers=workers)
+    return Classifier.of_imagenet(source, cache=where.features, memo_dir=where.checked, workers=workers)
 
 
 def _downloaded(where: Places) -> str:

@@ -1,8 +1,9 @@
 """Options that several commands share, and what they stand for."""
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,29 +13,46 @@ from catdog import devices
 from catdog.cli import look
 from catdog.cli.language import LANGUAGES
 from catdog.config import PREPROCESSINGS
+from catdog.errors import CacheError
 from catdog.features.progress import Progress
 from catdog.model.weights import WeightSource, find_weights
-from catdog.places import CACHE_VARIABLE, Places, default_cache_dir
+from catdog.places import CACHE_VARIABLE, LIMIT_VARIABLE, Places, default_cache_dir
 from catdog.runs import Run, has_runs, newest_run, open_run, shipped_run
+from catdog.text import bytes_from_people
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
 
 @contextmanager
-def places(cache_dir: Path | None, no_cache: bool) -> Iterator[Places]:
-    """The user's cache folder, or one that goes away at the end; JAX is set up to match."""
-    kept = cache_dir or default_cache_dir()
-    if no_cache:
-        with tempfile.TemporaryDirectory(prefix="catdog-", ignore_cleanup_errors=True) as folder:
-            devices.configure(Path(folder))
-            yield Places(Path(folder), kept / "weights")
-    else:
-        devices.configure(kept)
-        yield Places.below(kept)
+def places(cache_dir: Path | None, no_cache: bool, cache_limit: int | None) -> Iterator[Places]:
+    """The user's cache folder; with `no_cache` only downloads are written there. JAX is set up to match."""
+    where = Places.below(
+        cache_dir or default_cache_dir(), keep=not no_cache, limit=cache_limit, warn=cache(look.warn)
+    )
+    try:
+        devices.configure(where.cache)
+    except CacheError as error:
+        look.warn(str(error))
+        devices.configure(None)
+        where = replace(where, features=replace(where.features, writable=False))
+    yield where
+
+
+class _Size(click.ParamType):
+    """A number of bytes, such as 20GB."""
+
+    name = "size"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """See `click.ParamType`."""
+        try:
+            return value if isinstance(value, int) else bytes_from_people(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 def cache_options(command: _Command) -> _Command:
-    """--cache-dir, --no-cache and --workers."""
+    """--cache-dir, --cache-limit, --no-cache and --workers."""
     for option in (
         click.option(
             "--workers",
@@ -43,7 +61,21 @@ def cache_options(command: _Command) -> _Command:
             show_default="the cores there are",
             help="Threads that decode photos, and on a CPU that compute features.",
         ),
-        click.option("--no-cache", is_flag=True, help="Keep no features: compute them each time."),
+        click.option(
+            "--no-cache",
+            is_flag=True,
+            help="Write nothing into the cache: compute features each time, and keep them in memory.",
+        ),
+        click.option(
+            "--cache-limit",
+            type=_Size(),
+            metavar="SIZE",
+            envvar=LIMIT_VARIABLE,
+            show_envvar=True,
+            show_default="a tenth of the disk",
+            help="What features may take on disk, such as 20GB. Those that were not used for longest are "
+            "deleted first, and none that a command is using.",
+        ),
         click.option(
             "--cache-dir",
             type=click.Path(file_okay=False, path_type=Path),

@@ -15,11 +15,12 @@ from catdog.errors import RunError
 from catdog.model.architecture import LayerFacts, describe
 from catdog.model.layers import Layer
 from catdog.runs import Run
+from catdog.text import bytes_for_people
 from catdog.training.optimizers import Optimizer
 
 if TYPE_CHECKING:
     from catdog.data import PhotoHeader
-    from catdog.features.store import CacheEntry
+    from catdog.features.entries import CacheEntry
 
 
 @dataclass(frozen=True)
@@ -252,17 +253,17 @@ def cache_page(root: Path, entries: "Sequence[CacheEntry]", *, programs: int, cl
     for entry in entries:
         key = entry.key
         if key is None:
-            table.add_row(str(entry.photos), look.bytes_for_people(entry.bytes), "unknown", "", "")
+            table.add_row(str(entry.photos), bytes_for_people(entry.bytes), "unknown", "", "")
             continue
         table.add_row(
             str(entry.photos),
-            look.bytes_for_people(entry.bytes),
+            bytes_for_people(entry.bytes),
             f"before {key.unfreeze}, {'×'.join(map(str, key.shape))} {key.dtype}",
             key.prefix_digest[:12],
             f"{key.decoding.size}×{key.decoding.size} {key.decoding.resize}",
         )
-    total = look.bytes_for_people(facts["bytes"])
-    compiled = f"{look.bytes_for_people(programs)} of compiled programs"
+    total = bytes_for_people(facts["bytes"])
+    compiled = f"{bytes_for_people(programs)} of compiled programs"
     if cleared:
         return Page(facts, (f"Emptied {root}: {total} in {len(entries)} sets of features, and {compiled}.",))
     return Page(facts, (f"{root}: {total}, and beside it {compiled}", *((table,) if entries else ())))

@@ -136,6 +136,7 @@ def command(
     why: bool,
     lang: str | None,
     cache_dir: Path | None,
+    cache_limit: int | None,
     no_cache: bool,
     workers: int,
 ) -> None:
@@ -174,7 +175,7 @@ def command(
     failed = False
     stdin = cast(BufferedReader, sys.stdin.buffer if sys.stdin else BytesIO())
     with ExitStack() as stack:
-        where = stack.enter_context(places(cache_dir, no_cache))
+        where = stack.enter_context(places(cache_dir, no_cache, cache_limit))
         if run:
             classifier = classifier_of(run, where, workers, calibrate=not no_calibrate)
         elif file:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from catdog.training.photos import Photos
 
 # What --resume may change: where things are, how they are computed, and when to stop.
-_RESUMABLE = {"resume", "data", "epochs", "runs_dir", "cache_dir", "no_cache", "workers", "lang"}
+_RESUMABLE = {"resume", "data", "epochs", "runs_dir", "workers", "lang"}
+_RESUMABLE |= {"cache_dir", "cache_limit", "no_cache"}
 
 
 @click.command("train", short_help="fine-tune on a folder of photos, write runs/<name>/")
@@ -47,6 +48,7 @@ def command(
     data: Path | None,
     resume: Path | None,
     cache_dir: Path | None,
+    cache_limit: int | None,
     no_cache: bool,
     workers: int,
     runs_dir: Path,
@@ -65,7 +67,7 @@ def command(
 
     if not (resume or data):
         raise click.UsageError("expected DATA, a folder of photos, or --resume RUN.")
-    with places(cache_dir, no_cache) as where:
+    with places(cache_dir, no_cache, cache_limit) as where:
         if resume:
             run, options = _options_of_run(ctx, resume, data, chosen["epochs"])
             source = weights_from(options.weights, run.config.preprocessing, where)
@@ -106,6 +108,8 @@ def _command_that_goes_on(ctx: click.Context, run: Run) -> str:
     words = ["catdog", "train", "--resume", str(run.folder)]
     if ctx.get_parameter_source("cache_dir") == ParameterSource.COMMANDLINE:
         words += ["--cache-dir", str(ctx.params["cache_dir"])]
+    if ctx.get_parameter_source("cache_limit") == ParameterSource.COMMANDLINE:
+        words += ["--cache-limit", str(ctx.params["cache_limit"])]
     if ctx.params["lang"]:
         words += ["--lang", ctx.params["lang"]]
     return shlex.join(words + ["--no-cache"] * ctx.params["no_cache"])
@@ -193,7 +197,7 @@ def _train(
     from catdog.training.step import Sums
 
     with look.FeatureBar() as bar:
-        job = prepare(options, photos, prefix, suffix, cache_root=where.features, workers=workers, report=bar)
+        job = prepare(options, photos, prefix, suffix, cache=where.features, workers=workers, report=bar)
     _tell_skipped(run, job.skipped)
     if job.damaged_shards:
         look.warn(f"{job.damaged_shards} damaged files of the feature cache were replaced")

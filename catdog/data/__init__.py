@@ -8,6 +8,7 @@ from catdog.data.batches import Decoded, decoded, probe_all
 from catdog.data.decode import DECODING_VERSION, MAX_PIXELS, PhotoHeader, decode, decode_for_people, probe
 from catdog.data.fingerprint import Fingerprints, Skipped, fingerprint
 from catdog.data.layout import SPLITS, DataSet, Photo, require_trainable, scan
+from catdog.data.libraries import decoder_version
 from catdog.data.split import is_validation, split_by_content
 from catdog.data.survey import SplitFacts, few_to_validate, imbalance, survey
 from catdog.data.walk import PHOTO_SUFFIXES
@@ -27,6 +28,7 @@ __all__ = [
     "decode",
     "decode_for_people",
     "decoded",
+    "decoder_version",
     "few_to_validate",
     "fingerprint",
     "imbalance",

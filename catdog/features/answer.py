@@ -9,8 +9,8 @@ import numpy as np
 
 from catdog import devices
 from catdog.config import Head
+from catdog.features.features import Features
 from catdog.features.prefix import Prefix, shape_behind
-from catdog.features.store import Features
 from catdog.model.architecture import body
 from catdog.model.architecture import head as architecture_head
 from catdog.model.convolution import convolve3x3, convolve3x3_as_products
@@ -51,11 +51,16 @@ def condense(suffix: Suffix, frozen: Tensors, features: Features, *, rows: int |
     """
     if not suffix.condensed:
         return features
-    parts = [
-        np.asarray(suffix.condense(frozen, batch))[:count]
-        for batch, count in _batches(features, features.nbytes // len(features), rows)
-    ]
-    return Features.in_memory(np.concatenate(parts))
+    condensed: np.ndarray | None = None
+    done = 0
+    for batch, count in _batches(features, features.nbytes // len(features), rows):
+        part = np.asarray(suffix.condense(frozen, batch))[:count]
+        if condensed is None:  # all at once, since a million photos should not be held twice
+            condensed = np.empty((len(features), *part.shape[1:]), part.dtype)
+        condensed[done : done + count] = part
+        done += count
+    assert condensed is not None  # there is at least one photo
+    return Features.in_memory(condensed)
 
 
 def logits(

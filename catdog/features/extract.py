@@ -4,7 +4,7 @@ Decoding runs in threads ahead of the devices, and the calls that keep those bus
 """
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,14 +14,21 @@ from catdog.config import Decoding
 from catdog.data import Skipped, decoded, fingerprint, probe_all
 from catdog.data.parallel import AHEAD, ordered_map
 from catdog.errors import CacheError
+from catdog.features.features import Features
 from catdog.features.prefix import Prefix, pad_batch
 from catdog.features.progress import Progress
-from catdog.features.store import Features, FeatureStore, ShardWriter
+from catdog.features.store import FeatureStore
+from catdog.features.writer import ShardWriter
+from catdog.memory import available_bytes
+from catdog.places import FeatureCache
+from catdog.text import bytes_for_people
 
 _Batch = tuple[list[str], list[np.ndarray]]  # content digests and photos, (size, size, 3) uint8 each
 
 # How often features are computed that were kept and are gone again: another process may empty the cache.
 _TRIES = 3
+# How much of the memory that is free features may take.
+_MEMORY_FRACTION = 0.7
 
 
 @dataclass(frozen=True)
@@ -47,17 +54,15 @@ def extract(
     prefix: Prefix,
     decoding: Decoding,
     *,
-    cache_root: Path,
+    cache: FeatureCache,
     workers: int,
-    store: FeatureStore | None = None,
     digests: dict[Path, str] | None = None,
     report: Callable[[Progress], None] = lambda _: None,
     before: Callable[[dict[Path, str]], None] = lambda _: None,
 ) -> Extraction:
-    """Features of `paths`, from the cache below `cache_root` where they are there.
+    """Features of `paths`, from the cache where they are there.
 
     Args:
-        store: the cache of this prefix and decoding below `cache_root`, if it is open already.
         digests: content digests that are known already; None reads and hashes the files.
         workers: threads that decode; on a CPU as many compute, if there are as many cores.
         report: called as the work goes on.
@@ -65,33 +70,37 @@ def extract(
             computed; what it raises ends the extraction.
 
     Raises:
-        CacheError: the cache cannot be written, or is emptied by somebody again and again.
+        CacheError: neither disk nor memory takes the features, or somebody empties the cache again and again.
     """
     digests, skipped = identify(paths, digests, workers=workers, report=report)
-    if store is None:
-        store = FeatureStore(cache_root, prefix.key(decoding))
-    store.refresh()
+    store = FeatureStore(cache, prefix.key(decoding))
     path_of: dict[str, Path] = {}
     for path in paths:
         if path in digests:
             path_of.setdefault(digests[path], path)
+    store.hold(list(path_of))
     todo = store.missing(list(path_of))
     unreadable = probe_all([path_of[digest] for digest in todo], workers=workers)
     bad = {digests[one.path]: one.reason for one in unreadable}
     before({path: bad[digests[path]] for path in paths if digests.get(path) in bad})
     failed = bad
+    _require_room(store, len(todo) - len(bad), len(path_of) - len(bad))
     for _ in range(_TRIES):
         if not (todo := [digest for digest in todo if digest not in failed]):
             break
-        work = compute(todo, path_of, failed, prefix, decoding, store, workers=workers, report=report)
-        with closing(work):
+        with (
+            ShardWriter(store, needed=True) as writer,
+            closing(
+                compute(todo, path_of, failed, prefix, decoding, writer, workers=workers, report=report)
+            ) as work,
+        ):
             for _ in work:
                 pass  # the store has them
         store.refresh()
         todo = store.missing(list(path_of))
     if any(digest not in failed for digest in todo):
         raise CacheError(
-            f"expected features to stay in {cache_root}, found them gone {_TRIES} times. Is somebody "
+            f"expected features to stay in {store.folder}, found them gone {_TRIES} times. Is somebody "
             "emptying it, or is the disk failing? Name another place with --cache-dir."
         )
 
@@ -105,6 +114,29 @@ def extract(
         skipped=tuple(Skipped(path, skipped[path]) for path in paths if path in skipped),
         damaged_shards=store.damaged,
     )
+
+
+def _require_room(store: FeatureStore, new: int, all_photos: int) -> None:
+    """Refuse, before hours of work, features that neither the disk nor the memory takes."""
+    cache, size = store.cache, store.tensor_bytes
+    memory = int(available_bytes() * _MEMORY_FRACTION)
+    needed = bytes_for_people(new * size)
+    if cache.root is None and new * size > memory:
+        raise CacheError(
+            f"the features of {new} photos take {needed}, and without a cache they are kept in memory, where "
+            f"{bytes_for_people(memory)} may be used. Leave out --no-cache, or train on fewer photos."
+        )
+    if cache.root and new * size > cache.bytes_free() + memory:
+        raise CacheError(
+            f"the features of {new} photos take {needed}, and the disk of {cache.root} has "
+            f"{bytes_for_people(cache.bytes_free())} left. Make room, or name another place with --cache-dir."
+        )
+    if cache.root and new and all_photos * size > cache.bytes_allowed():
+        cache.warn(
+            f"the features of {all_photos} photos take {bytes_for_people(all_photos * size)}, more than the "
+            f"{bytes_for_people(cache.bytes_allowed())} that the cache may take: some are deleted when this "
+            "command ends. --cache-limit allows more."
+        )
 
 
 def identify(
@@ -131,17 +163,16 @@ def compute(
     failed: dict[str, str],
     prefix: Prefix,
     decoding: Decoding,
-    store: FeatureStore,
+    writer: ShardWriter,
     *,
     workers: int,
     report: Callable[[Progress], None],
-    writer: ShardWriter | None = None,
 ) -> Generator[tuple[list[str], np.ndarray], None, None]:
     """Compute and keep the features of photos, in order, and yield them in batches: (digests, (n, *shape)).
 
     Args:
         failed: takes digest → reason of each photo that cannot be read, before the batch behind it comes.
-        writer: keeps them, and is closed by the caller; None makes one that is closed at the end.
+        writer: keeps them, and is closed by the caller.
     """
     total = len(digests)
     calls = prefix.calls(workers)
@@ -154,13 +185,12 @@ def compute(
     done = 0
     report(Progress("compile", 0, total))
     with (
-        nullcontext(writer) if writer else ShardWriter(store) as keeper,
         closing(_batches(digests, path_of, decoding, workers, size, failed)) as batches,
         closing(ordered_map(call, batches, workers=calls, ahead=2 * calls)) as computed,
     ):
         for names, features in computed:
             for digest, tensor in zip(names, features, strict=True):
-                keeper.add(digest, tensor)
+                writer.add(digest, tensor)
             done += len(names)
             report(Progress("features", done, total))
             yield names, features

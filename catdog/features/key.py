@@ -21,12 +21,10 @@ class FeatureKey(JsonRecord):
     preprocessing: str
     decoding: Decoding
     decoding_version: int
+    decoder: str  # the libraries that turn a file into pixels, with their versions
     store_version: int = STORE_VERSION
 
     def folder_name(self) -> str:
         """A name for the folder that holds these tensors: 24 hexadecimal digits."""
-        facts = self.to_json()
-        if not self.decoding.mirrored:
-            del facts["decoding"]["mirrored"]  # so that features from before it was thought of are found
-        text = json.dumps(facts, sort_keys=True)
+        text = json.dumps(self.to_json(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:24]

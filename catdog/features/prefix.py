@@ -12,12 +12,12 @@ import numpy as np
 
 from catdog import devices
 from catdog.config import Decoding, Head
-from catdog.data import DECODING_VERSION
+from catdog.data import DECODING_VERSION, decoder_version
 from catdog.errors import WeightsError
 from catdog.features.key import FeatureKey
 from catdog.model import weights, winograd
 from catdog.model.architecture import CONVOLUTIONS, describe, freeze
-from catdog.model.frozen import Program, direct, for_cpu
+from catdog.model.frozen import DENSE_ROWS, Program, direct, for_cpu
 from catdog.model.layers import Dense, Layer
 from catdog.model.network import device_float32
 from catdog.model.preprocess import preprocess
@@ -28,8 +28,6 @@ _FLOAT16_MAX = float(np.finfo(np.float16).max)
 # Photos a call. A CPU works on one after the other, as many calls at a time as it has cores: more than one
 # photo a call only hides what a call costs. An accelerator wants to be filled.
 _BATCH = {"cpu": 4, "gpu": 256, "tpu": 256}
-# The same where dense layers are in the prefix: fc1 alone reads 411 MB in each call.
-_BATCH_DENSE = 16
 
 
 class Prefix:
@@ -87,6 +85,7 @@ class Prefix:
             preprocessing=self.preprocessing if self.layers else "none",
             decoding=decoding,
             decoding_version=DECODING_VERSION,
+            decoder=decoder_version(),
         )
 
     def calls(self, workers: int) -> int:
@@ -104,15 +103,18 @@ class Prefix:
     def batch_size(self, photos: int, calls: int) -> int:
         """How many photos go into a call when `photos` wait and `calls` run at a time.
 
-        A power of two, to compile few shapes.
+        On a CPU a power of two, to compile few shapes: what a photo's features are does not depend on it.
+        Elsewhere it might, so that it is always the same.
         """
-        dense = any(isinstance(layer, Dense) for layer in self.layers)
-        largest = max(_BATCH.get(jax.default_backend(), 64), _BATCH_DENSE if dense else 1)
-        if self._on_cpu and not dense:
-            photos = -(-photos // calls)  # every core has something to do
-        wanted = 1 << max(photos - 1, 0).bit_length()
+        largest = _BATCH.get(jax.default_backend(), 64)
+        if self._on_cpu:
+            if any(isinstance(layer, Dense) for layer in self.layers):
+                largest = DENSE_ROWS
+            else:
+                photos = -(-photos // calls)  # every core has something to do
+            largest = min(1 << max(photos - 1, 0).bit_length(), largest)
         multiple = devices.batch_multiple()
-        return -(-min(wanted, largest) // multiple) * multiple
+        return -(-largest // multiple) * multiple
 
     def __call__(self, pixels_bhwc: np.ndarray) -> jax.Array:
         """uint8 photos (b, h, w, 3) → features (b, *shape), of the dtype of the key; not waited for.
@@ -193,7 +195,8 @@ def _forward(
 ) -> jax.Array:
     features = program(arrays, preprocess(pixels_bhwc, preprocessing, program.dtype))
     if dtype == "float16":
-        features = jnp.clip(features, -_FLOAT16_MAX, _FLOAT16_MAX)
+        # In float32: in bfloat16 the limit itself is rounded up, to what is infinite in float16.
+        features = jnp.clip(features.astype(jnp.float32), -_FLOAT16_MAX, _FLOAT16_MAX)
     return features.astype(dtype)
 
 

@@ -1,7 +1,7 @@
 """From photo files to features, each as soon as it is known: for answers that somebody waits for."""
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,10 +9,12 @@ import numpy as np
 
 from catdog.config import Decoding
 from catdog.data import probe_all
+from catdog.errors import CacheError
 from catdog.features.extract import compute, identify
 from catdog.features.prefix import Prefix
 from catdog.features.progress import Progress
-from catdog.features.store import FeatureStore, ShardWriter
+from catdog.features.store import FeatureStore
+from catdog.features.writer import ShardWriter
 
 _KEPT = 64  # photos whose features are read from the cache at a time
 
@@ -55,7 +57,7 @@ def stream(
         writer: keeps what is computed, and is closed by the caller; None makes one that is closed at the end.
 
     Raises:
-        CacheError: the cache cannot be written.
+        CacheError: the cache cannot be read.
     """
     digests, unreadable = identify(paths, digests, workers=workers, report=report)
     photos_of: dict[str, list[int]] = {}
@@ -82,7 +84,12 @@ def stream(
         features = store.features(kept)
         for start in range(0, len(kept), _KEPT):
             names = kept[start : start + _KEPT]
-            yield features_of(names, features.gather(np.arange(start, start + len(names))))
+            try:
+                tensors = features.gather(np.arange(start, start + len(names)))
+            except CacheError:  # another process has deleted them since: they are computed with the others
+                todo += names
+                continue
+            yield features_of(names, tensors)
     failed |= {
         digests[one.path]: one.reason for one in probe_all([path_of[one] for one in todo], workers=workers)
     }
@@ -90,9 +97,12 @@ def stream(
     yield reasons_of()
     if not todo:
         return
-    with closing(
-        compute(todo, path_of, failed, prefix, decoding, store, workers=workers, report=report, writer=writer)
-    ) as batches:
+    with (
+        nullcontext(writer) if writer else ShardWriter(store) as keeper,
+        closing(
+            compute(todo, path_of, failed, prefix, decoding, keeper, workers=workers, report=report)
+        ) as batches,
+    ):
         for names, features in batches:
             yield reasons_of()
             yield features_of(names, features)

@@ -14,13 +14,17 @@ from itertools import takewhile
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax import lax
 
 from catdog.model import weights, winograd
-from catdog.model.layers import Conv, Layer, MaxPool, tensor_shapes
+from catdog.model.layers import Conv, Dense, Layer, MaxPool, tensor_shapes
 from catdog.model.network import Network, device_float32
+
+# Photos a product of fc1, which reads 411 MB each time.
+DENSE_ROWS = 16
 
 
 @dataclass(frozen=True)
@@ -42,10 +46,13 @@ class Winograd:
     Attributes:
         layers: convolutions and pools, the first two of them convolutions.
         behind: what follows them.
+        rows: photos that go through that at a time, the last ones made up if need be. A product of another
+            number of rows may be summed in another order, and differ in the last digits.
     """
 
     layers: tuple[Layer, ...]
     behind: Direct
+    rows: int
     dtype: str = "float32"
 
     def __call__(self, arrays: Any, images_bhwc: jax.Array) -> jax.Array:
@@ -54,7 +61,12 @@ class Winograd:
         # One photo at a time, or the caches would hold less of each step; and so what the convolutions say of
         # it does not depend on which photos are beside it.
         maps_bhwc = lax.map(lambda image_hwc: self._convolve(tensors, image_hwc), images_bhwc)
-        return self.behind(state, maps_bhwc)
+        if self.rows == 1:
+            return self.behind(state, maps_bhwc)
+        count = len(maps_bhwc)
+        padded = jnp.pad(maps_bhwc, ((0, -count % self.rows), *[(0, 0)] * (maps_bhwc.ndim - 1)))
+        parts = [self.behind(state, padded[row : row + self.rows]) for row in range(0, count, self.rows)]
+        return jnp.concatenate(parts)[:count]
 
     def _convolve(self, tensors: Mapping[str, jax.Array], x_hwc: jax.Array) -> jax.Array:
         convolutions = [
@@ -101,4 +113,5 @@ def for_cpu(layers: Sequence[Layer], tensors: Mapping[str, np.ndarray]) -> tuple
             placed[f"{layer.name}/{name}"] = device_float32(tensor)
     rest = {name: tensor for name, tensor in tensors.items() if name not in placed}
     behind, state = direct(layers[len(first) :], rest, dtype="float32")
-    return Winograd(first, behind), (placed, state)
+    rows = DENSE_ROWS if any(isinstance(layer, Dense) for layer in layers) else 1
+    return Winograd(first, behind, rows), (placed, state)

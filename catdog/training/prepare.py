@@ -15,6 +15,7 @@ from catdog.features.extract import extract
 from catdog.features.prefix import Prefix
 from catdog.features.progress import Progress
 from catdog.model.suffix import Suffix
+from catdog.places import FeatureCache
 from catdog.runs import RunConfig, SavedModel
 from catdog.training.fit import Examples, Job, start_tensors
 from catdog.training.optimizers import find_optimizer
@@ -46,7 +47,7 @@ def prepare(
     prefix: Prefix,
     suffix: Suffix,
     *,
-    cache_root: Path,
+    cache: FeatureCache,
     workers: int,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> Job:
@@ -55,7 +56,7 @@ def prepare(
     Raises:
         DataError: too few photos are left without those that cannot be decoded; or there are such, and
             `options.strict`.
-        CacheError: the cache cannot be written.
+        CacheError: neither disk nor memory takes the features.
         WeightsError: the weights lack a layer that is to train.
     """
     optimizer = find_optimizer(options.optimizer)
@@ -64,7 +65,7 @@ def prepare(
         [*photos.train.paths, *photos.valid.paths],
         prefix,
         options.decoding,
-        cache_root=cache_root,
+        cache=cache,
         workers=workers,
         digests=dict(
             zip(

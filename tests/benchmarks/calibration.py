@@ -28,7 +28,7 @@ from catdog.features.answer import make_suffix
 from catdog.features.prefix import Prefix
 from catdog.model.temperature import fit_temperature
 from catdog.model.weights import WeightSource, find_weights
-from catdog.places import default_cache_dir
+from catdog.places import FeatureCache, default_cache_dir
 from catdog.runs import create_run
 from catdog.training.fit import fit
 from catdog.training.photos import find_photos
@@ -95,13 +95,13 @@ def _judged(data: Path, head: Head, epochs: int, seed: int) -> Judged:
     prefix = Prefix(find_weights("builtin"), head, unfreeze="head", memo_dir=None)
     photos = find_photos(options, workers=workers)
     suffix = make_suffix(prefix, head, len(photos.classes), size=options.decoding.size)
-    job = prepare(options, photos, prefix, suffix, cache_root=_CACHE, workers=workers)
+    job = prepare(options, photos, prefix, suffix, cache=FeatureCache(_CACHE), workers=workers)
     with tempfile.TemporaryDirectory() as folder:
         run = create_run(Path(folder), "run", run_config(options, photos, prefix))
         run.write_split(photos.sides())
         for _ in fit(run, job, epochs=epochs):
             pass
-        model = Classifier.of_run(run, find=_find, cache_root=_CACHE, memo_dir=None, workers=workers)
+        model = Classifier.of_run(run, find=_find, cache=FeatureCache(_CACHE), memo_dir=None, workers=workers)
         chosen = choose(run, model.classes, None, None, workers=workers)
         return judge(model, chosen, fitted_on=run.split()["valid"])
 

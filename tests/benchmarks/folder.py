@@ -90,14 +90,15 @@ def _extract(paths: list[Path]) -> float:
     from catdog.features.extract import extract
     from catdog.features.prefix import Prefix
     from catdog.model.weights import find_weights
+    from catdog.places import FeatureCache
 
     cache = Path(os.environ["CATDOG_CACHE_DIR"])
     devices.configure(cache)
     prefix = Prefix(find_weights("builtin"), Head(), unfreeze="head", memo_dir=None)
-    workers = devices.usable_cores()
-    extract(paths[:_WARM], prefix, Decoding(), cache_root=cache / "features", workers=workers)
+    workers, features = devices.usable_cores(), FeatureCache(cache / "features")
+    extract(paths[:_WARM], prefix, Decoding(), cache=features, workers=workers)
     began = time.monotonic()
-    found = extract(paths[_WARM:], prefix, Decoding(), cache_root=cache / "features", workers=workers)
+    found = extract(paths[_WARM:], prefix, Decoding(), cache=features, workers=workers)
     assert not found.skipped
     return time.monotonic() - began
 

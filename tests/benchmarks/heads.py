@@ -19,7 +19,7 @@ from catdog.config import Decoding, Head, TrainOptions
 from catdog.features.answer import make_suffix
 from catdog.features.prefix import Prefix
 from catdog.model.weights import find_weights
-from catdog.places import default_cache_dir
+from catdog.places import FeatureCache, default_cache_dir
 from catdog.runs import EpochRecord, create_run
 from catdog.training.fit import fit
 from catdog.training.photos import Photos, find_photos
@@ -101,7 +101,7 @@ def _train(data: Path, head: Head, seed: int, photos: Photos, prefix: Prefix) ->
     options = _options(data, head, seed)
     suffix = make_suffix(prefix, head, len(photos.classes), size=options.decoding.size)
     workers = devices.usable_cores()
-    job = prepare(options, photos, prefix, suffix, cache_root=_CACHE / "features", workers=workers)
+    job = prepare(options, photos, prefix, suffix, cache=FeatureCache(_CACHE / "features"), workers=workers)
     with tempfile.TemporaryDirectory() as folder:
         run = create_run(Path(folder), "run", run_config(options, photos, prefix))
         records = fit(run, job, epochs=options.epochs)

@@ -29,8 +29,10 @@ from PIL import Image
 from catdog import devices
 from catdog.config import Decoding, Head
 from catdog.features.prefix import Prefix
-from catdog.features.store import FeatureStore, ShardWriter
+from catdog.features.store import FeatureStore
+from catdog.features.writer import ShardWriter
 from catdog.model.weights import find_weights
+from catdog.places import FeatureCache
 from catdog.runs import Run
 
 _CLASSES = ("cats", "dogs")
@@ -70,7 +72,7 @@ def _fill(folder: Path, photos: int) -> None:
     devices.configure(folder / "cache")
     key = Prefix(find_weights("builtin"), Head(), unfreeze="head", memo_dir=None).key(Decoding())
     random = np.random.default_rng(0)
-    with ShardWriter(FeatureStore(folder / "cache" / "features", key)) as writer:
+    with ShardWriter(FeatureStore(FeatureCache(folder / "cache" / "features"), key)) as writer:
         for split, count in (("train", photos), ("valid", photos // 10)):
             for number in range(count):
                 label = _CLASSES[number % 2]

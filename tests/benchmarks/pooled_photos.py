@@ -9,7 +9,7 @@ import numpy as np
 from catdog import devices
 from catdog.analysis.checks.pooled import Pooled, pool
 from catdog.data import fingerprint, scan
-from catdog.places import Places, cache_dir_of_environment
+from catdog.places import FeatureCache, Places, cache_dir_of_environment
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,14 @@ def photos_of(data: Path) -> Photos:
     digests = fingerprint(list(labels), workers=devices.usable_cores()).digests
     first = {digest: path for path, digest in reversed(digests.items())}
     paths = [path for path, digest in digests.items() if first[digest] == path]
-    pooled = pool_files(paths, cache_root=where.features)
+    pooled = pool_files(paths, cache=where.features)
     read = [paths[photo] for photo in pooled.photos]
     classes = sorted({labels[path] for path in read})
     return Photos(read, classes, np.array([classes.index(labels[path]) for path in read]), pooled)
 
 
-def pool_files(paths: Sequence[Path], *, cache_root: Path) -> Pooled:
+def pool_files(paths: Sequence[Path], *, cache: FeatureCache) -> Pooled:
     """Pooled features of any picture files."""
     workers = devices.usable_cores()
     digests = fingerprint(paths, workers=workers).digests
-    return pool(paths, digests, cache_root=cache_root, memo_dir=None, workers=workers)
+    return pool(paths, digests, cache=cache, memo_dir=None, workers=workers)

@@ -11,10 +11,11 @@ import sys
 import time
 from pathlib import Path
 from shutil import copy
+from typing import Any
 
 import pytest
 
-from catdog.features.store import FeatureStore
+from catdog.features.shards import Shard, read_shard
 from catdog.runs import Run
 from tests.cli.conftest import SAMPLE, Cli, files_below
 
@@ -146,15 +147,14 @@ def test_a_folder_in_chunks_is_answered_in_order_from_one_shard(
         (tmp_path / f"{number:02}.jpg").write_bytes(content + bytes([number]))
     (tmp_path / "30.jpg").write_bytes(b"")
     opened: list[Path] = []
-    open_shard = FeatureStore._open_shard
 
-    def count(store: FeatureStore, index_path: Path):
+    def count(index_path: Path, *facts: Any) -> Shard:
         opened.append(index_path)
-        return open_shard(store, index_path)
+        return read_shard(index_path, *facts)
 
-    monkeypatch.setattr(FeatureStore, "_open_shard", count)
+    monkeypatch.setattr("catdog.features.store.read_shard", count)
     monkeypatch.setattr("catdog.cli.arrivals._SECONDS", 1e-6)  # chunks that do not grow
-    monkeypatch.setattr("catdog.features.store._SHARD_SECONDS", 1e9)
+    monkeypatch.setattr("catdog.features.writer._SHARD_SECONDS", 1e9)
     first, second = (
         cli("predict", tmp_path, "--format", "jsonl", "--cache-dir", ".cache", *model) for _ in range(2)
     )

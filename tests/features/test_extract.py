@@ -19,6 +19,7 @@ from catdog.model import weights
 from catdog.model.architecture import CONVOLUTIONS
 from catdog.model.network import Network
 from catdog.model.preprocess import preprocess
+from catdog.places import FeatureCache
 from tests.prefixes import builtin_prefix
 
 SMALL = Decoding(size=64)
@@ -44,7 +45,7 @@ def _computed(
         sorted(path for path in folder.rglob("*") if path.is_file() or path.is_symlink()),
         prefix,
         decoding,
-        cache_root=cache,
+        cache=FeatureCache(cache),
         workers=2,
         report=steps.append,
     )
@@ -112,7 +113,7 @@ def test_features_do_not_depend_on_the_company(photos: Path, prefix: Prefix, tmp
     together, _ = _computed(photos, prefix, tmp_path / "one")
     paths = sorted(photos.rglob("*.png"))
     for path in paths[:3]:
-        alone = extract([path], prefix, SMALL, cache_root=tmp_path / path.stem, workers=1)
+        alone = extract([path], prefix, SMALL, cache=FeatureCache(tmp_path / path.stem), workers=1)
         row = _rows(together)[paths.index(path)]
         np.testing.assert_allclose(_rows(alone)[0], row, rtol=2e-3, atol=1e-2)
 

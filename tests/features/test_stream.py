@@ -14,6 +14,7 @@ from catdog.features.prefix import Prefix
 from catdog.features.progress import Progress
 from catdog.features.store import FeatureStore
 from catdog.features.stream import Known, stream
+from catdog.places import FeatureCache
 from tests.prefixes import builtin_prefix
 
 SMALL = Decoding(size=64)
@@ -30,16 +31,16 @@ def paths(shapes: Path, tmp_path: Path) -> list[Path]:
 
 
 def _store(prefix: Prefix, tmp_path: Path) -> FeatureStore:
-    return FeatureStore(tmp_path / "cache", prefix.key(SMALL))
+    return FeatureStore(FeatureCache(tmp_path / "cache"), prefix.key(SMALL))
 
 
 def test_it_gives_what_extract_gives_however_much_is_kept(
     paths: list[Path], prefix: Prefix, tmp_path: Path
 ) -> None:
-    expected = extract(paths, prefix, SMALL, cache_root=tmp_path / "other cache", workers=2)
+    expected = extract(paths, prefix, SMALL, cache=FeatureCache(tmp_path / "other cache"), workers=2)
     assert expected.features is not None
     for count in (0, 5, 16):
-        extract(paths[:count], prefix, SMALL, cache_root=tmp_path / "cache", workers=2)
+        extract(paths[:count], prefix, SMALL, cache=FeatureCache(tmp_path / "cache"), workers=2)
         found: dict[int, list[Any]] = {}
         for known in stream(paths, prefix, SMALL, store=_store(prefix, tmp_path), workers=2):
             assert not known.reasons
@@ -54,7 +55,7 @@ def test_it_gives_what_extract_gives_however_much_is_kept(
 def test_each_comes_before_the_next_ones_are_computed(
     paths: list[Path], prefix: Prefix, tmp_path: Path
 ) -> None:
-    extract(paths[10:], prefix, SMALL, cache_root=tmp_path / "cache", workers=2)
+    extract(paths[10:], prefix, SMALL, cache=FeatureCache(tmp_path / "cache"), workers=2)
     steps: list[Progress] = []
     came: list[tuple[list[int], int]] = []
     for known in stream(paths, prefix, SMALL, store=_store(prefix, tmp_path), workers=2, report=steps.append):

@@ -7,6 +7,7 @@ from typing import Any
 from catdog.config import Decoding, Head, TrainOptions
 from catdog.features.answer import make_suffix
 from catdog.features.progress import Progress
+from catdog.places import FeatureCache
 from catdog.runs import EpochRecord, Run, create_run
 from catdog.training.fit import fit
 from catdog.training.photos import find_photos
@@ -47,7 +48,9 @@ def train(
     photos = find_photos(options, workers=2)
     run = create_run(folder / "runs", unfreeze, run_config(options, photos, prefix))
     suffix = make_suffix(prefix, options.head, 2, size=options.decoding.size)
-    job = prepare(options, photos, prefix, suffix, cache_root=folder / "cache", workers=2, report=report)
+    job = prepare(
+        options, photos, prefix, suffix, cache=FeatureCache(folder / "cache"), workers=2, report=report
+    )
     records = fit(run, job, epochs=options.epochs)
     for record in records:
         report(record)

@@ -12,6 +12,7 @@ from catdog.analysis.checks.pooled import Pooled, pool
 from catdog.data.copies import Placed
 from catdog.data.wording import count
 from catdog.features.progress import Progress
+from catdog.places import FeatureCache
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ class Findings:
 def look_closely(
     placed: Iterable[Placed],
     *,
-    cache_root: Path,
+    cache: FeatureCache,
     memo_dir: Path | None,
     workers: int,
     report: Callable[[Progress], None] = lambda _: None,
@@ -140,7 +141,7 @@ def look_closely(
     pooled = pool(
         [one.path for one in first],
         {one.path: one.digest for one in first},
-        cache_root=cache_root,
+        cache=cache,
         memo_dir=memo_dir,
         workers=workers,
         report=report,

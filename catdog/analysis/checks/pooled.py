@@ -12,6 +12,7 @@ from catdog.features.extract import extract
 from catdog.features.prefix import Prefix
 from catdog.features.progress import Progress
 from catdog.model.weights import find_weights
+from catdog.places import FeatureCache
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ def pool(
     paths: Sequence[Path],
     digests: dict[Path, str],
     *,
-    cache_root: Path,
+    cache: FeatureCache,
     memo_dir: Path | None,
     workers: int,
     report: Callable[[Progress], None] = lambda _: None,
@@ -43,9 +44,7 @@ def pool(
     """
     head, decoding = Head("concat"), Decoding()
     prefix = Prefix(find_weights("builtin"), head, unfreeze="head", memo_dir=memo_dir)
-    found = extract(
-        paths, prefix, decoding, cache_root=cache_root, workers=workers, digests=digests, report=report
-    )
+    found = extract(paths, prefix, decoding, cache=cache, workers=workers, digests=digests, report=report)
     if found.features is None:
         nothing = np.empty((0, prefix.output_shape(decoding.size)[-1]), np.float32)
         return Pooled(np.empty(0, np.int64), nothing, nothing)

@@ -1,0 +1,72 @@
+"""Files that stay open for reading, a few at a time, whatever number there is.
+
+A system may allow a process 256 open files. A cache has more when it is large, and a training reads a few
+photos here and there: so what was read last stays open, and the others are opened again.
+"""
+
+import os
+import threading
+import weakref
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+
+MOST = 48  # for all threads together
+
+
+class OpenFiles:
+    """Reads parts of files. Safe to use from many threads.
+
+    A file that is deleted or renamed while it is open here can still be read.
+
+    Args:
+        most: files that are open at once; those that other threads are reading at that moment come on top.
+    """
+
+    def __init__(self, most: int = MOST):
+        self._most = most
+        self._lock = threading.Lock()
+        self._files: OrderedDict[Path, _File] = OrderedDict()
+
+    def read(self, path: Path, offset: int, out: np.ndarray) -> None:
+        """Fill `out` (C-contiguous) with the bytes from `offset` on.
+
+        Raises:
+            EOFError: the file ends before that.
+            OSError: it is not there, or cannot be read.
+        """
+        with self._lock:
+            file = self._files.pop(path, None) or _File(path)
+            self._files[path] = file
+            if len(self._files) > self._most:
+                self._files.popitem(last=False)  # closed as soon as nobody reads it
+        file.read(offset, out.reshape(-1).view(np.uint8).data)
+
+    def forget(self, path: Path) -> None:
+        """Close the file, so that it can be deleted everywhere."""
+        with self._lock:
+            self._files.pop(path, None)
+
+
+class _File:
+    """An open file, closed when the last one who uses it lets go of it."""
+
+    def __init__(self, path: Path):
+        self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        self._lock = threading.Lock()
+        weakref.finalize(self, os.close, self._descriptor)
+
+    def read(self, offset: int, out: memoryview) -> None:
+        while out:
+            if hasattr(os, "preadv"):
+                count = os.preadv(self._descriptor, [out], offset)
+            else:  # Windows
+                with self._lock:
+                    os.lseek(self._descriptor, offset, os.SEEK_SET)
+                    part = os.read(self._descriptor, len(out))
+                count = len(part)
+                out[:count] = part
+            if not count:
+                raise EOFError("the file ends too early")
+            out, offset = out[count:], offset + count

@@ -1,0 +1,177 @@
+"""The files of the feature cache: shards, which are written once and never changed.
+
+A shard is two files: `NAME.npy` holds the tensors of some photos, `NAME.index.npy` their content digests
+and checksums. The index is written last and makes the shard exist; it is deleted first. So a kill leaves
+whole shards, and files that nobody looks at.
+"""
+
+import contextlib
+import os
+import uuid
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from catdog import durable
+from catdog.features.open_files import OpenFiles
+
+INDEX_SUFFIX = ".index.npy"
+_INDEX_DTYPE = np.dtype([("digest", "V32"), ("checksum", "<u4")])
+_PRIVATE = 0o600  # behind `--unfreeze all` tensors are the photos themselves
+_HEADER_BYTES = 4096  # more than a header of these files takes
+
+_FILES = OpenFiles()
+
+
+class DamagedShard(Exception):
+    """A shard whose files do not hold what they should."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shard:
+    """A shard on disk whose index has been read.
+
+    Attributes:
+        index_path: its name.
+        digests: (n,) V32.
+        checksums: (n,) uint32.
+        shape: of one photo's tensor.
+        dtype: of the tensors.
+    """
+
+    index_path: Path
+    digests: np.ndarray
+    checksums: np.ndarray
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    def __len__(self) -> int:
+        return len(self.digests)
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one photo's tensor."""
+        return int(np.prod(self.shape)) * self.dtype.itemsize
+
+    @cached_property
+    def _offset(self) -> int:
+        """Where the first tensor begins in its file, once that was found to be whole."""
+        path = tensor_path(self.index_path)
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            try:
+                version = np.lib.format.read_magic(file)
+                read = {(1, 0): np.lib.format.read_array_header_1_0}[version]
+                facts = read(file, max_header_size=_HEADER_BYTES)
+            except (ValueError, KeyError) as error:
+                raise DamagedShard(f"{path} is no file of tensors: {error}") from error
+            offset = file.tell()
+        expected = ((len(self), *self.shape), False, self.dtype)
+        if facts != expected or size != offset + len(self) * self.row_bytes:
+            raise DamagedShard(f"{path} holds {facts} in {size} bytes instead of {expected}")
+        return offset
+
+    def read(self, row: int, out: np.ndarray) -> None:
+        """Copy the tensors from `row` on into `out`, (rows, *shape).
+
+        Raises:
+            DamagedShard: the file does not hold them.
+            OSError: it is gone, or cannot be read.
+        """
+        try:
+            _FILES.read(tensor_path(self.index_path), self._offset + row * self.row_bytes, out)
+        except EOFError as error:
+            raise DamagedShard(f"{tensor_path(self.index_path)}: {error}") from error
+
+    def read_sound(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The tensors of some rows, (m, *shape), and whether each has the checksum it was written with, (m,).
+
+        Raises: see `read`.
+        """
+        tensors = np.empty((len(rows), *self.shape), self.dtype)
+        for first, last in runs(rows):
+            self.read(int(rows[first]), tensors[first:last])
+        sound = [checksum(tensor) == self.checksums[row] for row, tensor in zip(rows, tensors, strict=True)]
+        return tensors, np.array(sound, bool)
+
+
+def read_shard(index_path: Path, shape: tuple[int, ...], dtype: str) -> Shard:
+    """A shard from its index; its tensors are not looked at yet.
+
+    Raises:
+        DamagedShard: it is no index.
+        OSError: it is gone, or cannot be read.
+    """
+    try:
+        index = np.load(index_path, allow_pickle=False)
+        if not isinstance(index, np.ndarray) or index.dtype != _INDEX_DTYPE or index.ndim != 1:
+            raise DamagedShard(f"{index_path} is no index")
+    except (ValueError, EOFError) as error:
+        raise DamagedShard(f"{index_path} is no index: {error}") from error
+    return Shard(index_path, index["digest"], index["checksum"], shape, np.dtype(dtype))
+
+
+def new_path(folder: Path) -> Path:
+    """The index path of a shard that nobody else writes, on this machine or another."""
+    return folder / f"{uuid.uuid4().hex}{INDEX_SUFFIX}"
+
+
+def write_shard(index_path: Path, digests: np.ndarray, tensors: Sequence[np.ndarray]) -> None:
+    """Write a shard: digests (n,) V32, and n tensors of one shape and dtype.
+
+    Raises:
+        OSError: it could not be written.
+    """
+    index = np.empty(len(digests), _INDEX_DTYPE)
+    index["digest"] = digests
+    index["checksum"] = [checksum(tensor) for tensor in tensors]
+    first = tensors[0]
+    header = {
+        "shape": (len(tensors), *first.shape),
+        "fortran_order": False,
+        "descr": np.lib.format.dtype_to_descr(first.dtype),
+    }
+    try:
+        with durable.replacing(tensor_path(index_path), mode=_PRIVATE) as file:
+            np.lib.format.write_array_header_1_0(file, header)
+            for tensor in tensors:
+                file.write(np.ascontiguousarray(tensor).data)
+        with durable.replacing(index_path, mode=_PRIVATE) as file:
+            np.save(file, index, allow_pickle=False)
+    except OSError:
+        with contextlib.suppress(OSError):
+            tensor_path(index_path).unlink(missing_ok=True)
+        raise
+
+
+def delete_shard(index_path: Path) -> bool:
+    """Delete a shard; whether it has gone."""
+    _FILES.forget(tensor_path(index_path))
+    try:
+        index_path.unlink(missing_ok=True)
+        tensor_path(index_path).unlink(missing_ok=True)
+    except OSError:  # a read-only cache, or Windows, where another process reads it
+        return False
+    return True
+
+
+def tensor_path(index_path: Path) -> Path:
+    """The file of tensors that belongs to an index."""
+    return index_path.with_name(index_path.name.removesuffix(INDEX_SUFFIX) + ".npy")
+
+
+def checksum(tensor: np.ndarray) -> int:
+    """CRC-32 of a tensor's bytes."""
+    return zlib.crc32(np.ascontiguousarray(tensor).data)
+
+
+def runs(rows: np.ndarray) -> list[tuple[int, int]]:
+    """Slices of `rows` in which each number is one more than the one before, as (first, behind last)."""
+    if not len(rows):
+        return []
+    breaks = (np.flatnonzero(np.diff(rows) != 1) + 1).tolist()
+    return list(zip([0, *breaks], [*breaks, len(rows)], strict=True))

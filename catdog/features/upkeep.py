@@ -1,0 +1,223 @@
+"""Keeping the feature cache in order: few files, no more bytes than allowed, nothing left by dead processes.
+
+A command that writes does this in passing, one process at a time. Small shards are merged into larger ones,
+so that the number of files does not grow with the number of commands. Where the cache takes more than it may,
+the shards that were not used for longest go, but none that a process has a lease on.
+"""
+
+import contextlib
+import os
+import shutil
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from catdog.features.key import FeatureKey
+from catdog.features.leases import Lease, leased, leases_folder, upkeep
+from catdog.features.shards import (
+    INDEX_SUFFIX,
+    DamagedShard,
+    Shard,
+    delete_shard,
+    new_path,
+    read_shard,
+    tensor_path,
+    write_shard,
+)
+
+KEY_FILE = "key.json"
+SHARD_BYTES = 128 * 2**20  # of tensors in a shard, about
+
+# Shards of about the same size are merged once there are so many of them. A photo is copied once for each
+# eightfold growth of its shard.
+_CROWD = 8
+_SMALLEST = 2**16
+_SECONDS = 5.0  # of merging in one go: after an old cache of many shards the next command goes on
+_ORPHAN_SECONDS = 24 * 3600.0  # no writer needs that long between two files of a shard
+
+
+@dataclass(frozen=True)
+class ShardFile:
+    """A shard as the folder shows it.
+
+    Attributes:
+        bytes: of both its files.
+        used: when it was last used, in seconds since 1970.
+    """
+
+    index_path: Path
+    bytes: int
+    used: float
+
+    def name(self, root: Path) -> str:
+        """What a lease calls it."""
+        return shard_name(root, self.index_path)
+
+
+def shard_name(root: Path, index_path: Path) -> str:
+    """What a lease calls a shard."""
+    return index_path.relative_to(root).as_posix()
+
+
+def keep_in_order(root: Path, key: FeatureKey, limit: int, lease: Lease | None) -> None:
+    """Merge small shards of one key, and delete what is old until the cache takes no more than `limit` bytes.
+
+    Does nothing while another process is at it, or where there are no locks.
+
+    Args:
+        lease: this process' own: what it covers may be merged, and then covers the outcome.
+
+    Raises:
+        OSError: merged shards cannot be written.
+    """
+    with upkeep(root, wait=False) as ours:
+        if not ours:
+            return
+        others = leased(root, but=lease)
+        _delete_orphans(root)
+        try:
+            _merge(root, key, others, lease)
+        finally:
+            _trim(root, limit, others | (lease.names if lease else set()))
+
+
+def trim(root: Path, limit: int) -> None:
+    """Delete what was not used for longest, until the cache takes no more than `limit` bytes."""
+    with upkeep(root, wait=False) as ours:
+        if ours:
+            _trim(root, limit, leased(root))
+
+
+def clear(root: Path) -> list[Path]:
+    """Delete all that is kept, and nothing else there.
+
+    Returns:
+        Folders that are still there: other processes use what is in them, or it cannot be deleted.
+    """
+    if not root.is_dir():
+        return []
+    with upkeep(root, wait=True) as ours:
+        in_use = leased(root) if ours else set()
+        for folder in key_folders(root):
+            if not any(name.startswith(f"{folder.name}/") for name in in_use):
+                shutil.rmtree(folder, ignore_errors=True)
+                continue
+            for file in shard_files(folder):
+                if file.name(root) not in in_use:
+                    delete_shard(file.index_path)
+    return list(key_folders(root))
+
+
+def key_folders(root: Path) -> Iterator[Path]:
+    """The folders of all keys."""
+    for folder in sorted(root.iterdir()) if root.is_dir() else ():
+        if folder.is_dir() and not folder.name.startswith("."):
+            yield folder
+
+
+def shard_files(folder: Path) -> list[ShardFile]:
+    """The shards of one key, those first that were not used for longest."""
+    found = []
+    for path in folder.glob(f"*{INDEX_SUFFIX}"):
+        with contextlib.suppress(OSError):  # another process has just deleted it
+            facts = path.stat()
+            size = facts.st_size + tensor_path(path).stat().st_size
+            found.append(ShardFile(path, size, facts.st_mtime))
+    return sorted(found, key=lambda file: (file.used, file.index_path))
+
+
+def touch(index_path: Path) -> None:
+    """Say that a shard is used now."""
+    with contextlib.suppress(OSError):  # a read-only cache, or it has just been deleted
+        os.utime(index_path)
+
+
+def _trim(root: Path, limit: int, in_use: set[str]) -> None:
+    files = [file for folder in key_folders(root) for file in shard_files(folder)]
+    total = sum(file.bytes for file in files)
+    for file in sorted(files, key=lambda file: file.used):
+        if total <= limit:
+            break
+        if file.name(root) not in in_use and delete_shard(file.index_path):
+            total -= file.bytes
+
+
+def _merge(root: Path, key: FeatureKey, in_use: set[str], lease: Lease | None) -> None:
+    folder = root / key.folder_name()
+    until = time.monotonic() + _SECONDS
+    while time.monotonic() < until:
+        sizes: dict[int, list[ShardFile]] = defaultdict(list)
+        for file in shard_files(folder):
+            if file.bytes < SHARD_BYTES // 2 and file.name(root) not in in_use:
+                sizes[_size_class(file.bytes)].append(file)
+        crowds = [files for _, files in sorted(sizes.items()) if len(files) > _CROWD]
+        if not crowds or not _merge_some(root, key, crowds[0], lease):
+            return
+
+
+def _size_class(size: int) -> int:
+    """0 up to the smallest size, one more for each eightfold."""
+    return max(0, (size // _SMALLEST).bit_length() - 1) // 3
+
+
+def _merge_some(root: Path, key: FeatureKey, files: list[ShardFile], lease: Lease | None) -> bool:
+    """Make one shard of the first of these; whether there are fewer now."""
+    digests: list[np.ndarray] = []
+    tensors: list[np.ndarray] = []
+    seen: set[bytes] = set()
+    merged: list[ShardFile] = []
+    total = 0
+    for file in files:
+        if total >= SHARD_BYTES:
+            break
+        try:
+            shard = _sound_part(file.index_path, key)
+        except PermissionError:  # another user's
+            continue
+        if shard:
+            shard_digests, shard_tensors = shard
+            new = [row for row, digest in enumerate(shard_digests) if bytes(digest) not in seen]
+            seen |= {bytes(digest) for digest in shard_digests}
+            digests.append(shard_digests[new])
+            tensors += [shard_tensors[row] for row in new]
+            total += file.bytes
+        merged.append(file)
+    if tensors:
+        path = new_path(root / key.folder_name())
+        if lease and any(file.name(root) in lease.names for file in merged):
+            lease.add([shard_name(root, path)])
+        write_shard(path, np.concatenate(digests), tensors)
+        used = max(file.used for file in merged)
+        with contextlib.suppress(OSError):
+            os.utime(path, (used, used))
+    # The photos are in the new shard, on disk: a kill from here on leaves them twice, and no harm.
+    gone = [delete_shard(file.index_path) for file in merged]
+    return sum(gone) > 1
+
+
+def _sound_part(index_path: Path, key: FeatureKey) -> tuple[np.ndarray, np.ndarray] | None:
+    """Digests and tensors of those photos that are as they were written; None where there are none."""
+    try:
+        shard: Shard = read_shard(index_path, key.shape, key.dtype)
+        tensors, sound = shard.read_sound(np.arange(len(shard)))
+    except (DamagedShard, FileNotFoundError):
+        return None
+    return (shard.digests[sound], tensors[sound]) if sound.any() else None
+
+
+def _delete_orphans(root: Path) -> None:
+    """Delete what kills have left: temporary files, and tensors without an index, once they are old."""
+    old = time.time() - _ORPHAN_SECONDS
+    for folder in (root, leases_folder(root), *key_folders(root)):
+        names = set(os.listdir(folder)) if folder.is_dir() else set()
+        for name in names:
+            is_lonely = name.endswith(".npy") and not name.endswith(INDEX_SUFFIX)
+            is_lonely = is_lonely and name.removesuffix(".npy") + INDEX_SUFFIX not in names
+            if name.endswith(".tmp") or is_lonely:
+                with contextlib.suppress(OSError):
+                    if (folder / name).stat().st_mtime < old:
+                        (folder / name).unlink()

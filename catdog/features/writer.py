@@ -1,0 +1,133 @@
+"""Writing features into the cache while the next ones are computed."""
+
+import contextlib
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+
+from catdog import durable
+from catdog.errors import CacheError
+from catdog.features import shards
+from catdog.features.digests import as_array
+from catdog.features.store import FeatureStore
+from catdog.features.upkeep import KEY_FILE, SHARD_BYTES, keep_in_order
+from catdog.memory import available_bytes
+
+# A shard is closed after this long: what a kill can cost. Fast devices fill it before that.
+_SHARD_SECONDS = 15.0
+_SHARD_BYTES = SHARD_BYTES
+
+
+@dataclass
+class _Gathered:
+    digests: list[str] = field(default_factory=list)
+    tensors: list[np.ndarray] = field(default_factory=list)
+
+
+class ShardWriter:
+    """Gathers tensors and writes them as shards, one in a thread while the next is gathered.
+
+    A context manager, so that the last shard is written too. A disk that is full, or that cannot be written,
+    does not stop anything: the cache warns once.
+
+    Args:
+        needed: the tensors are read from the store later. So what is written is held (`FeatureStore.hold`),
+            and what cannot be written stays in memory. Else it is not kept.
+    """
+
+    def __init__(self, store: FeatureStore, *, needed: bool = False):
+        self._store = store
+        self._needed = needed
+        self._gathered = _Gathered()
+        self._started = time.monotonic()
+        self._has_warned = False
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="catdog-shards")
+        self._writing: tuple[Future[None], _Gathered] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.close()  # after an error or Ctrl-C too: what is computed is worth keeping
+        finally:
+            self._pool.shutdown()
+
+    def add(self, digest: str, tensor: np.ndarray) -> None:
+        """Keep one photo's tensor, of the key's shape and dtype.
+
+        Raises:
+            CacheError: the disk cannot take what is needed, and the memory cannot either.
+        """
+        if self._store.folder is None or not self._store.cache.writable:
+            if self._needed:
+                self._store.remember([digest], [tensor])
+            return
+        if not self._gathered.digests:
+            self._started = time.monotonic()
+        self._gathered.digests.append(digest)
+        self._gathered.tensors.append(tensor)
+        if (
+            time.monotonic() - self._started > _SHARD_SECONDS
+            or len(self._gathered.tensors) * tensor.nbytes > _SHARD_BYTES
+        ):
+            self._hand_over()
+
+    def close(self) -> None:
+        """Write what has been added since the last shard, and wait until all is on disk.
+
+        Raises:
+            CacheError: see `add`.
+        """
+        self._hand_over()
+        self._wait()
+
+    def _hand_over(self) -> None:
+        self._wait()  # one shard is gathered and one is written, never more
+        if self._gathered.digests:
+            gathered, self._gathered = self._gathered, _Gathered()
+            self._writing = self._pool.submit(self._write, gathered.digests, gathered.tensors), gathered
+
+    def _wait(self) -> None:
+        if self._writing is None:
+            return
+        (outcome, gathered), self._writing = self._writing, None
+        try:
+            outcome.result()
+        except OSError as error:
+            self._go_on_without(gathered, error)
+
+    def _go_on_without(self, gathered: _Gathered, error: OSError) -> None:
+        if not self._has_warned:
+            self._has_warned = True
+            self._store.cache.warn(
+                f"features cannot be cached in {self._store.folder}: {error.strerror or error}. They are "
+                "computed again next time. Make room, or name another place with --cache-dir or "
+                "CATDOG_CACHE_DIR."
+            )
+        if not self._needed:
+            return
+        if len(gathered.tensors) * self._store.tensor_bytes * 2 > available_bytes():
+            raise CacheError(
+                f"features cannot be cached in {self._store.folder} ({error.strerror or error}), and the "
+                "memory is full too. Make room on the disk, or name another place with --cache-dir."
+            ) from error
+        self._store.remember(gathered.digests, gathered.tensors)
+
+    def _write(self, digests: list[str], tensors: Sequence[np.ndarray]) -> None:
+        root, folder = self._store.cache.root, self._store.folder
+        assert root and folder
+        path = shards.new_path(folder)
+        if self._needed:
+            self._store.hold_new(path)
+        durable.make_private(folder)
+        if not (folder / KEY_FILE).exists():
+            durable.write_json(folder / KEY_FILE, self._store.key.to_json(), mode=0o600)
+        shards.write_shard(path, as_array(digests), tensors)
+        with contextlib.suppress(OSError):  # nothing is lost: the next command tries again
+            root.chmod(0o700)  # older versions left it open to others
+            keep_in_order(root, self._store.key, self._store.cache.bytes_allowed(), self._store.lease)
