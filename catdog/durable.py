@@ -14,6 +14,8 @@ from typing import IO, Any
 _UMASK = os.umask(0o077)  # there is no way to ask without setting it
 os.umask(_UMASK)
 
+_RECOGNIZABLE = 24  # letters of a file's name in that of its temporary file
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
@@ -28,7 +30,8 @@ def replacing_path(path: Path) -> Iterator[Path]:
 
     What the block wrote there reaches the disk before the rename, the rename before the return.
     """
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    prefix = f".{path.name[:_RECOGNIZABLE]}."  # not all of it: a name may be as long as names can be
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=".tmp")
     os.close(descriptor)
     temporary = Path(name)
     try:
