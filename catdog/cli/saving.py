@@ -41,13 +41,17 @@ def saver(folder: Path, lang: str | None) -> Callable[[Answer], bool]:
                 if not os.path.lexists(target):
                     durable.write_bytes(target, picture)
                     return True
-                if target.is_file() and target.read_bytes() == picture:
+                if _is_there(picture, target):
                     return False
             raise AssertionError("count never ends")
         except OSError as error:
             raise failed(error, folder, "--save") from error
 
     return save
+
+
+def _is_there(picture: bytes, target: Path) -> bool:
+    return target.is_file() and target.stat().st_size == len(picture) and target.read_bytes() == picture
 
 
 def _stem(name: str) -> str:
