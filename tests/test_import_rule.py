@@ -49,7 +49,7 @@ ONLY = {
     "pooch": {"model"},
     "psutil": {"memory"},
     "requests": {"model"},
-    "urllib3": {"data"},
+    "urllib3": set(),  # not for photos of the web: it knows no deadline
 }
 SLOW_TO_IMPORT = {
     "filelock",

@@ -1,5 +1,6 @@
 """Available memory: the machine's and the container's, whichever is less."""
 
+import ctypes
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from catdog.memory import available_bytes
+from catdog import memory
+from catdog.memory import available_bytes, give_back
 
 GIB = 2**30
 
@@ -79,6 +81,14 @@ def test_a_group_that_has_passed_its_limit_leaves_nothing(tmp_path: Path) -> Non
     _write(tmp_path / "proc/self", cgroup="0::/../up\n")
     _version_2(tmp_path / "sys/fs/cgroup", str(GIB), 2 * GIB)
     assert available_bytes(tmp_path) == 0
+
+
+def test_giving_back_is_safe_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    give_back()
+    memory._trim.cache_clear()
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: object())  # a C library without that function
+    give_back()
+    memory._trim.cache_clear()
 
 
 def test_this_machine_has_some_and_jax_is_not_needed_to_know() -> None:

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from catdog.data import web
+from catdog.data.files import MAX_FILE_BYTES
 from catdog.data.walk import walk
 
 STDIN = "-"
@@ -84,6 +85,7 @@ def photo_from(stdin: BufferedReader) -> Iterator[Input]:
     with TemporaryDirectory(prefix="catdog-") as folder:
         path = Path(folder) / "stdin"
         with path.open("wb") as file:
-            while block := stdin.read(_BLOCK):
+            # A little more than a photo may have is enough to refuse it: stdin may have no end.
+            while file.tell() <= MAX_FILE_BYTES and (block := stdin.read(_BLOCK)):
                 file.write(block)
         yield Input(path, name=STDIN)

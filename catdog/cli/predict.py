@@ -206,14 +206,14 @@ def command(
         answers = _answers(classifier, arriving, bar, threshold, why)
         written: dict[Path, list[bool]] = {folder: [] for folder in (sort_into, save) if folder}
         for one, answer in stack.enter_context(closing(answers)):
-            if sort_into and answer.error is None:
-                put = sorter(sort_into, link=link and not one.is_address)
-                written[sort_into].append(put(answer.path, answer.label or "", _file_name(one)))
-            if keep and save and answer.photo:
-                try:
+            try:
+                if sort_into and answer.error is None:
+                    put = sorter(sort_into, link=link and not one.is_address)
+                    written[sort_into].append(put(answer.path, answer.label or "", _file_name(one)))
+                if keep and save and answer.photo:
                     written[save].append(keep(answer))
-                except PhotoError as error:  # it has gone since it was answered
-                    answer = answer.failed(str(error))
+            except PhotoError as error:  # it has gone since it was answered, or its name does not fit there
+                answer = answer.failed(str(error))
             bar.make_room()
             write(answer)
             failed = failed or answer.error is not None

@@ -8,14 +8,13 @@ from urllib.parse import urlsplit
 
 from catdog import durable
 from catdog.cli.answers import UNSURE, Answer
+from catdog.cli.destination import failed, longest_name, numbered, ready
 from catdog.cli.inputs import STDIN
 from catdog.cli.language import language
 from catdog.data.caption import captioned
 from catdog.data.overlay import to_jpeg
 from catdog.data.web import is_address
-from catdog.errors import OptionError
 
-_LONGEST = 80  # letters of a name
 _SIDE = 1024  # pixels that the longer side has at most
 
 
@@ -23,7 +22,8 @@ def saver(folder: Path, lang: str | None) -> Callable[[Answer], bool]:
     """A function that writes an answered photo into `folder` as a JPEG, and says whether it was not there.
 
     Nothing is overwritten: where another file has the name, it gets the next free one, `cat-2.jpg`; where
-    the same picture is there already, that stays, so that the command can be repeated.
+    the same picture is there already, that stays, so that the command can be repeated. The function raises
+    PhotoError where this photo cannot be written, OptionError where none can.
 
     Args:
         lang: the language of the class names, if there is a font for it.
@@ -33,31 +33,32 @@ def saver(folder: Path, lang: str | None) -> Callable[[Answer], bool]:
         assert answer.photo
         captions = [_caption(answer, one) for one in dict.fromkeys((lang, None))]
         picture = to_jpeg(captioned(answer.photo(_SIDE), *captions), quality=90)
-        stem = _stem(answer.name)
+        name = f"{_stem(answer.name)}.jpg"
+        ready(folder, "--save")
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             for number in count(1):
-                target = folder / (f"{stem}.jpg" if number == 1 else f"{stem}-{number}.jpg")
+                target = folder / numbered(name, number, longest_name(folder))
                 if not os.path.lexists(target):
                     durable.write_bytes(target, picture)
                     return True
-                if target.is_file() and target.read_bytes() == picture:
+                if _is_there(picture, target):
                     return False
             raise AssertionError("count never ends")
         except OSError as error:
-            raise OptionError(
-                f"expected to write a picture into {folder}: {error.strerror or error}. Give --save a folder "
-                "that can be written."
-            ) from error
+            raise failed(error, folder, "--save") from error
 
     return save
+
+
+def _is_there(picture: bytes, target: Path) -> bool:
+    return target.is_file() and target.stat().st_size == len(picture) and target.read_bytes() == picture
 
 
 def _stem(name: str) -> str:
     """Of a path, an address or stdin, what its picture is called."""
     if name == STDIN:
         return "stdin"
-    return Path(urlsplit(name).path if is_address(name) else name).stem[:_LONGEST] or "photo"
+    return Path(urlsplit(name).path if is_address(name) else name).stem or "photo"
 
 
 def _caption(answer: Answer, lang: str | None) -> str:

@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 
 from catdog import durable
-from catdog.errors import OptionError
+from catdog.cli.destination import failed, longest_name, numbered, ready, shortened
 
 
 def sorter(folder: Path, *, link: bool) -> Callable[[Path, str, str], bool]:
@@ -16,19 +16,20 @@ def sorter(folder: Path, *, link: bool) -> Callable[[Path, str, str], bool]:
 
     Nothing is overwritten: where another file has the name, the photo gets the next free one, `cat-2.jpg`;
     where the same photo is there already, it stays, so that the command can be repeated. Originals are only
-    read.
+    read. The function raises PhotoError where this photo cannot be written, OptionError where none can.
 
     Args:
         link: make symbolic links to the absolute paths of the photos, not copies.
     """
 
     def put(photo: Path, label: str, name: str) -> bool:
-        place = folder / _folder_name(label)
+        ready(folder, "--sort-into")
+        longest = longest_name(folder)
+        place = folder / shortened(_folder_name(label), longest)
         try:
-            place.mkdir(parents=True, exist_ok=True)
+            place.mkdir(exist_ok=True)
             for number in count(1):
-                stem, suffix = os.path.splitext(name)
-                target = place / (name if number == 1 else f"{stem}-{number}{suffix}")
+                target = place / numbered(name, number, longest)
                 if not os.path.lexists(target):
                     _link(photo, target) if link else _copy(photo, target)
                     return True
@@ -36,10 +37,7 @@ def sorter(folder: Path, *, link: bool) -> Callable[[Path, str, str], bool]:
                     return False
             raise AssertionError("count never ends")
         except OSError as error:
-            raise OptionError(
-                f"expected to sort {photo} into {place}: {error.strerror or error}. Give --sort-into "
-                "a folder that can be written."
-            ) from error
+            raise failed(error, place, "--sort-into") from error
 
     return put
 

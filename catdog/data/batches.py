@@ -1,6 +1,5 @@
 """Many photos, decoded or probed in threads, in the order they were given."""
 
-import hashlib
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -10,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from catdog.config import Decoding
-from catdog.data.decode import decode, probe
-from catdog.data.files import open_regular, system_reason
+from catdog.data.decode import decode, decode_whole, probe
 from catdog.data.fingerprint import Skipped
 from catdog.data.parallel import AHEAD, ordered_map
 from catdog.errors import PhotoError
@@ -60,13 +58,7 @@ def _decoded_one(
     try:
         if digests is None:
             return Decoded(index, decode(path, decoding), None)
-        with open_regular(path) as file:
-            content = file.read()
-        if hashlib.sha256(content).hexdigest() != digests[path]:
-            raise PhotoError("the file was changed while photos were being read")
-        return Decoded(index, decode(content, decoding), None)
-    except OSError as error:
-        return Decoded(index, None, system_reason(error))
+        return Decoded(index, decode_whole(path, decoding, expected=digests[path]).pixels, None)
     except PhotoError as error:
         return Decoded(index, None, str(error))
 

@@ -4,18 +4,35 @@ This one function serves train, evaluate, predict and inspect: what a photo look
 on who asks.
 """
 
+import hashlib
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from catdog.config import Decoding
+from catdog.data.budget import DECODING, bytes_to_decode
 from catdog.data.colour import to_rgb
+from catdog.data.files import open_regular, system_reason
 from catdog.data.opening import MAX_PIXELS, opened, orientation
+from catdog.errors import PhotoError
 
-__all__ = ["DECODING_VERSION", "MAX_PIXELS", "PhotoHeader", "decode", "decode_for_people", "probe"]
+__all__ = [
+    "DECODING_VERSION",
+    "MAX_PIXELS",
+    "PhotoHeader",
+    "Whole",
+    "decode",
+    "decode_for_people",
+    "decode_whole",
+    "probe",
+]
 
 # Part of every cache key. Raise it with any change, here or in colour.py, that changes a pixel.
 DECODING_VERSION = 1
@@ -46,8 +63,20 @@ class PhotoHeader:
     height: int  # pixels
 
 
+@dataclass(frozen=True)
+class Whole:
+    """A photo, and the bytes that it was decoded from."""
+
+    bytes: int  # in the file
+    digest: str  # SHA-256, 64 lower-case hexadecimal digits
+    header: PhotoHeader
+    pixels: npt.NDArray[np.uint8]  # as `decode` gives them
+
+
 def decode(source: Path | bytes, decoding: Decoding) -> npt.NDArray[np.uint8]:
     """Decode a photo, given as a file or as a file's bytes, upright and resized.
+
+    It waits until the memory that this takes is free, see `budget`.
 
     An animation gives its first frame. `decoding.resize` is one of
     `squash`: the whole photo, its aspect ratio given up;
@@ -61,11 +90,40 @@ def decode(source: Path | bytes, decoding: Decoding) -> npt.NDArray[np.uint8]:
     Raises:
         PhotoError: the reason why the file cannot be decoded, in one line, without its path.
     """
-    with opened(source) as photo:
-        rgb = _upright(photo, _scaled(photo.size, decoding))
-    # Outside the block, where an exception is catdog's fault: the file's bytes are no longer used.
-    pixels = _resized(rgb, decoding)
-    return np.ascontiguousarray(pixels[:, ::-1]) if decoding.mirrored else pixels
+    with ExitStack() as held:
+        return _decode(source, decoding, lambda needed: held.enter_context(DECODING.room(needed)))
+
+
+def decode_whole(path: Path, decoding: Decoding, *, expected: str | None = None) -> Whole:
+    """Decode a photo from bytes that were all read and hashed before.
+
+    Args:
+        expected: the SHA-256, hex, that the file must have.
+
+    Raises:
+        PhotoError: see `decode`; or the file has another content than expected.
+    """
+    try:
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            try:
+                with opened(file) as photo:
+                    header = _header(photo)
+                    needed = size + _drafted(photo, _scaled(photo.size, decoding), size)
+            except PhotoError:
+                file.seek(0)
+                if expected is not None and hashlib.file_digest(file, "sha256").hexdigest() != expected:
+                    raise _changed() from None
+                raise
+            with DECODING.room(needed):
+                file.seek(0)
+                content = file.read(size)
+                digest = hashlib.sha256(content).hexdigest()
+                if expected is not None and digest != expected or file.read(1):
+                    raise _changed()
+                return Whole(size, digest, header, _decode(content, decoding, lambda _: None))
+    except OSError as error:  # the disk or the network failed while the file was read
+        raise PhotoError(system_reason(error)) from error
 
 
 def decode_for_people(source: Path | bytes, *, side: int) -> npt.NDArray[np.uint8]:
@@ -80,12 +138,16 @@ def decode_for_people(source: Path | bytes, *, side: int) -> npt.NDArray[np.uint
     Raises:
         PhotoError: see `decode`.
     """
-    with opened(source) as photo:
-        rgb = _upright(photo, (min(side, photo.width), min(side, photo.height)))
-    if max(rgb.size) > side:
-        whole = Decoding(size=side, resize="pad")
-        rgb = rgb.resize(_scaled(rgb.size, whole), Image.Resampling.LANCZOS)
-    return np.array(rgb)
+    with ExitStack() as held:
+        with opened(source) as photo:
+            enough = (min(side, photo.width), min(side, photo.height))
+            needed = _drafted(photo, enough, _file_bytes(source))
+            held.enter_context(DECODING.room(needed))
+            rgb = _upright(photo)
+        if max(rgb.size) > side:
+            whole = Decoding(size=side, resize="pad")
+            rgb = rgb.resize(_scaled(rgb.size, whole), Image.Resampling.LANCZOS)
+        return np.array(rgb)
 
 
 def probe(source: Path | bytes) -> PhotoHeader:
@@ -95,17 +157,51 @@ def probe(source: Path | bytes) -> PhotoHeader:
         PhotoError: not a plain file, empty, not an image, or more than MAX_PIXELS.
     """
     with opened(source) as photo:
-        return PhotoHeader(photo.format or "", photo.mode, photo.width, photo.height)
+        return _header(photo)
 
 
-def _upright(photo: Image.Image, needed: tuple[int, int]) -> Image.Image:
-    """All its pixels as RGB, upright; of a JPEG perhaps fewer, but more than the `needed` (width, height)."""
+def _header(photo: Image.Image) -> PhotoHeader:
+    return PhotoHeader(photo.format or "", photo.mode, photo.width, photo.height)
+
+
+def _changed() -> PhotoError:
+    return PhotoError("the file was changed while photos were being read")
+
+
+def _decode(source: Path | bytes, decoding: Decoding, claim: Callable[[int], None]) -> npt.NDArray[np.uint8]:
+    """`decode`, where `claim` is called with the bytes of memory that it takes, before it takes them."""
+    with opened(source) as photo:
+        claim(_drafted(photo, _scaled(photo.size, decoding), _file_bytes(source)))
+        rgb = _upright(photo)
+    # Outside the block, where an exception is catdog's fault: the file's bytes are no longer used.
+    pixels = _resized(rgb, decoding)
+    return np.ascontiguousarray(pixels[:, ::-1]) if decoding.mirrored else pixels
+
+
+def _file_bytes(source: Path | bytes) -> int:
+    return len(source) if isinstance(source, bytes) else source.stat().st_size
+
+
+def _drafted(photo: Image.Image, needed: tuple[int, int], file_bytes: int) -> int:
+    """Bytes that decoding takes, with as few of a JPEG's pixels as do for the `needed` (width, height)."""
+    stored = photo.size
     photo.draft(None, (needed[0] * _DRAFT_MARGIN, needed[1] * _DRAFT_MARGIN))
+    # Others may have that block behind the pixels, and asking for it would decode them.
+    turned = orientation(photo) in _UPRIGHT if isinstance(photo, JpegImageFile) else None
+    return bytes_to_decode(photo, stored, file_bytes=file_bytes, turned=turned)
+
+
+def _upright(photo: Image.Image) -> Image.Image:
+    """All pixels that its draft has, as RGB, upright."""
     photo.load()
-    rgb = to_rgb(photo)
     # Asked for after loading, since a TIFF comes upright and PNG may put its EXIF block last.
     turn = _UPRIGHT.get(orientation(photo))
-    return rgb if turn is None else rgb.transpose(turn)
+    rgb = to_rgb(photo)
+    if turn is None:
+        return rgb
+    if rgb is not photo:
+        photo.close()  # or there would be three copies
+    return rgb.transpose(turn)
 
 
 def _scaled(size: tuple[int, int], decoding: Decoding) -> tuple[int, int]:

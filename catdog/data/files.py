@@ -7,6 +7,10 @@ from pathlib import Path
 
 from catdog.errors import PhotoError
 
+# More is no photo: the largest that is decoded has two thirds of that without any compression. This bounds
+# what is read into memory, and how long a file is hashed.
+MAX_FILE_BYTES = 2**30
+
 
 def open_regular(path: Path) -> BufferedReader:
     """Open a plain, non-empty file read-only. The caller closes it.
@@ -15,7 +19,8 @@ def open_regular(path: Path) -> BufferedReader:
     nobody writes to would wait for ever.
 
     Raises:
-        PhotoError: missing, a dangling link, a folder, a pipe or device, empty, or not readable.
+        PhotoError: missing, a dangling link, a folder, a pipe or device, empty, more than MAX_FILE_BYTES, or
+            not readable.
     """
     try:
         found = os.stat(path)
@@ -25,6 +30,8 @@ def open_regular(path: Path) -> BufferedReader:
             raise PhotoError("a pipe, socket or device, not a plain file")
         if found.st_size == 0:
             raise PhotoError("the file is empty (0 bytes)")
+        if found.st_size > MAX_FILE_BYTES:
+            raise PhotoError(f"the file has {found.st_size:,} bytes: more than {MAX_FILE_BYTES:,}")
         return open(path, "rb")
     except FileNotFoundError:
         dangling = os.path.islink(path)

@@ -1,14 +1,16 @@
 """Pillow, fenced in: only photo formats, no bombs, no warnings, one exception for bad files."""
 
 import importlib
+import os
 import re
 import struct
 import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from io import BytesIO
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from io import BufferedReader, BytesIO
 from pathlib import Path
+from threading import Lock
 
 from PIL import Image, ImageCms, UnidentifiedImageError
 
@@ -50,15 +52,21 @@ _DAMAGED = (
     zlib.error,
 )
 
+# Some of Pillow's plugins read all of a file to see its header, others parts of which the file says how large
+# they are. Files of more bytes are opened one at a time.
+_LARGE = 256 * 2**20
+_LARGE_READ_WHOLE = 8 * 2**20  # WebP and AVIF
+_ALONE = Lock()
+
 _QUIET = ("ignore", None, Warning, re.compile(r"PIL\."), 0)  # as warnings.filterwarnings writes it
 
 
 @contextmanager
-def opened(source: Path | bytes) -> Iterator[Image.Image]:
+def opened(source: Path | BufferedReader | bytes) -> Iterator[Image.Image]:
     """The photo, its header read and its size checked, its pixels not yet decoded.
 
-    Decode it inside the `with` block. The file is opened read-only. Whatever its bytes make Pillow
-    raise in the block becomes a PhotoError.
+    Decode it inside the `with` block. The file is opened read-only; one that is open already stays so.
+    Whatever its bytes make Pillow raise in the block becomes a PhotoError.
 
     Raises:
         PhotoError: not a plain file, empty, not an image, more than MAX_PIXELS, damaged or cut off.
@@ -67,9 +75,9 @@ def opened(source: Path | bytes) -> Iterator[Image.Image]:
     if isinstance(source, bytes) and not source:
         raise PhotoError("the file is empty (0 bytes)")
     kind = "image"
-    with BytesIO(source) if isinstance(source, bytes) else open_regular(source) as stream:
+    with _stream(source) as stream:
         try:
-            with Image.open(stream, formats=FORMATS) as photo:
+            with _alone(stream), Image.open(stream, formats=FORMATS) as photo:
                 kind = photo.format or kind
                 width, height = photo.size
                 if width * height > MAX_PIXELS:
@@ -80,6 +88,25 @@ def opened(source: Path | bytes) -> Iterator[Image.Image]:
             raise PhotoError(_unidentified(stream.read(16))) from None
         except _DAMAGED as error:
             raise PhotoError(_reason(error, kind)) from error
+
+
+def _stream(
+    source: Path | BufferedReader | bytes,
+) -> BytesIO | BufferedReader | nullcontext[BufferedReader]:
+    if isinstance(source, bytes):
+        return BytesIO(source)
+    return open_regular(source) if isinstance(source, Path) else nullcontext(source)
+
+
+def _alone(stream: BytesIO | BufferedReader) -> AbstractContextManager[object]:
+    """What to hold while the photo is open. Bytes are in memory already: whoever read them counts them."""
+    if isinstance(stream, BytesIO):
+        return nullcontext()
+    start = stream.read(12)
+    stream.seek(0)
+    is_read_whole = start[:4] == b"RIFF" or start[4:8] == b"ftyp"
+    limit = _LARGE_READ_WHOLE if is_read_whole else _LARGE
+    return _ALONE if os.fstat(stream.fileno()).st_size > limit else nullcontext()
 
 
 def orientation(photo: Image.Image) -> int:

@@ -1,15 +1,14 @@
 """What a data set holds: how many photos, how large, in which formats, which cannot be read."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from catdog.config import Decoding
-from catdog.data.decode import PhotoHeader, decode, probe
-from catdog.data.files import open_regular, system_reason
-from catdog.data.fingerprint import Skipped
+from catdog.data.decode import PhotoHeader, decode_whole
+from catdog.data.files import system_reason
+from catdog.data.fingerprint import Skipped, fingerprint
 from catdog.data.layout import DataSet, Photo
 from catdog.data.parallel import ordered_map
 from catdog.data.wording import count
@@ -95,19 +94,17 @@ def survey(
 
 def _look(path: Path) -> _Look:
     try:
-        with open_regular(path) as file:
-            content = file.read()
+        whole = decode_whole(path, _CHEAPEST)
+        return _Look(whole.bytes, whole.digest, whole.header, None)
     except PhotoError as error:
-        return _Look(0, None, None, str(error))
-    except OSError as error:
-        return _Look(0, None, None, system_reason(error))
-    digest = hashlib.sha256(content).hexdigest()
+        reason = str(error)
+    found = fingerprint([path], workers=1)
+    if path not in found.digests:
+        return _Look(0, None, None, found.skipped[0].reason)
     try:
-        header = probe(content)
-        decode(content, _CHEAPEST)
-    except PhotoError as error:
-        return _Look(len(content), digest, None, str(error))
-    return _Look(len(content), digest, header, None)
+        return _Look(path.stat().st_size, found.digests[path], None, reason)
+    except OSError as error:  # it has gone
+        return _Look(0, None, None, system_reason(error))
 
 
 def _facts(name: str, classes: tuple[str, ...], photos: tuple[Photo, ...], looks: list[_Look]) -> SplitFacts:

@@ -32,7 +32,16 @@ SPOKEN = sorted(
         *(CATDOG / "model").rglob("*.py"),
         *(
             CATDOG / "cli" / f"{name}.py"
-            for name in ("train", "predict", "inputs", "arrivals", "answers", "sorting", "saving")
+            for name in (
+                "train",
+                "predict",
+                "inputs",
+                "arrivals",
+                "answers",
+                "sorting",
+                "saving",
+                "destination",
+            )
         ),
         *(CATDOG / "cli" / f"{name}.py" for name in ("draw", "look", "models", "train_options", "options")),
         CATDOG / "analysis" / "classify.py",

@@ -229,11 +229,10 @@ def test_sorting_by_links(cli: Cli, model: tuple[str, str], tmp_path: Path) -> N
 
 
 def test_a_place_that_cannot_be_written(cli: Cli, model: tuple[str, str], tmp_path: Path) -> None:
-    (tmp_path / "sorted").mkdir()
-    (tmp_path / "sorted" / "cats").write_text("a file")
-    result = cli("predict", CATS[0], "--sort-into", "sorted", *model)
+    (tmp_path / "sorted").write_text("a file")
+    result = cli("predict", CATS[0], "--sort-into", "sorted/below", *model)
     assert result.status == 1
-    assert "--sort-into" in result.err
+    assert "expected to write photos into sorted/below: Not a directory. Give --sort-into" in result.err
 
 
 @pytest.mark.parametrize(
