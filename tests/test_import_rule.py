@@ -40,7 +40,7 @@ ONLY = {
     "flax": {"model", "features"},
     "jax": {"model", "features", "training", "analysis", "devices"},
     "optax": {"model", "training", "analysis"},
-    "filelock": {"model"},
+    "filelock": {"model", "runs"},
     "jinja2": {"analysis"},
     "matplotlib": {"analysis"},
     "scipy": {"analysis"},
