@@ -1,8 +1,6 @@
 """`catdog predict --save DIR`: a copy of each photo, at the size of a screen, with its answer below it."""
 
-import os
 from collections.abc import Callable
-from itertools import count
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,6 +8,7 @@ from catdog import durable
 from catdog.cli.answers import UNSURE, Answer
 from catdog.cli.inputs import STDIN
 from catdog.cli.language import language
+from catdog.cli.numbering import Content, Numbering
 from catdog.data.caption import captioned
 from catdog.data.overlay import to_jpeg
 from catdog.data.web import is_address
@@ -29,6 +28,8 @@ def saver(folder: Path, lang: str | None) -> Callable[[Answer], bool]:
         lang: the language of the class names, if there is a font for it.
     """
 
+    numbering = Numbering()
+
     def save(answer: Answer) -> bool:
         assert answer.photo
         captions = [_caption(answer, one) for one in dict.fromkeys((lang, None))]
@@ -36,14 +37,11 @@ def saver(folder: Path, lang: str | None) -> Callable[[Answer], bool]:
         stem = _stem(answer.name)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            for number in count(1):
-                target = folder / (f"{stem}.jpg" if number == 1 else f"{stem}-{number}.jpg")
-                if not os.path.lexists(target):
-                    durable.write_bytes(target, picture)
-                    return True
-                if target.is_file() and target.read_bytes() == picture:
-                    return False
-            raise AssertionError("count never ends")
+            target = numbering.free(folder / f"{stem}.jpg", Content(picture))
+            if target is None:
+                return False
+            durable.write_bytes(target, picture)
+            return True
         except OSError as error:
             raise OptionError(
                 f"expected to write a picture into {folder}: {error.strerror or error}. Give --save a folder "

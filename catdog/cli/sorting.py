@@ -1,17 +1,15 @@
 """`catdog predict --sort-into DIR`: photos, copied or linked into one folder a class."""
 
-import os
 import shutil
 from collections.abc import Callable
-from filecmp import cmp
-from itertools import count
 from pathlib import Path
 
 from catdog import durable
+from catdog.cli.numbering import CopyOf, LinkTo, Numbering
 from catdog.errors import OptionError
 
 
-def sorter(folder: Path, *, link: bool) -> Callable[[Path, str, str], bool]:
+def sorter(folder: Path, numbering: Numbering, *, link: bool) -> Callable[[Path, str, str], bool]:
     """A function that puts a photo into `folder`/label/, under a name, and says whether it was not there.
 
     Nothing is overwritten: where another file has the name, the photo gets the next free one, `cat-2.jpg`;
@@ -19,6 +17,7 @@ def sorter(folder: Path, *, link: bool) -> Callable[[Path, str, str], bool]:
     read.
 
     Args:
+        numbering: the same for all photos of a command.
         link: make symbolic links to the absolute paths of the photos, not copies.
     """
 
@@ -26,15 +25,11 @@ def sorter(folder: Path, *, link: bool) -> Callable[[Path, str, str], bool]:
         place = folder / _folder_name(label)
         try:
             place.mkdir(parents=True, exist_ok=True)
-            for number in count(1):
-                stem, suffix = os.path.splitext(name)
-                target = place / (name if number == 1 else f"{stem}-{number}{suffix}")
-                if not os.path.lexists(target):
-                    _link(photo, target) if link else _copy(photo, target)
-                    return True
-                if _is_there(photo, target, link=link):
-                    return False
-            raise AssertionError("count never ends")
+            target = numbering.free(place / name, LinkTo(photo) if link else CopyOf(photo))
+            if target is None:
+                return False
+            _link(photo, target) if link else _copy(photo, target)
+            return True
         except OSError as error:
             raise OptionError(
                 f"expected to sort {photo} into {place}: {error.strerror or error}. Give --sort-into "
@@ -42,13 +37,6 @@ def sorter(folder: Path, *, link: bool) -> Callable[[Path, str, str], bool]:
             ) from error
 
     return put
-
-
-def _is_there(photo: Path, target: Path, *, link: bool) -> bool:
-    """Whether `target` is this photo: a link to it, or a copy."""
-    if link or target.is_symlink():
-        return target.is_symlink() and os.path.realpath(target) == os.path.realpath(photo)
-    return target.is_file() and cmp(photo, target, shallow=False)
 
 
 def _link(photo: Path, target: Path) -> None:
