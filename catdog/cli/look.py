@@ -211,8 +211,9 @@ class FeatureBar:
         finished = step.done == step.total
         if moves():
             self._draw(step, words)
-        elif step.stage in ("features", "download") and (
-            now - self._last_plain > _PLAIN_SECONDS or (finished and not self._in_parts)
+        elif step.stage != "compile" and (
+            now - self._last_plain > _PLAIN_SECONDS
+            or (finished and step.stage in _TOLD_AT_THE_END and not self._in_parts)
         ):
             self._last_plain = now
             tell(f"{said(_TITLES[step.stage])}: {said(self._count(step))}{words}")
@@ -276,6 +277,7 @@ _TITLES = {
     "features": "Computing features",
     "compare": "Comparing photos",
 }
+_TOLD_AT_THE_END = ("features", "download")  # of plain lines; the others have one only where they take long
 
 
 def table(*headings: str, right: tuple[int, ...] | None = None) -> Table:
