@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from catdog.data import Photo, Skipped, fingerprint, scan
+from catdog.data.wording import first_few
 from catdog.errors import DataError
 from catdog.features.progress import Progress
 from catdog.runs import Run
@@ -122,7 +123,7 @@ def _read(
     if strangers := sorted({photo.label or "" for photo in pool} - known):
         count = sum(photo.label not in known for photo in pool)
         remarks.append(
-            f"{count} photos of classes that the run does not know are left out: {', '.join(strangers)}"
+            f"{count} photos of classes that the run does not know are left out: {first_few(strangers)}"
         )
         pool = [photo for photo in pool if photo.label in known]
     prints = fingerprint(

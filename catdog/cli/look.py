@@ -6,6 +6,7 @@ TERM=dumb) it is plain lines, a few a minute at most.
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -280,7 +281,7 @@ _TITLES = {
 _TOLD_AT_THE_END = ("features", "download")  # of plain lines; the others have one only where they take long
 
 
-def table(*headings: str, right: tuple[int, ...] | None = None) -> Table:
+def table(*headings: str, right: Sequence[int] | None = None) -> Table:
     """An empty table with these column headings.
 
     Args:
