@@ -85,6 +85,20 @@ def test_photos_are_compared_once_and_told_of_throughout() -> None:
     assert {total for _, total in told[:-1]} == {390}
 
 
+def test_many_classes_are_no_more_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    unit, rows = near._unit, [0]
+
+    def counted(vectors: np.ndarray) -> np.ndarray:
+        rows[0] += len(vectors)
+        return unit(vectors)
+
+    monkeypatch.setattr(near, "_unit", counted)
+    features, labels = _features(1200, classes=150)
+    found = find_alike(np.vstack([features, features[:3] * 1.1]), np.append(labels, [labels[0], 5, 6]))
+    assert sorted(found.groups) == [(0, 1200), (1, 1201), (2, 1202)]
+    assert rows[0] < 3 * 1203
+
+
 def test_neighbours_of_a_handful_of_pictures() -> None:
     features, labels = _features(4)
     for kept in (1, 2, 4):

@@ -68,27 +68,22 @@ def find_alike(
     closeness = np.empty((count, width), np.float32)
     pairs: list[np.ndarray] = [np.empty((0, 2), np.int64)]
     similar: list[np.ndarray] = [np.empty(0, np.float32)]
-    done = 0
-    for label, centre in centres.items():
-        centred = _unit(roots - centre)
-        members = np.flatnonzero(labels_n == label)
-        for start in range(0, len(members), _BLOCK):
-            rows = members[start : start + _BLOCK]
-            itself = (np.arange(len(rows)), rows)
-            cosines = plain[rows] @ plain.T
-            cosines[itself] = -2
-            for part in range(0, len(rows), _PART):
-                here = slice(part, part + _PART)
-                largest = np.argpartition(cosines[here], -width, axis=1)[:, -width:]
-                closest[rows[here]] = largest
-                closeness[rows[here]] = np.take_along_axis(cosines[here], largest, axis=1)
-            without = centred[rows] @ centred.T
-            without[itself] = -2
-            row, column = _largest(np.where(cosines >= LEAST_COSINE, without, -2))
-            pairs.append(np.stack([rows[row], column], axis=1))
-            similar.append(cosines[row, column])
-            done += len(rows)
-            report(done, count)
+    order = np.argsort(labels_n, kind="stable")
+    for start in range(0, count, _BLOCK):
+        rows = order[start : start + _BLOCK]
+        cosines = plain[rows] @ plain.T
+        cosines[np.arange(len(rows)), rows] = -2
+        for part in range(0, len(rows), _PART):
+            here = slice(part, part + _PART)
+            largest = np.argpartition(cosines[here], -width, axis=1)[:, -width:]
+            closest[rows[here]] = largest
+            closeness[rows[here]] = np.take_along_axis(cosines[here], largest, axis=1)
+        labels, firsts_of = np.unique(labels_n[rows], return_index=True)
+        for label, first, last in zip(labels, firsts_of, [*firsts_of[1:], len(rows)], strict=True):
+            row, column = _near_copies(cosines[first:last], roots, rows[first:last], centres[int(label)])
+            pairs.append(np.stack([rows[first + row], column], axis=1))
+            similar.append(cosines[first + row, column])
+        report(start + len(rows), count)
     candidates, similarities = np.concatenate(pairs), np.concatenate(similar)
     sure = _agree(candidates, roots, labels_n, centres)
     groups, least = _grouped(candidates[sure], similarities[sure], count)
@@ -136,6 +131,21 @@ def _agree(
             one, other = (_unit(roots[side[block]] - centres[int(label)]) for side in (first, second))
             agreed[block] = (one * other).sum(axis=1) >= LEAST_CENTRED
     return agreed
+
+
+def _near_copies(
+    cosines: np.ndarray, roots: np.ndarray, rows: np.ndarray, centre: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of photos of one class, `rows`, and all photos the pairs above both bounds: places in `rows`, photos.
+
+    What they are without `centre` is computed only for those above the first bound: it would be work
+    for each photo and class.
+    """
+    alike = cosines >= LEAST_COSINE
+    columns = np.flatnonzero(alike.any(axis=0))
+    without = _unit(roots[rows] - centre) @ _unit(roots[columns] - centre).T
+    row, column = _largest(np.where(alike[:, columns], without, -2))
+    return row, columns[column]
 
 
 def _largest(cosines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
