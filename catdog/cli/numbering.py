@@ -4,6 +4,7 @@ import hashlib
 import os
 import stat
 from collections import defaultdict
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
@@ -64,14 +65,18 @@ class Numbering:
         # By the path without a number; only of names that more than one file has.
         self._taken: dict[Path, _Taken] = {}
 
-    def free(self, path: Path, newcomer: LinkTo | Content) -> Path | None:
+    def free(self, named: Callable[[int], Path], newcomer: LinkTo | Content) -> Path | None:
         """The first free path of `cat.jpg`, `cat-2.jpg`, ...; None where one of those before it is the same.
 
         The caller writes the file before it asks again.
 
+        Args:
+            named: gives the path for each number from 1; what it gives for 1 decides about the others.
+
         Raises:
             OSError: what is there cannot be read, or the newcomer cannot.
         """
+        path = named(1)
         if not os.path.lexists(path):
             self._taken.pop(path, None)
             return path
@@ -81,7 +86,7 @@ class Numbering:
             taken.add(path)
         while not taken.has(newcomer):
             self._taken[path] = taken
-            candidate = _numbered(path, taken.count + 1)
+            candidate = named(taken.count + 1)
             if not os.path.lexists(candidate):
                 return candidate
             taken.add(candidate)
@@ -117,9 +122,10 @@ class _Taken:
         return newcomer.digest in self._digests[size]
 
 
-def _numbered(path: Path, number: int) -> Path:
-    stem, suffix = os.path.splitext(path.name)
-    return path.with_name(f"{stem}-{number}{suffix}")
+def numbered(name: str, number: int) -> str:
+    """The name of the first file of that name, `cat.jpg`, of the second, `cat-2.jpg`, and so on."""
+    stem, suffix = os.path.splitext(name)
+    return name if number == 1 else f"{stem}-{number}{suffix}"
 
 
 def _digest(path: Path) -> bytes:

@@ -8,7 +8,7 @@ from catdog import durable
 from catdog.cli.answers import UNSURE, Answer
 from catdog.cli.inputs import STDIN
 from catdog.cli.language import language
-from catdog.cli.numbering import Content, Numbering
+from catdog.cli.numbering import Content, Numbering, numbered
 from catdog.data.caption import captioned
 from catdog.data.overlay import to_jpeg
 from catdog.data.web import is_address
@@ -37,7 +37,8 @@ def saver(folder: Path, lang: str | None) -> Callable[[Answer], bool]:
         stem = _stem(answer.name)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            target = numbering.free(folder / f"{stem}.jpg", Content(picture))
+            newcomer = Content(picture)
+            target = numbering.free(lambda number: folder / numbered(f"{stem}.jpg", number), newcomer)
             if target is None:
                 return False
             durable.write_bytes(target, picture)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from catdog import durable
-from catdog.cli.numbering import CopyOf, LinkTo, Numbering
+from catdog.cli.numbering import CopyOf, LinkTo, Numbering, numbered
 from catdog.errors import OptionError
 
 
@@ -25,7 +25,8 @@ def sorter(folder: Path, numbering: Numbering, *, link: bool) -> Callable[[Path,
         place = folder / _folder_name(label)
         try:
             place.mkdir(parents=True, exist_ok=True)
-            target = numbering.free(place / name, LinkTo(photo) if link else CopyOf(photo))
+            newcomer = LinkTo(photo) if link else CopyOf(photo)
+            target = numbering.free(lambda number: place / numbered(name, number), newcomer)
             if target is None:
                 return False
             _link(photo, target) if link else _copy(photo, target)

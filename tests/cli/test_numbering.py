@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from catdog.cli.numbering import Content, CopyOf, LinkTo, Numbering
+from catdog.cli.numbering import Content, CopyOf, LinkTo, Numbering, numbered
 from catdog.cli.sorting import sorter
 
 
@@ -86,6 +86,10 @@ def test_what_is_the_same(tmp_path: Path) -> None:
     (folder / "a-4.jpg").symlink_to("nowhere")
     free = folder / "a-5.jpg"
     path = folder / "a.jpg"
+
+    def named(number: int) -> Path:
+        return folder / numbered("a.jpg", number)
+
     for newcomer, found in (
         (LinkTo(photo), None),
         (CopyOf(photo), None),  # a link to it is there
@@ -96,14 +100,14 @@ def test_what_is_the_same(tmp_path: Path) -> None:
         (Content(b"as long!"), free),
         (Content(b"of another length"), free),
     ):
-        assert Numbering().free(path, newcomer) == found
+        assert Numbering().free(named, newcomer) == found
     numbering = Numbering()
-    assert numbering.free(path, Content(b"new")) == free
+    assert numbering.free(named, Content(b"new")) == free
     free.write_bytes(b"new")
-    assert numbering.free(path, Content(b"new")) is None
-    assert numbering.free(path, Content(b"newer")) == folder / "a-6.jpg"
+    assert numbering.free(named, Content(b"new")) is None
+    assert numbering.free(named, Content(b"newer")) == folder / "a-6.jpg"
     path.unlink()
-    assert numbering.free(path, Content(b"new")) == path  # as it is now, not as it was
+    assert numbering.free(named, Content(b"new")) == path  # as it is now, not as it was
 
 
 def test_names_that_meet(tmp_path: Path) -> None:
