@@ -6,6 +6,7 @@
     split.json         which photo (content digest) was on which side
     skipped.jsonl      what could not be read, and why
     resume/state.safetensors   parameters, optimizer state, step and epoch after the last epoch
+    resume/lock        locked by the training at work; the lock ends with its process, the file stays
 
 Every file is replaced whole, so a killed training leaves the last good state.
 """
@@ -184,6 +185,34 @@ class Run:
         """What `write_state` wrote, or None where no epoch has ended."""
         return _read_tensors(self._state_path) if self._state_path.exists() else None
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """No other process trains this run within the block. The system ends the lock with the process.
+
+        What is read of the run inside the block is what the last holder wrote.
+
+        Raises:
+            RunError: another training holds it, or the folder cannot be written.
+        """
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.folder / "resume" / "lock")
+        with _writing(self.folder):
+            self._state_path.parent.mkdir(exist_ok=True)
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                raise RunError(
+                    f"expected {self.folder} for this training alone, found another training at work in it. "
+                    "Wait until that has ended or stop it, then try again; or start a new run with another "
+                    "--name."
+                ) from None
+        try:
+            self.__dict__.pop("config", None)
+            yield
+        finally:
+            lock.release()
+
     def discard_if_untrained(self) -> None:
         """Delete the folder if no epoch has ended in it: there is nothing to keep."""
         if not self._state_path.exists() and not self.model_path.exists():
@@ -235,8 +264,8 @@ def create_run(runs_dir: Path, name: str | None, config: RunConfig) -> Run:
         Run(staging).write_config(config)
         staging.rename(target)
     except OSError as error:
-        if name is None and target.exists():  # another training was faster: take the next number
-            return create_run(runs_dir, None, config)
+        if target.exists():  # another training was faster: take the next number, or say so
+            return create_run(runs_dir, name, config)
         raise RunError(f"expected to make the run folder {target}: {_reason(error)}.") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)

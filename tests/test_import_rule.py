@@ -42,7 +42,7 @@ ONLY = {
     "flax": {"model", "features"},
     "jax": {"model", "features", "training", "analysis", "devices"},
     "optax": {"model", "training", "analysis"},
-    "filelock": {"model", "features"},
+    "filelock": {"model", "features", "runs"},
     "jinja2": {"analysis"},
     "matplotlib": {"analysis"},
     "scipy": {"analysis"},

@@ -73,6 +73,44 @@ def test_names_are_numbered_and_never_reused(tmp_path: Path) -> None:
         create_run(tmp_path, "screws", CONFIG)
 
 
+def test_a_name_that_is_taken_meanwhile_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process makes the folder between the look and the rename."""
+    rename = Path.rename
+
+    def late(self: Path, target: Path) -> Path:
+        monkeypatch.setattr(Path, "rename", rename)
+        create_run(tmp_path, "screws", CONFIG)
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", late)
+    with pytest.raises(RunError, match="screws exists already"):
+        create_run(tmp_path, "screws", CONFIG)
+    monkeypatch.setattr(Path, "rename", rename)
+    assert [path.name for path in tmp_path.iterdir()] == ["screws"]
+
+
+def test_one_training_at_a_time(tmp_path: Path) -> None:
+    run = create_run(tmp_path, None, CONFIG)
+    with run.held():
+        with (
+            pytest.raises(RunError, match=r"screws for this training alone, .* another --name"),
+            open_run(run.folder).held(),
+        ):
+            pass
+        run.write_config(replace(CONFIG, device="another"))
+    late = open_run(run.folder)
+    run.write_config(CONFIG)
+    with late.held():
+        assert late.config == CONFIG  # as it is now, not as it was when the folder was found
+
+
+def test_a_run_that_cannot_be_written_cannot_be_held(tmp_path: Path) -> None:
+    run = create_run(tmp_path, None, CONFIG)
+    (run.folder / "resume").write_bytes(b"in the way")
+    with pytest.raises(RunError, match=r"expected to write in .*screws"), run.held():
+        pass
+
+
 @pytest.mark.parametrize("name", ["a/b", "..", ".hidden", "/root"])
 def test_a_name_is_one_folder(tmp_path: Path, name: str) -> None:
     with pytest.raises(RunError, match="plain folder name"):

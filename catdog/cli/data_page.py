@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from catdog import durable
@@ -13,12 +14,12 @@ from catdog.cli.pages import Page
 from catdog.data import DataSet, SplitFacts
 from catdog.data.copies import Copies, Placed
 from catdog.errors import OptionError
-from catdog.text import bytes_for_people
 
 if TYPE_CHECKING:
     from catdog.analysis.checks.findings import Findings, NearCopies
 
 _ROWS = 10  # of each table on the terminal
+_CLASSES = 40  # that are all shown
 
 
 def data_page(
@@ -29,24 +30,12 @@ def data_page(
     remarks: Sequence[str],
 ) -> Page:
     """Splits, classes, counts, sizes, and what is wrong; `findings` is None where nobody looked closely."""
-    counts = look.table("split", "photos", *dataset.classes, "size")
-    sizes = look.table("split", "smallest", "median", "largest", "formats", right=(1, 2, 3))
-    for name, one in splits.items():
-        shown = "all (train will split it)" if name == "all" else name
-        per_class = [str(one.counts.get(label, 0)) for label in dataset.classes]
-        total = str(sum(one.counts.values()))
-        counts.add_row(shown, total, *per_class, bytes_for_people(one.bytes))
-        pixels = [
-            "×".join(map(str, size)) if size else "-" for size in (one.smallest, one.median, one.largest)
-        ]
-        formats = ", ".join(f"{kind} {count}" for kind, count in one.formats.items())
-        sizes.add_row(shown, *pixels, formats)
     unreadable = [(bad.path, bad.reason) for one in splits.values() for bad in one.unreadable]
     parts: list[RenderableType] = [
         Text(f"{dataset.root}: {dataset.layout}", style="bold"),
-        counts,
+        _split_table(splits),
         "",
-        sizes,
+        *_class_table(dataset.classes, splits),
         "",
         *(_table(("unreadable file", "reason"), unreadable) or ["Every file can be read."]),
         *(Text(remark, style="yellow") for remark in remarks),
@@ -82,6 +71,50 @@ def write_report(
             f"expected to write {file}: {error.strerror or error}. Name another place."
         ) from error
     look.tell(f"Wrote {file}")
+
+
+def _split_table(splits: dict[str, SplitFacts]) -> Table:
+    """A row a split."""
+    table = look.table(
+        "split", "photos", "size", "smallest", "median", "largest", "formats", right=range(1, 6)
+    )
+    for name, one in splits.items():
+        pixels = [
+            "×".join(map(str, size)) if size else "-" for size in (one.smallest, one.median, one.largest)
+        ]
+        table.add_row(
+            "all (train will split it)" if name == "all" else name,
+            str(sum(one.counts.values())),
+            bytes_for_people(one.bytes),
+            *pixels,
+            ", ".join(f"{kind} {count}" for kind, count in one.formats.items()),
+        )
+    return table
+
+
+def _class_table(classes: Sequence[str], splits: dict[str, SplitFacts]) -> list[RenderableType]:
+    """A row a class; of more than a screen holds, those with the fewest photos and those with the most."""
+    first = next(iter(splits.values()))
+    shown, left_out = [*classes], len(classes) - 2 * _ROWS
+    if len(classes) > _CLASSES:
+        by_size = sorted(classes, key=lambda label: (first.counts.get(label, 0), label))
+        shown = [*by_size[:_ROWS], None, *by_size[-_ROWS:]]
+    table = look.table("class", *splits)
+    for column in table.columns[1:]:
+        column.no_wrap = True
+    for label in shown:
+        if label is None:
+            table.add_row("...", *("..." for _ in splits))
+        else:
+            counts = [str(one.counts.get(label, 0)) for one in splits.values()]
+            table.add_row(Text(label, overflow="fold"), *counts)
+    if None not in shown:
+        return [table]
+    return [
+        f"{len(classes)} classes; the {_ROWS} with the fewest photos and the {_ROWS} with the most:",
+        table,
+        f"and {left_out} between them: --report or --json has them all",
+    ]
 
 
 def _found(findings: "Findings") -> list[RenderableType]:

@@ -153,7 +153,7 @@ def _judge(
     workers: int,
 ) -> tuple[list["Judged"], list[str]]:
     """Each run's answers, for the same photos, and what is to be said about those."""
-    from catdog.analysis.choose import choose
+    from catdog.analysis.choose import choose, choose_for_all
     from catdog.analysis.judge import judge
 
     with look.FeatureBar() as bar:
@@ -163,8 +163,12 @@ def _judge(
             lists = "; ".join(f"{run.folder}: {', '.join(one.classes)}" for run, one in pairs)
             raise OptionError(f"expected runs that tell the same classes apart, found {lists}")
         # Without DATA the photos are those of the first run: one folder for all.
-        folder = data or (Path(runs[0].config.options.data) if len(runs) > 1 else None)
-        chosen = [choose(run, one.classes, folder, split, workers=workers, report=bar) for run, one in pairs]
+        classes, options = models[0].classes, runs[0].config.options
+        if len(runs) > 1:
+            folder = data or Path(options.data)
+            chosen = choose_for_all(runs, classes, folder, split, workers=workers, report=bar)
+        else:
+            chosen = [choose(runs[0], classes, data, split, workers=workers, report=bar)]
         remarks = list(dict.fromkeys(remark for one in chosen for remark in one.remarks))
         common, left_out = _in_common(chosen)
         if left_out:

@@ -6,6 +6,7 @@ TERM=dumb) it is plain lines, a few a minute at most.
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -202,8 +203,9 @@ class FeatureBar:
         finished = step.done == step.total
         if moves():
             self._draw(step, words)
-        elif step.stage in ("features", "download") and (
-            now - self._last_plain > _PLAIN_SECONDS or (finished and not self._in_parts)
+        elif step.stage != "compile" and (
+            now - self._last_plain > _PLAIN_SECONDS
+            or (finished and step.stage in _TOLD_AT_THE_END and not self._in_parts)
         ):
             self._last_plain = now
             tell(f"{said(_TITLES[step.stage])}: {said(self._count(step))}{words}")
@@ -267,9 +269,10 @@ _TITLES = {
     "features": "Computing features",
     "compare": "Comparing photos",
 }
+_TOLD_AT_THE_END = ("features", "download")  # of plain lines; the others have one only where they take long
 
 
-def table(*headings: str, right: tuple[int, ...] | None = None) -> Table:
+def table(*headings: str, right: Sequence[int] | None = None) -> Table:
     """An empty table with these column headings.
 
     Args:

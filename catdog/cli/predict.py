@@ -26,6 +26,7 @@ from catdog.cli.models import (
     imagenet_classifier,
     refuse_weights,
 )
+from catdog.cli.numbering import Numbering
 from catdog.cli.options import (
     cache_options,
     chosen_run,
@@ -189,7 +190,7 @@ def command(
         else:
             assert run  # --random was refused without one
             inputs = _random(run, classifier.classes, photos, random_count, workers)
-        keep = saver(save, lang) if save else None
+        keep, numbering = saver(save, lang) if save else None, Numbering()
         write = stack.enter_context(
             writer_for(
                 form,
@@ -208,7 +209,7 @@ def command(
         for one, answer in stack.enter_context(closing(answers)):
             try:
                 if sort_into and answer.error is None:
-                    put = sorter(sort_into, link=link and not one.is_address)
+                    put = sorter(sort_into, numbering, link=link and not one.is_address)
                     written[sort_into].append(put(answer.path, answer.label or "", _file_name(one)))
                 if keep and save and answer.photo:
                     written[save].append(keep(answer))

@@ -1,8 +1,6 @@
 """`catdog predict --save DIR`: a copy of each photo, at the size of a screen, with its answer below it."""
 
-import os
 from collections.abc import Callable
-from itertools import count
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,6 +9,7 @@ from catdog.cli.answers import UNSURE, Answer
 from catdog.cli.destination import failed, longest_name, numbered, ready
 from catdog.cli.inputs import STDIN
 from catdog.cli.language import language
+from catdog.cli.numbering import Content, Numbering
 from catdog.data.caption import captioned
 from catdog.data.overlay import to_jpeg
 from catdog.data.web import is_address
@@ -29,6 +28,8 @@ def saver(folder: Path, lang: str | None) -> Callable[[Answer], bool]:
         lang: the language of the class names, if there is a font for it.
     """
 
+    numbering = Numbering()
+
     def save(answer: Answer) -> bool:
         assert answer.photo
         captions = [_caption(answer, one) for one in dict.fromkeys((lang, None))]
@@ -36,14 +37,12 @@ def saver(folder: Path, lang: str | None) -> Callable[[Answer], bool]:
         name = f"{_stem(answer.name)}.jpg"
         ready(folder, "--save")
         try:
-            for number in count(1):
-                target = folder / numbered(name, number, longest_name(folder))
-                if not os.path.lexists(target):
-                    durable.write_bytes(target, picture)
-                    return True
-                if _is_there(picture, target):
-                    return False
-            raise AssertionError("count never ends")
+            newcomer, longest = Content(picture), longest_name(folder)
+            target = numbering.free(lambda number: folder / numbered(name, number, longest), newcomer)
+            if target is None:
+                return False
+            durable.write_bytes(target, picture)
+            return True
         except OSError as error:
             raise failed(error, folder, "--save") from error
 

@@ -1,17 +1,15 @@
 """`catdog predict --sort-into DIR`: photos, copied or linked into one folder a class."""
 
-import os
 import shutil
 from collections.abc import Callable
-from filecmp import cmp
-from itertools import count
 from pathlib import Path
 
 from catdog import durable
 from catdog.cli.destination import failed, longest_name, numbered, ready, shortened
+from catdog.cli.numbering import CopyOf, LinkTo, Numbering
 
 
-def sorter(folder: Path, *, link: bool) -> Callable[[Path, str, str], bool]:
+def sorter(folder: Path, numbering: Numbering, *, link: bool) -> Callable[[Path, str, str], bool]:
     """A function that puts a photo into `folder`/label/, under a name, and says whether it was not there.
 
     Nothing is overwritten: where another file has the name, the photo gets the next free one, `cat-2.jpg`;
@@ -19,6 +17,7 @@ def sorter(folder: Path, *, link: bool) -> Callable[[Path, str, str], bool]:
     read. The function raises PhotoError where this photo cannot be written, OptionError where none can.
 
     Args:
+        numbering: the same for all photos of a command.
         link: make symbolic links to the absolute paths of the photos, not copies.
     """
 
@@ -28,25 +27,16 @@ def sorter(folder: Path, *, link: bool) -> Callable[[Path, str, str], bool]:
         place = folder / shortened(_folder_name(label), longest)
         try:
             place.mkdir(exist_ok=True)
-            for number in count(1):
-                target = place / numbered(name, number, longest)
-                if not os.path.lexists(target):
-                    _link(photo, target) if link else _copy(photo, target)
-                    return True
-                if _is_there(photo, target, link=link):
-                    return False
-            raise AssertionError("count never ends")
+            newcomer = LinkTo(photo) if link else CopyOf(photo)
+            target = numbering.free(lambda number: place / numbered(name, number, longest), newcomer)
+            if target is None:
+                return False
+            _link(photo, target) if link else _copy(photo, target)
+            return True
         except OSError as error:
             raise failed(error, place, "--sort-into") from error
 
     return put
-
-
-def _is_there(photo: Path, target: Path, *, link: bool) -> bool:
-    """Whether `target` is this photo: a link to it, or a copy."""
-    if link or target.is_symlink():
-        return target.is_symlink() and os.path.realpath(target) == os.path.realpath(photo)
-    return target.is_file() and cmp(photo, target, shallow=False)
 
 
 def _link(photo: Path, target: Path) -> None:

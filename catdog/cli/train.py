@@ -1,6 +1,7 @@
 """`catdog train DATA`: fine-tune on a folder of photos, write runs/<name>/."""
 
 import shlex
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,9 +68,13 @@ def command(
 
     if not (resume or data):
         raise click.UsageError("expected DATA, a folder of photos, or --resume RUN.")
-    with places(cache_dir, no_cache, cache_limit) as where:
+    with ExitStack() as stack:
+        where = stack.enter_context(places(cache_dir, no_cache, cache_limit))
         if resume:
-            run, options = _options_of_run(ctx, resume, data, chosen["epochs"])
+            _refuse_other_options(ctx)
+            run = open_run(resume)
+            stack.enter_context(run.held())  # before anything is read that another training may change
+            options = _options_of_run(ctx, run, data, chosen["epochs"])
             source = weights_from(options.weights, run.config.preprocessing, where)
         else:
             assert data
@@ -89,6 +94,9 @@ def command(
         suffix = make_suffix(prefix, options.head, len(photos.classes), size=options.decoding.size)
         is_new = run is None
         run = _begin(run, runs_dir, name, options, photos, prefix)
+        if is_new:
+            stack.enter_context(run.held())
+        run.write_split(photos.sides())
         try:
             _train(run, options, photos, prefix, suffix, where, workers)
         except CatdogError:
@@ -115,23 +123,27 @@ def _command_that_goes_on(ctx: click.Context, run: Run) -> str:
     return shlex.join(words + ["--no-cache"] * ctx.params["no_cache"])
 
 
-def _options_of_run(
-    ctx: click.Context, resume: Path, data: Path | None, epochs: int
-) -> tuple[Run, TrainOptions]:
-    """A run's own options; only the photos' folder and the number of epochs may be new."""
-    given = {
+def _given(ctx: click.Context) -> set[str]:
+    """The parameters that are on the command line or in the environment."""
+    return {
         name
         for name in ctx.params
         if ctx.get_parameter_source(name) not in (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)
     }
-    if extra := sorted(given - _RESUMABLE):
+
+
+def _refuse_other_options(ctx: click.Context) -> None:
+    if extra := sorted(_given(ctx) - _RESUMABLE):
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in extra)
         raise click.UsageError(f"a resumed run keeps its own options: leave out {flags}.")
-    run = open_run(resume)
+
+
+def _options_of_run(ctx: click.Context, run: Run, data: Path | None, epochs: int) -> TrainOptions:
+    """A run's own options; only the photos' folder and the number of epochs may be new."""
     options = run.config.options
     if data:
         options = replace(options, data=str(data.absolute()))
-    if "epochs" in given:
+    if "epochs" in _given(ctx):
         options = replace(options, epochs=epochs)
     done = run.epochs_done()
     if done >= options.epochs:
@@ -139,7 +151,7 @@ def _options_of_run(
             f"{run.folder} has finished its {done} epochs. Extend it with: "
             f"catdog train --resume {run.folder} --epochs {2 * done}"
         )
-    return run, options
+    return options
 
 
 def _begin(
@@ -170,7 +182,6 @@ def _begin(
             )
         typed = "\n".join(filter(None, (old.command, config.command)))
         run.write_config(replace(old, options=options, command=typed))
-    run.write_split(photos.sides())
     return run
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from catdog.data.labels import Labelled, Photo, labelled
 from catdog.data.walk import Listing, folder_id, listing, walk
-from catdog.data.wording import count, extensions
+from catdog.data.wording import count, extensions, first_few
 from catdog.errors import DataError
 
 __all__ = ["DataSet", "Layout", "Photo", "require_trainable", "scan"]
@@ -201,11 +201,22 @@ def _uneven_classes(splits: dict[str, tuple[Photo, ...]]) -> list[str]:
     for split, word in (("valid", "validation"), ("test", "test")):
         if trained and split in splits:
             there = _classes(splits[split])
-            remarks += [f"The {word} photos lack the class {c!r}." for c in sorted(trained - there)]
-            remarks += [
-                f"No photo of the class {c!r} is there to train on; the {word} photos have it."
-                for c in sorted(there - trained)
-            ]
+            lacking, extra = (
+                [repr(label) for label in sorted(few)] for few in (trained - there, there - trained)
+            )
+            if len(lacking) == 1:
+                remarks.append(f"The {word} photos lack the class {lacking[0]}.")
+            elif lacking:
+                remarks.append(f"The {word} photos lack {len(lacking)} classes ({first_few(lacking)}).")
+            if len(extra) == 1:
+                remarks.append(
+                    f"No photo of the class {extra[0]} is there to train on; the {word} photos have it."
+                )
+            elif extra:
+                remarks.append(
+                    f"No photos of {len(extra)} classes ({first_few(extra)}) are there to train on; the "
+                    f"{word} photos have them."
+                )
     return remarks
 
 

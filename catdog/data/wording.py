@@ -1,13 +1,21 @@
 """Counts as words, for the remarks and errors about a data set."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+_FEW = 3  # names that are enough of an example
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """A number and its noun, such as `1 photo` or `23,000 photos`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def first_few(names: Sequence[object]) -> str:
+    """The first three of many names, such as `cat, dog, eel, ...`; the sentence around them says how many."""
+    shown = ", ".join(map(str, names[:_FEW]))
+    return f"{shown}, ..." if len(names) > _FEW else shown
 
 
 def extensions(paths: Iterable[Path]) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from catdog.data import Skipped
 from catdog.errors import RunError
 from catdog.features.answer import calibrated, logits
-from catdog.features.store import Features
+from catdog.features.features import Features
 from catdog.model import outputs
 from catdog.model.suffix import Suffix, Tensors
 from catdog.model.temperature import fit_temperature

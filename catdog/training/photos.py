@@ -151,9 +151,10 @@ def raise_if_skipped(skipped: tuple[Skipped, ...]) -> None:
 
 def _side(photos: list[tuple[Photo, str]], classes: tuple[str, ...]) -> Side:
     """The photos whose class training has; scan's remarks speak of the others."""
-    known = [(photo, digest) for photo, digest in photos if photo.label in classes]
+    index = {label: number for number, label in enumerate(classes)}
+    known = [(photo, digest) for photo, digest in photos if photo.label in index]
     return Side(
         tuple(photo.path for photo, _ in known),
         tuple(digest for _, digest in known),
-        np.array([classes.index(photo.label or "") for photo, _ in known], np.int32),
+        np.array([index[photo.label or ""] for photo, _ in known], np.int32),
     )

@@ -15,7 +15,7 @@ import numpy as np
 import optax
 
 from catdog import devices
-from catdog.features.store import Features
+from catdog.features.features import Features
 from catdog.model import outputs
 from catdog.model.suffix import Suffix, Tensors
 from catdog.training.optimizers import Optimizer

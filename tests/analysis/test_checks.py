@@ -1,10 +1,18 @@
 """The checks on features alone: near copies, outliers, wrong labels, planted among random vectors."""
 
-import numpy as np
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pytest
+
+from catdog.analysis.checks import findings, near
 from catdog.analysis.checks.labels import FOLDS, find_contradicted, least_agreement
-from catdog.analysis.checks.near import find_alike
+from catdog.analysis.checks.near import NEIGHBOURS, find_alike
 from catdog.analysis.checks.outliers import LEAST_SCORE, outlier_scores
+from catdog.analysis.checks.pooled import Pooled
+from catdog.data.copies import Placed
+from catdog.places import FeatureCache
 
 
 def _features(count: int, *, classes: int = 2, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -48,6 +56,83 @@ def test_an_outlier_is_far_from_all_and_nothing_else_is() -> None:
     odd[0, :5] = 3
     scores = outlier_scores(find_alike(np.vstack([features, odd]), np.append(labels, 0)).neighbours)
     assert np.flatnonzero(scores > LEAST_SCORE).tolist() == [200]
+
+
+def _fifth(means: np.ndarray) -> np.ndarray:
+    """The cosine of each row with the `NEIGHBOURS`th most similar one, written down plainly."""
+    roots = np.sqrt(means)
+    units = roots / np.linalg.norm(roots, axis=1, keepdims=True)
+    cosines = units @ units.T
+    np.fill_diagonal(cosines, -2)
+    return np.sort(cosines, axis=1)[:, -min(NEIGHBOURS, len(means) - 1)]
+
+
+def test_photos_are_compared_once_and_told_of_throughout() -> None:
+    """A film of 70 pictures, and pairs: of each one remains, and its neighbours are among those."""
+    features, labels = _features(300)
+    noise = np.random.default_rng(1).normal(1, 0.02, (90, 512)).astype(np.float32)
+    copied = np.append(np.zeros(69, np.int64), np.arange(1, 22))
+    means, of_class = np.vstack([features, features[copied] * noise]), np.append(labels, labels[copied])
+    told: list[tuple[int, int]] = []
+    found = find_alike(means, of_class, report=lambda done, total: told.append((done, total)))
+    assert sorted(map(len, found.groups)) == [2] * 21 + [70]
+    assert found.firsts.tolist() == list(range(300))
+    np.testing.assert_allclose(found.neighbours, _fifth(means[:300]), rtol=1e-5)
+    # Again only those whose closest photos are nearly all of the film: its first picture, and hardly another.
+    *_, (done, total) = told
+    assert 390 < total <= 395
+    assert done == total
+    assert [done for done, _ in told] == sorted({done for done, _ in told})
+    assert {total for _, total in told[:-1]} == {390}
+
+
+def test_many_classes_are_no_more_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    unit, rows = near._unit, [0]
+
+    def counted(vectors: np.ndarray) -> np.ndarray:
+        rows[0] += len(vectors)
+        return unit(vectors)
+
+    monkeypatch.setattr(near, "_unit", counted)
+    features, labels = _features(1200, classes=150)
+    found = find_alike(np.vstack([features, features[:3] * 1.1]), np.append(labels, [labels[0], 5, 6]))
+    assert sorted(found.groups) == [(0, 1200), (1, 1201), (2, 1202)]
+    assert rows[0] < 3 * 1203
+
+
+def test_neighbours_of_a_handful_of_pictures() -> None:
+    features, labels = _features(4)
+    for kept in (1, 2, 4):
+        means = np.repeat(features[:kept], 30, axis=0)
+        found = find_alike(means, np.repeat(labels[:kept], 30))
+        assert found.firsts.tolist() == [30 * number for number in range(kept)]
+        expected = _fifth(features[:kept]) if kept > 1 else [1.0]
+        np.testing.assert_allclose(found.neighbours, expected, rtol=1e-5)
+
+
+def test_the_features_are_compared_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    features, labels = _features(60)
+    odd = np.zeros((1, 512), np.float32)
+    odd[0, :5] = 3
+    means = np.vstack([features, features[:2] * 1.1, odd])
+    placed = [
+        Placed(Path(f"{row}.jpg"), "ab"[label], "train", str(row))
+        for row, label in enumerate(np.append(labels, [*labels[:2], 0]))
+    ]
+    pooled = Pooled(np.arange(len(means)), means, means)
+    monkeypatch.setattr(findings, "pool", lambda *_, **__: pooled)
+    calls: list[int] = []
+
+    def counted(means: np.ndarray, *arguments: Any, **options: Any) -> Any:
+        calls.append(len(means))
+        return find_alike(means, *arguments, **options)
+
+    monkeypatch.setattr(near, "find_alike", counted)
+    found = findings.look_closely(placed, cache=FeatureCache(tmp_path), memo_dir=None, workers=1)
+    assert {one.photo.path.name for one in found.outliers} == {"62.jpg"}
+    groups = {tuple(one.path.name for one in group.photos) for group in found.near_copies}
+    assert groups == {("0.jpg", "60.jpg"), ("1.jpg", "61.jpg")}
+    assert calls == [63]
 
 
 def test_flipped_labels_are_contradicted() -> None:

@@ -112,8 +112,10 @@ def _outliers(photos: Photos, folder: Path) -> None:
     found, by_mahalanobis = (np.zeros(len(kinds), int) for _ in range(2))
     for means in zip(*pooled, strict=True):
         everything = np.concatenate([own, np.stack(means)])
-        neighbours = find_alike(everything, np.append(photos.labels, [0] * len(kinds))).neighbours
-        found += outlier_scores(neighbours)[len(own) :] > LEAST_SCORE
+        alike = find_alike(everything, np.append(photos.labels, [0] * len(kinds)))
+        scores = np.zeros(len(everything))
+        scores[alike.firsts] = outlier_scores(alike.neighbours)
+        found += scores[len(own) :] > LEAST_SCORE
         by_mahalanobis += _mahalanobis_scores(photos, np.stack(means))[len(own) :] > LEAST_SCORE
     print("\n| planted | pictures | found | by Mahalanobis distances |\n| --- | --- | --- | --- |")
     for name, ours, theirs in zip(kinds, found, by_mahalanobis, strict=True):

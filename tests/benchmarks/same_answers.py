@@ -17,8 +17,8 @@ import numpy as np
 from catdog import devices
 from catdog.data import decoded, scan
 from catdog.features.answer import condense, logits, make_suffix
+from catdog.features.features import Features
 from catdog.features.prefix import Prefix
-from catdog.features.store import Features
 from catdog.model import frozen, outputs, weights
 from catdog.model.preprocess import preprocess
 from catdog.places import default_cache_dir

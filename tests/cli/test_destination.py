@@ -12,6 +12,7 @@ import pytest
 
 from catdog import durable
 from catdog.cli.destination import failed, longest_name, numbered, ready, shortened
+from catdog.cli.numbering import Numbering
 from catdog.cli.sorting import sorter
 from catdog.errors import OptionError, PhotoError
 from catdog.runs import Run
@@ -53,7 +54,7 @@ def test_every_name_that_a_photo_can_have(
 
 
 def test_a_name_on_the_web_may_be_longer_than_that_of_a_file(tmp_path: Path) -> None:
-    put = sorter(tmp_path / "sorted", link=False)
+    put = sorter(tmp_path / "sorted", Numbering(), link=False)
     assert put(PHOTO, "cats", 500 * SYLLABLE + ".jpeg")
     assert put(OTHER, "cats", 501 * SYLLABLE + ".jpeg")
     assert not put(PHOTO, "cats", 500 * SYLLABLE + ".jpeg")  # it is there

@@ -1,6 +1,8 @@
 """`catdog evaluate`: the numbers agree with the run, classes go by name, honest about what was trained on."""
 
 import json
+import sys
+from collections import Counter
 from pathlib import Path
 from shutil import copy, copytree
 
@@ -159,3 +161,22 @@ def test_a_name_that_nothing_has(cli: Cli) -> None:
     result = cli("evaluate", "runs/nope")
     assert result.status == 1
     assert "expected a run or a folder of photos, found nothing at runs/nope" in result.err
+
+
+def test_several_runs_read_each_photo_once(
+    cli: Cli, trained: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = sys.modules["catdog.data.fingerprint"]
+    digest, hashed = module._digest, Counter[Path]()
+
+    def counted(path: Path) -> object:
+        hashed[path] += 1
+        return digest(path)
+
+    monkeypatch.setattr(module, "_digest", counted)
+    runs = [copytree(trained.folder, tmp_path / name) for name in ("a", "b", "c")]
+    result = cli("evaluate", *runs, "--json")
+    assert result.status == 0
+    assert len(json.loads(result.out)["comparisons"]) == 3
+    assert len(hashed) == 24
+    assert set(hashed.values()) == {1}

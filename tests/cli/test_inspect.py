@@ -98,6 +98,36 @@ def test_a_data_set(cli: Cli, tmp_path: Path) -> None:
     assert len(facts["splits"]["train"]["unreadable"]) == 1
 
 
+@pytest.mark.parametrize("count", [3, 12, 37, 300])
+def test_many_classes_fit_a_terminal_of_80_columns(tmp_path: Path, count: int) -> None:
+    names = [f"Staffordshire bull terrier {number:03}" for number in range(count)]
+    many = 5 if count > 40 else 2
+    photo = sorted((SAMPLE / "photos").iterdir())[0]
+    for number, name in enumerate(names):
+        for split, photos in (("train", 1 + number % many), ("valid", int(number < 2))):
+            for copy in range(photos):
+                path = tmp_path / "data" / split / name / f"{copy}.jpg"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.symlink_to(photo)
+    result = catdog("inspect", "data", "--quick", cwd=tmp_path, COLUMNS="80")
+    assert result.returncode == 0
+    lines = result.stdout.splitlines()
+    tables = lines[: lines.index("Every file can be read.")]
+    assert max(map(len, tables)) <= 80
+    assert len([line for line in lines if "lack" in line]) == 1
+    assert "…" not in result.stdout
+    rows = {line[:30].strip(): line[30:].split() for line in lines if line.startswith("Staffordshire")}
+    expected = {name: [str(1 + at % many), str(int(at < 2))] for at, name in enumerate(names)}
+    if count <= 40:
+        assert rows == expected
+    else:
+        assert [row[0] for row in rows.values()] == ["1"] * 10 + ["5"] * 10
+        assert rows.items() <= expected.items()
+        assert any("300 classes" in line for line in lines)
+        assert any("280 between them" in line for line in lines)
+        assert len(lines) < 50
+
+
 def test_the_family_tree(cli: Cli) -> None:
     result = cli("inspect", "--optimizers")
     for one in OPTIMIZERS.values():

@@ -49,6 +49,7 @@ def test_the_run_folder_holds_what_the_run_is(trained: Run) -> None:
         "skipped.jsonl",
         "resume",
         "resume/state.safetensors",
+        "resume/lock",
     }
     config = trained.config
     assert config.classes == ("cats", "dogs")

@@ -182,6 +182,16 @@ def test_classes_match_by_name_and_missing_ones_are_told(tmp_path: Path):
     )
 
 
+def test_many_classes_that_a_split_lacks_are_one_remark(tmp_path: Path):
+    fill(tmp_path, *(f"train/class {number:03}/1.jpg" for number in range(300)))
+    fill(tmp_path, *(f"valid/class {number:03}/2.jpg" for number in (0, 1, 300, 301, 302)))
+    assert scan(tmp_path).remarks == (
+        "The validation photos lack 298 classes ('class 002', 'class 003', 'class 004', ...).",
+        "No photos of 3 classes ('class 300', 'class 301', 'class 302') are there to train on; the "
+        "validation photos have them.",
+    )
+
+
 def test_flat_photos_beside_one_stray_folder(tmp_path: Path):
     dataset = scan(fill(tmp_path, "cat.0.jpg", "dog.0.jpg", "7.jpg", "more/1.jpg"))
     assert dataset.layout == "flat names"

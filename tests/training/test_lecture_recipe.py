@@ -13,8 +13,8 @@ import pytest
 
 from catdog.config import Head
 from catdog.features.answer import condense, make_suffix
+from catdog.features.features import Features
 from catdog.features.prefix import Prefix
-from catdog.features.store import Features
 from catdog.model.weights import find_weights
 from catdog.training.optimizers import find_optimizer
 from catdog.training.step import Sums, Trainer

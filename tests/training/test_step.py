@@ -12,7 +12,7 @@ import pytest
 from catdog.config import Head, Output
 from catdog.features import answer as answer_module
 from catdog.features.answer import calibrated
-from catdog.features.store import Features
+from catdog.features.features import Features
 from catdog.model import outputs
 from catdog.model.architecture import head
 from catdog.model.suffix import Suffix, Tensors

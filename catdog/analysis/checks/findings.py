@@ -148,7 +148,8 @@ def look_closely(
     )
     photos = [first[number] for number in pooled.photos]
     names = sorted({one.label for one in photos})
-    of_class = np.array([names.index(one.label) for one in photos], np.int64)
+    index = {name: number for number, name in enumerate(names)}
+    of_class = np.array([index[one.label] for one in photos], np.int64)
     alike = near.find_alike(
         pooled.means, of_class, report=lambda done, total: report(Progress("compare", done, total))
     )
@@ -157,31 +158,20 @@ def look_closely(
         for group, similarity in zip(alike.groups, alike.similarities, strict=True)
     )
     unchecked: list[str] = []
-    far = _outliers(photos, pooled, of_class, alike, unchecked)
+    far = _outliers(photos, alike, unchecked)
     wrong = _wrong_labels(photos, names, of_class, pooled, alike.groups, unchecked)
     return Findings(near_copies, far, wrong, tuple(unchecked))
 
 
-def _outliers(
-    photos: Sequence[Placed],
-    pooled: Pooled,
-    of_class: np.ndarray,
-    alike: near.Alike,
-    unchecked: list[str],
-) -> tuple[Outlier, ...]:
-    neighbours = alike.neighbours
-    if alike.groups:  # one of each: copies are near without being usual
-        others = {row for group in alike.groups for row in group[1:]}
-        kept = np.array([row for row in range(len(photos)) if row not in others], np.int64)
-        photos = [photos[row] for row in kept]
-        neighbours = near.find_alike(pooled.means[kept], of_class[kept]).neighbours
+def _outliers(photos: Sequence[Placed], alike: near.Alike, unchecked: list[str]) -> tuple[Outlier, ...]:
+    photos = [photos[row] for row in alike.firsts]  # one of each: copies are near without being usual
     if len(photos) < outliers.LEAST_PHOTOS:
         unchecked.append(
             f"outliers: it takes {outliers.LEAST_PHOTOS} different photos to know what is usual, here are "
             f"{len(photos)}"
         )
         return ()
-    scores = outliers.outlier_scores(neighbours)
+    scores = outliers.outlier_scores(alike.neighbours)
     rows = [row for row in np.argsort(-scores, kind="stable") if scores[row] > outliers.LEAST_SCORE]
     return tuple(Outlier(photos[row], float(scores[row])) for row in rows)
 

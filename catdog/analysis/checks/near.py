@@ -25,7 +25,9 @@ LEAST_PHOTOS = 8  # for a mean to say what a class, or the whole set, has in com
 NEIGHBOURS = 5  # whose similarity is told of each photo
 
 _CANDIDATES = 16  # near copies that are looked for of one photo; more are found through one another
+_CLOSEST = NEIGHBOURS + _CANDIDATES  # photos that are remembered of each: some turn out to be near copies
 _BLOCK = 512  # photos compared with all others at a time
+_PART = 64  # of them sorted at a time: indices are twice as large as cosines
 
 
 @dataclass(frozen=True)
@@ -33,60 +35,117 @@ class Alike:
     """Attributes:
     groups: of near copies, indices, each group ascending; the most alike first.
     similarities: the least cosine along the chain that holds each group together.
-    neighbours: cosine of each photo and the `NEIGHBOURS`th most similar one, or the last there is, (n,).
+    firsts: indices of the photos without those that are near copies of an earlier one, ascending, (m,).
+    neighbours: of each of those, the cosine with the `NEIGHBOURS`th most similar one among them, or with
+        the last there is, (m,).
     """
 
     groups: tuple[tuple[int, ...], ...]
     similarities: tuple[float, ...]
+    firsts: np.ndarray
     neighbours: np.ndarray
 
 
 def find_alike(
     means_nc: np.ndarray, labels_n: np.ndarray, *, report: Callable[[int, int], None] = lambda *_: None
 ) -> Alike:
-    """Compare each photo with every other one; time grows with the square of n, memory does not.
+    """Compare each photo with every other one, once; time grows with the square of n, memory with n.
 
     Args:
         means_nc: pooled features, not negative, of photos with different contents.
         labels_n: class index of each.
-        report: called with photos done and n.
+        report: called with photos done and photos to do. At the end some may be added: those whose closest
+            photos are near copies of each other, nearly all of them.
     """
     count = len(means_nc)
     if count < 2:
-        return Alike((), (), np.ones(count))
+        return Alike((), (), np.arange(count), np.ones(count))
     roots = np.sqrt(np.maximum(means_nc, 0)).astype(np.float32)
     plain = _unit(roots)
     centres = _centres(roots, labels_n)
-    width = min(NEIGHBOURS, count - 1)
-    neighbours = np.empty(count)
+    width = min(_CLOSEST, count - 1)
+    closest = np.empty((count, width), np.int32)
+    closeness = np.empty((count, width), np.float32)
     pairs: list[np.ndarray] = [np.empty((0, 2), np.int64)]
     similar: list[np.ndarray] = [np.empty(0, np.float32)]
-    done = 0
-    for label, centre in centres.items():
-        centred = _unit(roots - centre)
-        members = np.flatnonzero(labels_n == label)
-        for start in range(0, len(members), _BLOCK):
-            rows = members[start : start + _BLOCK]
-            itself = (np.arange(len(rows)), rows)
-            cosines = plain[rows] @ plain.T
-            cosines[itself] = -2
-            neighbours[rows] = np.partition(cosines, -width, axis=1)[:, -width]
-            without = centred[rows] @ centred.T
-            without[itself] = -2
-            row, column = _largest(np.where(cosines >= LEAST_COSINE, without, -2))
-            pairs.append(np.stack([rows[row], column], axis=1))
-            similar.append(cosines[row, column])
-            done += len(rows)
-            report(done, count)
+    order = np.argsort(labels_n, kind="stable")
+    for start in range(0, count, _BLOCK):
+        rows = order[start : start + _BLOCK]
+        cosines = plain[rows] @ plain.T
+        cosines[np.arange(len(rows)), rows] = -2
+        for part in range(0, len(rows), _PART):
+            here = slice(part, part + _PART)
+            largest = np.argpartition(cosines[here], -width, axis=1)[:, -width:]
+            closest[rows[here]] = largest
+            closeness[rows[here]] = np.take_along_axis(cosines[here], largest, axis=1)
+        labels, firsts_of = np.unique(labels_n[rows], return_index=True)
+        for label, first, last in zip(labels, firsts_of, [*firsts_of[1:], len(rows)], strict=True):
+            row, column = _near_copies(cosines[first:last], roots, rows[first:last], centres[int(label)])
+            pairs.append(np.stack([rows[first + row], column], axis=1))
+            similar.append(cosines[first + row, column])
+        report(start + len(rows), count)
     candidates, similarities = np.concatenate(pairs), np.concatenate(similar)
-    # A photo of another class, with another average, has to agree.
-    agreed = [
-        labels_n[a] == labels_n[b]
-        or _cosine_without(centres[int(labels_n[b])], roots[a], roots[b]) >= LEAST_CENTRED
-        for a, b in candidates
-    ]
-    sure = np.array(agreed, bool)
-    return Alike(*_grouped(candidates[sure], similarities[sure], count), neighbours)
+    sure = _agree(candidates, roots, labels_n, centres)
+    groups, least = _grouped(candidates[sure], similarities[sure], count)
+    is_first = np.ones(count, bool)
+    is_first[[row for group in groups for row in group[1:]]] = False
+    closeness[~is_first[closest]] = -2
+    firsts = np.flatnonzero(is_first)
+    neighbours = _neighbours(plain, firsts, closeness[firsts], report=report)
+    return Alike(groups, least, firsts, neighbours)
+
+
+def _neighbours(
+    plain: np.ndarray, firsts: np.ndarray, closeness: np.ndarray, *, report: Callable[[int, int], None]
+) -> np.ndarray:
+    """Of each photo among `firsts` the cosine with the `NEIGHBOURS`th most similar one, (m,).
+
+    Args:
+        closeness: cosines of each with its closest photos, -2 where that is none of `firsts`, (m, k).
+    """
+    if len(firsts) < 2:
+        return np.ones(len(firsts))
+    width = min(NEIGHBOURS, len(firsts) - 1)
+    neighbours = np.partition(closeness, -width, axis=1)[:, -width].astype(np.float64)
+    again = np.flatnonzero((closeness > -2).sum(axis=1) < width)
+    among = plain[firsts] if len(again) else plain[:0]
+    for start in range(0, len(again), _BLOCK):
+        rows = again[start : start + _BLOCK]
+        cosines = among[rows] @ among.T
+        cosines[np.arange(len(rows)), rows] = -2
+        neighbours[rows] = np.partition(cosines, -width, axis=1)[:, -width]
+        report(len(plain) + start + len(rows), len(plain) + len(again))
+    return neighbours
+
+
+def _agree(
+    pairs: np.ndarray, roots: np.ndarray, labels: np.ndarray, centres: dict[int, np.ndarray]
+) -> np.ndarray:
+    """Which pairs are near copies by the average of the second photo's class too, (p,) bool."""
+    first, second = pairs.T
+    agreed = labels[first] == labels[second]
+    for label in np.unique(labels[second[~agreed]]):
+        others = np.flatnonzero(~agreed & (labels[second] == label))
+        for start in range(0, len(others), _BLOCK):
+            block = others[start : start + _BLOCK]
+            one, other = (_unit(roots[side[block]] - centres[int(label)]) for side in (first, second))
+            agreed[block] = (one * other).sum(axis=1) >= LEAST_CENTRED
+    return agreed
+
+
+def _near_copies(
+    cosines: np.ndarray, roots: np.ndarray, rows: np.ndarray, centre: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of photos of one class, `rows`, and all photos the pairs above both bounds: places in `rows`, photos.
+
+    What they are without `centre` is computed only for those above the first bound: it would be work
+    for each photo and class.
+    """
+    alike = cosines >= LEAST_COSINE
+    columns = np.flatnonzero(alike.any(axis=0))
+    without = _unit(roots[rows] - centre) @ _unit(roots[columns] - centre).T
+    row, column = _largest(np.where(alike[:, columns], without, -2))
+    return row, columns[column]
 
 
 def _largest(cosines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -115,17 +174,17 @@ def _grouped(
     """Pairs that share photos become one group."""
     graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
     component = connected_components(graph, directed=False)[1]
-    groups = []
-    for number in np.unique(component[pairs[:, 0]]):
-        least = float(cosines[component[pairs[:, 0]] == number].min())
-        groups.append((least, tuple(np.flatnonzero(component == number).tolist())))
+    numbers, of_pair = np.unique(component[pairs[:, 0]], return_inverse=True)
+    least = np.full(len(numbers), np.inf)
+    np.minimum.at(least, of_pair, cosines)
+    order = np.argsort(component, kind="stable")
+    starts, ends = (np.searchsorted(component[order], numbers, side) for side in ("left", "right"))
+    groups = [
+        (float(cosine), tuple(order[start:end].tolist()))
+        for cosine, start, end in zip(least, starts, ends, strict=True)
+    ]
     groups.sort(key=lambda group: (-group[0], group[1]))
-    return tuple(group for _, group in groups), tuple(least for least, _ in groups)
-
-
-def _cosine_without(centre: np.ndarray, one: np.ndarray, other: np.ndarray) -> float:
-    pair = _unit(np.stack([one, other]) - centre)
-    return float(pair[0] @ pair[1])
+    return tuple(group for _, group in groups), tuple(cosine for cosine, _ in groups)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
