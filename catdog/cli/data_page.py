@@ -14,6 +14,7 @@ from catdog.cli.pages import Page
 from catdog.data import DataSet, SplitFacts
 from catdog.data.copies import Copies, Placed
 from catdog.errors import OptionError
+from catdog.text import bytes_for_people
 
 if TYPE_CHECKING:
     from catdog.analysis.checks.findings import Findings, NearCopies
