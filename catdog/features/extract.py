@@ -119,23 +119,20 @@ def extract(
 def _require_room(store: FeatureStore, new: int, all_photos: int) -> None:
     """Refuse, before hours of work, features that neither the disk nor the memory takes."""
     cache, size = store.cache, store.tensor_bytes
-    memory = int(available_bytes() * _MEMORY_FRACTION)
-    needed = bytes_for_people(new * size)
-    if cache.root is None and new * size > memory:
+    memory, free = int(available_bytes() * _MEMORY_FRACTION), cache.bytes_free()
+    needed = f"the features of {new:,} photos take {bytes_for_people(new * size)}"
+    if new * size > free + memory:
         raise CacheError(
-            f"the features of {new} photos take {needed}, and without a cache they are kept in memory, where "
-            f"{bytes_for_people(memory)} may be used. Leave out --no-cache, or train on fewer photos."
+            f"{needed}, and {bytes_for_people(free)} of the cache and {bytes_for_people(memory)} of memory "
+            "may be used for them. Make room, name another place with --cache-dir, leave out --no-cache, or "
+            "take fewer photos."
         )
-    if cache.root and new * size > cache.bytes_free() + memory:
-        raise CacheError(
-            f"the features of {new} photos take {needed}, and the disk of {cache.root} has "
-            f"{bytes_for_people(cache.bytes_free())} left. Make room, or name another place with --cache-dir."
-        )
-    if cache.root and new and all_photos * size > cache.bytes_allowed():
+    allowed = cache.bytes_allowed()
+    if new and free and all_photos * size > allowed:
         cache.warn(
-            f"the features of {all_photos} photos take {bytes_for_people(all_photos * size)}, more than the "
-            f"{bytes_for_people(cache.bytes_allowed())} that the cache may take: some are deleted when this "
-            "command ends. --cache-limit allows more."
+            f"the features of {all_photos:,} photos take {bytes_for_people(all_photos * size)}, more than "
+            f"the {bytes_for_people(allowed)} that the cache may take. Some are deleted when this command "
+            "ends, and computed again next time. --cache-limit allows more."
         )
 
 

@@ -5,6 +5,8 @@ asks for the lock of each lease: one that it gets belongs to a process that has 
 """
 
 import contextlib
+import errno
+import os
 import threading
 import uuid
 from collections.abc import Iterable, Iterator
@@ -116,7 +118,7 @@ def _acquire(lock: FileLock, seconds: float) -> None:
     try:
         lock.acquire(timeout=seconds, blocking=seconds > 0)
     except NotImplementedError as error:
-        raise OSError(f"no locks on this file system: {error}") from error
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP)) from error
 
 
 def _end(names: Path, lock: FileLock) -> None:

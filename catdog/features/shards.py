@@ -28,7 +28,7 @@ _FILES = OpenFiles()
 
 
 class DamagedShard(Exception):
-    """A shard whose files do not hold what they should."""
+    """A shard whose files do not hold what they should, named by one of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,11 +68,11 @@ class Shard:
                 read = {(1, 0): np.lib.format.read_array_header_1_0}[version]
                 facts = read(file, max_header_size=_HEADER_BYTES)
             except (ValueError, KeyError) as error:
-                raise DamagedShard(f"{path} is no file of tensors: {error}") from error
+                raise DamagedShard(path) from error
             offset = file.tell()
         expected = ((len(self), *self.shape), False, self.dtype)
         if facts != expected or size != offset + len(self) * self.row_bytes:
-            raise DamagedShard(f"{path} holds {facts} in {size} bytes instead of {expected}")
+            raise DamagedShard(path)
         return offset
 
     def read(self, row: int, out: np.ndarray) -> None:
@@ -85,7 +85,7 @@ class Shard:
         try:
             _FILES.read(tensor_path(self.index_path), self._offset + row * self.row_bytes, out)
         except EOFError as error:
-            raise DamagedShard(f"{tensor_path(self.index_path)}: {error}") from error
+            raise DamagedShard(tensor_path(self.index_path)) from error
 
     def read_sound(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The tensors of some rows, (m, *shape), and whether each has the checksum it was written with, (m,).
@@ -109,9 +109,9 @@ def read_shard(index_path: Path, shape: tuple[int, ...], dtype: str) -> Shard:
     try:
         index = np.load(index_path, allow_pickle=False)
         if not isinstance(index, np.ndarray) or index.dtype != _INDEX_DTYPE or index.ndim != 1:
-            raise DamagedShard(f"{index_path} is no index")
+            raise DamagedShard(index_path)
     except (ValueError, EOFError) as error:
-        raise DamagedShard(f"{index_path} is no index: {error}") from error
+        raise DamagedShard(index_path) from error
     return Shard(index_path, index["digest"], index["checksum"], shape, np.dtype(dtype))
 
 

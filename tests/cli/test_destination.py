@@ -128,10 +128,10 @@ def test_a_photo_that_cannot_be_written_is_a_row(
     original = durable.replacing_path
 
     @contextmanager
-    def refuse(path: Path) -> Iterator[Path]:
+    def refuse(path: Path, *, mode: int | None = None) -> Iterator[Path]:
         if path.name == "b.jpg":
             raise OSError(errno.EILSEQ, "Invalid or incomplete multibyte or wide character", str(path))
-        with original(path) as temporary:
+        with original(path, mode=mode) as temporary:
             yield temporary
 
     monkeypatch.setattr(durable, "replacing_path", refuse)

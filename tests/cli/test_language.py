@@ -59,6 +59,7 @@ _SILENT = (
     "which writes .h5",
     "torchvision's VGG16 has",
     "count never ends",
+    "a tenth of the disk",
     "the cores there",
     "val_loss: \0",
     "a test folder in",
