@@ -36,6 +36,7 @@ from catdog.places import FeatureCache
 from catdog.runs import Run
 
 _CLASSES = ("cats", "dogs")
+_LIMIT = 2**60
 
 
 def main() -> None:
@@ -53,9 +54,11 @@ def main() -> None:
             _repeat(arguments.extract, folder, arguments.photos)
         else:
             _fill(folder, arguments.photos)
+            _look_up(folder)
         if arguments.cold:
             _forget(folder)
         command = [sys.executable, "-m", "catdog", "train", "data", "--epochs", str(arguments.epochs)]
+        command += ["--cache-limit", str(_LIMIT)]
         environment = os.environ | {"CATDOG_CACHE_DIR": str(folder / "cache")}
         began = time.monotonic()
         subprocess.run([*command, *arguments.options], cwd=folder, env=environment, check=True)
@@ -70,9 +73,10 @@ def main() -> None:
 def _fill(folder: Path, photos: int) -> None:
     """So many training photos and a tenth of that for validation, half of each class."""
     devices.configure(folder / "cache")
-    key = Prefix(find_weights("builtin"), Head(), unfreeze="head", memo_dir=None).key(Decoding())
     random = np.random.default_rng(0)
-    with ShardWriter(FeatureStore(FeatureCache(folder / "cache" / "features"), key)) as writer:
+    store = _store(folder)
+    key = store.key
+    with ShardWriter(store) as writer:
         for split, count in (("train", photos), ("valid", photos // 10)):
             for number in range(count):
                 label = _CLASSES[number % 2]
@@ -80,6 +84,32 @@ def _fill(folder: Path, photos: int) -> None:
                 _put(folder / "data" / split / label / f"{number}.png", content)
                 tensor = 10 * random.random(key.shape, np.float32) + number % 2
                 writer.add(hashlib.sha256(content).hexdigest(), tensor.astype(np.float16))
+
+
+def _look_up(folder: Path) -> None:
+    """Print how long the cache takes to open, to find all photos, and to check their tensors."""
+    digests = [
+        digest.hex()
+        for path in sorted((folder / "cache" / "features").rglob("*.index.npy"))
+        for digest in map(bytes, np.load(path)["digest"])
+    ]
+    store, began = _store(folder), time.monotonic()
+    store.refresh()
+    assert store.missing([digests[-1], "00" * 32]) == ["00" * 32]
+    opened = time.monotonic() - began
+    store, began = _store(folder), time.monotonic()
+    assert len(store.features(digests)) == len(digests)
+    found = time.monotonic() - began
+    began = time.monotonic()
+    assert store.missing(digests) == []
+    checked = time.monotonic() - began
+    print(f"{len(digests)} photos in the cache: opened, and one found, in {opened:.2f} s")
+    print(f"all found in {found:.2f} s; all read and held against their checksums in {checked:.1f} s", flush=True)
+
+
+def _store(folder: Path) -> FeatureStore:
+    key = Prefix(find_weights("builtin"), Head(), unfreeze="head", memo_dir=None).key(Decoding())
+    return FeatureStore(FeatureCache(folder / "cache" / "features", _LIMIT), key)
 
 
 def _repeat(data: Path, folder: Path, photos: int) -> None:
