@@ -18,7 +18,7 @@ from catdog.cli.options import (
 )
 from catdog.errors import DataError, OptionError
 from catdog.model.architecture import ALL, body, boundary, describe, head, stages, vgg16
-from catdog.places import Places, default_cache_dir
+from catdog.places import FeatureCache, Places, default_cache_dir
 from catdog.runs import Run, is_run, open_run, runs_below
 from catdog.training.optimizers import OPTIMIZERS
 
@@ -101,7 +101,7 @@ def command(
     if optimizers:
         page = pages.optimizers_page(tuple(OPTIMIZERS.values()))
     elif cache:
-        page = _cache(cache_dir or default_cache_dir(), clear=clear)
+        page = _cache(cache_dir or default_cache_dir(), cache_limit, clear=clear)
     elif target is None:
         page = _vgg16_layers(unfreeze)
     elif layers or is_run(target):
@@ -155,7 +155,7 @@ def _run_layers(run: Run) -> "pages.Page":
     return pages.layers_page(str(run.folder), table, frozen=frozen, size=size)
 
 
-def _cache(folder: Path, *, clear: bool) -> "pages.Page":
+def _cache(folder: Path, limit: int | None, *, clear: bool) -> "pages.Page":
     from catdog.features import upkeep
     from catdog.features.entries import cache_entries
 
@@ -168,7 +168,8 @@ def _cache(folder: Path, *, clear: bool) -> "pages.Page":
                 f"expected to empty {root}, found {left[0]} in use or protected. Try again when no other "
                 "catdog is at work."
             )
-    return pages.cache_page(root, entries, programs=programs, cleared=clear)
+    allowed = FeatureCache(root, limit).bytes_allowed()
+    return pages.cache_page(root, entries, limit=allowed, programs=programs, cleared=clear)
 
 
 def _data(target: Path, where: Places, workers: int, *, quick: bool, report: Path | None) -> "pages.Page":

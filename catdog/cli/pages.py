@@ -232,11 +232,14 @@ def photo_page(
     )
 
 
-def cache_page(root: Path, entries: "Sequence[CacheEntry]", *, programs: int, cleared: bool) -> Page:
-    """The feature cache: where, how big, for what; and the bytes of compiled programs beside it."""
+def cache_page(
+    root: Path, entries: "Sequence[CacheEntry]", *, limit: int, programs: int, cleared: bool
+) -> Page:
+    """The feature cache: where, how big, how big it may be, for what; and the bytes of compiled programs."""
     facts = {
         "root": str(root),
         "bytes": sum(entry.bytes for entry in entries),
+        "limit": limit,
         "compiled_bytes": programs,
         "cleared": cleared,
         "entries": [
@@ -266,7 +269,8 @@ def cache_page(root: Path, entries: "Sequence[CacheEntry]", *, programs: int, cl
     compiled = f"{bytes_for_people(programs)} of compiled programs"
     if cleared:
         return Page(facts, (f"Emptied {root}: {total} in {len(entries)} sets of features, and {compiled}.",))
-    return Page(facts, (f"{root}: {total}, and beside it {compiled}", *((table,) if entries else ())))
+    allowed = f"{total} of the {bytes_for_people(limit)} that it may take (--cache-limit)"
+    return Page(facts, (f"{root}: {allowed}, and beside it {compiled}", *((table,) if entries else ())))
 
 
 def _parameters(facts: Sequence[LayerFacts]) -> int:

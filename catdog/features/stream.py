@@ -81,15 +81,13 @@ def stream(
     todo = store.missing(list(path_of))
     lacking = set(todo)
     if kept := [digest for digest in path_of if digest not in lacking]:
-        features = store.features(kept)
         for start in range(0, len(kept), _KEPT):
             names = kept[start : start + _KEPT]
-            try:
-                tensors = features.gather(np.arange(start, start + len(names)))
-            except CacheError:  # another process has deleted them since: they are computed with the others
+            tensors = _read(store, names)
+            if tensors is None:
                 todo += names
-                continue
-            yield features_of(names, tensors)
+            else:
+                yield features_of(names, tensors)
     failed |= {
         digests[one.path]: one.reason for one in probe_all([path_of[one] for one in todo], workers=workers)
     }
@@ -107,3 +105,13 @@ def stream(
             yield reasons_of()
             yield features_of(names, features)
     yield reasons_of()
+
+
+def _read(store: FeatureStore, digests: list[str]) -> np.ndarray | None:
+    """Features of photos that were there a moment ago, (n, *shape); None where they have gone since."""
+    everything = np.arange(len(digests))
+    try:
+        return store.features(digests).gather(everything)
+    except CacheError:  # somebody has merged their shard with others, or deleted it
+        store.refresh()
+        return None if store.missing(digests) else store.features(digests).gather(everything)

@@ -104,7 +104,7 @@ def _look_up(folder: Path) -> None:
     assert store.missing(digests) == []
     checked = time.monotonic() - began
     print(f"{len(digests)} photos in the cache: opened, and one found, in {opened:.2f} s")
-    print(f"all found in {found:.2f} s; all read and held against their checksums in {checked:.1f} s", flush=True)
+    print(f"all found in {found:.2f} s, read and held against their checksums in {checked:.1f} s", flush=True)
 
 
 def _store(folder: Path) -> FeatureStore:

@@ -140,7 +140,8 @@ def test_the_family_tree(cli: Cli) -> None:
 
 def test_the_cache_is_shown_and_emptied(cli: Cli, tmp_path: Path, shapes: Path) -> None:
     cache = ("--cache-dir", tmp_path / "cache")
-    assert "0 B" in cli("inspect", "--cache", *cache).out
+    assert "0 B of the " in cli("inspect", "--cache", *cache).out
+    assert "of the 20.0 GB that it may take" in cli("inspect", "--cache", *cache, "--cache-limit", "20GB").out
     assert cli("train", shapes, "--epochs", 1, *cache).status == 0
     facts = json.loads(cli("inspect", "--cache", "--json", *cache).out)
     assert [entry["photos"] for entry in facts["entries"]] == [64]

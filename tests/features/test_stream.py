@@ -1,5 +1,6 @@
 """Features of photos, each as soon as it is known."""
 
+import shutil
 from contextlib import closing
 from pathlib import Path
 from shutil import copy, copytree
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from catdog.config import Decoding
+from catdog.features import shards
 from catdog.features.extract import extract
 from catdog.features.prefix import Prefix
 from catdog.features.progress import Progress
@@ -94,6 +96,36 @@ def test_bad_files_and_copies(paths: list[Path], prefix: Prefix, tmp_path: Path)
     assert all(reasons.values())
     photos = [photo for one in groups if one.features is not None for photo in one.photos]
     assert sorted(photos) == [[2, 4], [5]]
+
+
+def test_shards_that_are_merged_or_deleted_meanwhile(
+    paths: list[Path], prefix: Prefix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("catdog.features.stream._KEPT", 4)
+    cache = FeatureCache(tmp_path / "cache")
+    for some in (paths[:4], *([path] for path in paths[4:11])):
+        extract(some, prefix, SMALL, cache=cache, workers=1)
+    expected = extract(paths, prefix, SMALL, cache=FeatureCache(tmp_path / "other"), workers=2)
+    assert expected.features is not None
+    steps: list[Progress] = []
+    rows: dict[int, Any] = {}
+    groups = stream(paths, prefix, SMALL, store=_store(prefix, tmp_path), workers=2, report=steps.append)
+    for known in groups:
+        if known.features is not None:
+            for photos, row in zip(known.photos, known.features, strict=True):
+                rows |= dict.fromkeys(photos, row)
+            if len(rows) == 4:  # of eleven that are cached
+                before = set((tmp_path / "cache").rglob("*.index.npy"))
+                extract(paths[11:12], prefix, SMALL, cache=cache, workers=1)  # merges them
+                assert len(set((tmp_path / "cache").rglob("*.index.npy")) & before) == 0
+            if len(rows) == 8:
+                for path in (tmp_path / "cache").rglob("*.npy"):
+                    shards._FILES.forget(path)  # else what is open can still be read
+                shutil.rmtree(tmp_path / "cache")
+    np.testing.assert_array_equal(
+        np.stack([rows[photo] for photo in range(16)]), expected.features.gather(np.arange(16))
+    )
+    assert max(step.done for step in steps if step.stage == "features") == 8  # the last three of them too
 
 
 def test_what_was_computed_before_it_was_closed_is_kept(
