@@ -14,14 +14,16 @@ from typing import Any
 import keras
 import numpy as np
 
+from catdog import devices
+
 BATCH = 64
 
 
 class Folder(keras.utils.PyDataset):
-    """Batches of photos and one-hot labels, read and resized as they are asked for, in two threads."""
+    """Batches of photos and one-hot labels, read and resized as they are asked for, in a thread a core."""
 
     def __init__(self, root: Path):
-        super().__init__(workers=2)
+        super().__init__(workers=devices.usable_cores())
         classes = sorted(path.name for path in root.iterdir())
         self.photos = [
             (path, number) for number, name in enumerate(classes) for path in sorted((root / name).iterdir())
@@ -31,6 +33,11 @@ class Folder(keras.utils.PyDataset):
 
     def __len__(self) -> int:
         return math.ceil(len(self.photos) / BATCH)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """One-hot, (photos, classes), in the order of the batches."""
+        return np.eye(self.classes, dtype=np.float32)[[label for _, label in self.photos]]
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         some = self.photos[index * BATCH : (index + 1) * BATCH]

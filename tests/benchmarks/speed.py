@@ -2,91 +2,35 @@
 
     python tests/benchmarks/speed.py DATA [--quick] [--json FILE] [--only extraction,job,input,start]
 
-DATA has train/CLASS/ and valid/CLASS/. Measures, one process after the other and in turns: the extraction
-of features by catdog, XLA, Keras, PyTorch and ONNX Runtime; the whole job against the lecture's program in
-Keras (lecture.py); the input side; and how long commands take to start. Prints Markdown: medians, and
-ratios to the first row, which are medians of the ratios within a turn. Writes JSON with every single
-figure. `--quick` takes under three minutes.
+DATA has train/CLASS/ and valid/CLASS/. Measures, one process after the other and in turns: the extraction of
+features by catdog, XLA, Keras, PyTorch and ONNX Runtime; the whole job beside two programs in Keras, the
+lecture's (lecture.py) and one that computes features once (features_once.py); the input side; and how long
+commands take to start. Prints Markdown: medians, and ratios to the first row, which are medians of the ratios
+within a turn. Writes JSON with every single figure. `--quick` takes about four minutes.
 """
 
 import argparse
-import importlib.metadata
-import importlib.util
 import json
-import os
-import platform
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 from extractors import EXTRACTORS, lacking, on_gpu
+from job import job
+from measuring import FULL, HERE, QUICK, Plan, Table, describe, python, time_of
 from PIL import Image
 
 from catdog import devices
 
-HERE = Path(__file__).parent
-LECTURE_EPOCHS = (2, 10)
-_PACKAGES = ("catdog-cli", "jax", "jaxlib", "keras", "torch", "onnxruntime", "pillow")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How much is measured."""
-
-    turns: int
-    job_turns: int
-    seconds: float  # that each extractor is measured for
-    memory: int  # photos that are extracted from memory
-    train: int  # photos of the job
-    valid: int
-    input: int  # photos of the input side
-
-
-FULL = Plan(turns=3, job_turns=1, seconds=8, memory=64, train=320, valid=80, input=2000)
-QUICK = Plan(turns=1, job_turns=1, seconds=2, memory=32, train=16, valid=8, input=500)
 _GPU_MEMORY = 2048
-
-
-@dataclass
-class Table:
-    """Figures of one kind: name → one figure a turn."""
-
-    title: str
-    unit: str
-    ratio: str  # what the ratio to the first row means
-    figures: dict[str, list[float]] = field(default_factory=dict)
-    absent: dict[str, str] = field(default_factory=dict)
-    first_is_divided: bool = False  # by the others, for the ratio; else they are divided by it
-
-    def add(self, name: str, figure: float) -> None:
-        """One more turn's."""
-        self.figures.setdefault(name, []).append(figure)
-        print(f"  {self.title}: {name}: {figure:.3g} {self.unit}", file=sys.stderr, flush=True)
-
-    def markdown(self) -> str:
-        """The table; the first row is what the others are compared with."""
-        first = next(iter(self.figures.values()))
-        lines = [f"| {self.title} | {self.unit} | {self.ratio} |", "| --- | --- | --- |"]
-        for name, figures in self.figures.items():
-            ratios = [
-                one / other if self.first_is_divided else other / one
-                for one, other in zip(first, figures, strict=True)
-            ]
-            ratio = "" if figures is first else f"{statistics.median(ratios):.2f}"
-            figure = statistics.median(figures)
-            amount = f"{figure:,.0f}" if figure >= 100 else f"{figure:.3g}"
-            lines.append(f"| {name} | {amount} | {ratio} |")
-        lines += [f"| {name} | {why} | |" for name, why in self.absent.items()]
-        return "\n".join(lines)
 
 
 def main() -> None:
@@ -120,24 +64,6 @@ def main() -> None:
                 arguments.json.write_text(json.dumps(facts, indent=1, ensure_ascii=False))
 
 
-def describe() -> str:
-    """The machine and the versions, in one line."""
-    processor = platform.processor() or platform.machine()
-    facts = Path("/proc/cpuinfo")
-    if facts.is_file():
-        names = [line for line in facts.read_text().splitlines() if line.startswith("model name")]
-        processor = names[0].partition(":")[2].strip() if names else processor
-    versions = [
-        f"{name} {importlib.metadata.version(name)}"
-        for name in _PACKAGES
-        if importlib.util.find_spec({"catdog-cli": "catdog", "pillow": "PIL"}.get(name, name))
-    ]
-    probe = "from catdog import devices; devices.set_flags(); print(devices.describe())"
-    found = _python("-c", probe)
-    cores, python = devices.usable_cores(), platform.python_version()
-    return f"{processor}, {cores} cores, {found}; Python {python}, {', '.join(versions)}"
-
-
 def extraction(data: Path, plan: Plan, folder: Path) -> Iterable[Table]:
     """Photos in memory → pool5."""
     table = Table("features, photos from memory", "photos/s", "catdog is ahead by", first_is_divided=True)
@@ -152,7 +78,7 @@ def extraction(data: Path, plan: Plan, folder: Path) -> Iterable[Table]:
     for _ in range(plan.turns):
         for name in present:
             quick = ["--quick"] if plan == QUICK else []
-            found = json.loads(_python(HERE / "speed.py", data, "--extractor", name, *quick))
+            found = json.loads(python(HERE / "speed.py", data, "--extractor", name, *quick))
             print(f"  {found}", file=sys.stderr)
             table.add(name, max(found["rates"].values()))
             if found["error"] > (1e-3 if found["dtype"] == "float32" and not on_gpu() else 0.05):
@@ -191,53 +117,6 @@ def _extraction_rates(name: str, data: Path, plan: Plan) -> dict[str, Any]:
     error = float(np.abs(found[:4].astype(np.float32) - expected).max() / expected.max())
     half = "bfloat16" in name or (name == "catdog" and on_gpu())
     return {"rates": rates, "error": error, "dtype": "bfloat16" if half else "float32"}
-
-
-def job(data: Path, plan: Plan, folder: Path) -> Iterable[Table]:
-    """The whole job as a user waits for it: nothing cached, from the command to its end."""
-    few = folder / "few"
-    for split, count in (("train", plan.train), ("valid", plan.valid)):
-        labels = sorted(path for path in (data / split).iterdir() if path.is_dir())
-        for label in labels:
-            (few / split / label.name).mkdir(parents=True)
-            for path in sorted(label.iterdir())[: count // len(labels)]:
-                shutil.copy(path, few / split / label.name)
-    weights_file = folder / "whole.safetensors"
-    _python("-c", _WHOLE_FILE, weights_file)
-    recipe = ["--weights", weights_file, "--head", "imagenet", "--dropout", 0]
-    photos = f"{plan.train} + {plan.valid} photos"
-    for epochs in LECTURE_EPOCHS:
-        table = Table(f"the lecture's job, {epochs} epochs, {photos}", "s", "catdog is ahead by")
-        for _ in range(plan.job_turns):
-            table.add("catdog", _job(few, folder, "--epochs", epochs, *recipe))
-            table.add("catdog, default head", _job(few, folder, "--epochs", epochs))
-            if importlib.util.find_spec("keras"):
-                environment = {"KERAS_BACKEND": "jax"}
-                table.add("Keras", _seconds([HERE / "lecture.py", few, epochs], **environment))
-            else:
-                table.absent["Keras"] = "keras not installed"
-        yield table
-
-
-_WHOLE_FILE = """
-import sys
-import numpy as np
-from safetensors.numpy import save_file
-from catdog.model.architecture import vgg16
-from catdog.model.layers import tensor_shapes
-random = np.random.default_rng(0)
-shapes = {f"{layer.name}/{name}": shape for layer in vgg16() for name, shape in tensor_shapes(layer).items()}
-save_file({
-    name: random.standard_normal(shape, np.float32) * np.float32((2 / np.prod(shape[:-1])) ** 0.5)
-    for name, shape in shapes.items()
-}, sys.argv[1], {"preprocessing": "caffe"})
-"""
-
-
-def _job(few: Path, folder: Path, *options: object) -> float:
-    with tempfile.TemporaryDirectory(dir=folder) as place:
-        places = ["--cache-dir", Path(place) / "cache", "--runs-dir", Path(place) / "runs"]
-        return _seconds(["-m", "catdog", "train", few, *places, *options])
 
 
 def input_side(data: Path, plan: Plan, folder: Path) -> Iterable[Table]:
@@ -291,6 +170,7 @@ def _extract(paths: list[Path], folder: Path) -> float:
     from catdog.features.extract import extract
     from catdog.features.prefix import Prefix
     from catdog.model.weights import find_weights
+    from catdog.places import FeatureCache
 
     class Free(Prefix):
         def __call__(self, pixels_bhwc: np.ndarray) -> Any:
@@ -300,7 +180,7 @@ def _extract(paths: list[Path], folder: Path) -> float:
     free = Free(find_weights("builtin"), Head(), unfreeze="head", memo_dir=None)
     with tempfile.TemporaryDirectory(dir=folder) as cache:
         began = time.monotonic()
-        extract(paths, free, Decoding(), cache_root=Path(cache), workers=devices.usable_cores())
+        extract(paths, free, Decoding(), cache=FeatureCache(Path(cache)), workers=devices.usable_cores())
         return time.monotonic() - began
 
 
@@ -328,29 +208,14 @@ def start(data: Path, plan: Plan, folder: Path) -> Iterable[Table]:
     }
     content = photo.read_bytes()
     table = Table("start, nothing left to compile", "s", "of the import alone")
-    _seconds(commands["catdog train, features cached"])  # what predict answers with
+    time_of(commands["catdog train, features cached"])  # what predict answers with
     for turn in range(plan.turns + 2):
         (folder / "new.jpg").write_bytes(content + str(turn).encode())  # whose features nobody has computed
         for name, command in commands.items():
-            seconds = _seconds(command)
+            seconds = time_of(command)
             if turn:  # the first time, it does compile
                 table.add(name, seconds)
     yield table
-
-
-def _seconds(arguments: list[Any], **environment: str) -> float:
-    began = time.monotonic()
-    _python(*arguments, **environment)
-    return time.monotonic() - began
-
-
-def _python(*arguments: object, **environment: str) -> str:
-    """What a Python process prints; it ends this one with its errors where it fails."""
-    command = [sys.executable, *map(str, arguments)]
-    result = subprocess.run(command, capture_output=True, text=True, env=os.environ | environment, cwd=HERE)
-    if result.returncode:
-        raise SystemExit(f"{' '.join(command)} failed:\n{result.stderr[-2000:]}")
-    return result.stdout.strip()
 
 
 if __name__ == "__main__":
