@@ -1,13 +1,20 @@
-"""Two simulated devices: the batch is split between them, and the numbers stay the same."""
+"""Two simulated devices: photos and batches are split between them, and the numbers stay the same."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from catdog.runs import Run
+from tests.model.rounding import FLOAT16_STEP, relative_error
+from tests.prefixes import builtin_prefix
 from tests.process import catdog
+
+# Of the largest value: some hundred roundings of float32, since two devices add up a batch in another order.
+_TOLERANCE = 1e-5
 
 
 def test_training_on_two_devices_equals_one(shapes: Path, tmp_path: Path) -> None:
@@ -22,9 +29,9 @@ def test_training_on_two_devices_equals_one(shapes: Path, tmp_path: Path) -> Non
     one, two = (Run(tmp_path / "runs" / name) for name in ("one", "two"))
     assert two.config.device.startswith("2 × ")
     for name, value in one.read_model()[0].items():
-        np.testing.assert_allclose(two.read_model()[0][name], value, rtol=2e-3, atol=2e-4)
+        assert relative_error(two.read_model()[0][name], value) < _TOLERANCE
     for first, second in zip(one.history(), two.history(), strict=True):
-        assert abs(first.val_loss - second.val_loss) < 1e-3
+        assert first.val_loss == pytest.approx(second.val_loss, rel=_TOLERANCE)
 
 
 def test_the_batch_lies_on_both_devices() -> None:
@@ -40,3 +47,51 @@ def test_the_batch_lies_on_both_devices() -> None:
         check=True,
         env={"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_PLATFORMS": "cpu"},
     )
+
+
+# The frozen prefix as an accelerator has it, on CPU devices: argument 1 is their number, 2 where features go.
+_PREFIX = """
+import sys
+import jax
+import numpy as np
+from catdog.features.prefix import Prefix
+from catdog.model.frozen import Direct
+from tests.prefixes import builtin_prefix
+
+count = int(sys.argv[1])
+assert jax.device_count() == count
+Prefix._on_cpu = False
+prefix = builtin_prefix()
+assert prefix.batch_size(3, calls=1) % count == 0
+pixels = np.random.default_rng(1).integers(0, 256, (4, 64, 64, 3), np.uint8)
+features = prefix(pixels)
+program, arrays = prefix._program
+assert isinstance(program, Direct)
+for array in jax.tree.leaves(arrays):  # every device has all weights
+    assert len(array.sharding.device_set) == count
+    assert array.is_fully_replicated
+shards = features.addressable_shards
+assert len({shard.device for shard in shards}) == count
+assert {shard.data.shape for shard in shards} == {(4 // count, 2, 2, 512)}
+assert sorted(shard.index[0].start or 0 for shard in shards) == list(range(0, 4, 4 // count))
+np.save(sys.argv[2], features)
+"""
+
+
+def test_the_frozen_prefix_of_an_accelerator_is_split_between_two_devices(tmp_path: Path) -> None:
+    found = []
+    for count in (1, 2):
+        path = tmp_path / f"{count}.npy"
+        environment = {"JAX_NUM_CPU_DEVICES": str(count), "JAX_PLATFORMS": "cpu"}
+        subprocess.run(
+            [sys.executable, "-c", _PREFIX, str(count), str(path)],
+            check=True,
+            cwd=Path(__file__).parent.parent,
+            env=os.environ | environment,
+        )
+        found.append(np.load(path))
+    first, second = found
+    assert first.dtype == np.float16
+    assert relative_error(second, first) < FLOAT16_STEP
+    pixels = np.random.default_rng(1).integers(0, 256, (4, 64, 64, 3), np.uint8)
+    assert relative_error(builtin_prefix()(pixels), first) < FLOAT16_STEP

@@ -20,7 +20,7 @@ from catdog.model.preprocess import preprocess
 from catdog.model.weights import find_weights, load_into, read_tensors
 from catdog.runs import Run
 from tests.cli.conftest import Cli
-from tests.model.test_keras_parity import relative_error
+from tests.model.rounding import relative_error
 from tests.weights_files import PHOTOS, Tensors, real_photos, torchvision
 
 torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed: its parity was not tested")

@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 from shutil import copy, copytree
 
-import numpy as np
 import pytest
 
 from catdog.runs import Run
 from tests.cli.conftest import SAMPLE, Cli, files_below
+from tests.model.rounding import relative_error
 from tests.pictures import draw_pictures
 from tests.process import catdog
 
@@ -286,7 +286,8 @@ def test_two_trainings_at_once(shapes: Path, tmp_path: Path) -> None:
     one, two = (Run(tmp_path / "runs" / name).read_model()[0] for name in ("one", "two"))
     assert one.keys() == two.keys()
     for name, value in one.items():
-        np.testing.assert_allclose(two[name], value, rtol=1e-4, atol=1e-5)
+        # The same features, seed and steps: no sum has a reason to be another. A few roundings at most.
+        assert relative_error(two[name], value) < 1e-6
 
 
 def test_a_loss_that_is_no_number_is_an_error(cli: Cli, trained: Run) -> None:

@@ -20,6 +20,7 @@ from catdog.model.architecture import CONVOLUTIONS
 from catdog.model.network import Network
 from catdog.model.preprocess import preprocess
 from catdog.places import FeatureCache
+from tests.model.rounding import FLOAT16_STEP, relative_error
 from tests.prefixes import builtin_prefix
 
 SMALL = Decoding(size=64)
@@ -69,8 +70,7 @@ def test_equals_the_network_on_the_decoded_photos(photos: Path, prefix: Prefix, 
     rows = _rows(found)
     assert rows.shape == (16, 2, 2, 512)
     assert rows.dtype == np.float16
-    scale = float(jnp.abs(expected).max())
-    np.testing.assert_allclose(rows, expected, atol=1e-3 * scale, rtol=2e-3)
+    assert relative_error(rows, expected) < FLOAT16_STEP
 
 
 def test_a_second_time_nothing_is_computed(photos: Path, prefix: Prefix, tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_features_do_not_depend_on_the_company(photos: Path, prefix: Prefix, tmp
     for path in paths[:3]:
         alone = extract([path], prefix, SMALL, cache=FeatureCache(tmp_path / path.stem), workers=1)
         row = _rows(together)[paths.index(path)]
-        np.testing.assert_allclose(_rows(alone)[0], row, rtol=2e-3, atol=1e-2)
+        assert relative_error(_rows(alone)[0], row) < FLOAT16_STEP
 
 
 def test_bad_files_are_listed_and_the_others_computed(photos: Path, prefix: Prefix, tmp_path: Path) -> None:

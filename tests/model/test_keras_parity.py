@@ -20,6 +20,7 @@ from catdog.model.network import Network
 from catdog.model.preprocess import preprocess
 from catdog.model.weights import load_into
 from tests.conftest import keras_twin
+from tests.model.rounding import relative_error
 from tests.weights_files import random_tensors, real_photos
 
 pytestmark = pytest.mark.peer
@@ -59,12 +60,6 @@ def small(keras: ModuleType) -> Twins:
         keras.applications.vgg16.preprocess_input(photos_bhwc.astype(np.float32)),
         preprocess(jnp.asarray(photos_bhwc), "caffe"),
     )
-
-
-def relative_error(found: Any, expected: Any) -> float:
-    """The largest difference over the largest value."""
-    expected = np.asarray(expected, np.float64)
-    return float(np.abs(np.asarray(found) - expected).max() / np.abs(expected).max())
 
 
 def test_layers_have_the_names_shapes_and_sizes_of_keras(small: Twins) -> None:

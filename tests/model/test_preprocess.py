@@ -9,6 +9,7 @@ import pytest
 
 from catdog.errors import OptionError
 from catdog.model.preprocess import Preprocessing, preprocess
+from tests.model.rounding import UNIT, relative_error
 
 
 @pytest.fixture
@@ -34,7 +35,8 @@ def test_keras_gives_the_same(kind: Preprocessing, photos_bhwc: np.ndarray, kera
     preprocess_keras = keras.applications.imagenet_utils.preprocess_input
     expected = preprocess_keras(photos_bhwc.astype(np.float32), mode=kind.value)
     found = jax.jit(preprocess, static_argnums=1)(photos_bhwc, kind)
-    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+    # Three operations at most, or one with a constant that is rounded too: a few roundings of the largest.
+    assert relative_error(found, expected) < 4 * UNIT
 
 
 @pytest.mark.parametrize("kind", list(Preprocessing))

@@ -22,7 +22,7 @@ from catdog.model.preprocess import preprocess
 from catdog.model.weights import find_weights, load_into, read_tensors
 from tests import weights_files
 from tests.conftest import KERAS_WARNS
-from tests.model.test_keras_parity import relative_error
+from tests.model.rounding import relative_error
 from tests.weights_files import Tensors, real_photos
 
 pytestmark = [pytest.mark.peer, pytest.mark.slow, KERAS_WARNS]

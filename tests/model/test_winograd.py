@@ -1,6 +1,12 @@
-"""Winograd's convolution against the definition in float64: by itself, and through all of VGG16."""
+"""Winograd's convolution against the definition in float64: by itself, and through all of VGG16.
+
+What float32 may differ by comes from an error analysis, in rounding.py beside this file: the unit roundoff of
+float32, times what the matrices Bᵀ, G and Aᵀ amplify it by, growing with the square root of the number of
+channels. Errors are relative to the largest value: a small sum of large terms has the error of large terms.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
 from pathlib import Path
 from threading import Barrier
 
@@ -16,6 +22,14 @@ from catdog.model import frozen, weights, winograd
 from catdog.model.architecture import CONVOLUTIONS
 from catdog.model.layers import Conv, MaxPool
 from catdog.model.preprocess import preprocess
+from tests.model.rounding import (
+    carried_variance,
+    defined,
+    direct_variance,
+    relative_bound,
+    relative_error,
+    winograd_variance,
+)
 from tests.prefixes import builtin_prefix
 
 PHOTOS = sorted((Path(__file__).parent.parent.parent / "sample_data" / "photos").glob("*.jpg"))
@@ -24,34 +38,49 @@ PHOTOS = sorted((Path(__file__).parent.parent.parent / "sample_data" / "photos")
 SIDES = [(4, 4), (1, 1), (2, 3), (5, 9), (1, 40), (14, 14), (33, 34), (35, 29), (64, 16)]
 
 
-def _defined(x_hwc: np.ndarray, kernel_hwio: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """The sum over the nine neighbours, float64, then ReLU."""
-    height, width, _ = x_hwc.shape
-    padded = np.pad(x_hwc.astype(np.float64), ((1, 1), (1, 1), (0, 0)))
-    y_hwc = np.zeros((height, width, kernel_hwio.shape[3])) + bias
-    for row in range(3):
-        for column in range(3):
-            window = padded[row : row + height, column : column + width]
-            y_hwc += window @ kernel_hwio[row, column].astype(np.float64)
-    return np.maximum(y_hwc, 0)
-
-
 def _pooled(y_hwc: np.ndarray) -> np.ndarray:
     height, width, channels = y_hwc.shape
     even = y_hwc[: height // 2 * 2, : width // 2 * 2]
     return even.reshape(height // 2, 2, width // 2, 2, channels).max(axis=(1, 3))
 
 
-@pytest.mark.parametrize("pool", [False, True])
-@pytest.mark.parametrize("sides", SIDES)
-def test_one_convolution(sides: tuple[int, int], pool: bool, random: np.random.Generator) -> None:
-    x_hwc = random.standard_normal((*sides, 5), np.float32)
-    kernel_hwio = random.standard_normal((3, 3, 5, 7), np.float32)
-    bias = random.standard_normal(7, np.float32)
-    expected = _defined(x_hwc, kernel_hwio, bias)
+def _convolve(x_hwc: np.ndarray, kernel_hwio: np.ndarray, bias: np.ndarray, *, pool: bool) -> np.ndarray:
     kernel = jnp.asarray(winograd.transform_kernel(kernel_hwio))
-    found = winograd.convolve(jnp.asarray(x_hwc), kernel, jnp.asarray(bias), pool=pool)
-    np.testing.assert_allclose(found, _pooled(expected) if pool else expected, atol=1e-4)
+    return np.asarray(winograd.convolve(jnp.asarray(x_hwc), kernel, jnp.asarray(bias), pool=pool))
+
+
+def _within(found: jax.Array | np.ndarray, linear: np.ndarray, variance: np.ndarray, pool: bool) -> bool:
+    """Is the error, relative to the largest value before ReLU (`linear`), below the bound?"""
+    largest = float(np.abs(linear).max())
+    expected = np.maximum(linear, 0)
+    error = relative_error(found, _pooled(expected) if pool else expected, largest)
+    bound = relative_bound(variance, largest)
+    print(f"relative error {error:.1e}, bound {bound:.1e}")
+    return error < bound
+
+
+def test_the_matrices_are_exact() -> None:
+    """In fractions: each tap of a kernel, at each place of a tile, in one dimension. The rest is linear."""
+    kernel = [[Fraction(value).limit_denominator(24) for value in row] for row in winograd._KERNEL.tolist()]
+    assert np.array_equal(np.array(kernel, np.float64), winograd._KERNEL)
+    for place in range(6):
+        for tap in range(3):
+            products = np.array([row[tap] for row in kernel]) * winograd._INPUT[:, place]
+            assert (winograd._OUTPUT @ products).tolist() == [place == row + tap for row in range(4)]
+
+
+@pytest.mark.parametrize("pool", [False, True])
+@pytest.mark.parametrize("channels", [5, 128])
+@pytest.mark.parametrize("sides", SIDES)
+def test_one_convolution(
+    sides: tuple[int, int], channels: int, pool: bool, random: np.random.Generator
+) -> None:
+    x_hwc = random.standard_normal((*sides, channels), np.float32)
+    kernel_hwio = random.standard_normal((3, 3, channels, 7), np.float32)
+    bias = random.standard_normal(7, np.float32)
+    expected = defined(x_hwc, kernel_hwio, bias)
+    found = _convolve(x_hwc, kernel_hwio, bias, pool=pool)
+    assert _within(found, expected, winograd_variance(x_hwc, kernel_hwio, bias), pool)
 
 
 @pytest.mark.parametrize("pool", [False, True])
@@ -63,7 +92,8 @@ def test_two_convolutions(sides: tuple[int, int], pool: bool, random: np.random.
         random.standard_normal((3, 3, 6, 4), np.float32),
     )
     biases = random.standard_normal(6, np.float32), random.standard_normal(4, np.float32)
-    expected = _defined(_defined(x_hwc, first, biases[0]), second, biases[1])
+    between = np.maximum(defined(x_hwc, first, biases[0]), 0)
+    expected = defined(between, second, biases[1])
     found = winograd.convolve_twice(
         jnp.asarray(x_hwc),
         jnp.asarray(first),
@@ -72,7 +102,65 @@ def test_two_convolutions(sides: tuple[int, int], pool: bool, random: np.random.
         jnp.asarray(biases[1]),
         pool=pool,
     )
-    np.testing.assert_allclose(found, _pooled(expected) if pool else expected, atol=3e-4)
+    # What the first convolution rounds goes through the second, which rounds too.
+    variance = carried_variance(direct_variance(x_hwc, first, biases[0]), second)
+    assert _within(found, expected, variance + winograd_variance(between, second, biases[1]), pool)
+
+
+Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+@pytest.fixture(params=[5, 128])
+def arrays(request: pytest.FixtureRequest, random: np.random.Generator) -> Arrays:
+    """An input, a kernel and a bias, of few and of many channels."""
+    shapes = (14, 14, request.param), (3, 3, request.param, 7), (7,)
+    x_hwc, kernel_hwio, bias = (random.standard_normal(shape, np.float32) for shape in shapes)
+    return x_hwc, kernel_hwio, bias
+
+
+def test_a_coefficient_that_is_wrong_by_a_hundredth_is_found(
+    arrays: Arrays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected, variance = defined(*arrays), winograd_variance(*arrays)
+    assert _within(_convolve(*arrays, pool=False), expected, variance, pool=False)
+    for name in ("_INPUT", "_KERNEL", "_OUTPUT"):
+        matrix: np.ndarray = getattr(winograd, name)
+        for row, column in np.argwhere(matrix):
+            wrong = matrix.astype(np.float64)
+            wrong[row, column] *= 1.01
+            with monkeypatch.context() as patch:
+                patch.setattr(winograd, name, wrong)
+                found = _convolve(*arrays, pool=False)
+            assert not _within(found, expected, variance, pool=False), (name, row, column)
+
+
+@pytest.mark.parametrize("tap", range(9))
+def test_a_dropped_tap_of_one_channel_is_found(arrays: Arrays, tap: int) -> None:
+    x_hwc, kernel_hwio, bias = arrays
+    dropped = kernel_hwio.copy()
+    dropped[tap // 3, tap % 3, -1] = 0
+    found = _convolve(x_hwc, dropped, bias, pool=False)
+    assert not _within(found, defined(*arrays), winograd_variance(*arrays), pool=False)
+
+
+def _halved(array: np.ndarray | jax.Array) -> jax.Array:
+    return jnp.asarray(array).astype(jnp.float16).astype(jnp.float32)
+
+
+@pytest.mark.parametrize("rounded", ["input", "kernel", "transformed kernel", "result"])
+def test_float16_somewhere_is_found(arrays: Arrays, rounded: str) -> None:
+    x_hwc, kernel_hwio, bias = map(jnp.asarray, arrays)
+    if rounded == "kernel":
+        kernel_hwio = _halved(kernel_hwio)
+    kernel = jnp.asarray(winograd.transform_kernel(np.asarray(kernel_hwio)))
+    found = winograd.convolve(
+        _halved(x_hwc) if rounded == "input" else x_hwc,
+        _halved(kernel) if rounded == "transformed kernel" else kernel,
+        bias,
+        pool=False,
+    )
+    found = _halved(found) if rounded == "result" else found
+    assert not _within(found, defined(*arrays), winograd_variance(*arrays), pool=False)
 
 
 @pytest.mark.slow
@@ -88,13 +176,15 @@ def test_pool5_of_real_photos_is_that_of_float64() -> None:
         for layer in CONVOLUTIONS:
             if isinstance(layer, Conv):
                 kernel, bias = tensors[f"{layer.name}/kernel"], tensors[f"{layer.name}/bias"]
-                expected = _defined(expected, kernel, bias.astype(np.float64))
+                expected = np.maximum(defined(expected, kernel, bias), 0)
             else:
                 assert isinstance(layer, MaxPool)
                 expected = _pooled(expected)
-        error = np.abs(mine - expected).max() / expected.max()
+        error = relative_error(mine, expected)
         print(f"relative error of pool5: {error:.1e}")
-        assert error < 1e-5  # 1e-4 is what is asked for
+        # Asked for is 1e-4. The analysis allows the last convolution alone 3e-5 to 7e-5, which would hide a
+        # fault in a layer that matters little; the errors are 2e-6 to 4e-6, with AVX-512 and with AVX2.
+        assert error < 1e-5
 
 
 @pytest.mark.parametrize("unfreeze", ["block2", "block4", "head"])

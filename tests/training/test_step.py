@@ -19,6 +19,7 @@ from catdog.model.suffix import Suffix, Tensors
 from catdog.training import step as step_module
 from catdog.training.optimizers import OPTIMIZERS, Optimizer
 from catdog.training.step import Sums, Trainer
+from tests.model.rounding import UNIT, relative_error
 
 SHAPE = (2, 2, 8)
 PHOTOS = 37  # no multiple of the batch size
@@ -95,8 +96,12 @@ def test_equals_the_textbook(optimizer: Optimizer, output: Output) -> None:
     params, sums = _train(suffix, _trainer(suffix, optimizer), 3)
     expected, losses = _textbook(suffix, optimizer, 3)
     start, _ = suffix.initial(0)
+    # Of the largest value: some hundred roundings of float32 in 15 steps. Muon makes all singular values of a
+    # gradient alike. With two classes one of them is zero but for roundings, and each of Muon's five
+    # iterations multiplies it by 3.4445.
+    tolerance = 3.4445**5 * 8 * UNIT if optimizer is OPTIMIZERS["muon"] else 1e-5
     for name, value in params.items():
-        np.testing.assert_allclose(value, expected[name], rtol=2e-4, atol=2e-6)
+        assert relative_error(value, expected[name]) < tolerance
         assert not np.array_equal(value, start[name]), f"{name} did not move"
     assert [total.loss / total.photos for total in sums] == pytest.approx(losses, rel=1e-4)
 
