@@ -4,6 +4,7 @@ Only names are looked at here; no photo is opened.
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +12,10 @@ from typing import Literal
 
 from catdog.data.labels import Labelled, Photo, labelled
 from catdog.data.walk import Listing, folder_id, listing, walk
-from catdog.data.wording import count, extensions, first_few
+from catdog.data.wording import count, extensions, numbered
 from catdog.errors import DataError
 
-__all__ = ["DataSet", "Layout", "Photo", "require_trainable", "scan"]
+__all__ = ["DataSet", "Layout", "Photo", "scan"]
 
 Layout = Literal["split folders", "class folders", "flat names"]
 
@@ -88,29 +89,6 @@ def scan(root: Path) -> DataSet:
         splits=splits,
         remarks=tuple(remarks),
     )
-
-
-def require_trainable(train: Sequence[Photo], valid: Sequence[Photo], root: Path) -> None:
-    """Check that a classifier can be trained and validated on these photos of `root`.
-
-    A class that only one side has is no error here; `DataSet.remarks` says it.
-
-    Raises:
-        DataError: fewer than two classes to train on, or fewer than two photos on a side.
-    """
-    classes = sorted(_classes(train))
-    if len(classes) < 2:
-        found = f"only {classes[0]!r} ({count(len(train), 'photo')})" if classes else "none"
-        raise DataError(
-            f"expected photos of at least two classes to train on in {root}, found {found}: "
-            "give each class a folder of its own, such as DATA/cats and DATA/dogs"
-        )
-    for side, photos in (("train on", train), ("validate with", valid)):
-        if len(photos) < 2:
-            raise DataError(
-                f"expected at least two photos to {side} in {root}, found {len(photos)}: "
-                "add photos, or choose another --valid-fraction"
-            )
 
 
 def _entries(folder: Path) -> Listing:
@@ -197,25 +175,26 @@ def _drop_foreign_test(readings: dict[str, Labelled]) -> list[str]:
 
 def _uneven_classes(splits: dict[str, tuple[Photo, ...]]) -> list[str]:
     remarks: list[str] = []
-    trained = _classes(splits.get("train", ()))
+    trained = Counter(photo.label or "" for photo in splits.get("train", ()))
     for split, word in (("valid", "validation"), ("test", "test")):
         if trained and split in splits:
-            there = _classes(splits[split])
-            lacking, extra = (
-                [repr(label) for label in sorted(few)] for few in (trained - there, there - trained)
-            )
+            there = Counter(photo.label or "" for photo in splits[split])
+            lacking, extra = sorted(trained.keys() - there.keys()), sorted(there.keys() - trained.keys())
             if len(lacking) == 1:
-                remarks.append(f"The {word} photos lack the class {lacking[0]}.")
+                has = count(trained[lacking[0]], "photo")
+                remarks.append(f"The class {lacking[0]!r} has {has} to train on, but no {word} photo.")
             elif lacking:
-                remarks.append(f"The {word} photos lack {len(lacking)} classes ({first_few(lacking)}).")
-            if len(extra) == 1:
                 remarks.append(
-                    f"No photo of the class {extra[0]} is there to train on; the {word} photos have it."
+                    f"{len(lacking)} classes have photos to train on, but no {word} photo "
+                    f"({numbered({label: trained[label] for label in lacking})})."
                 )
+            if len(extra) == 1:
+                has = count(there[extra[0]], f"{word} photo")
+                remarks.append(f"The class {extra[0]!r} has {has}, but no photo to train on.")
             elif extra:
                 remarks.append(
-                    f"No photos of {len(extra)} classes ({first_few(extra)}) are there to train on; the "
-                    f"{word} photos have them."
+                    f"{len(extra)} classes have {word} photos, but no photo to train on "
+                    f"({numbered({label: there[label] for label in extra})})."
                 )
     return remarks
 

@@ -1,10 +1,11 @@
 """Counts as words, for the remarks and errors about a data set."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 _FEW = 3  # names that are enough of an example
+_CLASSES = 10  # that one sentence names, each with its number
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:
@@ -14,8 +15,17 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
 
 def first_few(names: Sequence[object]) -> str:
     """The first three of many names, such as `cat, dog, eel, ...`; the sentence around them says how many."""
-    shown = ", ".join(map(str, names[:_FEW]))
-    return f"{shown}, ..." if len(names) > _FEW else shown
+    return _first(names, _FEW)
+
+
+def numbered(counts: Mapping[str, int]) -> str:
+    """Classes with their numbers of photos, such as `'birds' 1, 'fish' 2`: by name, the first ten of many."""
+    return _first([f"{label!r} {number}" for label, number in sorted(counts.items())], _CLASSES)
+
+
+def _first(names: Sequence[object], most: int) -> str:
+    shown = ", ".join(map(str, names[:most]))
+    return f"{shown}, ..." if len(names) > most else shown
 
 
 def extensions(paths: Iterable[Path]) -> str:
