@@ -28,7 +28,7 @@ class Answer:
     """What is said of one photo.
 
     Attributes:
-        name: how its row calls the photo: its path, or `-` for stdin.
+        name: how its row calls the photo: its path as it was given, or `-` for stdin.
         label: the most probable class, or UNSURE; None where there is an error.
         ranked: (class, probability) of every class, the most probable first; empty where there is an error.
         truth: the true class, where it is known.
@@ -54,7 +54,7 @@ class Answer:
         error: str | None,
     ) -> Self:
         """From the probabilities (classes,) of a photo, or the reason why there are none."""
-        name = photo.name or str(photo.path)
+        name = str(photo.path) if photo.name is None else photo.name
         if probabilities is None:
             return cls(photo.path, name, None, (), photo.truth, error)
         order = np.argsort(-probabilities, kind="stable")

@@ -8,11 +8,11 @@ from catdog.data.batches import Decoded, decoded, probe_all
 from catdog.data.decode import DECODING_VERSION, MAX_PIXELS, PhotoHeader, decode, decode_for_people, probe
 from catdog.data.enough import ClassPhotos, few_to_validate, require_every_class, require_trainable
 from catdog.data.fingerprint import Fingerprints, Skipped, fingerprint
+from catdog.data.kinds import PHOTO_SUFFIXES
 from catdog.data.layout import SPLITS, DataSet, Photo, scan
 from catdog.data.libraries import decoder_version
 from catdog.data.split import is_validation, split_by_content
 from catdog.data.survey import SplitFacts, imbalance, survey
-from catdog.data.walk import PHOTO_SUFFIXES
 
 __all__ = [
     "DECODING_VERSION",

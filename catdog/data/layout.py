@@ -1,6 +1,6 @@
 """How a folder of photos is laid out: which photo has which label and belongs to which split.
 
-Only names are looked at here; no photo is opened.
+Of a file whose name is no photo's, the first bytes are looked at; nothing else is opened.
 """
 
 import re

@@ -10,6 +10,7 @@ import pytest
 
 from catdog.data import DataSet, scan
 from catdog.errors import DataError
+from tests.data.made_photos import encoded, noise
 
 
 def fill(root: Path, *names: str) -> Path:
@@ -155,10 +156,42 @@ def test_clutter_is_no_class_and_no_photo(tmp_path: Path):
 
 
 def test_other_files_are_counted(tmp_path: Path):
-    fill(tmp_path, "cat/1.jpg", "dog/1.jpg", "cat/a.HEIC", "cat/b.heic", "dog/labels", "README.md")
+    fill(tmp_path, "cat/1.jpg", "dog/1.jpg", "cat/a.TXT", "cat/b.txt", "dog/labels", "README.md")
     assert scan(tmp_path).remarks == (
-        f"Ignored 3 files in {tmp_path} that by extension are no photo (.heic 2, no extension 1).",
+        f"Ignored 3 files in {tmp_path}: no photo by name or content (.txt 2, no extension 1).",
     )
+
+
+def test_a_photo_is_one_by_its_name_or_by_its_first_bytes(tmp_path: Path):
+    fill(tmp_path, "cat/1.jpg", "dog/1.jpg", "dog/2.HEIC", "dog/notes")
+    (tmp_path / "cat/scan").write_bytes(encoded(noise(8, 8), "JPEG"))
+    (tmp_path / "cat/scan.0").write_bytes(encoded(noise(8, 8), "PNG"))
+    (tmp_path / "dog/3.nef").write_bytes(
+        encoded(noise(8, 8), "TIFF")
+    )  # raw, beside the JPEG of the same photo
+    os.mkfifo(tmp_path / "cat/pipe")  # opening it would wait for ever
+    dataset = scan(tmp_path)
+    assert summary(dataset) == {
+        "all": {"cat": ["cat/1.jpg", "cat/scan", "cat/scan.0"], "dog": ["dog/1.jpg", "dog/2.HEIC"]}
+    }
+    assert dataset.remarks == (
+        f"Ignored 3 files in {tmp_path}: no photo by name or content (no extension 2, .nef 1).",
+    )
+
+
+def test_a_class_folder_that_cannot_be_listed_is_named_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    fill(tmp_path, "cat/1.jpg", "closed/2.jpg", "dog/1.jpg")
+    scandir = os.scandir
+
+    def guarded(folder: Path):
+        if Path(folder).name == "closed":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr("catdog.data.walk.os.scandir", guarded)
+    assert scan(tmp_path).remarks == (f"Ignored the folder {tmp_path / 'closed'}: it cannot be listed.",)
 
 
 def test_strays_and_empty_classes_are_told(tmp_path: Path):
@@ -301,7 +334,7 @@ def test_errors_say_what_was_found(tmp_path: Path):
     empty = tmp_path / "empty"
     empty.mkdir()
     assert "found no photo in" in error_of(empty)
-    assert "found no photo (.heic 2)" in error_of(fill(tmp_path / "h", "c/1.heic", "d/1.heic"))
+    assert "found no photo (.mp4 2)" in error_of(fill(tmp_path / "m", "c/1.mp4", "d/1.mp4"))
     unnamed = error_of(fill(tmp_path / "flat", "1.jpg", "2.jpg"))
     assert "found 2 photos" in unnamed and "without a label, such as 1.jpg" in unnamed
     two = error_of(fill(tmp_path / "two", "train/a/1.jpg", "val/a/1.jpg", "valid/a/1.jpg"))
