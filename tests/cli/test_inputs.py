@@ -1,4 +1,4 @@
-"""What `catdog predict` takes: a row for each photo, under the name that was given, and a note for what is none."""
+"""What `catdog predict` takes: a row a photo, under the name that was given; a note for what is none."""
 
 import io
 import json
