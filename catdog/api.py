@@ -57,8 +57,8 @@ class Model:
         """Classify photo files; one that cannot be read gets a prediction with its `error`.
 
         Args:
-            photos: paths of files, or one path. What the frozen layers say of a photo is kept in the cache, so
-                that the same photo is fast a second time, whatever the model.
+            photos: paths of files, or one path. What the frozen layers say of a photo is kept in the cache,
+                so that the same photo is fast a second time, whatever the model.
 
         Returns:
             One prediction a photo, in the order of `photos`.

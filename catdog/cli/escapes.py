@@ -1,7 +1,7 @@
 """Text of others on a terminal: names of files, folders and classes may hold what a terminal obeys.
 
-An escape sequence in a name could clear the screen, set the window's title or hide other lines; an override of
-the direction of text shows `gpj.exe` as `exe.jpg`. They are shown as Python would spell them: \\x1b, \\u202e.
+An escape sequence in a name could clear the screen, set the window's title or hide other lines; an override
+of the direction of text shows `gpj.exe` as `exe.jpg`. They are shown as Python spells them: \\x1b, \\u202e.
 """
 
 import json

@@ -51,7 +51,8 @@ def scan(root: Path) -> DataSet:
     for `root/<class>/**`, and for labels in the photos' own names, `cat.0.jpg`, in `root` or in its
     split folders. Where there is no validation split, the photos to train on come as "all", for the
     caller to split. Hidden files, system clutter and test folders without labels are no photos and
-    no classes.
+    no classes. A folder whose name is that of a split may be a class: one that holds photos itself is, where
+    there would be fewer than two classes otherwise.
 
     Raises:
         DataError: the folder is missing, is a file, cannot be listed, holds no photo, holds no
@@ -60,7 +61,7 @@ def scan(root: Path) -> DataSet:
     top = _entries(root)
     folders = _split_folders(top)
     others = [path for path in top.folders if path not in folders.values()]
-    if "train" in folders or (folders and not others and not top.photos):
+    if _has_split_folders(root, top, folders, others):
         readings = {split: _read(root, folder) for split, folder in folders.items()}
         remarks = [f"Ignored the folder {path}: it is no split." for path in others]
         if top.photos:
@@ -76,7 +77,7 @@ def scan(root: Path) -> DataSet:
     readings = {split: reading for split, reading in readings.items() if reading.photos}
     if not readings:
         raise _nothing_found(root)
-    remarks += _drop_foreign_test(readings)
+    remarks += _drop_foreign_test(root, readings, folders.get("test"))
     is_flat = next(iter(readings.values())).flat
     splits = {split: reading.photos for split, reading in readings.items()}
     remarks += _uneven_classes(splits)
@@ -128,6 +129,31 @@ def _split_folders(top: Listing) -> dict[str, Path]:
     return chosen
 
 
+def _has_split_folders(root: Path, top: Listing, folders: dict[str, Path], others: list[Path]) -> bool:
+    """Whether `folders`, which have the names of splits, are splits, and `others` are none."""
+    if "train" not in folders:
+        return bool(folders) and not others and not top.photos
+    beside = [path for path in others if not _KAGGLE_TEST.fullmatch(path.name.casefold())]
+    if len(folders) > 1 or not beside:
+        return True
+    # Toy trains beside planes, or a split?
+    is_class = _holds_unlabelled(root, folders["train"], known=set())
+    return not (is_class and any(_holds_unlabelled(root, path, known=set()) for path in beside))
+
+
+def _holds_unlabelled(root: Path, folder: Path, *, known: set[str]) -> bool:
+    """Whether photos lie in the folder itself without labels: no two in their names, no known one."""
+    try:
+        found = listing(folder)
+    except OSError:
+        return False
+    if not found.photos:
+        return False
+    reading = labelled(folder, found, above=frozenset({folder_id(root), folder_id(folder)}))
+    labels = _classes(reading.photos)
+    return len(labels) < 2 and not labels & known if reading.flat else not labels
+
+
 def _read(root: Path, folder: Path) -> Labelled:
     found = _entries(folder)
     return labelled(folder, found, above=frozenset({folder_id(root), folder_id(folder)}))
@@ -154,14 +180,35 @@ def _read_classes(
         if _KAGGLE_TEST.fullmatch(path.name.casefold()) and not _read(root, path).photos
     ]
     aside = {*kaggle, *(path for split, path in folders.items() if split == "test")}
-    rest = Listing(tuple(path for path in top.folders if path not in aside), top.photos, top.others)
-    readings = {"train": labelled(root, rest, above=frozenset({folder_id(root)}))}
-    if "test" in folders:
+
+    def without(left_out: set[Path]) -> Labelled:
+        inside = tuple(path for path in top.folders if path not in left_out)
+        rest = Listing(inside, top.photos, top.others)
+        return labelled(root, rest, above=frozenset({folder_id(root)}))
+
+    reading = without(aside)
+    remarks: list[str] = []
+    classes = _classes(reading.photos)
+    if len(classes) < 2 and not reading.flat:
+        more = {path for path in aside if _holds_unlabelled(root, path, known=classes)}
+        if len(classes) + len(more) >= 2:
+            aside -= more
+            reading = without(aside)
+            remarks += [_taken_for_class(path) for path in sorted(more)]
+    if "train" in folders:
+        remarks.append(_taken_for_class(folders["train"]))
+    readings = {"train": reading}
+    if "test" in folders and folders["test"] in aside:
         readings["test"] = _read(root, folders["test"])
-    return readings, [f"Ignored the folder {path}: its photos carry no label." for path in kaggle]
+    remarks += [f"Ignored the folder {path}: its photos carry no label." for path in kaggle if path in aside]
+    return readings, remarks
 
 
-def _drop_foreign_test(readings: dict[str, Labelled]) -> list[str]:
+def _taken_for_class(folder: Path) -> str:
+    return f"The folder {folder} is taken for a class, not for a split: its photos lie in it without labels."
+
+
+def _drop_foreign_test(root: Path, readings: dict[str, Labelled], folder: Path | None) -> list[str]:
     """Take out flat test photos whose first words are no classes: those words are no labels."""
     test = readings.get("test")
     rest = [reading.photos for split, reading in readings.items() if split != "test"]
@@ -170,7 +217,10 @@ def _drop_foreign_test(readings: dict[str, Labelled]) -> list[str]:
     if _classes(test.photos) <= set().union(*map(_classes, rest)):
         return []
     del readings["test"]
-    return [f"Ignored {count(len(test.photos), 'test photo')}: their names carry no known class."]
+    return [
+        f"Ignored {count(len(test.photos), 'photo')} in {folder}: their names carry no known class. If the "
+        f"folder is a class, move all class folders into {root / 'train'}."
+    ]
 
 
 def _uneven_classes(splits: dict[str, tuple[Photo, ...]]) -> list[str]:

@@ -104,3 +104,12 @@ def test_a_photo_that_its_class_moved_is_told(cli: Cli, tmp_path: Path) -> None:
             return
         rmtree(tmp_path / "photos")
     pytest.fail("of 80 classes of 3 photos, half should have none that validates by its content")
+
+
+def test_class_folders_called_like_splits_are_trained_on(cli: Cli, tmp_path: Path) -> None:
+    draw_pictures(tmp_path / "photos", {"circles": 8, "squares": 8})
+    (tmp_path / "photos" / "circles").rename(tmp_path / "photos" / "test")
+    (tmp_path / "photos" / "squares").rename(tmp_path / "photos" / "control")
+    result = cli("train", "photos", "--epochs", 1)
+    assert result.status == 0, result.err
+    assert Run(tmp_path / "runs" / "photos").config.classes == ("control", "test")

@@ -105,7 +105,10 @@ def test_test_photos_whose_names_are_no_classes_are_unlabelled(tmp_path: Path):
     dataset = scan(fill(tmp_path, "cat/1.jpg", "dog/1.jpg", "test/IMG_1.jpg", "test/IMG_2.jpg"))
     assert dataset.classes == ("cat", "dog")
     assert list(dataset.splits) == ["all"]
-    assert dataset.remarks == ("Ignored 2 test photos: their names carry no known class.",)
+    assert dataset.remarks == (
+        f"Ignored 2 photos in {tmp_path / 'test'}: their names carry no known class. If the folder is a "
+        f"class, move all class folders into {tmp_path / 'train'}.",
+    )
 
 
 @pytest.mark.parametrize("prefix", ["train/", ""])
@@ -136,6 +139,43 @@ def test_valid_and_invalid_may_be_classes(tmp_path: Path):
     dataset = scan(fill(tmp_path, "valid/1.jpg", "invalid/1.jpg"))
     assert dataset.layout == "class folders"
     assert dataset.classes == ("invalid", "valid")
+
+
+@pytest.mark.parametrize("names", [("1.jpg", "2.jpg"), ("IMG_1.jpg", "IMG_2.jpg")])
+@pytest.mark.parametrize(
+    "classes",
+    [("test", "control"), ("test1", "control"), ("test1", "test2"), ("train", "plane"), ("val", "x")],
+)
+def test_class_folders_may_be_called_like_splits(
+    tmp_path: Path, classes: tuple[str, str], names: tuple[str, ...]
+):
+    dataset = scan(fill(tmp_path, *(f"{label}/{name}" for label in classes for name in names)))
+    assert dataset.layout == "class folders"
+    assert dataset.classes == tuple(sorted(classes))
+    assert {label: len(paths) for label, paths in summary(dataset)["all"].items()} == dict.fromkeys(
+        classes, 2
+    )
+    # A name with a word is a label, so that test1 is no folder of Kaggle's.
+    told = [
+        label for label in classes if label in ("test", "train") or ("test" in label and "1.jpg" in names)
+    ]
+    assert sorted(dataset.remarks) == [
+        f"The folder {tmp_path / label} is taken for a class, not for a split: its photos lie in it without "
+        "labels."
+        for label in sorted(told)
+    ]
+
+
+def test_a_test_folder_with_labels_is_a_split_however_few_the_classes(tmp_path: Path):
+    dataset = scan(fill(tmp_path / "folders", "cat/1.jpg", "test/cat/1.jpg", "test/dog/1.jpg"))
+    assert set(summary(dataset)) == {"all", "test"}
+    dataset = scan(fill(tmp_path / "names", "cat/1.jpg", "test/cat.1.jpg"))
+    assert summary(dataset) == {"all": {"cat": ["cat/1.jpg"]}, "test": {"cat": ["test/cat.1.jpg"]}}
+
+
+@pytest.mark.parametrize("beside", ["test1/1.jpg", "test/1.jpg", "notes/a.txt"])
+def test_a_train_folder_without_labels_is_no_class_beside_what_is_none(tmp_path: Path, beside: str):
+    assert "without a label" in error_of(fill(tmp_path, "train/1.jpg", "train/2.jpg", beside))
 
 
 def test_clutter_is_no_class_and_no_photo(tmp_path: Path):
