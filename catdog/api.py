@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
 
 from catdog import devices
@@ -53,20 +53,24 @@ class Model:
         self.calibrated: bool = classifier.calibrated
         self.classes: tuple[str, ...] = classifier.classes
 
-    def predict(self, photos: Iterable[Photo]) -> list[Prediction]:
+    def predict(self, photos: Photo | Iterable[Photo]) -> list[Prediction]:
         """Classify photo files; one that cannot be read gets a prediction with its `error`.
 
         Args:
-            photos: paths of files. What the frozen layers say of a photo is kept in the cache, so that
-                the same photo is fast a second time, whatever the model.
+            photos: paths of files, or one path. What the frozen layers say of a photo is kept in the cache,
+                so that the same photo is fast a second time, whatever the model.
 
         Returns:
             One prediction a photo, in the order of `photos`.
 
         Raises:
+            OptionError: a path is empty.
             CacheError: the cache cannot be written.
         """
-        given = [str(Path(photo)) for photo in photos]
+        several = [photos] if isinstance(photos, str | PathLike) else photos
+        given = [fspath(photo) for photo in several]
+        if "" in given:
+            raise OptionError("expected paths of photos, found an empty one: leave it out")
         paths = [Path(photo) for photo in given]
         answers = self._classifier.answer(paths)
         found: dict[int, dict[str, float]] = {

@@ -9,7 +9,7 @@ import pytest
 
 import catdog
 from catdog.config import Head, TrainOptions
-from catdog.errors import RunError
+from catdog.errors import OptionError, RunError
 from catdog.runs import shipped_run
 from tests.process import catdog as command
 from tests.training.whole import train
@@ -45,6 +45,20 @@ def test_answers_come_in_order_with_reasons_for_what_cannot_be_read(tmp_path: Pa
     assert second == fourth
     assert second.label == "dogs"
     assert model.predict([]) == []
+
+
+def test_one_path_is_one_photo_and_paths_come_back_as_they_were_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(DOG.parent)
+    model = catdog.load()
+    for photo in (DOG.name, Path(DOG.name)):
+        (prediction,) = model.predict(photo)
+        assert (prediction.path, prediction.label) == (DOG.name, "dogs")
+    given = [f"./{DOG.name}", f".//{DOG.name}", "./missing.jpg"]
+    assert [each.path for each in model.predict(given)] == given
+    with pytest.raises(OptionError, match="found an empty one"):
+        model.predict([DOG.name, ""])
 
 
 def test_a_run_and_its_exported_file_answer_alike(shapes: Path, tmp_path: Path) -> None:

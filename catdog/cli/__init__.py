@@ -10,6 +10,7 @@ import click
 
 from catdog import __version__, devices
 from catdog.cli import interrupt
+from catdog.cli.escapes import visible, visible_name
 from catdog.cli.language import asked_for, said, speak
 from catdog.errors import CatdogError
 
@@ -60,10 +61,11 @@ def run(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(shown)
-        click.echo("\n".join(map(said, shown.getvalue().splitlines())), err=True)
+        lines = shown.getvalue().split("\n")  # not splitlines: a name may have U+0085 in it
+        click.echo("\n".join(visible(said(line)) for line in lines).rstrip("\n"), err=True)
         return error.exit_code
     except CatdogError as error:
-        click.echo(f"catdog: {said('error')}: {said(str(error))}", err=True)
+        click.echo(f"catdog: {said('error')}: {visible_name(said(str(error)))}", err=True)
         return 1
     except (click.Abort, KeyboardInterrupt):
         interrupt.seen()

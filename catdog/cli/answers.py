@@ -2,7 +2,7 @@
 
 import csv
 import io
-import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,6 +16,7 @@ from rich.text import Text
 
 from catdog.cli import look
 from catdog.cli.draw import draw_photo
+from catdog.cli.escapes import json_text, visible_name
 from catdog.cli.inputs import Input
 from catdog.cli.language import language
 
@@ -28,7 +29,7 @@ class Answer:
     """What is said of one photo.
 
     Attributes:
-        name: how its row calls the photo: its path, or `-` for stdin.
+        name: how its row calls the photo: its path as it was given, or `-` for stdin.
         label: the most probable class, or UNSURE; None where there is an error.
         ranked: (class, probability) of every class, the most probable first; empty where there is an error.
         truth: the true class, where it is known.
@@ -54,7 +55,7 @@ class Answer:
         error: str | None,
     ) -> Self:
         """From the probabilities (classes,) of a photo, or the reason why there are none."""
-        name = photo.name or str(photo.path)
+        name = str(photo.path) if photo.name is None else photo.name
         if probabilities is None:
             return cls(photo.path, name, None, (), photo.truth, error)
         order = np.argsort(-probabilities, kind="stable")
@@ -133,7 +134,7 @@ def _json(answer: Answer, top_k: int, calibrated: bool) -> str:
     }
     if answer.truth is not None:
         row["true"] = answer.truth
-    return json.dumps(row, ensure_ascii=False)
+    return json_text(row)
 
 
 @contextmanager
@@ -163,9 +164,13 @@ def _write_csv(answer: Answer, classes: tuple[str, ...], top_k: int, truth: bool
 
 
 def _print_csv(row: list[object]) -> None:
+    if (
+        sys.stdout and sys.stdout.isatty()
+    ):  # elsewhere a program reads them, and looks for files of these names
+        row = [visible_name(cell) if isinstance(cell, str) else cell for cell in row]
     line = io.StringIO()
     csv.writer(line).writerow(row)
-    click.echo(line.getvalue(), nl=False)
+    click.echo(line.getvalue(), nl=False, color=True)  # else click takes away what looks like a colour
 
 
 def _write_text(answer: Answer, lang: str | None, show: bool, top_k: int, width: int) -> None:
@@ -177,22 +182,24 @@ def _write_text(answer: Answer, lang: str | None, show: bool, top_k: int, width:
     name = _shown(answer)
     line = Text(f"{name}: {' ' * (width - cell_len(name))}")
     if answer.error is not None:
-        line.append(answer.error, style="red")
+        line.append(visible_name(answer.error), style="red")
     else:
         if answer.label == UNSURE:
             line.append(UNSURE, style="bold yellow").append(": ")
         for number, (label, share) in enumerate(answer.ranked[:top_k]):
             style = "bold" if number == 0 and answer.label == label else ""
-            line.append(", " if number else "").append(label, style=style).append(f" {share:.1%}")
+            line.append(", " if number else "").append(visible_name(label), style=style).append(
+                f" {share:.1%}"
+            )
     if answer.truth is not None:
         right = answer.label == answer.truth
-        line.append(f" (true class: {answer.truth})", style="green" if right else "red")
+        line.append(f" (true class: {visible_name(answer.truth)})", style="green" if right else "red")
     look.say(line)
 
 
 def _shown(answer: Answer) -> str:
     """The path as a person would type it here; what is no path, as it was given."""
-    return look.short(answer.path) if answer.name == str(answer.path) else answer.name
+    return look.short(answer.path) if answer.name == str(answer.path) else visible_name(answer.name)
 
 
 def _write_sentence(answer: Answer, lang: str) -> None:

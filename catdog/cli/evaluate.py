@@ -1,6 +1,5 @@
 """`catdog evaluate [DATA]`: how good is a run, and on which photos is it wrong."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 
 from catdog import durable
 from catdog.cli import look, scores
+from catdog.cli.escapes import json_text
 from catdog.cli.models import classifier_of
 from catdog.cli.options import cache_options, chosen_run, model_options, places
 from catdog.data import SPLITS
@@ -112,7 +112,7 @@ def _print(
     if as_json:
         facts = [_facts(run, one, worst) for run, one in zip(runs, judged, strict=True)]
         comparison = {"runs": facts, "comparisons": [one.to_json() for one in compared]}
-        click.echo(json.dumps(comparison if compared else facts[0], indent=2, ensure_ascii=False))
+        click.echo(json_text(comparison if compared else facts[0], indent=2))
         return
     if skipped := {bad.path: bad.reason for one in judged for bad in one.skipped}:
         path, reason = next(iter(skipped.items()))

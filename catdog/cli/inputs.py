@@ -2,7 +2,7 @@
 
 import glob
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import BufferedReader
@@ -13,6 +13,7 @@ from typing import NamedTuple
 from catdog.data import web
 from catdog.data.files import MAX_FILE_BYTES
 from catdog.data.walk import walk
+from catdog.data.wording import count, extension, kinds
 
 STDIN = "-"
 
@@ -34,30 +35,63 @@ class Input(NamedTuple):
     is_address: bool = False
 
 
-def expand(given: Iterable[str], stdin: BufferedReader) -> Iterator[Input]:
+class LeftOut:
+    """The files below folders that do not look like photos. Filled as the folders are searched."""
+
+    def __init__(self) -> None:
+        self._kinds: Counter[str] = Counter()
+
+    def add(self, files: Iterable[Path]) -> None:
+        """Count them by extension: there may be many."""
+        self._kinds.update(map(extension, files))
+
+    def sentence(self) -> str | None:
+        """How many there are, of which kinds; None where there is none."""
+        if not self._kinds:
+            return None
+        number = sum(self._kinds.values())
+        return f"left out {count(number, 'file')}: no photo by name or content ({kinds(self._kinds)})"
+
+
+def expand(given: Iterable[str], stdin: BufferedReader, left_out: LeftOut) -> Iterator[Input]:
     """Files as they are; folders as the photos below them; patterns where the shell has not expanded them.
 
-    Addresses of http and https as they are. `-` is as many of all those as stdin has, see `paths_from`.
+    Addresses of http and https as they are. `-` is as many paths, folders and addresses as stdin has, see
+    `paths_from`. A file whose name has the form of a pattern is that file.
     """
-    for one in given:
-        path = Path(one)
-        if one == STDIN:
-            yield from expand((line for line in paths_from(stdin) if line != STDIN), stdin)
-        elif web.is_address(one):
-            yield Input(path, name=one, is_address=True)
-        elif os.path.isdir(path):
-            below = deque(walk(path).photos)
-            if not below:
-                yield Input(path, error="a folder without photos")
-            while below:
-                yield Input(below.popleft())  # and forgotten: paths grow when they are used
-        elif not os.path.lexists(path) and glob.has_magic(one):
-            matches = sorted(glob.glob(one, recursive=True))
+    for name in given:
+        if name == STDIN:
+            for line in paths_from(stdin):
+                yield from _expand_path(line, left_out)
+        elif not os.path.lexists(name) and not web.is_address(name) and glob.has_magic(name):
+            matches = sorted(glob.glob(name, recursive=True))
             if not matches:
-                yield Input(path, error="no file matches this pattern")
-            yield from expand(matches, stdin)
+                yield Input(Path(name), name=name, error="no file matches this pattern")
+            for match in matches:
+                yield from _expand_path(match, left_out)
         else:
-            yield Input(path)  # a file that is missing gets a row that says so
+            yield from _expand_path(name, left_out)
+
+
+def _expand_path(name: str, left_out: LeftOut) -> Iterator[Input]:
+    """One path or address, never a pattern."""
+    path = Path(name)
+    if web.is_address(name):
+        yield Input(path, name=name, is_address=True)
+    elif os.path.isdir(path):
+        tree = walk(path)
+        left_out.add(tree.others)
+        below = deque(tree.photos)
+        if not below and not tree.closed:
+            yield Input(path, name=name, error="a folder without photos")
+        closed = tree.closed
+        del tree
+        while below:
+            yield Input(below.popleft())  # and forgotten: paths grow when they are used
+        for folder in closed:
+            yield Input(folder, error="a folder that cannot be listed")
+    else:
+        yield Input(path, name=name)  # a file that is missing gets a row that says so
 
 
 def paths_from(stdin: BufferedReader) -> Iterator[str]:

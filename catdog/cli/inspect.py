@@ -1,6 +1,5 @@
 """`catdog inspect [TARGET]`: look inside an architecture, a run, a data set, the cache."""
 
-import json
 import sys
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from rich.text import Text
 
 from catdog import devices
 from catdog.cli import look, pages
+from catdog.cli.escapes import json_text
 from catdog.cli.options import (
     cache_options,
     model_options,
@@ -129,7 +129,7 @@ def command(
     if (strict or quick or report) and not is_data:
         raise click.UsageError("--strict, --quick and --report go with a data set as TARGET.")
     if as_json:
-        click.echo(json.dumps(page.facts, indent=2, ensure_ascii=False))
+        click.echo(json_text(page.facts, indent=2))
     else:
         for part in page.parts:
             look.say(part) if isinstance(part, str | Text) else look.out.print(part)

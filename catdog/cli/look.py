@@ -6,18 +6,20 @@ TERM=dumb) it is plain lines, a few a minute at most.
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from catdog.cli.escapes import visible, visible_name
 from catdog.cli.language import said
 from catdog.features.progress import Progress as Step
 from catdog.runs import EpochRecord
@@ -28,10 +30,16 @@ _FILE_WIDTH = 240
 
 
 class _Console(Console):
-    """Leaves a broken pipe to `catdog.cli.run`; rich would end the process with status 1."""
+    """Prints no control characters but its own, and leaves a broken pipe to `catdog.cli.run`."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """All text that is printed comes through here; what rich itself tells the terminal has `control`."""
+        for segment in super().render(renderable, options):
+            text = segment.text if segment.control else visible(segment.text)
+            yield segment if text == segment.text else segment._replace(text=text)
 
     def on_broken_pipe(self) -> None:
-        """The reader has seen enough."""
+        """The reader has seen enough; rich would end the process with status 1."""
         raise BrokenPipeError
 
 
@@ -69,12 +77,12 @@ def tell(line: str) -> None:
 
 def note(sentence: str) -> None:
     """One line on stderr that may be skipped over."""
-    tell(f"{said('note')}: {said(sentence)}")
+    tell(f"{said('note')}: {visible_name(said(sentence))}")
 
 
 def warn(sentence: str) -> None:
     """One line on stderr that asks to be read."""
-    err.print(Text(f"{said('warning')}: {said(sentence)}", style="yellow"), soft_wrap=True)
+    err.print(Text(f"{said('warning')}: {visible_name(said(sentence))}", style="yellow"), soft_wrap=True)
 
 
 def seconds_for_people(seconds: float) -> str:
@@ -88,9 +96,9 @@ def seconds_for_people(seconds: float) -> str:
 
 
 def short(path: Path) -> str:
-    """The path as a person would type it here."""
+    """The path as a person would type it here, on one line."""
     here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+    return visible_name(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
 def epoch_line(record: EpochRecord, photos: int) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 from catdog.cli import look
 from catdog.cli.answers import FORMATS, UNSURE, Answer, writer_for
 from catdog.cli.arrivals import chunks
-from catdog.cli.inputs import STDIN, Input, expand, photo_from
+from catdog.cli.inputs import STDIN, Input, LeftOut, expand, photo_from
 from catdog.cli.models import (
     IMAGENET,
     classifier_of,
@@ -163,6 +163,8 @@ def command(
         raise click.UsageError("--sort-into needs photos that are files: it does not go with --stdin-image.")
     if not photos and random_count is None and not stdin_image:
         raise click.UsageError(f"expected at least one PHOTO ({STDIN} for paths on stdin), or --random N.")
+    if "" in photos:
+        raise click.UsageError("expected a PHOTO, found an empty one (''): is a variable of the shell empty?")
     is_imagenet = model == Path(IMAGENET)
     file = None if is_imagenet else exported(model)
     if (is_imagenet or file) and random_count is not None:
@@ -173,7 +175,7 @@ def command(
     if run and not model and has_runs(runs_dir):
         look.note(f"{look.short(run.folder)} answers, the newest run; --model names another")
     top_k = top_k or (5 if is_imagenet and not lang else 1)
-    failed = False
+    failed, left_out = False, LeftOut()
     stdin = cast(BufferedReader, sys.stdin.buffer if sys.stdin else BytesIO())
     with ExitStack() as stack:
         where = stack.enter_context(places(cache_dir, no_cache, cache_limit))
@@ -186,7 +188,7 @@ def command(
         if stdin_image:
             inputs: Iterable[Input] = [stack.enter_context(photo_from(stdin))]
         elif random_count is None:
-            inputs = expand(photos, stdin)
+            inputs = expand(photos, stdin, left_out)
         else:
             assert run  # --random was refused without one
             inputs = _random(run, classifier.classes, photos, random_count, workers)
@@ -220,6 +222,8 @@ def command(
             failed = failed or answer.error is not None
             if one.is_address and one.error is None:
                 one.path.unlink()
+    if sentence := left_out.sentence():
+        look.note(sentence)
     for folder, news in written.items():
         there = f", {len(news) - sum(news)} were there already" if not all(news) else ""
         look.note(f"{count(sum(news), 'photo')} written into {look.short(folder)}{there}")

@@ -210,6 +210,8 @@ def _train(
     with look.FeatureBar() as bar:
         job = prepare(options, photos, prefix, suffix, cache=where.features, workers=workers, report=bar)
     _tell_skipped(run, job.skipped)
+    for remark in job.remarks:
+        look.note(remark)
     if job.damaged_shards:
         look.warn(f"{job.damaged_shards} damaged files of the feature cache were replaced")
 

@@ -6,18 +6,20 @@ ever opened for reading.
 
 from catdog.data.batches import Decoded, decoded, probe_all
 from catdog.data.decode import DECODING_VERSION, MAX_PIXELS, PhotoHeader, decode, decode_for_people, probe
+from catdog.data.enough import ClassPhotos, few_to_validate, require_every_class, require_trainable
 from catdog.data.fingerprint import Fingerprints, Skipped, fingerprint
-from catdog.data.layout import SPLITS, DataSet, Photo, require_trainable, scan
+from catdog.data.kinds import PHOTO_SUFFIXES
+from catdog.data.layout import SPLITS, DataSet, Photo, scan
 from catdog.data.libraries import decoder_version
 from catdog.data.split import is_validation, split_by_content
-from catdog.data.survey import SplitFacts, few_to_validate, imbalance, survey
-from catdog.data.walk import PHOTO_SUFFIXES
+from catdog.data.survey import SplitFacts, imbalance, survey
 
 __all__ = [
     "DECODING_VERSION",
     "MAX_PIXELS",
     "PHOTO_SUFFIXES",
     "SPLITS",
+    "ClassPhotos",
     "DataSet",
     "Decoded",
     "Fingerprints",
@@ -35,6 +37,7 @@ __all__ = [
     "is_validation",
     "probe",
     "probe_all",
+    "require_every_class",
     "require_trainable",
     "scan",
     "split_by_content",

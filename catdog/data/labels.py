@@ -13,7 +13,7 @@ _WORD_END = re.compile(r"[._\-\s\d]")
 
 @dataclass(frozen=True)
 class Photo:
-    """A file that is a photo by its name; whether it can be read shows when it is."""
+    """A file that looks like a photo; whether it can be read shows when it is."""
 
     path: Path  # as found below the root, the root included
     label: str | None  # class name; None where unlabelled
@@ -67,7 +67,11 @@ def labelled(folder: Path, found: Listing, *, above: frozenset[FolderId]) -> Lab
 
 
 def _class_remarks(folder: Path, trees: dict[Path, Tree]) -> list[str]:
-    remarks = [f"The folder {sub} holds no photo." for sub, tree in trees.items() if not tree.photos]
+    remarks = [
+        f"The folder {sub} holds no photo."
+        for sub, tree in trees.items()
+        if not tree.photos and sub not in tree.closed
+    ]
     for tree in trees.values():
         remarks += [f"Ignored the folder {path}: it cannot be listed." for path in tree.closed]
     return remarks + not_photos(folder, [path for tree in trees.values() for path in tree.others])

@@ -1,9 +1,10 @@
 """How a folder of photos is laid out: which photo has which label and belongs to which split.
 
-Only names are looked at here; no photo is opened.
+Of a file whose name is no photo's, the first bytes are looked at; nothing else is opened.
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +12,10 @@ from typing import Literal
 
 from catdog.data.labels import Labelled, Photo, labelled
 from catdog.data.walk import Listing, folder_id, listing, walk
-from catdog.data.wording import count, extensions, first_few
+from catdog.data.wording import count, extensions, numbered
 from catdog.errors import DataError
 
-__all__ = ["DataSet", "Layout", "Photo", "require_trainable", "scan"]
+__all__ = ["DataSet", "Layout", "Photo", "scan"]
 
 Layout = Literal["split folders", "class folders", "flat names"]
 
@@ -50,7 +51,8 @@ def scan(root: Path) -> DataSet:
     for `root/<class>/**`, and for labels in the photos' own names, `cat.0.jpg`, in `root` or in its
     split folders. Where there is no validation split, the photos to train on come as "all", for the
     caller to split. Hidden files, system clutter and test folders without labels are no photos and
-    no classes.
+    no classes. A folder whose name is that of a split may be a class: one that holds photos itself is, where
+    there would be fewer than two classes otherwise.
 
     Raises:
         DataError: the folder is missing, is a file, cannot be listed, holds no photo, holds no
@@ -59,7 +61,7 @@ def scan(root: Path) -> DataSet:
     top = _entries(root)
     folders = _split_folders(top)
     others = [path for path in top.folders if path not in folders.values()]
-    if "train" in folders or (folders and not others and not top.photos):
+    if _has_split_folders(root, top, folders, others):
         readings = {split: _read(root, folder) for split, folder in folders.items()}
         remarks = [f"Ignored the folder {path}: it is no split." for path in others]
         if top.photos:
@@ -75,7 +77,7 @@ def scan(root: Path) -> DataSet:
     readings = {split: reading for split, reading in readings.items() if reading.photos}
     if not readings:
         raise _nothing_found(root)
-    remarks += _drop_foreign_test(readings)
+    remarks += _drop_foreign_test(root, readings, folders.get("test"))
     is_flat = next(iter(readings.values())).flat
     splits = {split: reading.photos for split, reading in readings.items()}
     remarks += _uneven_classes(splits)
@@ -88,29 +90,6 @@ def scan(root: Path) -> DataSet:
         splits=splits,
         remarks=tuple(remarks),
     )
-
-
-def require_trainable(train: Sequence[Photo], valid: Sequence[Photo], root: Path) -> None:
-    """Check that a classifier can be trained and validated on these photos of `root`.
-
-    A class that only one side has is no error here; `DataSet.remarks` says it.
-
-    Raises:
-        DataError: fewer than two classes to train on, or fewer than two photos on a side.
-    """
-    classes = sorted(_classes(train))
-    if len(classes) < 2:
-        found = f"only {classes[0]!r} ({count(len(train), 'photo')})" if classes else "none"
-        raise DataError(
-            f"expected photos of at least two classes to train on in {root}, found {found}: "
-            "give each class a folder of its own, such as DATA/cats and DATA/dogs"
-        )
-    for side, photos in (("train on", train), ("validate with", valid)):
-        if len(photos) < 2:
-            raise DataError(
-                f"expected at least two photos to {side} in {root}, found {len(photos)}: "
-                "add photos, or choose another --valid-fraction"
-            )
 
 
 def _entries(folder: Path) -> Listing:
@@ -150,6 +129,31 @@ def _split_folders(top: Listing) -> dict[str, Path]:
     return chosen
 
 
+def _has_split_folders(root: Path, top: Listing, folders: dict[str, Path], others: list[Path]) -> bool:
+    """Whether `folders`, which have the names of splits, are splits, and `others` are none."""
+    if "train" not in folders:
+        return bool(folders) and not others and not top.photos
+    beside = [path for path in others if not _KAGGLE_TEST.fullmatch(path.name.casefold())]
+    if len(folders) > 1 or not beside:
+        return True
+    # Toy trains beside planes, or a split?
+    is_class = _holds_unlabelled(root, folders["train"], known=set())
+    return not (is_class and any(_holds_unlabelled(root, path, known=set()) for path in beside))
+
+
+def _holds_unlabelled(root: Path, folder: Path, *, known: set[str]) -> bool:
+    """Whether photos lie in the folder itself without labels: no two in their names, no known one."""
+    try:
+        found = listing(folder)
+    except OSError:
+        return False
+    if not found.photos:
+        return False
+    reading = labelled(folder, found, above=frozenset({folder_id(root), folder_id(folder)}))
+    labels = _classes(reading.photos)
+    return len(labels) < 2 and not labels & known if reading.flat else not labels
+
+
 def _read(root: Path, folder: Path) -> Labelled:
     found = _entries(folder)
     return labelled(folder, found, above=frozenset({folder_id(root), folder_id(folder)}))
@@ -176,14 +180,35 @@ def _read_classes(
         if _KAGGLE_TEST.fullmatch(path.name.casefold()) and not _read(root, path).photos
     ]
     aside = {*kaggle, *(path for split, path in folders.items() if split == "test")}
-    rest = Listing(tuple(path for path in top.folders if path not in aside), top.photos, top.others)
-    readings = {"train": labelled(root, rest, above=frozenset({folder_id(root)}))}
-    if "test" in folders:
+
+    def without(left_out: set[Path]) -> Labelled:
+        inside = tuple(path for path in top.folders if path not in left_out)
+        rest = Listing(inside, top.photos, top.others)
+        return labelled(root, rest, above=frozenset({folder_id(root)}))
+
+    reading = without(aside)
+    remarks: list[str] = []
+    classes = _classes(reading.photos)
+    if len(classes) < 2 and not reading.flat:
+        more = {path for path in aside if _holds_unlabelled(root, path, known=classes)}
+        if len(classes) + len(more) >= 2:
+            aside -= more
+            reading = without(aside)
+            remarks += [_taken_for_class(path) for path in sorted(more)]
+    if "train" in folders:
+        remarks.append(_taken_for_class(folders["train"]))
+    readings = {"train": reading}
+    if "test" in folders and folders["test"] in aside:
         readings["test"] = _read(root, folders["test"])
-    return readings, [f"Ignored the folder {path}: its photos carry no label." for path in kaggle]
+    remarks += [f"Ignored the folder {path}: its photos carry no label." for path in kaggle if path in aside]
+    return readings, remarks
 
 
-def _drop_foreign_test(readings: dict[str, Labelled]) -> list[str]:
+def _taken_for_class(folder: Path) -> str:
+    return f"The folder {folder} is taken for a class, not for a split: its photos lie in it without labels."
+
+
+def _drop_foreign_test(root: Path, readings: dict[str, Labelled], folder: Path | None) -> list[str]:
     """Take out flat test photos whose first words are no classes: those words are no labels."""
     test = readings.get("test")
     rest = [reading.photos for split, reading in readings.items() if split != "test"]
@@ -192,30 +217,34 @@ def _drop_foreign_test(readings: dict[str, Labelled]) -> list[str]:
     if _classes(test.photos) <= set().union(*map(_classes, rest)):
         return []
     del readings["test"]
-    return [f"Ignored {count(len(test.photos), 'test photo')}: their names carry no known class."]
+    return [
+        f"Ignored {count(len(test.photos), 'photo')} in {folder}: their names carry no known class. If the "
+        f"folder is a class, move all class folders into {root / 'train'}."
+    ]
 
 
 def _uneven_classes(splits: dict[str, tuple[Photo, ...]]) -> list[str]:
     remarks: list[str] = []
-    trained = _classes(splits.get("train", ()))
+    trained = Counter(photo.label or "" for photo in splits.get("train", ()))
     for split, word in (("valid", "validation"), ("test", "test")):
         if trained and split in splits:
-            there = _classes(splits[split])
-            lacking, extra = (
-                [repr(label) for label in sorted(few)] for few in (trained - there, there - trained)
-            )
+            there = Counter(photo.label or "" for photo in splits[split])
+            lacking, extra = sorted(trained.keys() - there.keys()), sorted(there.keys() - trained.keys())
             if len(lacking) == 1:
-                remarks.append(f"The {word} photos lack the class {lacking[0]}.")
+                has = count(trained[lacking[0]], "photo")
+                remarks.append(f"The class {lacking[0]!r} has {has} to train on, but no {word} photo.")
             elif lacking:
-                remarks.append(f"The {word} photos lack {len(lacking)} classes ({first_few(lacking)}).")
-            if len(extra) == 1:
                 remarks.append(
-                    f"No photo of the class {extra[0]} is there to train on; the {word} photos have it."
+                    f"{len(lacking)} classes have photos to train on, but no {word} photo "
+                    f"({numbered({label: trained[label] for label in lacking})})."
                 )
+            if len(extra) == 1:
+                has = count(there[extra[0]], f"{word} photo")
+                remarks.append(f"The class {extra[0]!r} has {has}, but no photo to train on.")
             elif extra:
                 remarks.append(
-                    f"No photos of {len(extra)} classes ({first_few(extra)}) are there to train on; the "
-                    f"{word} photos have them."
+                    f"{len(extra)} classes have {word} photos, but no photo to train on "
+                    f"({numbered({label: there[label] for label in extra})})."
                 )
     return remarks
 

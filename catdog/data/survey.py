@@ -11,14 +11,12 @@ from catdog.data.files import system_reason
 from catdog.data.fingerprint import Skipped, fingerprint
 from catdog.data.layout import DataSet, Photo
 from catdog.data.parallel import ordered_map
-from catdog.data.wording import count
 from catdog.errors import PhotoError
 
 # One pixel is enough to find damage: the whole file is read and decoded, by the function that
 # training uses, and a JPEG is decoded at an eighth of its size.
 _CHEAPEST = Decoding(size=1)
 
-_FEW = 5  # validation photos of a class
 _UNEVEN = 3  # times as many photos in the largest class as in the smallest: worth a sentence
 
 
@@ -46,17 +44,6 @@ def imbalance(counts: Mapping[str, int]) -> str | None:
     return (
         f"uneven classes: {counts[large]:,} photos of {large}, {counts[small]:,} of {small}; accuracy says "
         f"little then, look at each class's recall"
-    )
-
-
-def few_to_validate(counts: Mapping[str, int]) -> str | None:
-    """A sentence where a class has so few validation photos that one more or less right decides."""
-    label = min(counts, key=lambda one: counts[one])
-    if not 0 < counts[label] < _FEW:  # of none, the data set's remarks speak
-        return None
-    return (
-        f"only {count(counts[label], 'photo')} of {label} to validate with: what validation says is a hint. "
-        "More photos, or a larger --valid-fraction, make it more"
     )
 
 

@@ -4,12 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-# Lower case, with the dot. The file's content decides how it is decoded, its name only whether it
-# is a photo.
-PHOTO_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .jif .mpo .png .apng .gif .bmp .dib .webp .tif .tiff .avif "
-    ".ppm .pgm .pbm .pnm .pfm .jp2 .j2k .j2c .jpc .jpf .jpx".split()
-)
+from catdog.data.kinds import is_photo
 
 _CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})  # lower case; what starts with a dot is hidden
 
@@ -22,7 +17,7 @@ class Listing:
 
     folders: tuple[Path, ...]
     photos: tuple[Path, ...]
-    others: tuple[Path, ...]  # files that are no photos by their names
+    others: tuple[Path, ...]  # files that are no photos by name or content
 
 
 @dataclass(frozen=True)
@@ -43,7 +38,8 @@ def folder_id(folder: Path) -> FolderId:
 def listing(folder: Path) -> Listing:
     """List one folder.
 
-    A dangling link with a photo's name counts as a photo: reading it will say what is wrong.
+    What looks like a photo counts as one, by its name or by its first bytes: reading it will say what is
+    wrong, for example that a link with a photo's name leads nowhere.
 
     Raises:
         OSError: the folder is missing, is no folder, or may not be listed.
@@ -58,7 +54,7 @@ def listing(folder: Path) -> Listing:
             path = folder / entry.name
             if _is_folder(entry):
                 folders.append(path)
-            elif path.suffix.lower() in PHOTO_SUFFIXES:
+            elif is_photo(path, is_plain=_is_plain(entry)):
                 photos.append(path)
             else:
                 others.append(path)
@@ -68,6 +64,13 @@ def listing(folder: Path) -> Listing:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _is_plain(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
     except OSError:  # a link to itself
         return False
 

@@ -1,10 +1,11 @@
 """Counts as words, for the remarks and errors about a data set."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 _FEW = 3  # names that are enough of an example
+_CLASSES = 10  # that one sentence names, each with its number
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:
@@ -14,19 +15,37 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
 
 def first_few(names: Sequence[object]) -> str:
     """The first three of many names, such as `cat, dog, eel, ...`; the sentence around them says how many."""
-    shown = ", ".join(map(str, names[:_FEW]))
-    return f"{shown}, ..." if len(names) > _FEW else shown
+    return _first(names, _FEW)
+
+
+def numbered(counts: Mapping[str, int]) -> str:
+    """Classes with their numbers of photos, such as `'birds' 1, 'fish' 2`: by name, the first ten of many."""
+    return _first([f"{label!r} {number}" for label, number in sorted(counts.items())], _CLASSES)
+
+
+def _first(names: Sequence[object], most: int) -> str:
+    shown = ", ".join(map(str, names[:most]))
+    return f"{shown}, ..." if len(names) > most else shown
+
+
+def extension(path: Path) -> str:
+    """A file's extension, in lower case, such as `.txt`."""
+    return path.suffix.lower() or "no extension"
+
+
+def kinds(numbers: Counter[str]) -> str:
+    """The commonest four, such as `.cr2 400, .txt 2`."""
+    return ", ".join(f"{kind} {number}" for kind, number in numbers.most_common(4))
 
 
 def extensions(paths: Iterable[Path]) -> str:
-    """The files by extension, the commonest four, such as `.heic 400, .txt 2`."""
-    kinds = Counter(path.suffix.lower() or "no extension" for path in paths)
-    return ", ".join(f"{kind} {number}" for kind, number in kinds.most_common(4))
+    """The files by extension, the commonest four."""
+    return kinds(Counter(map(extension, paths)))
 
 
 def not_photos(folder: Path, files: list[Path]) -> list[str]:
-    """A sentence about files that are no photos by their names; none without such files."""
+    """A sentence about files that do not look like photos; none without such files."""
     if not files:
         return []
-    what, verb = count(len(files), "file"), "is" if len(files) == 1 else "are"
-    return [f"Ignored {what} in {folder} that by extension {verb} no photo ({extensions(files)})."]
+    what = count(len(files), "file")
+    return [f"Ignored {what} in {folder}: no photo by name or content ({extensions(files)})."]

@@ -44,6 +44,7 @@ class Job:
         frozen: the pretrained constants, which no state holds.
         saved: the header for model.safetensors; its epoch and temperature are replaced.
         skipped: the photos that could not be read.
+        remarks: which classes that leaves with too few to validate, one sentence each.
         damaged_shards: how many files of the feature cache were found damaged, and replaced.
     """
 
@@ -55,6 +56,7 @@ class Job:
     frozen: Tensors
     saved: SavedModel
     skipped: tuple[Skipped, ...]
+    remarks: tuple[str, ...]
     damaged_shards: int
 
 

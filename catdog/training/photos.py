@@ -2,24 +2,28 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from catdog.config import TrainOptions
 from catdog.data import (
+    ClassPhotos,
     Photo,
     Skipped,
     few_to_validate,
     fingerprint,
     imbalance,
+    is_validation,
+    require_every_class,
     require_trainable,
     scan,
     split_by_content,
 )
 from catdog.data.copies import Placed, find_copies
+from catdog.data.wording import count
 from catdog.errors import DataError
 from catdog.features.progress import Progress
 
@@ -58,22 +62,70 @@ class Photos:
 
     Attributes:
         classes: those that training has, sorted by name.
+        unreadable: the files that were skipped, each with its class.
         remarks: what a person should know, one sentence each.
         digest: of every photo's content, class and side, hex.
         has_own_split: whether the folder says which photos validate.
+        lacking: classes that the folder's own validation split does not have; the remarks name them.
     """
 
     classes: tuple[str, ...]
     train: Side
     valid: Side
-    skipped: tuple[Skipped, ...]
+    unreadable: tuple[tuple[str, Skipped], ...]
     remarks: tuple[str, ...]
     digest: str
     has_own_split: bool
+    lacking: frozenset[str]
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """What skipped.jsonl holds."""
+        return tuple(bad for _, bad in self.unreadable)
 
     def sides(self) -> dict[str, list[str]]:
         """What split.json holds."""
         return {"train": sorted(self.train.digests), "valid": sorted(self.valid.digests)}
+
+    def without(self, skipped: Sequence[Skipped], root: Path) -> "Photos":
+        """The same without photos that proved unreadable later; the remarks are about what that changes.
+
+        Raises:
+            DataError: a class has no photo left to train on, or too few are left of all.
+        """
+        reasons = {bad.path: bad for bad in skipped}
+        train, valid = (
+            side.select([number for number, path in enumerate(side.paths) if path not in reasons])
+            for side in (self.train, self.valid)
+        )
+        label_of = {
+            photo.path: photo.label or ""
+            for side in (self.train, self.valid)
+            for photo in side.photos(self.classes)
+        }
+        unreadable = (*self.unreadable, *((label_of[bad.path], bad) for bad in skipped))
+        kept = train.photos(self.classes), valid.photos(self.classes)
+        require_every_class(self.classes, kept[0], unreadable, root)
+        require_trainable(*kept, root, has_own_split=self.has_own_split)
+        left = replace(self, train=train, valid=valid, unreadable=unreadable)
+        said = self.few_to_validate()
+        return replace(left, remarks=tuple(new for new in left.few_to_validate() if new not in said))
+
+    def few_to_validate(self) -> list[str]:
+        """Sentences about classes with none or few, except those whose names the folder's own split lacks."""
+        bad = Counter(label for label, _ in self.unreadable)
+        train, valid = (
+            np.bincount(side.labels, minlength=len(self.classes)).tolist()
+            for side in (self.train, self.valid)
+        )
+        return few_to_validate(
+            [
+                ClassPhotos(label, train[row], valid[row], bad[label])
+                for row, label in enumerate(self.classes)
+                if label not in self.lacking
+            ],
+            has_own_split=self.has_own_split,
+        )
 
 
 def find_photos(
@@ -86,11 +138,12 @@ def find_photos(
     """
     root = Path(options.data)
     dataset = scan(root)
+    has_own_split = "all" not in dataset.splits
     pools = {name: list(dataset.splits.get(name, ())) for name in ("train", "valid", "all")}
-    if "all" in dataset.splits:
-        require_trainable(pools["all"], pools["all"], root)
-    else:
+    if has_own_split:
         require_trainable(pools["train"], pools["valid"], root)
+    else:
+        require_trainable(pools["all"], pools["all"], root, has_own_split=False)
     prints = fingerprint(
         [photo.path for pool in pools.values() for photo in pool],
         workers=workers,
@@ -98,15 +151,20 @@ def find_photos(
     )
     if options.strict:
         raise_if_skipped(prints.skipped)
+    label_of = {photo.path: photo.label or "" for pool in pools.values() for photo in pool}
+    unreadable = tuple((label_of[bad.path], bad) for bad in prints.skipped)
     read = {
         name: [(photo, prints.digests[photo.path]) for photo in pool if photo.path in prints.digests]
         for name, pool in pools.items()
     }
-    if "all" in dataset.splits:
+    moved: list[Photo] = []
+    if not has_own_split:
         train, valid = split_by_content(read["all"], fraction=options.valid_fraction)
         read["train"] = [read["all"][index] for index in train]
         read["valid"] = [read["all"][index] for index in valid]
-    classes = tuple(sorted({photo.label or "" for photo, _ in read["train"]}))
+        moved = _moved(read["train"], read["valid"], options.valid_fraction)
+    classes = tuple(sorted({photo.label or "" for photo in (*pools["train"], *pools["all"])}))
+    require_every_class(classes, [photo for photo, _ in read["train"]], unreadable, root)
     lines = sorted(
         f"{name} {photo.label} {digest}" for name in ("train", "valid") for photo, digest in read[name]
     )
@@ -117,22 +175,46 @@ def find_photos(
             f"expected validation photos of the classes {', '.join(classes)} in {root}, found only {others}. "
             "Name the class folders of training and validation alike."
         )
-    require_trainable(train_side.photos(classes), valid_side.photos(classes), root)
+    require_trainable(
+        train_side.photos(classes), valid_side.photos(classes), root, has_own_split=has_own_split
+    )
     copies = find_copies(
         Placed(photo.path, photo.label or "", name, digest)
         for name in ("train", "valid")
         for photo, digest in read[name]
     )
-    few = few_to_validate({label: int((valid_side.labels == row).sum()) for row, label in enumerate(classes)})
-    uneven = imbalance(Counter(photo.label or "" for photo, _ in read["train"]))
-    return Photos(
+    by_name = {photo.label or "" for photo in (*pools["valid"], *pools["all"])}
+    photos = Photos(
         classes=classes,
         train=train_side,
         valid=valid_side,
-        skipped=prints.skipped,
-        remarks=(*dataset.remarks, *filter(None, (uneven, few)), *copies.remarks()),
+        unreadable=unreadable,
+        remarks=dataset.remarks,
         digest=hashlib.sha256("\n".join(lines).encode()).hexdigest(),
-        has_own_split="all" not in dataset.splits,
+        has_own_split=has_own_split,
+        lacking=frozenset(classes) - by_name,
+    )
+    uneven = imbalance(Counter(photo.label or "" for photo, _ in read["train"]))
+    found = (uneven, *photos.few_to_validate(), _tell_moved(moved), *copies.remarks())
+    return replace(photos, remarks=(*dataset.remarks, *filter(None, found)))
+
+
+def _moved(
+    train: Sequence[tuple[Photo, str]], valid: Sequence[tuple[Photo, str]], fraction: float
+) -> list[Photo]:
+    """The photos that are not where their content alone would have them, since their class is so small."""
+    return [
+        *(photo for photo, digest in train if is_validation(digest, fraction=fraction)),
+        *(photo for photo, digest in valid if not is_validation(digest, fraction=fraction)),
+    ]
+
+
+def _tell_moved(moved: Sequence[Photo]) -> str | None:
+    if not moved:
+        return None
+    return (
+        f"{count(len(moved), 'photo')} of small classes went to the other split, so that each class has "
+        f"photos in both, such as {moved[0].path}. That may change when photos are added to the class"
     )
 
 

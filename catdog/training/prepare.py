@@ -9,7 +9,7 @@ from pathlib import Path
 
 from catdog import __version__, devices
 from catdog.config import TrainOptions
-from catdog.data import Skipped, require_trainable
+from catdog.data import Skipped
 from catdog.features.answer import condense
 from catdog.features.extract import extract
 from catdog.features.prefix import Prefix
@@ -54,8 +54,8 @@ def prepare(
     """Compute or look up the features of both sides, and make everything else that `fit` takes.
 
     Raises:
-        DataError: too few photos are left without those that cannot be decoded; or there are such, and
-            `options.strict`.
+        DataError: without the photos that cannot be decoded, too few are left, of all or of a class; or there
+            are such photos, and `options.strict`.
         CacheError: neither disk nor memory takes the features.
         WeightsError: the weights lack a layer that is to train.
     """
@@ -79,12 +79,9 @@ def prepare(
     )
     if options.strict:
         raise_if_skipped(both.skipped)
-    count = len(photos.train)
-    train_photos = [photo for photo in both.photos if photo < count]
-    valid_photos = [photo - count for photo in both.photos if photo >= count]
-    train, valid = photos.train.select(train_photos), photos.valid.select(valid_photos)
-    require_trainable(train.photos(photos.classes), valid.photos(photos.classes), Path(options.data))
-    assert both.features is not None  # there are photos: require_trainable has counted them
+    left = photos.without(both.skipped, Path(options.data))
+    train, valid = left.train, left.valid
+    assert both.features is not None  # there are photos: they have been counted
     condensed = condense(suffix, prefix.frozen_arrays, both.features)
     rows = range(len(both.photos))
     train_examples = Examples(condensed.select(rows[: len(train)]), train.labels)
@@ -101,7 +98,8 @@ def prepare(
         trainer=trainer,
         train=train_examples,
         valid=Examples(condensed.select(rows[len(train) :]), valid.labels),
-        skipped=(*photos.skipped, *both.skipped),
+        skipped=left.skipped,
+        remarks=left.remarks,
         damaged_shards=both.damaged_shards,
         start=partial(
             start_tensors,
@@ -129,8 +127,4 @@ def _require_enough(options: TrainOptions, photos: Photos, unreadable: dict[Path
     """Refuse, before hours of work, what too few good headers, or a bad one and `--strict`, make hopeless."""
     if options.strict:
         raise_if_skipped(tuple(Skipped(path, reason) for path, reason in unreadable.items()))
-    train, valid = (
-        side.select([number for number, path in enumerate(side.paths) if path not in unreadable])
-        for side in (photos.train, photos.valid)
-    )
-    require_trainable(train.photos(photos.classes), valid.photos(photos.classes), Path(options.data))
+    photos.without([Skipped(path, reason) for path, reason in unreadable.items()], Path(options.data))

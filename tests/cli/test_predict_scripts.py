@@ -45,7 +45,7 @@ def test_paths_on_stdin_one_a_line_or_between_nuls(tmp_path: Path) -> None:
     nuls = _shell(f"find . -name '*.jpg' -print0 | sort -z | {PREDICT} - --format jsonl", tmp_path)
     assert nuls.returncode == 0, nuls.stderr
     rows = [json.loads(line) for line in nuls.stdout.splitlines()]
-    assert [row["path"] for row in rows] == ["a b\n'c'.jpg", "dog.jpg"]
+    assert [row["path"] for row in rows] == ["./a b\n'c'.jpg", "./dog.jpg"]
     assert [row["label"] for row in rows] == ["cats", "dogs"]
 
 

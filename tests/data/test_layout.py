@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from catdog.data import DataSet, Photo, require_trainable, scan
+from catdog.data import DataSet, scan
 from catdog.errors import DataError
+from tests.data.made_photos import encoded, noise
 
 
 def fill(root: Path, *names: str) -> Path:
@@ -104,7 +105,10 @@ def test_test_photos_whose_names_are_no_classes_are_unlabelled(tmp_path: Path):
     dataset = scan(fill(tmp_path, "cat/1.jpg", "dog/1.jpg", "test/IMG_1.jpg", "test/IMG_2.jpg"))
     assert dataset.classes == ("cat", "dog")
     assert list(dataset.splits) == ["all"]
-    assert dataset.remarks == ("Ignored 2 test photos: their names carry no known class.",)
+    assert dataset.remarks == (
+        f"Ignored 2 photos in {tmp_path / 'test'}: their names carry no known class. If the folder is a "
+        f"class, move all class folders into {tmp_path / 'train'}.",
+    )
 
 
 @pytest.mark.parametrize("prefix", ["train/", ""])
@@ -137,6 +141,43 @@ def test_valid_and_invalid_may_be_classes(tmp_path: Path):
     assert dataset.classes == ("invalid", "valid")
 
 
+@pytest.mark.parametrize("names", [("1.jpg", "2.jpg"), ("IMG_1.jpg", "IMG_2.jpg")])
+@pytest.mark.parametrize(
+    "classes",
+    [("test", "control"), ("test1", "control"), ("test1", "test2"), ("train", "plane"), ("val", "x")],
+)
+def test_class_folders_may_be_called_like_splits(
+    tmp_path: Path, classes: tuple[str, str], names: tuple[str, ...]
+):
+    dataset = scan(fill(tmp_path, *(f"{label}/{name}" for label in classes for name in names)))
+    assert dataset.layout == "class folders"
+    assert dataset.classes == tuple(sorted(classes))
+    assert {label: len(paths) for label, paths in summary(dataset)["all"].items()} == dict.fromkeys(
+        classes, 2
+    )
+    # A name with a word is a label, so that test1 is no folder of Kaggle's.
+    told = [
+        label for label in classes if label in ("test", "train") or ("test" in label and "1.jpg" in names)
+    ]
+    assert sorted(dataset.remarks) == [
+        f"The folder {tmp_path / label} is taken for a class, not for a split: its photos lie in it without "
+        "labels."
+        for label in sorted(told)
+    ]
+
+
+def test_a_test_folder_with_labels_is_a_split_however_few_the_classes(tmp_path: Path):
+    dataset = scan(fill(tmp_path / "folders", "cat/1.jpg", "test/cat/1.jpg", "test/dog/1.jpg"))
+    assert set(summary(dataset)) == {"all", "test"}
+    dataset = scan(fill(tmp_path / "names", "cat/1.jpg", "test/cat.1.jpg"))
+    assert summary(dataset) == {"all": {"cat": ["cat/1.jpg"]}, "test": {"cat": ["test/cat.1.jpg"]}}
+
+
+@pytest.mark.parametrize("beside", ["test1/1.jpg", "test/1.jpg", "notes/a.txt"])
+def test_a_train_folder_without_labels_is_no_class_beside_what_is_none(tmp_path: Path, beside: str):
+    assert "without a label" in error_of(fill(tmp_path, "train/1.jpg", "train/2.jpg", beside))
+
+
 def test_clutter_is_no_class_and_no_photo(tmp_path: Path):
     clutter = [
         "cat/.hidden.jpg",
@@ -155,10 +196,42 @@ def test_clutter_is_no_class_and_no_photo(tmp_path: Path):
 
 
 def test_other_files_are_counted(tmp_path: Path):
-    fill(tmp_path, "cat/1.jpg", "dog/1.jpg", "cat/a.HEIC", "cat/b.heic", "dog/labels", "README.md")
+    fill(tmp_path, "cat/1.jpg", "dog/1.jpg", "cat/a.TXT", "cat/b.txt", "dog/labels", "README.md")
     assert scan(tmp_path).remarks == (
-        f"Ignored 3 files in {tmp_path} that by extension are no photo (.heic 2, no extension 1).",
+        f"Ignored 3 files in {tmp_path}: no photo by name or content (.txt 2, no extension 1).",
     )
+
+
+def test_a_photo_is_one_by_its_name_or_by_its_first_bytes(tmp_path: Path):
+    fill(tmp_path, "cat/1.jpg", "dog/1.jpg", "dog/2.HEIC", "dog/notes")
+    (tmp_path / "cat/scan").write_bytes(encoded(noise(8, 8), "JPEG"))
+    (tmp_path / "cat/scan.0").write_bytes(encoded(noise(8, 8), "PNG"))
+    (tmp_path / "dog/3.nef").write_bytes(
+        encoded(noise(8, 8), "TIFF")
+    )  # raw, beside the JPEG of the same photo
+    os.mkfifo(tmp_path / "cat/pipe")  # opening it would wait for ever
+    dataset = scan(tmp_path)
+    assert summary(dataset) == {
+        "all": {"cat": ["cat/1.jpg", "cat/scan", "cat/scan.0"], "dog": ["dog/1.jpg", "dog/2.HEIC"]}
+    }
+    assert dataset.remarks == (
+        f"Ignored 3 files in {tmp_path}: no photo by name or content (no extension 2, .nef 1).",
+    )
+
+
+def test_a_class_folder_that_cannot_be_listed_is_named_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    fill(tmp_path, "cat/1.jpg", "closed/2.jpg", "dog/1.jpg")
+    scandir = os.scandir
+
+    def guarded(folder: Path):
+        if Path(folder).name == "closed":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr("catdog.data.walk.os.scandir", guarded)
+    assert scan(tmp_path).remarks == (f"Ignored the folder {tmp_path / 'closed'}: it cannot be listed.",)
 
 
 def test_strays_and_empty_classes_are_told(tmp_path: Path):
@@ -177,18 +250,19 @@ def test_classes_match_by_name_and_missing_ones_are_told(tmp_path: Path):
     dataset = scan(tmp_path)
     assert dataset.classes == ("cat", "dog", "emu")
     assert dataset.remarks == (
-        "The validation photos lack the class 'cat'.",
-        "No photo of the class 'emu' is there to train on; the validation photos have it.",
+        "The class 'cat' has 1 photo to train on, but no validation photo.",
+        "The class 'emu' has 1 validation photo, but no photo to train on.",
     )
 
 
 def test_many_classes_that_a_split_lacks_are_one_remark(tmp_path: Path):
     fill(tmp_path, *(f"train/class {number:03}/1.jpg" for number in range(300)))
     fill(tmp_path, *(f"valid/class {number:03}/2.jpg" for number in (0, 1, 300, 301, 302)))
+    ten = ", ".join(f"'class {number:03}' 1" for number in range(2, 12))
     assert scan(tmp_path).remarks == (
-        "The validation photos lack 298 classes ('class 002', 'class 003', 'class 004', ...).",
-        "No photos of 3 classes ('class 300', 'class 301', 'class 302') are there to train on; the "
-        "validation photos have them.",
+        f"298 classes have photos to train on, but no validation photo ({ten}, ...).",
+        "3 classes have validation photos, but no photo to train on "
+        "('class 300' 1, 'class 301' 1, 'class 302' 1).",
     )
 
 
@@ -300,7 +374,7 @@ def test_errors_say_what_was_found(tmp_path: Path):
     empty = tmp_path / "empty"
     empty.mkdir()
     assert "found no photo in" in error_of(empty)
-    assert "found no photo (.heic 2)" in error_of(fill(tmp_path / "h", "c/1.heic", "d/1.heic"))
+    assert "found no photo (.mp4 2)" in error_of(fill(tmp_path / "m", "c/1.mp4", "d/1.mp4"))
     unnamed = error_of(fill(tmp_path / "flat", "1.jpg", "2.jpg"))
     assert "found 2 photos" in unnamed and "without a label, such as 1.jpg" in unnamed
     two = error_of(fill(tmp_path / "two", "train/a/1.jpg", "val/a/1.jpg", "valid/a/1.jpg"))
@@ -341,30 +415,3 @@ def error_of_closed(root: Path) -> str:
     with pytest.raises(DataError) as caught:
         scan(root)
     return str(caught.value)
-
-
-def photos(**counts: int) -> list[Photo]:
-    return [Photo(Path(f"{c}.{i}.jpg"), c) for c, count in counts.items() for i in range(count)]
-
-
-def test_what_can_be_trained():
-    require_trainable(photos(cat=1, dog=1), photos(cat=2), Path("DATA"))
-
-
-@pytest.mark.parametrize(
-    ("train", "valid", "found"),
-    [
-        (photos(), photos(cat=2), "found none"),
-        (photos(cat=9), photos(cat=2, dog=2), "found only 'cat' (9 photos)"),
-        (photos(cat=2, dog=2), photos(), "found 0"),
-        (
-            photos(cat=2, dog=2),
-            photos(cat=1),
-            "at least two photos to validate with in DATA, found 1",
-        ),
-    ],
-)
-def test_what_cannot_be_trained(train: list[Photo], valid: list[Photo], found: str):
-    with pytest.raises(DataError) as caught:
-        require_trainable(train, valid, Path("DATA"))
-    assert found in str(caught.value) and "\n" not in str(caught.value)
