@@ -78,14 +78,14 @@ def require_every_class(
         unreadable: the others, each with its class: all photos of a class that `train` lacks.
 
     Raises:
-        DataError: a class has none; the message names it, how many photos it has, and why the first is none.
+        DataError: a class has none; the message names it, how many photos it has, and why the first by its path is none.
     """
     there = {photo.label for photo in train}
     missing = [label for label in classes if label not in there]
     if not missing:
         return
     counts = Counter(label for label, _ in unreadable)
-    first = next(bad for label, bad in unreadable if label == missing[0])
+    first = min((bad for label, bad in unreadable if label == missing[0]), key=lambda bad: bad.path)
     of_class = numbered({label: counts[label] for label in missing})
     raise DataError(
         f"expected photos of every class to train on in {root}, found only unreadable photos of "
