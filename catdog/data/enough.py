@@ -78,7 +78,7 @@ def require_every_class(
         unreadable: the others, each with its class: all photos of a class that `train` lacks.
 
     Raises:
-        DataError: a class has none; the message names it, how many photos it has, and why the first by its path is none.
+        DataError: a class has none; the message names it, its number of photos, and why the first is none.
     """
     there = {photo.label for photo in train}
     missing = [label for label in classes if label not in there]
