@@ -87,6 +87,8 @@ def keep_in_order(root: Path, key: FeatureKey, limit: int, lease: Lease | None) 
 
 def trim(root: Path, limit: int) -> None:
     """Delete what was not used for longest, until the cache takes no more than `limit` bytes."""
+    if not root.is_dir():  # somebody has deleted all of it
+        return
     with upkeep(root, wait=False) as ours:
         if ours:
             _trim(root, limit, leased(root))
@@ -101,7 +103,9 @@ def clear(root: Path) -> list[Path]:
     if not root.is_dir():
         return []
     with upkeep(root, wait=True) as ours:
-        in_use = leased(root) if ours else set()
+        if not ours:
+            return list(key_folders(root))
+        in_use = leased(root)
         for folder in key_folders(root):
             if not any(name.startswith(f"{folder.name}/") for name in in_use):
                 shutil.rmtree(folder, ignore_errors=True)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -121,6 +122,15 @@ class ShardWriter:
     def _write(self, digests: list[str], tensors: Sequence[np.ndarray]) -> None:
         root, folder = self._store.cache.root, self._store.folder
         assert root and folder
+        try:
+            self._write_shard(folder, digests, tensors)
+        except FileNotFoundError:  # another process has emptied the cache in between
+            self._write_shard(folder, digests, tensors)
+        with contextlib.suppress(OSError):  # nothing is lost: the next command tries again
+            root.chmod(0o700)  # older versions left it open to others
+            keep_in_order(root, self._store.key, self._store.cache.bytes_allowed(), self._store.lease)
+
+    def _write_shard(self, folder: Path, digests: list[str], tensors: Sequence[np.ndarray]) -> None:
         path = shards.new_path(folder)
         if self._needed:
             self._store.hold_new(path)
@@ -128,6 +138,3 @@ class ShardWriter:
         if not (folder / KEY_FILE).exists():
             durable.write_json(folder / KEY_FILE, self._store.key.to_json(), mode=0o600)
         shards.write_shard(path, as_array(digests), tensors)
-        with contextlib.suppress(OSError):  # nothing is lost: the next command tries again
-            root.chmod(0o700)  # older versions left it open to others
-            keep_in_order(root, self._store.key, self._store.cache.bytes_allowed(), self._store.lease)

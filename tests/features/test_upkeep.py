@@ -1,6 +1,7 @@
 """The feature cache stays small and in order, whatever commands, kills and other processes do to it."""
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from catdog.features import upkeep
 from catdog.features.leases import Lease, leased
 from catdog.features.leases import upkeep as upkeep_lock
 from catdog.features.open_files import OpenFiles
-from catdog.features.shards import tensor_path
+from catdog.features.shards import tensor_path, write_shard
 from catdog.features.store import FeatureStore
 from catdog.features.writer import ShardWriter
 from catdog.places import FeatureCache
@@ -244,6 +246,66 @@ def test_only_this_user_may_read_the_cache(tmp_path: Path) -> None:
         mode = stat.S_IMODE(path.stat().st_mode)
         assert mode == (0o700 if path.is_dir() else 0o600), path
     assert stat.S_IMODE((tmp_path / "cache").stat().st_mode) == 0o700
+
+
+def test_a_cache_that_is_deleted_while_a_run_uses_it_is_not_made_again(tmp_path: Path) -> None:
+    root = tmp_path / "cache" / "features"
+    _fill(root, range(3))
+    at_work = _store(root)
+    at_work.hold([_digest(1)])
+    shutil.rmtree(tmp_path / "cache")
+    del at_work
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_cache_that_is_emptied_while_a_shard_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fill(tmp_path, range(3))
+    said: list[str] = []
+    cached = FeatureStore(FeatureCache(tmp_path, warn=said.append), KEY)
+    left = [1]
+
+    def after_clearing(*facts: Any) -> None:
+        if left.pop():
+            left.append(0)
+            assert upkeep.clear(tmp_path) == []
+        else:
+            left.append(0)
+        write_shard(*facts)
+
+    monkeypatch.setattr("catdog.features.shards.write_shard", after_clearing)
+    with ShardWriter(cached) as writer:
+        writer.add(_digest(7), _tensor(7))
+    assert said == []
+    assert _sound(tmp_path, range(10)) == [7]
+
+
+def test_nothing_is_cleared_while_another_process_deletes_or_leases(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("catdog.features.leases._PATIENCE", 0.1)
+    _fill(tmp_path, range(3))
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from catdog.features.leases import upkeep\n"
+        "with upkeep(Path(sys.argv[1]), wait=True) as ours:\n"
+        "    print(ours, flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert other.stdout and other.stdout.readline() == "True\n"
+    assert [folder.name for folder in upkeep.clear(tmp_path)] == [KEY.folder_name()]
+    other.communicate()
+    assert _sound(tmp_path, range(3)) == [0, 1, 2]
+    assert upkeep.clear(tmp_path) == []
 
 
 _MERGER = """
