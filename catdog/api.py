@@ -6,11 +6,10 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from catdog import devices
-from catdog.analysis.classify import Classifier
 from catdog.errors import OptionError, RunError
-from catdog.model.weights import WeightSource, find_weights
-from catdog.places import Places, cache_dir_of_environment
+from catdog.inference.classifier import Classifier
 from catdog.runs import open_run, shipped_run
+from catdog.workspace import Workspace, cache_dir_of_environment
 
 Photo = str | PathLike[str]
 
@@ -96,28 +95,16 @@ def load(
     workers: int | None = None,
 ) -> Model:
     """Read a model. Documented at `catdog.load`, which needs no JAX to be imported."""
-    cores = workers or devices.usable_cores()
-    where = Places.below(Path(cache_dir) if cache_dir else cache_dir_of_environment())
-    devices.configure(where.cache)
+    folder = Path(cache_dir) if cache_dir else cache_dir_of_environment()
+    workspace = Workspace.below(folder, workers=workers or devices.usable_cores())
+    devices.configure(workspace.cache)
     if model is not None and _is_exported(Path(model)):
         if not calibrate:
             raise OptionError("calibrate=False is about a run: an exported file is as it was exported")
-        return Model(Classifier.of_file(Path(model), cache=where.features, workers=cores))
-
-    def find(name: str, preprocessing: str) -> WeightSource:
-        return find_weights(name, preprocessing=preprocessing, folder=where.weights, memo_dir=where.checked)
+        return Model(Classifier.of_file(Path(model), workspace=workspace))
 
     run = shipped_run() if model is None else open_run(Path(model))
-    return Model(
-        Classifier.of_run(
-            run,
-            find=find,
-            cache=where.features,
-            memo_dir=where.checked,
-            workers=cores,
-            calibrate=calibrate,
-        )
-    )
+    return Model(Classifier.of_run(run, workspace=workspace, calibrate=calibrate))
 
 
 def _is_exported(path: Path) -> bool:

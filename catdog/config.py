@@ -106,6 +106,23 @@ class Head(JsonRecord):
 
 
 @dataclass(frozen=True)
+class ModelSpec(JsonRecord):
+    """What a model's file says of it: all that is needed, beside the tensors, to predict."""
+
+    classes: tuple[str, ...]
+    preprocessing: str  # the name of a `Preprocessing`
+    head: Head
+    decoding: Decoding
+    calibrated: bool = False  # whether a temperature is in the last layer already, as in an exported file
+    temperature: float | None = None  # what the logits are divided by for calibrated probabilities
+    # Of a run, which stands on weights that lie elsewhere:
+    unfreeze: str = "head"  # the first stage that was trained
+    weights: str = ""  # the weights' name, as in `TrainOptions`; empty where the file holds all of them
+    prefix_digest: str = ""  # of the frozen prefix's weights, hex
+    epoch: int = 0  # the epoch whose parameters these are, from 1
+
+
+@dataclass(frozen=True)
 class TrainOptions(JsonRecord):
     """Everything that decides what a training computes, beside the photos and the weights themselves."""
 

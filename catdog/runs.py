@@ -1,7 +1,7 @@
 """The run folder: what one training leaves behind. Written, read and checked here, without JAX.
 
     config.json        options, versions, digests of photos and weights
-    model.safetensors  the suffix of the best epoch; a `SavedModel` in its header
+    model.safetensors  the suffix of the best epoch; a `ModelSpec` in its header
     history.jsonl      one line an epoch
     split.json         which photo (content digest) was on which side
     skipped.jsonl      what could not be read, and why
@@ -27,7 +27,7 @@ import safetensors
 import safetensors.numpy
 
 from catdog import durable
-from catdog.config import Decoding, Head, JsonRecord, TrainOptions
+from catdog.config import JsonRecord, ModelSpec, TrainOptions
 from catdog.errors import OptionError, RunError
 
 # safetensors writes several metadata keys in a random order; one key keeps the file's bytes repeatable.
@@ -48,21 +48,6 @@ class RunConfig(JsonRecord):
     device: str
     created: str  # ISO 8601, UTC
     command: str = ""  # that started it, as typed, and those that went on with it, a line each
-
-
-@dataclass(frozen=True)
-class SavedModel(JsonRecord):
-    """What the header of model.safetensors says: all that is needed, beside the weights, to answer."""
-
-    classes: tuple[str, ...]
-    head: Head
-    unfreeze: str
-    weights: str
-    preprocessing: str
-    prefix_digest: str
-    decoding: Decoding
-    epoch: int  # the epoch whose parameters these are, from 1
-    temperature: float | None = None  # that its logits are divided by for calibrated probabilities
 
 
 @dataclass(frozen=True)
@@ -148,11 +133,11 @@ class Run:
         with _writing(self.folder):
             durable.write_json(self.folder / "split.json", sides)
 
-    def write_model(self, tensors: dict[str, np.ndarray], saved: SavedModel) -> None:
+    def write_model(self, tensors: dict[str, np.ndarray], saved: ModelSpec) -> None:
         """Replace model.safetensors. The same arguments give the same bytes."""
         _write_tensors(self.model_path, tensors, saved.to_json())
 
-    def read_model(self) -> tuple[dict[str, np.ndarray], SavedModel]:
+    def read_model(self) -> tuple[dict[str, np.ndarray], ModelSpec]:
         """The tensors of model.safetensors by name, and its header.
 
         Raises:
@@ -165,7 +150,7 @@ class Run:
             )
         tensors, header = _read_tensors(self.model_path)
         try:
-            return tensors, SavedModel.from_json(header)
+            return tensors, ModelSpec.from_json(header)
         except OptionError as error:
             raise RunError(f"the header of {self.model_path} does not fit: {error}") from error
 

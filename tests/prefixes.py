@@ -2,9 +2,9 @@
 
 from catdog.config import Head
 from catdog.features.prefix import Prefix
-from catdog.model.weights import find_weights
+from catdog.weights.source import find_weights
 
 
 def builtin_prefix(unfreeze: str = "head") -> Prefix:
     """The convolutions before the stage `unfreeze`."""
-    return Prefix(find_weights("builtin"), Head(), unfreeze=unfreeze, memo_dir=None)
+    return Prefix(find_weights("builtin"), Head(), unfreeze=unfreeze)

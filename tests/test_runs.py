@@ -6,13 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from catdog.config import Decoding, Head, TrainOptions
+from catdog.config import Decoding, Head, ModelSpec, TrainOptions
 from catdog.errors import OptionError, RunError
 from catdog.runs import (
     EpochRecord,
     Run,
     RunConfig,
-    SavedModel,
     SkippedRecord,
     create_run,
     newest_run,
@@ -43,7 +42,7 @@ CONFIG = RunConfig(
     device="1 × cpu",
     created="2026-11-24T00:00:00+00:00",
 )
-SAVED = SavedModel(
+SAVED = ModelSpec(
     classes=CONFIG.classes,
     head=OPTIONS.head,
     unfreeze="head",

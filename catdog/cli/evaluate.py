@@ -9,20 +9,21 @@ import click
 import numpy as np
 
 from catdog import durable
-from catdog.cli import look, scores
+from catdog.cli import look
 from catdog.cli.escapes import json_text
 from catdog.cli.models import classifier_of
-from catdog.cli.options import cache_options, chosen_run, model_options, places
+from catdog.cli.options import WorkspaceOptions, chosen_run, model_options, workspace_options
+from catdog.cli.views import scores
 from catdog.data import SPLITS
-from catdog.data.wording import count
 from catdog.errors import DataError, OptionError
 from catdog.runs import Run, is_run, open_run
+from catdog.text import count
 
 if TYPE_CHECKING:
-    from catdog.analysis.choose import Chosen
-    from catdog.analysis.compare import Comparison
-    from catdog.analysis.judge import Judged
-    from catdog.places import Places
+    from catdog.evaluation.choose import Chosen
+    from catdog.evaluation.compare import Comparison
+    from catdog.evaluation.judge import Judged
+    from catdog.workspace import Workspace
 
 
 @click.command("evaluate", short_help="how good is a run, and on which photos is it wrong")
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
     help="Write the plots as PNG files.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@cache_options
+@workspace_options
 def command(
     targets: tuple[Path, ...],
     data: Path | None,
@@ -73,32 +74,28 @@ def command(
     report: Path | None,
     plots: Path | None,
     as_json: bool,
-    cache_dir: Path | None,
-    cache_limit: int | None,
-    no_cache: bool,
-    workers: int,
+    workspace: WorkspaceOptions,
 ) -> None:
     """Measure a run on labelled photos: those in DATA, or the run's own validation photos.
 
     Several runs are measured on the same photos and compared.
     """
-    from catdog.analysis.compare import mcnemar
+    from catdog.evaluation.compare import mcnemar
 
     runs, data = _sorted_out(targets, data, model, runs_dir)
     if len(runs) > 1 and (report or plots):
         raise click.UsageError("--report and --plots are about one run: name one.")
-    with places(cache_dir, no_cache, cache_limit) as where:
-        judged, remarks = _judge(runs, data, split, tta, not no_calibrate, where, workers)
-        for remark in remarks:
-            look.note(remark)
-        compared = [
-            mcnemar(str(runs[one].folder), str(runs[other].folder), judged[one].right, judged[other].right)
-            for one in range(len(runs))
-            for other in range(one + 1, len(runs))
-        ]
-        _print(runs, judged, compared, worst, as_json=as_json)
-        if report or plots:
-            _write(judged[0], runs[0], data, remarks, report, plots)
+    judged, remarks = _judge(runs, data, split, tta, not no_calibrate, workspace.open())
+    for remark in remarks:
+        look.note(remark)
+    compared = [
+        mcnemar(str(runs[one].folder), str(runs[other].folder), judged[one].right, judged[other].right)
+        for one in range(len(runs))
+        for other in range(one + 1, len(runs))
+    ]
+    _print(runs, judged, compared, worst, as_json=as_json)
+    if report or plots:
+        _write(judged[0], runs[0], data, remarks, report, plots)
 
 
 def _print(
@@ -149,15 +146,14 @@ def _judge(
     split: str | None,
     tta: bool,
     calibrate: bool,
-    where: "Places",
-    workers: int,
+    workspace: "Workspace",
 ) -> tuple[list["Judged"], list[str]]:
     """Each run's answers, for the same photos, and what is to be said about those."""
-    from catdog.analysis.choose import choose, choose_for_all
-    from catdog.analysis.judge import judge
+    from catdog.evaluation.choose import choose, choose_for_all
+    from catdog.evaluation.judge import judge
 
     with look.FeatureBar() as bar:
-        models = [classifier_of(run, where, workers, calibrate=calibrate) for run in runs]
+        models = [classifier_of(run, workspace, calibrate=calibrate) for run in runs]
         pairs = list(zip(runs, models, strict=True))
         if len({frozenset(one.classes) for one in models}) > 1:
             lists = "; ".join(f"{run.folder}: {', '.join(one.classes)}" for run, one in pairs)
@@ -166,9 +162,9 @@ def _judge(
         classes, options = models[0].classes, runs[0].config.options
         if len(runs) > 1:
             folder = data or Path(options.data)
-            chosen = choose_for_all(runs, classes, folder, split, workers=workers, report=bar)
+            chosen = choose_for_all(runs, classes, folder, split, workers=workspace.workers, report=bar)
         else:
-            chosen = [choose(runs[0], classes, data, split, workers=workers, report=bar)]
+            chosen = [choose(runs[0], classes, data, split, workers=workspace.workers, report=bar)]
         remarks = list(dict.fromkeys(remark for one in chosen for remark in one.remarks))
         common, left_out = _in_common(chosen)
         if left_out:
@@ -212,8 +208,8 @@ def _write(
     report: Path | None,
     folder: Path | None,
 ) -> None:
-    from catdog.analysis.plots import plots_of
-    from catdog.analysis.report import report_page
+    from catdog.reports.evaluation_page import report_page
+    from catdog.reports.plots import plots_of
 
     plots = plots_of(judged, run.history(), best_epoch=run.read_model()[1].epoch)
     try:

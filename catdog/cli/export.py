@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from catdog.cli import look
-from catdog.cli.options import cache_options, places, weights_from
+from catdog.cli.options import WorkspaceOptions, workspace_options
 from catdog.errors import OptionError
 from catdog.runs import open_run
 from catdog.text import bytes_for_people
@@ -31,23 +31,20 @@ _SUFFIXES = {"catdog": ".safetensors", "keras": ".h5", "onnx": ".onnx", "torchvi
     help="Leave the last layer as it was trained, without the run's temperature.",
 )
 @click.option("--force", is_flag=True, help="Replace FILE where it exists.")
-@cache_options
+@workspace_options
 def command(
     run: Path,
     file: Path,
     form: str | None,
     no_calibrate: bool,
     force: bool,
-    cache_dir: Path | None,
-    cache_limit: int | None,
-    no_cache: bool,
-    workers: int,
+    workspace: WorkspaceOptions,
 ) -> None:
     """Write the run RUN with all its weights to FILE: nothing else is needed to use it.
 
     The names of the classes and what photos must look like travel in the file.
     """
-    from catdog.analysis.whole import whole_network
+    from catdog.export.whole import whole_network
 
     form = form or _form_of(file)
     if file.name.lower().endswith(".weights.h5"):
@@ -59,12 +56,9 @@ def command(
         raise OptionError(f"{file} lies in the run's own folder: name a FILE elsewhere")
     if os.path.exists(file) and not force:
         raise OptionError(f"{file} exists already: give another name, or --force to replace it")
-    with places(cache_dir, no_cache, cache_limit) as where:
+    with look.FeatureBar() as bar:
         network = whole_network(
-            open_run(run),
-            find=lambda name, preprocessing: weights_from(name, preprocessing, where),
-            memo_dir=where.checked,
-            calibrate=not no_calibrate,
+            open_run(run), workspace=workspace.open(), calibrate=not no_calibrate, report=bar
         )
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +66,7 @@ def command(
         size = file.stat().st_size
     except OSError as error:
         raise OptionError(f"expected to write {file}: {error.strerror or error}. Name another.") from error
-    classes = ", ".join(network.facts.classes)
+    classes = ", ".join(network.spec.classes)
     look.say(f"Wrote {file}: {form}, {bytes_for_people(size)}, tells apart {classes}")
 
 
@@ -85,7 +79,8 @@ def _form_of(file: Path) -> str:
 
 
 def _writer(form: str):
-    from catdog.model import export, onnx_graph
+    from catdog.export import files as export
+    from catdog.export import onnx_graph
 
     return {
         "catdog": export.write_catdog,

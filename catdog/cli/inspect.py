@@ -7,20 +7,21 @@ import click
 from rich.text import Text
 
 from catdog import devices
-from catdog.cli import look, pages
+from catdog.cli import look
 from catdog.cli.escapes import json_text
 from catdog.cli.options import (
-    cache_options,
+    WorkspaceOptions,
     model_options,
-    places,
     preprocessing_option,
     weights_option,
+    workspace_options,
 )
+from catdog.cli.views import pages
 from catdog.errors import DataError, OptionError
 from catdog.model.architecture import ALL, body, boundary, describe, head, stages, vgg16
-from catdog.places import FeatureCache, Places, default_cache_dir
 from catdog.runs import Run, is_run, open_run, runs_below
 from catdog.training.optimizers import OPTIMIZERS
+from catdog.workspace import FeatureCache, Workspace
 
 
 @click.command("inspect", short_help="look inside: the architecture, a run, a data set, a photo, the cache")
@@ -59,7 +60,7 @@ from catdog.training.optimizers import OPTIMIZERS
 @model_options
 @weights_option(default=None)
 @preprocessing_option
-@cache_options
+@workspace_options
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -77,10 +78,7 @@ def command(
     runs_dir: Path,
     weights: str | None,
     preprocessing: str | None,
-    cache_dir: Path | None,
-    cache_limit: int | None,
-    no_cache: bool,
-    workers: int,
+    workspace: WorkspaceOptions,
 ) -> None:
     """Show what is inside TARGET: a run, a folder of runs or of photos, a photo; without one, VGG16's layers.
 
@@ -101,7 +99,7 @@ def command(
     if optimizers:
         page = pages.optimizers_page(tuple(OPTIMIZERS.values()))
     elif cache:
-        page = _cache(cache_dir or default_cache_dir(), cache_limit, clear=clear)
+        page = _cache(workspace.cache_dir, workspace.cache_limit, clear=clear)
     elif target is None:
         page = _vgg16_layers(unfreeze)
     elif layers or is_run(target):
@@ -110,22 +108,19 @@ def command(
     elif target.is_dir() and (runs := runs_below(target)):
         page = pages.runs_page(target, runs)
     elif is_photo:
-        from catdog.cli.photo import photo_page
+        from catdog.cli.views.photo import photo_page
 
-        with places(cache_dir, no_cache, cache_limit) as where:
-            page = photo_page(
-                target,
-                model=model,
-                runs_dir=runs_dir,
-                weights=weights,
-                preprocessing=preprocessing,
-                where=where,
-                workers=workers,
-            )
+        page = photo_page(
+            target,
+            model=model,
+            runs_dir=runs_dir,
+            weights=weights,
+            preprocessing=preprocessing,
+            workspace=workspace.open(),
+        )
     else:
         is_data = True
-        with places(cache_dir, no_cache, cache_limit) as where:
-            page = _data(target, where, workers, quick=quick, report=report)
+        page = _data(target, workspace.open(), quick=quick, report=report)
     if (strict or quick or report) and not is_data:
         raise click.UsageError("--strict, --quick and --report go with a data set as TARGET.")
     if as_json:
@@ -172,11 +167,11 @@ def _cache(folder: Path, limit: int | None, *, clear: bool) -> "pages.Page":
     return pages.cache_page(root, entries, limit=allowed, programs=programs, cleared=clear)
 
 
-def _data(target: Path, where: Places, workers: int, *, quick: bool, report: Path | None) -> "pages.Page":
-    from catdog.cli.data_page import data_page, write_report
+def _data(target: Path, workspace: Workspace, *, quick: bool, report: Path | None) -> "pages.Page":
+    from catdog.cli.views.dataset import data_page, write_report
     from catdog.data import imbalance, scan, survey
     from catdog.data.copies import Placed, find_copies
-    from catdog.features.progress import Progress
+    from catdog.progress import Progress
 
     if not target.exists():
         raise DataError(
@@ -185,7 +180,9 @@ def _data(target: Path, where: Places, workers: int, *, quick: bool, report: Pat
     dataset = scan(target)
     with look.FeatureBar() as bar:
         facts = survey(
-            dataset, workers=workers, on_progress=lambda done, total: bar(Progress("hash", done, total))
+            dataset,
+            workers=workspace.workers,
+            on_progress=lambda done, total: bar(Progress("hash", done, total)),
         )
         placed = [
             Placed(photo.path, photo.label or "", split, facts[split].digests[photo.path])
@@ -195,14 +192,12 @@ def _data(target: Path, where: Places, workers: int, *, quick: bool, report: Pat
         ]
         findings = None
         if not quick:
-            from catdog.analysis.checks.findings import look_closely
+            from catdog.checks.findings import look_closely
 
             unreadable = {bad.path for one in facts.values() for bad in one.unreadable}
             findings = look_closely(
                 [one for one in placed if one.path not in unreadable],
-                cache=where.features,
-                memo_dir=where.checked,
-                workers=workers,
+                workspace=workspace,
                 report=bar,
             )
     copies = find_copies(placed)

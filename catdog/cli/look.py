@@ -21,7 +21,7 @@ from rich.text import Text
 
 from catdog.cli.escapes import visible, visible_name
 from catdog.cli.language import said
-from catdog.features.progress import Progress as Step
+from catdog.progress import Progress as Step
 from catdog.runs import EpochRecord
 from catdog.text import bytes_for_people
 

@@ -6,35 +6,30 @@ from typing import TYPE_CHECKING
 
 import click
 
+from catdog.cli import look
 from catdog.cli.options import weights_from
 from catdog.errors import WeightsError
-from catdog.model.download import DOWNLOADS
-from catdog.places import Places
 from catdog.runs import Run
+from catdog.weights.download import DOWNLOADS
+from catdog.workspace import Workspace
 
 if TYPE_CHECKING:
-    from catdog.analysis.classify import Classifier
+    from catdog.inference.classifier import Classifier
 
 # What --model names beside run folders.
 IMAGENET = "imagenet"
 
 
-def classifier_of(run: Run, where: Places, workers: int, *, calibrate: bool = True) -> "Classifier":
+def classifier_of(run: Run, workspace: Workspace, *, calibrate: bool = True) -> "Classifier":
     """The model of a run; `calibrate` uses its temperature.
 
     Raises:
         RunError, WeightsError: it cannot be read, or its weights cannot.
     """
-    from catdog.analysis.classify import Classifier
+    from catdog.inference.classifier import Classifier
 
-    return Classifier.of_run(
-        run,
-        find=lambda name, preprocessing: weights_from(name, preprocessing, where),
-        cache=where.features,
-        memo_dir=where.checked,
-        workers=workers,
-        calibrate=calibrate,
-    )
+    with look.FeatureBar() as bar:
+        return Classifier.of_run(run, workspace=workspace, calibrate=calibrate, report=bar)
 
 
 def exported(model: Path | None) -> Path | None:
@@ -45,34 +40,32 @@ def exported(model: Path | None) -> Path | None:
     return None if is_runs else model
 
 
-def file_classifier(path: Path, where: Places, workers: int) -> "Classifier":
+def file_classifier(path: Path, workspace: Workspace) -> "Classifier":
     """The model of a file that `catdog export` wrote.
 
     Raises:
         WeightsError, RunError: it cannot be read, or is another file.
     """
-    from catdog.analysis.classify import Classifier
+    from catdog.inference.classifier import Classifier
 
-    return Classifier.of_file(path, cache=where.features, workers=workers)
+    return Classifier.of_file(path, workspace=workspace)
 
 
-def imagenet_classifier(
-    weights: str | None, preprocessing: str | None, where: Places, workers: int
-) -> "Classifier":
+def imagenet_classifier(weights: str | None, preprocessing: str | None, workspace: Workspace) -> "Classifier":
     """The original network, with the weights that --weights names, or those downloaded before.
 
     Raises:
         WeightsError: there are none, they lack a layer, or they cannot be read.
     """
-    from catdog.analysis.classify import Classifier
+    from catdog.inference.classifier import Classifier
 
-    source = weights_from(weights or _downloaded(where), preprocessing, where)
-    return Classifier.of_imagenet(source, cache=where.features, memo_dir=where.checked, workers=workers)
+    source = weights_from(weights or _downloaded(workspace), preprocessing, workspace)
+    return Classifier.of_imagenet(source, workspace=workspace)
 
 
-def _downloaded(where: Places) -> str:
+def _downloaded(workspace: Workspace) -> str:
     for name, download in DOWNLOADS.items():
-        if (where.weights / download.file_name).is_file():
+        if workspace.weights and (workspace.weights / download.file_name).is_file():
             return name
     raise WeightsError(
         "the 1000 answers of ImageNet need weights with fc1, fc2 and predictions, and none have been "

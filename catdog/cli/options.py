@@ -1,9 +1,8 @@
 """Options that several commands share, and what they stand for."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
-from functools import cache
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache, wraps
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,28 +13,39 @@ from catdog.cli import look
 from catdog.cli.language import LANGUAGES
 from catdog.config import PREPROCESSINGS
 from catdog.errors import CacheError
-from catdog.features.progress import Progress
-from catdog.model.weights import WeightSource, find_weights
-from catdog.places import CACHE_VARIABLE, LIMIT_VARIABLE, Places, default_cache_dir
 from catdog.runs import Run, has_runs, newest_run, open_run, shipped_run
 from catdog.text import bytes_from_people
+from catdog.weights.source import WeightSource, find_weights
+from catdog.workspace import CACHE_VARIABLE, LIMIT_VARIABLE, Workspace, default_cache_dir
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
 
-@contextmanager
-def places(cache_dir: Path | None, no_cache: bool, cache_limit: int | None) -> Iterator[Places]:
-    """The user's cache folder; with `no_cache` only downloads are written there. JAX is set up to match."""
-    where = Places.below(
-        cache_dir or default_cache_dir(), keep=not no_cache, limit=cache_limit, warn=cache(look.warn)
-    )
-    try:
-        devices.configure(where.cache)
-    except CacheError as error:
-        look.warn(str(error))
-        devices.configure(None)
-        where = replace(where, features=replace(where.features, writable=False))
-    yield where
+@dataclass(frozen=True)
+class WorkspaceOptions:
+    """What --cache-dir, --cache-limit, --no-cache and --workers say."""
+
+    cache_dir: Path
+    cache_limit: int | None
+    no_cache: bool
+    workers: int
+
+    def open(self) -> Workspace:
+        """The user's cache folder; with --no-cache only downloads are written there. Configures JAX too."""
+        workspace = Workspace.below(
+            self.cache_dir,
+            keep=not self.no_cache,
+            limit=self.cache_limit,
+            warn=cache(look.warn),
+            workers=self.workers,
+        )
+        try:
+            devices.configure(workspace.cache)
+        except CacheError as error:
+            look.warn(str(error))
+            devices.configure(None)
+            return replace(workspace, features=replace(workspace.features, writable=False))
+        return workspace
 
 
 class _Size(click.ParamType):
@@ -51,8 +61,22 @@ class _Size(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
-def cache_options(command: _Command) -> _Command:
-    """--cache-dir, --cache-limit, --no-cache and --workers."""
+def workspace_options(command: Callable[..., object]) -> Callable[..., object]:
+    """--cache-dir, --cache-limit, --no-cache and --workers, as one argument `workspace`."""
+
+    @wraps(command)
+    def made(
+        *args: object,
+        cache_dir: Path | None,
+        cache_limit: int | None,
+        no_cache: bool,
+        workers: int,
+        **rest: object,
+    ) -> object:
+        chosen = WorkspaceOptions(cache_dir or default_cache_dir(), cache_limit, no_cache, workers)
+        return command(*args, workspace=chosen, **rest)
+
+    decorated: Callable[..., object] = made
     for option in (
         click.option(
             "--workers",
@@ -84,8 +108,8 @@ def cache_options(command: _Command) -> _Command:
             help=f"Where features are kept.  [default: {_for_people(default_cache_dir())}]",
         ),
     ):
-        command = option(command)
-    return command
+        decorated = option(decorated)
+    return decorated
 
 
 def weights_option(*, default: str | None) -> Callable[[_Command], _Command]:
@@ -107,16 +131,10 @@ preprocessing_option = click.option(
 )
 
 
-def weights_from(name: str, preprocessing: str | None, where: Places) -> WeightSource:
+def weights_from(name: str, preprocessing: str | None, workspace: Workspace) -> WeightSource:
     """The weights that --weights names, downloaded if need be, with progress."""
     with look.FeatureBar() as bar:
-        return find_weights(
-            name,
-            preprocessing=preprocessing,
-            folder=where.weights,
-            memo_dir=where.checked,
-            report=lambda done, total: bar(Progress("download", done, total or 0)),
-        )
+        return find_weights(name, preprocessing=preprocessing, workspace=workspace, report=bar)
 
 
 def model_options(command: _Command) -> _Command:

@@ -15,9 +15,6 @@ import click
 import numpy as np
 
 from catdog.cli import look
-from catdog.cli.answers import FORMATS, UNSURE, Answer, writer_for
-from catdog.cli.arrivals import chunks
-from catdog.cli.inputs import STDIN, Input, LeftOut, expand, photo_from
 from catdog.cli.models import (
     IMAGENET,
     classifier_of,
@@ -26,27 +23,30 @@ from catdog.cli.models import (
     imagenet_classifier,
     refuse_weights,
 )
-from catdog.cli.numbering import Numbering
 from catdog.cli.options import (
-    cache_options,
+    WorkspaceOptions,
     chosen_run,
     lang_option,
     model_options,
-    places,
     preprocessing_option,
     weights_option,
+    workspace_options,
 )
 from catdog.cli.saving import saver
-from catdog.cli.sorting import sorter
+from catdog.cli.views.predictions import FORMATS, UNSURE, Answer, writer_for
 from catdog.config import Decoding
 from catdog.data import decode_for_people
 from catdog.data.overlay import lay_over
-from catdog.data.wording import count
 from catdog.errors import PhotoError
+from catdog.inference.arrivals import chunks
+from catdog.inference.free_names import Numbering
+from catdog.inference.inputs import STDIN, Input, LeftOut, expand, photo_from
+from catdog.inference.sorting import sorter
 from catdog.runs import Run, has_runs
+from catdog.text import count
 
 if TYPE_CHECKING:
-    from catdog.analysis.classify import Classifier, Outcome
+    from catdog.inference.classifier import Classifier, Outcome
 
 _HEAT_MAPS = 16  # photos whose heat maps are made together
 
@@ -113,7 +113,7 @@ _HEAT_MAPS = 16  # photos whose heat maps are made together
 )
 @click.option("--why", is_flag=True, help="With --show or --save: lay over it where the answer is seen.")
 @lang_option
-@cache_options
+@workspace_options
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -136,10 +136,7 @@ def command(
     save: Path | None,
     why: bool,
     lang: str | None,
-    cache_dir: Path | None,
-    cache_limit: int | None,
-    no_cache: bool,
-    workers: int,
+    workspace: WorkspaceOptions,
 ) -> None:
     """Say what is on each PHOTO: files, folders (with all photos below them), patterns such as 'a/*.jpg',
     http(s) addresses.
@@ -178,20 +175,20 @@ def command(
     failed, left_out = False, LeftOut()
     stdin = cast(BufferedReader, sys.stdin.buffer if sys.stdin else BytesIO())
     with ExitStack() as stack:
-        where = stack.enter_context(places(cache_dir, no_cache, cache_limit))
+        opened = workspace.open()
         if run:
-            classifier = classifier_of(run, where, workers, calibrate=not no_calibrate)
+            classifier = classifier_of(run, opened, calibrate=not no_calibrate)
         elif file:
-            classifier = file_classifier(file, where, workers)
+            classifier = file_classifier(file, opened)
         else:
-            classifier = imagenet_classifier(weights, preprocessing, where, workers)
+            classifier = imagenet_classifier(weights, preprocessing, opened)
         if stdin_image:
             inputs: Iterable[Input] = [stack.enter_context(photo_from(stdin))]
         elif random_count is None:
             inputs = expand(photos, stdin, left_out)
         else:
             assert run  # --random was refused without one
-            inputs = _random(run, classifier.classes, photos, random_count, workers)
+            inputs = _random(run, classifier.classes, photos, random_count, opened.workers)
         keep, numbering = saver(save, lang) if save else None, Numbering()
         write = stack.enter_context(
             writer_for(
@@ -296,7 +293,7 @@ def _photo(path: Path, heat: np.ndarray | None, decoding: Decoding, side: int) -
 def _random(
     run: Run, classes: tuple[str, ...], photos: Sequence[str], count: int, workers: int
 ) -> list[Input]:
-    from catdog.analysis.choose import choose
+    from catdog.evaluation.choose import choose
 
     if len(photos) > 1:
         raise click.UsageError("--random takes its photos from one data set: expected one PHOTO or none.")

@@ -5,14 +5,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from catdog import durable
-from catdog.cli.answers import UNSURE, Answer
-from catdog.cli.destination import failed, longest_name, numbered, ready
-from catdog.cli.inputs import STDIN
 from catdog.cli.language import language
-from catdog.cli.numbering import Content, Numbering
+from catdog.cli.views.predictions import UNSURE, Answer
 from catdog.data.caption import captioned
 from catdog.data.overlay import to_jpeg
-from catdog.data.web import is_address
+from catdog.inference.destination import failed, longest_name, numbered, ready
+from catdog.inference.free_names import Content, Numbering
+from catdog.inference.inputs import STDIN
+from catdog.inference.web import is_address
 
 _SIDE = 1024  # pixels that the longer side has at most
 

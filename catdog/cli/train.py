@@ -10,14 +10,14 @@ import click
 from click.core import ParameterSource
 
 from catdog.cli import look
-from catdog.cli.options import cache_options, lang_option, places, runs_dir_option, weights_from
+from catdog.cli.options import WorkspaceOptions, lang_option, runs_dir_option, weights_from, workspace_options
 from catdog.cli.train_options import options_from, training_options
 from catdog.config import TrainOptions
 from catdog.data import Skipped
-from catdog.data.wording import count
 from catdog.errors import CatdogError, RunError
-from catdog.places import Places
 from catdog.runs import EpochRecord, Run, SkippedRecord, create_run, open_run
+from catdog.text import count
+from catdog.workspace import Workspace
 
 if TYPE_CHECKING:
     from catdog.features.prefix import Prefix
@@ -34,7 +34,7 @@ _RESUMABLE |= {"cache_dir", "cache_limit", "no_cache"}
 @training_options
 @click.option("--name", help="Name of the run folder.  [default: that of DATA, numbered]")
 @runs_dir_option
-@cache_options
+@workspace_options
 @click.option("--strict", is_flag=True, help="Stop at a photo that cannot be read, instead of skipping it.")
 @click.option(
     "--resume",
@@ -48,10 +48,7 @@ def command(
     ctx: click.Context,
     data: Path | None,
     resume: Path | None,
-    cache_dir: Path | None,
-    cache_limit: int | None,
-    no_cache: bool,
-    workers: int,
+    workspace: WorkspaceOptions,
     runs_dir: Path,
     name: str | None,
     lang: str | None,
@@ -62,28 +59,28 @@ def command(
     DATA is one folder a class (DATA/cats/*.jpg, DATA/dogs/*.jpg), or train/ and valid/ folders of such, or
     files named after their class (cat.0.jpg, dog.0.jpg). Photos are only read.
     """
-    from catdog.features.answer import make_suffix
+    from catdog.features.forward import make_suffix
     from catdog.features.prefix import Prefix
     from catdog.training.photos import find_photos
 
     if not (resume or data):
         raise click.UsageError("expected DATA, a folder of photos, or --resume RUN.")
     with ExitStack() as stack:
-        where = stack.enter_context(places(cache_dir, no_cache, cache_limit))
+        opened = workspace.open()
         if resume:
             _refuse_other_options(ctx)
             run = open_run(resume)
             stack.enter_context(run.held())  # before anything is read that another training may change
             options = _options_of_run(ctx, run, data, chosen["epochs"])
-            source = weights_from(options.weights, run.config.preprocessing, where)
+            source = weights_from(options.weights, run.config.preprocessing, opened)
         else:
             assert data
             run = None
-            source = weights_from(chosen["weights"], chosen["preprocessing"], where)
+            source = weights_from(chosen["weights"], chosen["preprocessing"], opened)
             options = options_from(data, source, **chosen)
-        prefix = Prefix(source, options.head, unfreeze=options.unfreeze, memo_dir=where.checked)
+        prefix = Prefix(source, options.head, unfreeze=options.unfreeze, workspace=opened)
         with look.FeatureBar() as bar:
-            photos = find_photos(options, workers=workers, report=bar)
+            photos = find_photos(options, workers=opened.workers, report=bar)
         for side in (photos.train, photos.valid):
             look.say(f"Found {len(side)} images belonging to {len(photos.classes)} classes.")
         for remark in photos.remarks:
@@ -98,7 +95,7 @@ def command(
             stack.enter_context(run.held())
         run.write_split(photos.sides())
         try:
-            _train(run, options, photos, prefix, suffix, where, workers)
+            _train(run, options, photos, prefix, suffix, opened)
         except CatdogError:
             if is_new:
                 run.discard_if_untrained()
@@ -200,15 +197,14 @@ def _train(
     photos: "Photos",
     prefix: "Prefix",
     suffix: "Suffix",
-    where: Places,
-    workers: int,
+    workspace: Workspace,
 ) -> None:
     from catdog.training.fit import fit
     from catdog.training.prepare import prepare
     from catdog.training.step import Sums
 
     with look.FeatureBar() as bar:
-        job = prepare(options, photos, prefix, suffix, cache=where.features, workers=workers, report=bar)
+        job = prepare(options, photos, prefix, suffix, workspace=workspace, report=bar)
     _tell_skipped(run, job.skipped)
     for remark in job.remarks:
         look.note(remark)

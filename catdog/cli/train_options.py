@@ -10,8 +10,8 @@ from catdog.cli.options import preprocessing_option, weights_option
 from catdog.config import HEADS, OUTPUTS, RESIZES, Decoding, Head, TrainOptions
 from catdog.errors import OptionError
 from catdog.model.architecture import ALL, CONVOLUTIONS, stages
-from catdog.model.weights import BUILTIN, NAMES, WeightSource
 from catdog.training.optimizers import OPTIMIZERS, find_optimizer
+from catdog.weights.source import BUILTIN, NAMES, WeightSource
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 

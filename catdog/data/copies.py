@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from catdog.data.wording import count
+from catdog.text import count
 
 
 class Placed(NamedTuple):

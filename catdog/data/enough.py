@@ -10,8 +10,8 @@ from pathlib import Path
 
 from catdog.data.fingerprint import Skipped
 from catdog.data.labels import Photo
-from catdog.data.wording import count, numbered
 from catdog.errors import DataError
+from catdog.text import count, numbered
 
 _FEW = 5  # validation photos of a class
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catdog.data.walk import FolderId, Listing, Tree, walk
-from catdog.data.wording import count, not_photos
+from catdog.text import count, not_photos
 
 _WORD_END = re.compile(r"[._\-\s\d]")
 

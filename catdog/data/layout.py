@@ -12,8 +12,8 @@ from typing import Literal
 
 from catdog.data.labels import Labelled, Photo, labelled
 from catdog.data.walk import Listing, folder_id, listing, walk
-from catdog.data.wording import count, extensions, numbered
 from catdog.errors import DataError
+from catdog.text import count, extensions, numbered
 
 __all__ = ["DataSet", "Layout", "Photo", "scan"]
 

@@ -16,12 +16,12 @@ from catdog.data.parallel import AHEAD, ordered_map
 from catdog.errors import CacheError
 from catdog.features.features import Features
 from catdog.features.prefix import Prefix, pad_batch
-from catdog.features.progress import Progress
 from catdog.features.store import FeatureStore
 from catdog.features.writer import ShardWriter
 from catdog.memory import available_bytes
-from catdog.places import FeatureCache
+from catdog.progress import Progress
 from catdog.text import bytes_for_people
+from catdog.workspace import Workspace
 
 _Batch = tuple[list[str], list[np.ndarray]]  # content digests and photos, (size, size, 3) uint8 each
 
@@ -54,8 +54,7 @@ def extract(
     prefix: Prefix,
     decoding: Decoding,
     *,
-    cache: FeatureCache,
-    workers: int,
+    workspace: Workspace,
     digests: dict[Path, str] | None = None,
     report: Callable[[Progress], None] = lambda _: None,
     before: Callable[[dict[Path, str]], None] = lambda _: None,
@@ -64,7 +63,6 @@ def extract(
 
     Args:
         digests: content digests that are known already; None reads and hashes the files.
-        workers: threads that decode; on a CPU as many compute, if there are as many cores.
         report: called as the work goes on.
         before: called with path → reason of those whose headers are no image's, before any feature is
             computed; what it raises ends the extraction.
@@ -72,8 +70,9 @@ def extract(
     Raises:
         CacheError: neither disk nor memory takes the features, or somebody empties the cache again and again.
     """
+    workers = workspace.workers
     digests, skipped = identify(paths, digests, workers=workers, report=report)
-    store = FeatureStore(cache, prefix.key(decoding))
+    store = FeatureStore(workspace.features, prefix.key(decoding))
     path_of: dict[str, Path] = {}
     for path in paths:
         if path in digests:

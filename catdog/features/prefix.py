@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -15,13 +14,15 @@ from catdog.config import Decoding, Head
 from catdog.data import DECODING_VERSION, decoder_version
 from catdog.errors import WeightsError
 from catdog.features.key import FeatureKey
-from catdog.model import weights, winograd
+from catdog.model import winograd
 from catdog.model.architecture import CONVOLUTIONS, describe, freeze
 from catdog.model.frozen import DENSE_ROWS, Program, direct, for_cpu
 from catdog.model.layers import Dense, Layer
 from catdog.model.network import device_float32
 from catdog.model.preprocess import preprocess
-from catdog.model.weights import WeightSource
+from catdog.weights import source as weights
+from catdog.weights.source import WeightSource
+from catdog.workspace import Workspace
 
 _FLOAT16_MAX = float(np.finfo(np.float16).max)
 
@@ -45,13 +46,16 @@ class Prefix:
 
     Args:
         head: says which layers of the file are in use.
+        workspace: remembers which weights files were found intact; None checks them again.
 
     Raises:
         WeightsError: the file is damaged, lacks layers, or is made for another architecture.
         OptionError: there is no such stage under that head.
     """
 
-    def __init__(self, source: WeightSource, head: Head, *, unfreeze: str, memo_dir: Path | None):
+    def __init__(
+        self, source: WeightSource, head: Head, *, unfreeze: str, workspace: Workspace | None = None
+    ):
         self.layers, self.frozen, self.thawed = freeze(head, unfreeze)
         self.unfreeze = unfreeze
         self.preprocessing = source.preprocessing
@@ -60,11 +64,12 @@ class Prefix:
                 f"the head imagenet needs fc1 and fc2, which the weights {source.name!r} lack: give others, "
                 "such as --weights keras or --weights timm, or another --head"
             )
-        self._source, self._memo_dir = source, memo_dir
+        self._source, self._memo_dir = source, workspace.checked if workspace else None
         self._lock = Lock()
         self._compiled: set[tuple[int, ...]] = set()
         self._tensors, self.frozen_tensors = (
-            weights.read_tensors(source, layers, memo_dir=memo_dir) for layers in (self.layers, self.frozen)
+            weights.read_tensors(source, layers, memo_dir=self._memo_dir)
+            for layers in (self.layers, self.frozen)
         )
         self.digest = weights.digest(self._tensors | self.frozen_tensors)
         self._key_digest = weights.digest(self._tensors) if self.frozen else self.digest

@@ -22,7 +22,7 @@ from catdog.features.key import FeatureKey
 from catdog.features.leases import Lease, upkeep
 from catdog.features.shards import INDEX_SUFFIX, DamagedShard, Shard, delete_shard, read_shard
 from catdog.features.upkeep import shard_name, touch, trim
-from catdog.places import FeatureCache
+from catdog.workspace import FeatureCache
 
 _CHECK_BYTES = 4 * 2**20  # read at a time, to be held against checksums
 _CHECK_THREADS = 4

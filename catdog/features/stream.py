@@ -12,9 +12,9 @@ from catdog.data import probe_all
 from catdog.errors import CacheError
 from catdog.features.extract import compute, identify
 from catdog.features.prefix import Prefix
-from catdog.features.progress import Progress
 from catdog.features.store import FeatureStore
 from catdog.features.writer import ShardWriter
+from catdog.progress import Progress
 
 _KEPT = 64  # photos whose features are read from the cache at a time
 

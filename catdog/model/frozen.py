@@ -19,9 +19,10 @@ import numpy as np
 from flax import nnx
 from jax import lax
 
-from catdog.model import weights, winograd
+from catdog.model import winograd
 from catdog.model.layers import Conv, Dense, Layer, MaxPool, tensor_shapes
 from catdog.model.network import Network, device_float32
+from catdog.model.tensors import load_into
 
 # Photos a product of fc1, which reads 411 MB each time.
 DENSE_ROWS = 16
@@ -91,7 +92,7 @@ def direct(layers: Sequence[Layer], tensors: Mapping[str, np.ndarray], *, dtype:
         WeightsError: the tensors are not those of the layers.
     """
     network = Network(layers, rngs=None, dtype=dtype)
-    weights.load_into(network, tensors)
+    load_into(network, tensors)
     graphdef, state = nnx.split(network)
     return Direct(graphdef, dtype), state
 
@@ -101,7 +102,7 @@ def for_cpu(layers: Sequence[Layer], tensors: Mapping[str, np.ndarray]) -> tuple
 
     Args:
         layers: from the start of VGG16's table, block1 at least.
-        tensors: theirs, as `weights.read_tensors` gives them.
+        tensors: theirs, as `catdog.weights.source.read_tensors` gives them.
     """
     first = tuple(takewhile(lambda layer: isinstance(layer, Conv | MaxPool), layers))
     placed: dict[str, jax.Array] = {}

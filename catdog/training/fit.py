@@ -10,14 +10,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from catdog.config import ModelSpec
 from catdog.data import Skipped
 from catdog.errors import RunError
-from catdog.features.answer import calibrated, logits
 from catdog.features.features import Features
+from catdog.features.forward import calibrated, logits
 from catdog.model import outputs
 from catdog.model.suffix import Suffix, Tensors
 from catdog.model.temperature import fit_temperature
-from catdog.runs import EpochRecord, Run, SavedModel
+from catdog.runs import EpochRecord, Run
 from catdog.training.step import Sums, Trainer, TrainState
 
 # Photos that set the Rescale layers: enough for a stable deviation, few enough to be free.
@@ -54,7 +55,7 @@ class Job:
     valid: Examples
     start: Callable[[], tuple[Tensors, Tensors]]
     frozen: Tensors
-    saved: SavedModel
+    saved: ModelSpec
     skipped: tuple[Skipped, ...]
     remarks: tuple[str, ...]
     damaged_shards: int

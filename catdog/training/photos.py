@@ -23,9 +23,9 @@ from catdog.data import (
     split_by_content,
 )
 from catdog.data.copies import Placed, find_copies
-from catdog.data.wording import count
 from catdog.errors import DataError
-from catdog.features.progress import Progress
+from catdog.progress import Progress
+from catdog.text import count
 
 
 @dataclass(frozen=True)

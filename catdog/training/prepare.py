@@ -8,19 +8,19 @@ from functools import partial
 from pathlib import Path
 
 from catdog import __version__, devices
-from catdog.config import TrainOptions
+from catdog.config import ModelSpec, TrainOptions
 from catdog.data import Skipped
-from catdog.features.answer import condense
 from catdog.features.extract import extract
+from catdog.features.forward import condense
 from catdog.features.prefix import Prefix
-from catdog.features.progress import Progress
 from catdog.model.suffix import Suffix
-from catdog.places import FeatureCache
-from catdog.runs import RunConfig, SavedModel
+from catdog.progress import Progress
+from catdog.runs import RunConfig
 from catdog.training.fit import Examples, Job, start_tensors
 from catdog.training.optimizers import find_optimizer
 from catdog.training.photos import Photos, raise_if_skipped
 from catdog.training.step import Trainer
+from catdog.workspace import Workspace
 
 _RECORDED = ("jax", "jaxlib", "flax", "optax", "numpy", "pillow")
 
@@ -47,8 +47,7 @@ def prepare(
     prefix: Prefix,
     suffix: Suffix,
     *,
-    cache: FeatureCache,
-    workers: int,
+    workspace: Workspace,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> Job:
     """Compute or look up the features of both sides, and make everything else that `fit` takes.
@@ -65,8 +64,7 @@ def prepare(
         [*photos.train.paths, *photos.valid.paths],
         prefix,
         options.decoding,
-        cache=cache,
-        workers=workers,
+        workspace=workspace,
         digests=dict(
             zip(
                 (*photos.train.paths, *photos.valid.paths),
@@ -110,7 +108,7 @@ def prepare(
             frozen=prefix.frozen_arrays,
         ),
         frozen=prefix.frozen_arrays,
-        saved=SavedModel(
+        saved=ModelSpec(
             classes=photos.classes,
             head=options.head,
             unfreeze=options.unfreeze,

@@ -19,20 +19,20 @@ from pathlib import Path
 import numpy as np
 
 from catdog import devices
-from catdog.analysis.calibration import reliability
-from catdog.analysis.choose import choose
-from catdog.analysis.classify import Classifier
-from catdog.analysis.judge import Judged, judge
 from catdog.config import Decoding, Head, TrainOptions
-from catdog.features.answer import make_suffix
+from catdog.evaluation.calibration import reliability
+from catdog.evaluation.choose import choose
+from catdog.evaluation.judge import Judged, judge
+from catdog.features.forward import make_suffix
 from catdog.features.prefix import Prefix
+from catdog.inference.classifier import Classifier
 from catdog.model.temperature import fit_temperature
-from catdog.model.weights import WeightSource, find_weights
-from catdog.places import FeatureCache, default_cache_dir
 from catdog.runs import create_run
 from catdog.training.fit import fit
 from catdog.training.photos import find_photos
 from catdog.training.prepare import prepare, run_config
+from catdog.weights.source import WeightSource, find_weights
+from catdog.workspace import FeatureCache, Workspace, default_cache_dir
 
 _CACHE = Path(os.environ.get("CATDOG_CACHE_DIR") or default_cache_dir()) / "features"
 _TRAININGS = {"default": (Head(), 20), "fc 256": (Head("fc", (256,)), 10)}  # with their epochs
@@ -92,16 +92,17 @@ def _judged(data: Path, head: Head, epochs: int, seed: int) -> Judged:
         strict=False,
     )
     workers = devices.usable_cores()
-    prefix = Prefix(find_weights("builtin"), head, unfreeze="head", memo_dir=None)
+    prefix = Prefix(find_weights("builtin"), head, unfreeze="head")
     photos = find_photos(options, workers=workers)
     suffix = make_suffix(prefix, head, len(photos.classes), size=options.decoding.size)
-    job = prepare(options, photos, prefix, suffix, cache=FeatureCache(_CACHE), workers=workers)
+    workspace = Workspace(features=FeatureCache(_CACHE), workers=workers)
+    job = prepare(options, photos, prefix, suffix, workspace=workspace)
     with tempfile.TemporaryDirectory() as folder:
         run = create_run(Path(folder), "run", run_config(options, photos, prefix))
         run.write_split(photos.sides())
         for _ in fit(run, job, epochs=epochs):
             pass
-        model = Classifier.of_run(run, find=_find, cache=FeatureCache(_CACHE), memo_dir=None, workers=workers)
+        model = Classifier.of_run(run, workspace=workspace)
         chosen = choose(run, model.classes, None, None, workers=workers)
         return judge(model, chosen, fitted_on=run.split()["valid"])
 

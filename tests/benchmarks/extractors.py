@@ -32,9 +32,9 @@ def catdog(tensors: Tensors) -> Arrangements:
     from catdog.config import Head
     from catdog.data.parallel import ordered_map
     from catdog.features.prefix import Prefix, pad_batch
-    from catdog.model.weights import find_weights
+    from catdog.weights.source import find_weights
 
-    prefix = Prefix(find_weights("builtin"), Head(), unfreeze="head", memo_dir=None)
+    prefix = Prefix(find_weights("builtin"), Head(), unfreeze="head")
     calls = prefix.calls(devices.usable_cores())
 
     def extract(pixels_bhwc: np.ndarray) -> np.ndarray:

@@ -89,16 +89,19 @@ def _extract(paths: list[Path]) -> float:
     from catdog.config import Decoding, Head
     from catdog.features.extract import extract
     from catdog.features.prefix import Prefix
-    from catdog.model.weights import find_weights
-    from catdog.places import FeatureCache
+    from catdog.weights.source import find_weights
+    from catdog.workspace import FeatureCache, Workspace
 
     cache = Path(os.environ["CATDOG_CACHE_DIR"])
     devices.configure(cache)
-    prefix = Prefix(find_weights("builtin"), Head(), unfreeze="head", memo_dir=None)
+    prefix = Prefix(find_weights("builtin"), Head(), unfreeze="head")
     workers, features = devices.usable_cores(), FeatureCache(cache / "features")
-    extract(paths[:_WARM], prefix, Decoding(), cache=features, workers=workers)
+    workspace = Workspace(features=features, workers=workers)
+    extract(paths[:_WARM], prefix, Decoding(), workspace=workspace)
     began = time.monotonic()
-    found = extract(paths[_WARM:], prefix, Decoding(), cache=features, workers=workers)
+    found = extract(
+        paths[_WARM:], prefix, Decoding(), workspace=Workspace(features=features, workers=workers)
+    )
     assert not found.skipped
     return time.monotonic() - began
 

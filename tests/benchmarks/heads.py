@@ -16,14 +16,14 @@ from pathlib import Path
 
 from catdog import devices
 from catdog.config import Decoding, Head, TrainOptions
-from catdog.features.answer import make_suffix
+from catdog.features.forward import make_suffix
 from catdog.features.prefix import Prefix
-from catdog.model.weights import find_weights
-from catdog.places import FeatureCache, default_cache_dir
 from catdog.runs import EpochRecord, create_run
 from catdog.training.fit import fit
 from catdog.training.photos import Photos, find_photos
 from catdog.training.prepare import prepare, run_config
+from catdog.weights.source import find_weights
+from catdog.workspace import FeatureCache, Workspace, default_cache_dir
 
 _CACHE = Path(os.environ.get("CATDOG_CACHE_DIR") or default_cache_dir())
 _HEADS = {
@@ -63,7 +63,7 @@ def main() -> None:
     arguments = parser.parse_args()
     devices.configure(_CACHE)
     options = _options(arguments.data, _HEADS["linear"], seed=0)
-    prefix = Prefix(find_weights("builtin"), Head(), unfreeze="head", memo_dir=None)
+    prefix = Prefix(find_weights("builtin"), Head(), unfreeze="head")
     photos = find_photos(options, workers=devices.usable_cores())
     print("| head | epochs | median accuracy | range | median loss | seconds an epoch |")
     print("| --- | --- | --- | --- | --- | --- |")
@@ -101,7 +101,13 @@ def _train(data: Path, head: Head, seed: int, photos: Photos, prefix: Prefix) ->
     options = _options(data, head, seed)
     suffix = make_suffix(prefix, head, len(photos.classes), size=options.decoding.size)
     workers = devices.usable_cores()
-    job = prepare(options, photos, prefix, suffix, cache=FeatureCache(_CACHE / "features"), workers=workers)
+    job = prepare(
+        options,
+        photos,
+        prefix,
+        suffix,
+        workspace=Workspace(features=FeatureCache(_CACHE / "features"), workers=workers),
+    )
     with tempfile.TemporaryDirectory() as folder:
         run = create_run(Path(folder), "run", run_config(options, photos, prefix))
         records = fit(run, job, epochs=options.epochs)

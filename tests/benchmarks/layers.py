@@ -24,10 +24,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from catdog import devices
-from catdog.model import frozen, weights, winograd
+from catdog.model import frozen, winograd
 from catdog.model.architecture import CONVOLUTIONS
 from catdog.model.convolution import convolve3x3, max_pool2x2
 from catdog.model.layers import Conv, MaxPool
+from catdog.weights import source as weights
 
 _SECONDS = 1.5
 _SIDE = 224

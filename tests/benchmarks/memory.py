@@ -31,9 +31,9 @@ from catdog.config import Decoding, Head
 from catdog.features.prefix import Prefix
 from catdog.features.store import FeatureStore
 from catdog.features.writer import ShardWriter
-from catdog.model.weights import find_weights
-from catdog.places import FeatureCache
 from catdog.runs import Run
+from catdog.weights.source import find_weights
+from catdog.workspace import FeatureCache
 
 _CLASSES = ("cats", "dogs")
 _LIMIT = 2**60
@@ -108,7 +108,7 @@ def _look_up(folder: Path) -> None:
 
 
 def _store(folder: Path) -> FeatureStore:
-    key = Prefix(find_weights("builtin"), Head(), unfreeze="head", memo_dir=None).key(Decoding())
+    key = Prefix(find_weights("builtin"), Head(), unfreeze="head").key(Decoding())
     return FeatureStore(FeatureCache(folder / "cache" / "features", _LIMIT), key)
 
 

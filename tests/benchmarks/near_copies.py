@@ -17,10 +17,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
 from pooled_photos import Photos, photos_of, pool_files
 
-from catdog.analysis.checks.near import LEAST_PHOTOS, find_alike
-from catdog.analysis.checks.outliers import LEAST_SCORE, outlier_scores
-from catdog.data import wording
-from catdog.places import FeatureCache
+from catdog import text as wording
+from catdog.checks.near_duplicates import LEAST_PHOTOS, find_alike
+from catdog.checks.outliers import LEAST_SCORE, outlier_scores
+from catdog.workspace import FeatureCache
 
 _DRAWINGS = Path(__file__).parents[2] / "sample_data" / "train"
 _PLANTED = 10  # of each kind
@@ -90,7 +90,7 @@ def _changed(photos: Photos, chosen: np.ndarray, folder: Path) -> None:
         for row, copy in zip(chosen, copies, strict=True):
             with Image.open(photos.paths[row]) as photo:
                 change(ImageOps.exif_transpose(photo).convert("RGB")).save(copy, "JPEG", quality=quality)
-        means = pool_files(copies, cache=FeatureCache(folder / "cache")).means
+        means = pool_files(copies, features=FeatureCache(folder / "cache")).means
         alike = find_alike(np.concatenate([photos.pooled.means, means]), labels)
         group_of = {row: number for number, group in enumerate(alike.groups) for row in group}
         originals = [group_of.get(int(row), -1) for row in chosen]
@@ -108,7 +108,7 @@ def _outliers(photos: Photos, folder: Path) -> None:
         "drawings of dogs": sorted((_DRAWINGS / "dogs").iterdir())[:_PLANTED],
     }
     own = photos.pooled.means
-    pooled = [pool_files(paths, cache=FeatureCache(folder / "cache")).means for paths in kinds.values()]
+    pooled = [pool_files(paths, features=FeatureCache(folder / "cache")).means for paths in kinds.values()]
     found, by_mahalanobis = (np.zeros(len(kinds), int) for _ in range(2))
     for means in zip(*pooled, strict=True):
         everything = np.concatenate([own, np.stack(means)])

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from catdog import devices
-from catdog.analysis.checks.pooled import Pooled, pool
+from catdog.checks.pooled import Pooled, pool
 from catdog.data import fingerprint, scan
-from catdog.places import FeatureCache, Places, cache_dir_of_environment
+from catdog.workspace import FeatureCache, Workspace, cache_dir_of_environment
 
 
 @dataclass(frozen=True)
@@ -28,20 +28,20 @@ class Photos:
 
 def photos_of(data: Path) -> Photos:
     """All of `data`, whatever the split, as `catdog inspect` looks at them; features from the cache."""
-    where = Places.below(cache_dir_of_environment())
-    devices.configure(where.cache)
+    workspace = Workspace.below(cache_dir_of_environment(), workers=devices.usable_cores())
+    devices.configure(workspace.cache)
     labels = {photo.path: photo.label or "" for side in scan(data).splits.values() for photo in side}
-    digests = fingerprint(list(labels), workers=devices.usable_cores()).digests
+    digests = fingerprint(list(labels), workers=workspace.workers).digests
     first = {digest: path for path, digest in reversed(digests.items())}
     paths = [path for path, digest in digests.items() if first[digest] == path]
-    pooled = pool_files(paths, cache=where.features)
+    pooled = pool_files(paths, features=workspace.features)
     read = [paths[photo] for photo in pooled.photos]
     classes = sorted({labels[path] for path in read})
     return Photos(read, classes, np.array([classes.index(labels[path]) for path in read]), pooled)
 
 
-def pool_files(paths: Sequence[Path], *, cache: FeatureCache) -> Pooled:
+def pool_files(paths: Sequence[Path], *, features: FeatureCache) -> Pooled:
     """Pooled features of any picture files."""
     workers = devices.usable_cores()
     digests = fingerprint(paths, workers=workers).digests
-    return pool(paths, digests, cache=cache, memo_dir=None, workers=workers)
+    return pool(paths, digests, workspace=Workspace(features=features, workers=workers))

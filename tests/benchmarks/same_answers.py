@@ -16,13 +16,14 @@ import numpy as np
 
 from catdog import devices
 from catdog.data import decoded, scan
-from catdog.features.answer import condense, logits, make_suffix
 from catdog.features.features import Features
+from catdog.features.forward import condense, logits, make_suffix
 from catdog.features.prefix import Prefix
-from catdog.model import frozen, outputs, weights
+from catdog.model import frozen, outputs
 from catdog.model.preprocess import preprocess
-from catdog.places import default_cache_dir
 from catdog.runs import Run, newest_run
+from catdog.weights import source as weights
+from catdog.workspace import Workspace, default_cache_dir
 
 _BATCH = 8
 
@@ -36,9 +37,10 @@ def main() -> None:
     devices.configure(default_cache_dir())
     run = Run(arguments.model) if arguments.model else newest_run(Path("runs"))
     tensors, saved = run.read_model()
-    folder = default_cache_dir() / "weights"
-    source = weights.find_weights(saved.weights, preprocessing=saved.preprocessing, folder=folder)
-    prefix = Prefix(source, saved.head, unfreeze=saved.unfreeze, memo_dir=None)
+    source = weights.find_weights(
+        saved.weights, preprocessing=saved.preprocessing, workspace=Workspace.below(default_cache_dir())
+    )
+    prefix = Prefix(source, saved.head, unfreeze=saved.unfreeze)
     program, arrays = frozen.direct(prefix.layers, prefix.fixed_tensors(), dtype="float32")
     by_definition = jax.jit(lambda arrays, pixels: program(arrays, preprocess(pixels, prefix.preprocessing)))
     paths = [photo.path for side in scan(arguments.data).splits.values() for photo in side]

@@ -90,9 +90,10 @@ def _extraction_rates(name: str, data: Path, plan: Plan) -> dict[str, Any]:
     devices.set_flags()
     from catdog.config import Decoding
     from catdog.data import decode
-    from catdog.model import frozen, weights
+    from catdog.model import frozen
     from catdog.model.architecture import CONVOLUTIONS
     from catdog.model.preprocess import preprocess
+    from catdog.weights import source as weights
 
     paths = sorted((data / "valid").rglob("*.jpg"))[: plan.memory]
     pixels = np.stack([decode(path, Decoding()) for path in paths])
@@ -169,18 +170,23 @@ def _extract(paths: list[Path], folder: Path) -> float:
     from catdog.config import Decoding, Head
     from catdog.features.extract import extract
     from catdog.features.prefix import Prefix
-    from catdog.model.weights import find_weights
-    from catdog.places import FeatureCache
+    from catdog.weights.source import find_weights
+    from catdog.workspace import FeatureCache, Workspace
 
     class Free(Prefix):
         def __call__(self, pixels_bhwc: np.ndarray) -> Any:
             shape = (len(pixels_bhwc), *self.output_shape(pixels_bhwc.shape[1]))
             return np.broadcast_to(pixels_bhwc[:, :1, :1, :1].astype(np.float16), shape)
 
-    free = Free(find_weights("builtin"), Head(), unfreeze="head", memo_dir=None)
+    free = Free(find_weights("builtin"), Head(), unfreeze="head")
     with tempfile.TemporaryDirectory(dir=folder) as cache:
         began = time.monotonic()
-        extract(paths, free, Decoding(), cache=FeatureCache(Path(cache)), workers=devices.usable_cores())
+        extract(
+            paths,
+            free,
+            Decoding(),
+            workspace=Workspace(features=FeatureCache(Path(cache)), workers=devices.usable_cores()),
+        )
         return time.monotonic() - began
 
 

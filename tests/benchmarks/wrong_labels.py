@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from pooled_photos import Photos, photos_of
 
-from catdog.analysis.checks.labels import find_contradicted
-from catdog.analysis.checks.near import find_alike
+from catdog.checks.label_errors import find_contradicted
+from catdog.checks.near_duplicates import find_alike
 
 _RATES = (0, 0.02, 0.05, 0.10)
 _MANY = 25_000

@@ -11,8 +11,8 @@ from shutil import copyfileobj
 import pytest
 
 from catdog import devices
-from catdog.cli.options import places
-from catdog.model.download import DOWNLOADS
+from catdog.cli.options import WorkspaceOptions
+from catdog.weights.download import DOWNLOADS
 from tests.cli.conftest import Cli
 from tests.weights_files import PHOTOS
 
@@ -81,6 +81,6 @@ def test_weights_are_downloaded_once_and_found_again(
 
 def test_downloads_stay_where_nothing_else_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "configure", lambda folder: None)
-    with places(tmp_path, True, None) as where:
-        assert where.weights == tmp_path / "weights"
-        assert (where.cache, where.checked, where.features.root) == (None, None, None)
+    workspace = WorkspaceOptions(tmp_path, None, True, 1).open()
+    assert workspace.weights == tmp_path / "weights"
+    assert (workspace.cache, workspace.checked, workspace.features.root) == (None, None, None)

@@ -128,7 +128,7 @@ def test_weights_that_are_not_the_runs_are_refused(cli: Cli, shapes: Path, tmp_p
     import numpy as np
     import safetensors.numpy
 
-    from catdog.model.weights import find_weights
+    from catdog.weights.source import find_weights
 
     tensors = safetensors.numpy.load_file(find_weights("builtin").path)
     weights = tmp_path / "mine.safetensors"

@@ -15,14 +15,15 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from catdog.analysis.whole import whole_network
 from catdog.cli import run as run_cli
+from catdog.export.whole import whole_network
 from catdog.model import outputs
 from catdog.model.architecture import body
 from catdog.model.network import Network
 from catdog.model.preprocess import preprocess
-from catdog.model.weights import find_weights, read_tensors
 from catdog.runs import Run
+from catdog.weights.source import find_weights, read_tensors
+from catdog.workspace import Workspace
 from tests.cli.conftest import Cli
 from tests.conftest import KERAS_WARNS
 from tests.weights_files import PHOTOS, real_photos
@@ -89,13 +90,11 @@ def float32_answers(run: Run, photos: np.ndarray) -> np.ndarray:
 
     `catdog predict` keeps what the convolutions say as float16, which moves a probability by up to 1e-4.
     """
-    network = whole_network(
-        run, find=lambda name, wanted: find_weights(name, preprocessing=wanted), memo_dir=None
-    )
+    network = whole_network(run, workspace=Workspace())
     module = Network(network.layers, rngs=None)
     module.assign(network.tensors)
-    logits = module(preprocess(jnp.asarray(photos), network.facts.preprocessing), deterministic=True)
-    return np.asarray(outputs.probabilities(logits, network.facts.head.output))
+    logits = module(preprocess(jnp.asarray(photos), network.spec.preprocessing), deterministic=True)
+    return np.asarray(outputs.probabilities(logits, network.spec.head.output))
 
 
 @pytest.mark.parametrize("name", [*MADE, IMAGENET])

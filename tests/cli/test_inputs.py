@@ -8,7 +8,7 @@ from shutil import copy
 
 import pytest
 
-from catdog.cli.inputs import Input, LeftOut, expand
+from catdog.inference.inputs import Input, LeftOut, expand
 from tests.cli.conftest import SAMPLE, Cli
 
 CAT = SAMPLE / "photos" / "chelsea.jpg"

@@ -44,8 +44,8 @@ SPOKEN = sorted(
             )
         ),
         *(CATDOG / "cli" / f"{name}.py" for name in ("draw", "look", "models", "train_options", "options")),
-        CATDOG / "analysis" / "classify.py",
-        CATDOG / "analysis" / "choose.py",
+        CATDOG / "inference" / "classifier.py",
+        CATDOG / "evaluation" / "choose.py",
         CATDOG / "runs.py",
         CATDOG / "config.py",
     }

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from catdog.cli import inputs
-from catdog.cli.inputs import photo_from
+from catdog.inference import inputs
+from catdog.inference.inputs import photo_from
 from catdog.runs import Run
 from tests.cli.conftest import SAMPLE, Cli
 

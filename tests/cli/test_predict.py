@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from catdog.cli import look
-from catdog.cli.answers import Answer, writer_for
+from catdog.cli.views.predictions import Answer, writer_for
 from catdog.runs import Run
 from tests.cli.conftest import SAMPLE, Cli
 from tests.process import catdog

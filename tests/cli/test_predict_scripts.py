@@ -153,7 +153,7 @@ def test_a_folder_in_chunks_is_answered_in_order_from_one_shard(
         return read_shard(index_path, *facts)
 
     monkeypatch.setattr("catdog.features.store.read_shard", count)
-    monkeypatch.setattr("catdog.cli.arrivals._SECONDS", 1e-6)  # chunks that do not grow
+    monkeypatch.setattr("catdog.inference.arrivals._SECONDS", 1e-6)  # chunks that do not grow
     monkeypatch.setattr("catdog.features.writer._SHARD_SECONDS", 1e9)
     first, second = (
         cli("predict", tmp_path, "--format", "jsonl", "--cache-dir", ".cache", *model) for _ in range(2)

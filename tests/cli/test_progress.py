@@ -5,7 +5,7 @@ from typing import Literal
 import pytest
 
 from catdog.cli import look
-from catdog.features.progress import Progress
+from catdog.progress import Progress
 
 
 @pytest.mark.parametrize(

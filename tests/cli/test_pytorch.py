@@ -17,8 +17,9 @@ from catdog.model.architecture import vgg16
 from catdog.model.layers import Conv, Dense, MaxPool
 from catdog.model.network import Network
 from catdog.model.preprocess import preprocess
-from catdog.model.weights import find_weights, load_into, read_tensors
+from catdog.model.tensors import load_into
 from catdog.runs import Run
+from catdog.weights.source import find_weights, read_tensors
 from tests.cli.conftest import Cli
 from tests.model.rounding import relative_error
 from tests.weights_files import PHOTOS, Tensors, real_photos, torchvision

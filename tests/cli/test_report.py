@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from catdog.analysis.plots import _spelt
 from catdog.cli import run
+from catdog.reports.plots import _spelt
 from catdog.runs import Run
 from tests.browser import browse
 from tests.cli.conftest import SAMPLE, Cli, files_below

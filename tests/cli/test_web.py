@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from catdog.data import connection
-from catdog.data.public import is_public
-from catdog.data.web import fetch_photo, is_address
 from catdog.errors import PhotoError
+from catdog.inference import connection
+from catdog.inference.public import is_public
+from catdog.inference.web import fetch_photo, is_address
 from tests.cli.conftest import SAMPLE, Cli
 
 PHOTO = (SAMPLE / "photos" / "chelsea.jpg").read_bytes()

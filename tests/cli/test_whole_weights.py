@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from catdog.model.imagenet import class_names
-from catdog.model.weights import find_weights
 from catdog.runs import Run
+from catdog.weights.imagenet import class_names
+from catdog.weights.source import find_weights
 from tests.cli.conftest import Cli
 from tests.weights_files import PHOTOS, real_photos
 

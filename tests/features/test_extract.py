@@ -14,14 +14,16 @@ from catdog.config import Decoding
 from catdog.data import decode
 from catdog.features.extract import Extraction, extract
 from catdog.features.prefix import Prefix
-from catdog.features.progress import Progress
-from catdog.model import weights
 from catdog.model.architecture import CONVOLUTIONS
 from catdog.model.network import Network
 from catdog.model.preprocess import preprocess
-from catdog.places import FeatureCache
+from catdog.model.tensors import load_into
+from catdog.progress import Progress
+from catdog.weights import source as weights
+from catdog.workspace import FeatureCache, Workspace
 from tests.model.rounding import FLOAT16_STEP, relative_error
 from tests.prefixes import builtin_prefix
+from tests.workspaces import two_workers
 
 SMALL = Decoding(size=64)
 
@@ -46,8 +48,7 @@ def _computed(
         sorted(path for path in folder.rglob("*") if path.is_file() or path.is_symlink()),
         prefix,
         decoding,
-        cache=FeatureCache(cache),
-        workers=2,
+        workspace=two_workers(cache),
         report=steps.append,
     )
     counted = [step.done for step in steps if step.stage == "features"]
@@ -64,7 +65,7 @@ def test_equals_the_network_on_the_decoded_photos(photos: Path, prefix: Prefix, 
     assert computed == 16
     network = Network(CONVOLUTIONS, rngs=nnx.Rngs(0))
     source = weights.find_weights("builtin")
-    weights.load_into(network, weights.read_tensors(source, CONVOLUTIONS))
+    load_into(network, weights.read_tensors(source, CONVOLUTIONS))
     pixels = np.stack([decode(path, SMALL) for path in sorted(photos.rglob("*.png"))])
     expected = network(preprocess(jnp.asarray(pixels), "caffe"), deterministic=True)
     rows = _rows(found)
@@ -113,7 +114,9 @@ def test_features_do_not_depend_on_the_company(photos: Path, prefix: Prefix, tmp
     together, _ = _computed(photos, prefix, tmp_path / "one")
     paths = sorted(photos.rglob("*.png"))
     for path in paths[:3]:
-        alone = extract([path], prefix, SMALL, cache=FeatureCache(tmp_path / path.stem), workers=1)
+        alone = extract(
+            [path], prefix, SMALL, workspace=Workspace(features=FeatureCache(tmp_path / path.stem))
+        )
         row = _rows(together)[paths.index(path)]
         assert relative_error(_rows(alone)[0], row) < FLOAT16_STEP
 

@@ -12,7 +12,7 @@ from catdog.config import Head
 from catdog.features.prefix import Prefix, _forward
 from catdog.model.frozen import DENSE_ROWS, direct
 from catdog.model.layers import Conv
-from catdog.model.weights import find_weights
+from catdog.weights.source import find_weights
 from tests.weights_files import Tensors
 
 
@@ -37,7 +37,7 @@ def test_what_is_too_large_for_float16_becomes_its_largest_number() -> None:
 def with_fc1_and_fc2(whole_tensors: Tensors, tmp_path: Path) -> Iterator[Prefix]:
     path = tmp_path / "whole.safetensors"
     save_file(whole_tensors, path, {"preprocessing": "caffe"})
-    yield Prefix(find_weights(str(path)), Head("imagenet", dropout=0), unfreeze="head", memo_dir=None)
+    yield Prefix(find_weights(str(path)), Head("imagenet", dropout=0), unfreeze="head")
     path.unlink()
 
 

@@ -12,9 +12,9 @@ from catdog.data import fingerprint
 from catdog.errors import CacheError
 from catdog.features.extract import extract
 from catdog.features.prefix import Prefix
-from catdog.features.progress import Progress
-from catdog.places import FeatureCache
+from catdog.progress import Progress
 from tests.prefixes import builtin_prefix
+from tests.workspaces import two_workers
 
 SMALL = Decoding(size=32)
 
@@ -49,7 +49,7 @@ def test_an_emptied_cache_is_filled_again(
     paths: list[Path], prefix: Prefix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _clearing(tmp_path / "cache", 1, monkeypatch)
-    found = extract(paths, prefix, SMALL, cache=FeatureCache(tmp_path / "cache"), workers=2)
+    found = extract(paths, prefix, SMALL, workspace=two_workers(tmp_path / "cache"))
     assert len(found.photos) == 16
     assert found.features is not None
     assert found.features.gather(np.arange(16)).any()
@@ -60,7 +60,7 @@ def test_a_cache_that_is_always_emptied_is_an_error(
 ) -> None:
     _clearing(tmp_path / "cache", 99, monkeypatch)
     with pytest.raises(CacheError, match="--cache-dir"):
-        extract(paths, prefix, SMALL, cache=FeatureCache(tmp_path / "cache"), workers=2)
+        extract(paths, prefix, SMALL, workspace=two_workers(tmp_path / "cache"))
 
 
 def test_a_photo_that_is_replaced_meanwhile_is_never_kept_under_the_old_content(
@@ -70,13 +70,19 @@ def test_a_photo_that_is_replaced_meanwhile_is_never_kept_under_the_old_content(
     old = paths[0].read_bytes()
     paths[0].write_bytes(paths[1].read_bytes())
     cache = tmp_path / "cache"
-    found = extract(paths, prefix, SMALL, cache=FeatureCache(cache), workers=2, digests=digests)
+    found = extract(paths, prefix, SMALL, workspace=two_workers(cache), digests=digests)
     assert [one.path for one in found.skipped] == [paths[0]]
     assert "changed" in found.skipped[0].reason
     assert len(found.photos) == 15
     paths[0].write_bytes(old)
     steps: list[Progress] = []
-    again = extract(paths, prefix, SMALL, cache=FeatureCache(cache), workers=2, report=steps.append)
+    again = extract(
+        paths,
+        prefix,
+        SMALL,
+        workspace=two_workers(cache),
+        report=steps.append,
+    )
     assert len(again.photos) == 16
     assert max(step.done for step in steps if step.stage == "features") == 1
 
@@ -90,5 +96,11 @@ def test_before_is_asked_before_anything_is_computed(
         raise RuntimeError(list(unreadable))
 
     with pytest.raises(RuntimeError, match=paths[3].name):
-        extract(paths, prefix, SMALL, cache=FeatureCache(tmp_path / "cache"), workers=2, before=refuse)
+        extract(
+            paths,
+            prefix,
+            SMALL,
+            workspace=two_workers(tmp_path / "cache"),
+            before=refuse,
+        )
     assert not (tmp_path / "cache").exists()

@@ -20,7 +20,7 @@ from catdog.features.features import Features
 from catdog.features.key import FeatureKey
 from catdog.features.store import FeatureStore
 from catdog.features.writer import ShardWriter
-from catdog.places import FeatureCache
+from catdog.workspace import FeatureCache
 
 KEY = FeatureKey(
     prefix_digest="ab" * 32,

@@ -13,11 +13,12 @@ from catdog.config import Decoding
 from catdog.features import shards
 from catdog.features.extract import extract
 from catdog.features.prefix import Prefix
-from catdog.features.progress import Progress
 from catdog.features.store import FeatureStore
 from catdog.features.stream import Known, stream
-from catdog.places import FeatureCache
+from catdog.progress import Progress
+from catdog.workspace import FeatureCache, Workspace
 from tests.prefixes import builtin_prefix
+from tests.workspaces import two_workers
 
 SMALL = Decoding(size=64)
 
@@ -39,10 +40,15 @@ def _store(prefix: Prefix, tmp_path: Path) -> FeatureStore:
 def test_it_gives_what_extract_gives_however_much_is_kept(
     paths: list[Path], prefix: Prefix, tmp_path: Path
 ) -> None:
-    expected = extract(paths, prefix, SMALL, cache=FeatureCache(tmp_path / "other cache"), workers=2)
+    expected = extract(paths, prefix, SMALL, workspace=two_workers(tmp_path / "other cache"))
     assert expected.features is not None
     for count in (0, 5, 16):
-        extract(paths[:count], prefix, SMALL, cache=FeatureCache(tmp_path / "cache"), workers=2)
+        extract(
+            paths[:count],
+            prefix,
+            SMALL,
+            workspace=two_workers(tmp_path / "cache"),
+        )
         found: dict[int, list[Any]] = {}
         for known in stream(paths, prefix, SMALL, store=_store(prefix, tmp_path), workers=2):
             assert not known.reasons
@@ -57,7 +63,7 @@ def test_it_gives_what_extract_gives_however_much_is_kept(
 def test_each_comes_before_the_next_ones_are_computed(
     paths: list[Path], prefix: Prefix, tmp_path: Path
 ) -> None:
-    extract(paths[10:], prefix, SMALL, cache=FeatureCache(tmp_path / "cache"), workers=2)
+    extract(paths[10:], prefix, SMALL, workspace=two_workers(tmp_path / "cache"))
     steps: list[Progress] = []
     came: list[tuple[list[int], int]] = []
     for known in stream(paths, prefix, SMALL, store=_store(prefix, tmp_path), workers=2, report=steps.append):
@@ -104,8 +110,8 @@ def test_shards_that_are_merged_or_deleted_meanwhile(
     monkeypatch.setattr("catdog.features.stream._KEPT", 4)
     cache = FeatureCache(tmp_path / "cache")
     for some in (paths[:4], *([path] for path in paths[4:11])):
-        extract(some, prefix, SMALL, cache=cache, workers=1)
-    expected = extract(paths, prefix, SMALL, cache=FeatureCache(tmp_path / "other"), workers=2)
+        extract(some, prefix, SMALL, workspace=Workspace(features=cache))
+    expected = extract(paths, prefix, SMALL, workspace=two_workers(tmp_path / "other"))
     assert expected.features is not None
     steps: list[Progress] = []
     rows: dict[int, Any] = {}
@@ -116,7 +122,7 @@ def test_shards_that_are_merged_or_deleted_meanwhile(
                 rows |= dict.fromkeys(photos, row)
             if len(rows) == 4:  # of eleven that are cached
                 before = set((tmp_path / "cache").rglob("*.index.npy"))
-                extract(paths[11:12], prefix, SMALL, cache=cache, workers=1)  # merges them
+                extract(paths[11:12], prefix, SMALL, workspace=Workspace(features=cache))  # merges them
                 assert len(set((tmp_path / "cache").rglob("*.index.npy")) & before) == 0
             if len(rows) == 8:
                 for path in (tmp_path / "cache").rglob("*.npy"):

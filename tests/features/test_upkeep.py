@@ -21,7 +21,7 @@ from catdog.features.open_files import OpenFiles
 from catdog.features.shards import tensor_path, write_shard
 from catdog.features.store import FeatureStore
 from catdog.features.writer import ShardWriter
-from catdog.places import FeatureCache
+from catdog.workspace import FeatureCache
 from tests.features.test_store import KEY, _digest, _fill, _indexes, _store, _tensor
 
 ROOT = Path(__file__).parents[2]
@@ -354,7 +354,7 @@ def test_a_full_disk_costs_a_warning_and_nothing_else(tmp_path: Path) -> None:
         "from catdog.features import writer\n"
         "from catdog.features.store import FeatureStore\n"
         "from catdog.features.writer import ShardWriter\n"
-        "from catdog.places import FeatureCache\n"
+        "from catdog.workspace import FeatureCache\n"
         "from tests.features.test_store import KEY, _digest, _tensor\n"
         "writer._SHARD_BYTES = 300\n"
         "said = []\n"

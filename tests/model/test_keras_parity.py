@@ -18,7 +18,7 @@ from catdog.model.architecture import describe, vgg16
 from catdog.model.layers import Dense, Dropout, Layer
 from catdog.model.network import Network
 from catdog.model.preprocess import preprocess
-from catdog.model.weights import load_into
+from catdog.model.tensors import load_into
 from tests.conftest import keras_twin
 from tests.model.rounding import relative_error
 from tests.weights_files import random_tensors, real_photos

@@ -18,10 +18,11 @@ import pytest
 from catdog.config import Decoding
 from catdog.data import decode
 from catdog.features.prefix import Prefix
-from catdog.model import frozen, weights, winograd
+from catdog.model import frozen, winograd
 from catdog.model.architecture import CONVOLUTIONS
 from catdog.model.layers import Conv, MaxPool
 from catdog.model.preprocess import preprocess
+from catdog.weights import source as weights
 from tests.model.rounding import (
     carried_variance,
     defined,

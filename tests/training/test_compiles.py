@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from catdog.config import Decoding, Head
-from catdog.features.progress import Progress
+from catdog.progress import Progress
 from catdog.runs import EpochRecord
 from tests.training.whole import train
 

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from catdog.config import Head
-from catdog.features.answer import condense, make_suffix
 from catdog.features.features import Features
+from catdog.features.forward import condense, make_suffix
 from catdog.features.prefix import Prefix
-from catdog.model.weights import find_weights
 from catdog.training.optimizers import find_optimizer
 from catdog.training.step import Sums, Trainer
+from catdog.weights.source import find_weights
 from tests.conftest import KERAS_WARNS
 from tests.weights_files import Tensors, real_photos
 
@@ -72,7 +72,7 @@ def test_after_20_steps_the_new_layer_is_that_of_the_lecture(
     assert np.abs(kernel - start[0]).max() > 0.01, "twenty steps of Adam move it"
 
     head = Head("imagenet", dropout=0)
-    prefix = Prefix(find_weights(weights_file), head, unfreeze="head", memo_dir=None)
+    prefix = Prefix(find_weights(weights_file), head, unfreeze="head")
     suffix = make_suffix(prefix, head, 2, size=224)
     features = Features.in_memory(np.asarray(prefix(pixels)))
     assert features.shape == (4096,)
@@ -105,7 +105,7 @@ def test_with_dropout_pool5_is_kept_and_fc1_runs_once_a_photo(
     pixels = photos[0][:2]
     answers = []
     for head, kept in ((with_dropout, (7, 7, 512)), (without, (4096,))):
-        prefix = Prefix(source, head, unfreeze="head", memo_dir=None)
+        prefix = Prefix(source, head, unfreeze="head")
         suffix = make_suffix(prefix, head, 2, size=224)
         features = Features.in_memory(np.asarray(prefix(pixels)))
         assert features.shape == kept

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from catdog.analysis.choose import Chosen
 from catdog.data import Photo
+from catdog.evaluation.choose import Chosen
 from catdog.training.photos import _side
 
 

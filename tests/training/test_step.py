@@ -10,9 +10,9 @@ import optax
 import pytest
 
 from catdog.config import Head, Output
-from catdog.features import answer as answer_module
-from catdog.features.answer import calibrated
+from catdog.features import forward as answer_module
 from catdog.features.features import Features
+from catdog.features.forward import calibrated
 from catdog.model import outputs
 from catdog.model.architecture import head
 from catdog.model.suffix import Suffix, Tensors

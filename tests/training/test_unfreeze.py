@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from catdog.model import weights
 from catdog.model.architecture import CONVOLUTIONS
+from catdog.weights import source as weights
 from tests.prefixes import builtin_prefix
 from tests.training.whole import train
 

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from catdog.config import Decoding, Head, TrainOptions
-from catdog.features.answer import make_suffix
-from catdog.features.progress import Progress
-from catdog.places import FeatureCache
+from catdog.features.forward import make_suffix
+from catdog.progress import Progress
 from catdog.runs import EpochRecord, Run, create_run
 from catdog.training.fit import fit
 from catdog.training.photos import find_photos
 from catdog.training.prepare import prepare, run_config
 from tests.prefixes import builtin_prefix
+from tests.workspaces import two_workers
 
 
 def train(
@@ -49,7 +49,12 @@ def train(
     run = create_run(folder / "runs", unfreeze, run_config(options, photos, prefix))
     suffix = make_suffix(prefix, options.head, 2, size=options.decoding.size)
     job = prepare(
-        options, photos, prefix, suffix, cache=FeatureCache(folder / "cache"), workers=2, report=report
+        options,
+        photos,
+        prefix,
+        suffix,
+        workspace=two_workers(folder / "cache"),
+        report=report,
     )
     records = fit(run, job, epochs=options.epochs)
     for record in records:

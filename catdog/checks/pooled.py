@@ -1,0 +1,53 @@
+"""Each photo as two vectors: mean and maximum over positions of what VGG16's last convolutions say."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from catdog.config import Decoding, Head
+from catdog.features.extract import extract
+from catdog.features.forward import condense, make_suffix
+from catdog.features.prefix import Prefix
+from catdog.progress import Progress
+from catdog.weights.source import find_weights
+from catdog.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Attributes:
+    photos: index of each readable photo in what was asked for, ascending, (n,).
+    means: (n, 512) float32, not negative.
+    maxima: (n, 512) float32.
+    """
+
+    photos: np.ndarray
+    means: np.ndarray
+    maxima: np.ndarray
+
+
+def pool(
+    paths: Sequence[Path],
+    digests: dict[Path, str],
+    *,
+    workspace: Workspace,
+    report: Callable[[Progress], None] = lambda _: None,
+) -> Pooled:
+    """Look up, or compute and keep, what a training with the weights in the package computes too.
+
+    Raises:
+        CacheError: the cache cannot be written.
+    """
+    head, decoding = Head("concat"), Decoding()
+    prefix = Prefix(find_weights("builtin"), head, unfreeze="head", workspace=workspace)
+    found = extract(paths, prefix, decoding, workspace=workspace, digests=digests, report=report)
+    if found.features is None:
+        nothing = np.empty((0, prefix.output_shape(decoding.size)[-1]), np.float32)
+        return Pooled(np.empty(0, np.int64), nothing, nothing)
+    suffix = make_suffix(prefix, head, 2, size=decoding.size)
+    vectors = condense(suffix, prefix.frozen_arrays, found.features)
+    both = vectors.gather(np.arange(len(vectors)))
+    channels = both.shape[1] // 2
+    return Pooled(np.array(found.photos, np.int64), both[:, :channels], both[:, channels:])

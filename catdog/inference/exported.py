@@ -1,0 +1,60 @@
+"""A file that `catdog export` wrote for catdog itself: a model that needs nothing beside it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from catdog.config import ModelSpec
+from catdog.errors import OptionError, WeightsError
+from catdog.model.architecture import body, describe, head
+from catdog.model.layers import Shape, tensor_shapes
+from catdog.model.tensors import FLOATS
+from catdog.weights.files import OWN, opened
+from catdog.weights.files.tensors import place_rows, read
+from catdog.weights.naming import NEW
+
+_LARGEST_SIZE = 1024  # pixels a side that a file may ask for: more would fill the memory
+
+
+def read_exported(path: Path) -> tuple[ModelSpec, dict[str, np.ndarray]]:
+    """Of what `write_catdog` wrote, the spec and the tensors of the new layers.
+
+    Raises:
+        WeightsError: the file is damaged, or is none that catdog wrote for itself.
+    """
+    with opened(path) as file:
+        try:
+            spec = ModelSpec.from_json(json.loads(file.metadata[OWN]))
+            shapes = _new_shapes(spec)
+        except (KeyError, AttributeError, ValueError, RecursionError, OptionError) as error:
+            raise WeightsError(
+                f"expected a run folder, or a .safetensors file that `catdog export` wrote, found {path}, "
+                "which does not say what it tells apart"
+            ) from error
+        new = {name: raw for name, raw in file.tensors.items() if name.startswith(NEW)}
+        if {name: raw.shape for name, raw in new.items()} != shapes or any(
+            raw.dtype not in FLOATS for raw in new.values()
+        ):
+            raise WeightsError(
+                f"{path} does not hold the new layers that it says it has: only what `catdog export` wrote "
+                "in its format catdog can be used as a model"
+            )
+        return spec, {name.removeprefix(NEW): read(raw, raw.shape, place_rows) for name, raw in new.items()}
+
+
+def _new_shapes(spec: ModelSpec) -> dict[str, Shape]:
+    """The shapes of the new layers' tensors, by their names in a file.
+
+    Raises:
+        OptionError: there is no such network.
+    """
+    size = spec.decoding.size
+    if not 32 <= size <= _LARGEST_SIZE:
+        raise OptionError(f"expected photos of 32 to {_LARGEST_SIZE} pixels a side, found {size}")
+    features = describe(body(spec.head), input_shape=(size, size, 3))[-1].output_shape
+    return {
+        f"{NEW}{layer.name}/{part}": shape
+        for layer in head(spec.head, len(spec.classes), features=features)
+        for part, shape in tensor_shapes(layer).items()
+    }

@@ -1,0 +1,107 @@
+"""A photo from the web, within limits, and from a private network only if that is asked for.
+
+Proxies are not used: they would look up the name of the server themselves.
+"""
+
+from collections.abc import Mapping
+from http.client import HTTPException, HTTPResponse
+from http.client import responses as PHRASES
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
+
+from catdog import __version__
+from catdog.errors import PhotoError
+from catdog.inference.connection import Deadline, connected
+
+MAX_BYTES = 64 * 2**20
+SECONDS = 30.0  # for one photo: looking up, connecting, TLS, headers, body, and all of that for each redirect
+
+_SCHEMES = {"http": 80, "https": 443}
+_REDIRECTS = 5
+_BLOCK = 1 << 16
+_PLAIN = "!#$%&'()*+,/:;=?@[]~"  # what an address may have; the rest is escaped, such as Korean letters
+
+
+def is_address(given: str) -> bool:
+    """Whether it is the address of a photo on the web, and not a path."""
+    return given.lower().startswith(tuple(f"{scheme}://" for scheme in _SCHEMES))
+
+
+def fetch_photo(
+    address: str, *, allow_private: bool, max_bytes: int = MAX_BYTES, seconds: float = SECONDS
+) -> bytes:
+    """The bytes that a GET of an http or https address gives.
+
+    Args:
+        allow_private: also from this machine and from addresses that are not public.
+        seconds: for all of it. A server that sends a little now and then gets no more.
+
+    Raises:
+        PhotoError: it is no such address, the server does not answer with a file, or a limit is passed.
+    """
+    deadline = Deadline(seconds)
+    try:
+        for _ in range(_REDIRECTS + 1):
+            found = _get(address, allow_private, max_bytes, deadline)
+            if isinstance(found, bytes):
+                return found
+            address = urljoin(address, found)
+        raise PhotoError(f"more than {_REDIRECTS} redirects")
+    except TimeoutError as error:
+        raise PhotoError("the server takes too long") from error
+    except (HTTPException, OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) else None
+        said = " ".join((said or str(error)).split())[:200] or type(error).__name__
+        raise PhotoError(f"the address cannot be read: {said}") from error
+
+
+def _get(address: str, allow_private: bool, max_bytes: int, deadline: Deadline) -> bytes | str:
+    """The file, or where the server says that it is."""
+    parts = urlsplit(address)
+    if parts.scheme not in _SCHEMES or not parts.hostname:
+        raise PhotoError(f"not an address of http or https: {address[:200]}")
+    port = parts.port or _SCHEMES[parts.scheme]
+    try:
+        host = parts.hostname.encode("idna").decode("ascii")
+    except UnicodeError as error:
+        raise PhotoError(f"there is no server {parts.hostname}") from error
+    with connected(
+        host, port, tls=parts.scheme == "https", allow_private=allow_private, deadline=deadline
+    ) as connection:
+        connection.request("GET", _request_target(parts), headers=_headers(parts, host))
+        with connection.getresponse() as response:
+            if response.status in (301, 302, 303, 307, 308) and "Location" in response.headers:
+                # Bytes that are not ASCII come as Latin-1; most servers mean UTF-8.
+                return response.headers["Location"].encode("latin-1").decode("utf-8", "surrogateescape")
+            if response.status != 200:
+                phrase = PHRASES.get(response.status, "")
+                raise PhotoError(f"the server answers {response.status} {phrase}".rstrip())
+            return _read(response, max_bytes)
+
+
+def _request_target(parts: SplitResult) -> str:
+    path, query = (quote(part, safe=_PLAIN, errors="surrogateescape") for part in (parts.path, parts.query))
+    return f"{path or '/'}?{query}" if query else path or "/"
+
+
+def _headers(parts: SplitResult, host: str) -> Mapping[str, str]:
+    name = f"[{host}]" if ":" in host else host
+    return {
+        "Host": name if parts.port is None else f"{name}:{parts.port}",
+        "User-Agent": f"catdog/{__version__}",
+        "Accept": "image/*",
+        "Accept-Encoding": "identity",  # what is not packed cannot burst
+        "Connection": "close",
+    }
+
+
+def _read(response: HTTPResponse, max_bytes: int) -> bytes:
+    parts, total = [], 0
+    while part := response.read1(_BLOCK):
+        total += len(part)
+        if total > max_bytes:
+            raise PhotoError(f"the file has more than {max_bytes // 2**20} MiB")
+        parts.append(part)
+    expected = response.headers.get("Content-Length")
+    if expected is not None and expected.isdecimal() and total < int(expected):
+        raise PhotoError("the connection ended before the file did")
+    return b"".join(parts)

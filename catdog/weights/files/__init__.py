@@ -1,0 +1,75 @@
+"""Weights files of every kind, opened without trusting them: names, shapes and types first, then values.
+
+What a file is, its first bytes say, not its name. Nothing here knows VGG16: `catdog.weights.naming` does.
+"""
+
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from catdog.errors import WeightsError
+from catdog.weights.files.hdf5 import opened_hdf5
+from catdog.weights.files.pytorch import opened_torch
+from catdog.weights.files.safe import OWN, opened_safetensors
+from catdog.weights.files.tensors import RawFile, RawTensor
+
+__all__ = ["OWN", "RawFile", "RawTensor", "opened"]
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_ZIP = b"PK\x03\x04"
+_PICKLE = b"\x80"  # protocol 2 and later
+_TORCH_1 = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # how torch.save began before it wrote zip files
+
+_SAFETENSORS_NAME = ".safetensors"
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[RawFile]:
+    """The tensors of a file, unread; they can be read until the context ends.
+
+    Raises:
+        WeightsError: it cannot be read, is damaged, is of no known kind, or holds what must not be followed.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_TORCH_1))
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from error
+    if start.startswith(_HDF5):
+        reader = opened_hdf5
+    elif start == _TORCH_1 or (start.startswith(_ZIP) and _is_torch_zip(path)):
+        reader = opened_torch
+    elif path.suffix == _SAFETENSORS_NAME or _may_be_safetensors(start):
+        reader = opened_safetensors
+    elif start.startswith(_PICKLE):
+        raise WeightsError(
+            f"{path} is a Python pickle, whatever its name says: loading one can run any program, so it is "
+            "not loaded. Save the weights as .safetensors or as Keras' .h5."
+        )
+    elif start.startswith(_ZIP) and _members(path) is None:
+        raise WeightsError(f"{path} is an archive, as PyTorch writes, that is cut short or damaged")
+    else:
+        raise WeightsError(
+            f"expected a weights file (HDF5, safetensors, or PyTorch's) at {path}, found none of these. "
+            "A .keras file holds one: save it again with model.save_weights('NAME.weights.h5')."
+        )
+    with reader(path) as file:
+        yield file
+
+
+def _may_be_safetensors(start: bytes) -> bool:
+    return start[8:9] == b"{"
+
+
+def _is_torch_zip(path: Path) -> bool:
+    return any(name.endswith("data.pkl") for name in _members(path) or ())
+
+
+def _members(path: Path) -> list[str] | None:
+    """The names in an archive; None where it is cut short or damaged."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist()
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):  # what a damaged one raises
+        return None

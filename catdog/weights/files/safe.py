@@ -1,0 +1,60 @@
+"""safetensors files, mapped."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from catdog.errors import WeightsError
+from catdog.weights.files.tensors import RawFile, RawTensor
+
+# The one key of the metadata under which catdog puts its own, a JSON object.
+OWN = "catdog"
+
+# How safetensors spells the types that NumPy has too and that are accepted; others stay as they are.
+_NUMPY_NAMES = {"F16": "float16", "F32": "float32"}
+
+
+@contextmanager
+def opened_safetensors(path: Path) -> Iterator[RawFile]:
+    """Its tensors, unread.
+
+    Raises:
+        WeightsError: it cannot be read or is damaged.
+    """
+    try:
+        file: Any = safe_open(path, framework="numpy")
+    except SafetensorError as error:
+        raise WeightsError(f"{path} is cut short, damaged, or no safetensors file: {error}") from error
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from error
+    with file:
+        tensors: dict[str, RawTensor] = {}
+        for name in file.keys():
+            tensor = file.get_slice(name)
+            dtype: str = tensor.get_dtype()
+            shape = tuple(tensor.get_shape())
+            tensors[name] = RawTensor(shape, _NUMPY_NAMES.get(dtype, dtype), partial(_rows, tensor, shape))
+        yield RawFile(tensors, _text(file.metadata() or {}))
+
+
+def _rows(tensor: Any, shape: tuple[int, ...], start: int, stop: int) -> np.ndarray:
+    # Without an axis there is nothing to slice.
+    return tensor[start:stop] if shape else tensor[...]
+
+
+def _text(metadata: dict[str, str]) -> dict[str, str]:
+    """The metadata, with catdog's own record (one JSON object under one key) spread out."""
+    spread = dict(metadata)
+    try:
+        own = json.loads(metadata.get(OWN, "{}"))
+    except (ValueError, RecursionError):
+        return spread
+    if not isinstance(own, dict):
+        return spread
+    return spread | {key: value for key, value in own.items() if isinstance(value, str)}

@@ -1,0 +1,81 @@
+"""Numbers about answers, against values worked out elsewhere."""
+
+import numpy as np
+import pytest
+
+from catdog.errors import DataError
+from catdog.evaluation.metrics import evaluate, roc_auc, wilson_interval
+
+
+@pytest.mark.parametrize(
+    ("right", "count", "low", "high"),
+    [
+        # R. G. Newcombe, Statistics in Medicine 17 (1998), 857-872, table I, method 3.
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0000, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+        (20, 20, 0.8389, 1.0000),
+    ],
+)
+def test_wilson_interval(right: int, count: int, low: float, high: float) -> None:
+    assert wilson_interval(right, count) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_wilson_interval_covers_what_it_says() -> None:
+    random = np.random.default_rng(0)
+    for share in (0.5, 0.9, 0.985):
+        covered = [
+            low <= share <= high
+            for low, high in (wilson_interval(int(right), 400) for right in random.binomial(400, share, 4000))
+        ]
+        assert np.mean(covered) == pytest.approx(0.95, abs=0.02)
+
+
+def test_counts_and_shares() -> None:
+    # True classes a, a, a, b, b, c; answers a, a, b, b, c, c.
+    labels = np.array([0, 0, 0, 1, 1, 2])
+    probabilities = np.eye(4)[[0, 0, 1, 1, 2, 2]] * 0.7 + 0.075
+    losses = -np.log(probabilities[np.arange(6), labels])
+    report = evaluate(probabilities, labels, losses, classes=("a", "b", "c", "d"))
+    assert (report.count, report.right) == (6, 4)
+    assert report.accuracy == pytest.approx(4 / 6)
+    assert report.loss == pytest.approx(losses.mean())
+    assert report.confusion == ((2, 1, 0, 0), (0, 1, 1, 0), (0, 0, 1, 0), (0, 0, 0, 0))
+    scores = {one.label: (one.count, one.precision, one.recall, one.f1) for one in report.per_class}
+    assert scores["a"] == (3, pytest.approx(1.0), pytest.approx(2 / 3), pytest.approx(0.8))
+    assert scores["b"] == (2, pytest.approx(0.5), pytest.approx(0.5), pytest.approx(0.5))
+    assert scores["c"] == (1, pytest.approx(0.5), pytest.approx(1.0), pytest.approx(2 / 3))
+    assert scores["d"] == (0, None, None, None)
+
+
+def test_nothing_to_evaluate() -> None:
+    with pytest.raises(DataError, match="at least one photo"):
+        evaluate(np.empty((0, 2)), np.empty(0, np.int64), np.empty(0), classes=("a", "b"))
+
+
+@pytest.mark.parametrize("levels", [2, 5, 1000])
+def test_roc_auc_is_scikit_learns_also_with_ties(levels: int) -> None:
+    from sklearn.metrics import roc_auc_score
+
+    random = np.random.default_rng(levels)
+    positive = random.random(300) < 0.3
+    scores = np.floor(levels * (random.random(300) + 0.3 * positive)) / levels
+    assert roc_auc(scores, positive) == pytest.approx(roc_auc_score(positive, scores))
+    assert roc_auc(scores, np.zeros(300, bool)) is None
+
+
+def test_scores_are_scikit_learns() -> None:
+    from sklearn.metrics import log_loss, precision_recall_fscore_support, roc_auc_score
+
+    random = np.random.default_rng(1)
+    probabilities = random.dirichlet([1, 1, 1], size=200)
+    labels = np.array([random.choice(3, p=row) for row in probabilities])
+    losses = -np.log(probabilities[np.arange(200), labels])
+    report = evaluate(probabilities, labels, losses, classes=("a", "b", "c"))
+    theirs = precision_recall_fscore_support(labels, probabilities.argmax(axis=1))
+    for index, score in enumerate(report.per_class):
+        ours = (score.precision, score.recall, score.f1, score.count)
+        assert ours == pytest.approx([column[index] for column in theirs])  # pyright: ignore
+    assert report.loss == pytest.approx(log_loss(labels, probabilities))
+    assert report.roc_auc == pytest.approx(roc_auc_score(labels, probabilities, multi_class="ovr"))

@@ -1,0 +1,97 @@
+"""Heat maps: against Keras' convolutions and JAX's gradient, and on photos where one knows what is where."""
+
+from pathlib import Path
+from types import ModuleType
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+import catdog
+from catdog.api import Model
+from catdog.config import Decoding
+from catdog.data import decode
+from catdog.data.overlay import lay_over
+from catdog.model.architecture import CONVOLUTIONS
+from catdog.runs import shipped_run
+from catdog.weights.source import find_weights, read_tensors
+
+SAMPLE = Path(__file__).parents[2] / "sample_data"
+
+
+@pytest.fixture(scope="module")
+def model(cache_dir: Path) -> Model:
+    return catdog.load(cache_dir=cache_dir)
+
+
+@pytest.mark.peer
+def test_heat_is_what_keras_gives(model: Model, keras: ModuleType) -> None:
+    tensors = read_tensors(find_weights("builtin"), CONVOLUTIONS, memo_dir=None)
+    twin = keras.applications.VGG16(weights=None, include_top=False, input_shape=(224, 224, 3))
+    for layer in twin.layers:
+        if layer.weights:
+            layer.set_weights([tensors[f"{layer.name}/{part}"] for part in ("kernel", "bias")])
+    until = keras.Model(twin.inputs[0], twin.get_layer("block5_conv3").output)
+    pool = twin.get_layer("block5_pool")
+    own, _ = shipped_run().read_model()
+    photos = sorted((SAMPLE / "photos").glob("*.jpg"))[:2]
+    for photo in photos:
+        pixels = decode(photo, Decoding()).astype(np.float32)[None, :, :, ::-1]
+        activations = jnp.asarray(until(pixels - np.array([103.939, 116.779, 123.68], np.float32)))
+
+        def logit(activations: jax.Array, label: int) -> jax.Array:
+            features = pool(activations)
+            both = jnp.concatenate([features.mean((1, 2)), features.max((1, 2))], axis=1)
+            scaled = both / own["rescale/scale"]
+            return (scaled @ own["predictions/kernel"] + own["predictions/bias"])[0, label]
+
+        for label in range(2):
+            weights = jax.grad(logit)(activations, label).mean(axis=(1, 2))
+            heat = np.maximum((activations * weights[:, None, None]).sum(axis=-1)[0], 0)
+            ours = model._classifier.heat_maps([photo], [label])[0]
+            np.testing.assert_allclose(ours, heat / heat.max(), atol=5e-3)  # features are kept as float16
+
+
+def test_heat_lies_on_the_animal(dogscats: Path, model: Model, tmp_path: Path) -> None:
+    """A cat on the left and a dog on the right: each class is seen on its own half."""
+    share = {"cats": [], "dogs": []}
+    pairs = zip(*(sorted((dogscats / "valid" / one).iterdir())[:12] for one in ("cats", "dogs")), strict=True)
+    paths = []
+    for number, (cat, dog) in enumerate(pairs):
+        both = Image.new("RGB", (448, 224))
+        for place, photo in ((0, cat), (224, dog)):
+            both.paste(Image.open(photo).convert("RGB").resize((224, 224)), (place, 0))
+        paths.append(tmp_path / f"{number}.png")
+        both.save(paths[-1])
+    for label, name in enumerate(model.classes):
+        for heat in model._classifier.heat_maps(paths, [label] * len(paths)):
+            half = heat[:, :7] if name == "cats" else heat[:, 7:]
+            share[name].append(half.sum() / max(heat.sum(), 1e-6))
+    for name, shares in share.items():
+        assert np.median(shares) > 0.8, (name, shares)
+
+
+@pytest.mark.parametrize(
+    ("resize", "shape", "expected"),
+    [
+        ("squash", (100, 200), (slice(0, 50), slice(0, 100))),
+        ("pad", (100, 200), (slice(0, 50), slice(0, 100))),
+        ("crop", (100, 200), (slice(0, 50), slice(50, 100))),
+        ("crop", (200, 100), (slice(50, 100), slice(0, 50))),
+    ],
+)
+def test_heat_is_laid_where_the_network_saw_it(
+    resize, shape: tuple[int, int], expected: tuple[slice, slice]
+) -> None:
+    heat = np.zeros((14, 14), np.float32)
+    heat[:7, :7] = 1
+    grey = np.full((*shape, 3), 100, np.uint8)
+    laid = lay_over(grey, heat, Decoding(resize=resize))
+    changed = np.zeros(shape, bool)
+    changed[expected] = True
+    differs = (laid != grey).any(axis=-1)
+    assert laid.shape == grey.shape
+    assert (differs == changed).mean() > 0.85  # its edge is soft
+    assert np.array_equal(lay_over(grey, np.zeros((14, 14), np.float32), Decoding(resize=resize)), grey)
