@@ -78,7 +78,7 @@ class Model:
         }
         reasons = {one.path: one.reason for one in answers.skipped}
         return [
-            Prediction(given[number], found.get(number, {}), None if number in found else reasons[path])
+            Prediction(given[number], found.get(number, {}), None if number in found else str(reasons[path]))
             for number, path in enumerate(paths)
         ]
 
@@ -110,5 +110,5 @@ def load(
 def _is_exported(path: Path) -> bool:
     """Whether it is a file that stands alone, and not one of a run folder."""
     if not path.exists():
-        raise RunError(f"expected a run folder or an exported file, found nothing at {path}")
+        raise RunError("expected a run folder or an exported file, found nothing at {path}", path=path)
     return path.is_file() and not (path.parent / "config.json").is_file()

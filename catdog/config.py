@@ -49,8 +49,11 @@ class JsonRecord:
         )
         if unknown or missing:
             raise OptionError(
-                f"expected the fields {', '.join(fields)}; unknown: {', '.join(unknown) or 'none'}; "
-                f"missing: {', '.join(missing) or 'none'}. A newer catdog may have written them."
+                "expected the fields {fields}; unknown: {unknown}; missing: {missing}. A newer catdog may "
+                "have written them.",
+                fields=", ".join(fields),
+                unknown=", ".join(unknown) or "none",
+                missing=", ".join(missing) or "none",
             )
         return cls(**{name: _checked(name, value, hints[name]) for name, value in values.items()})
 
@@ -82,7 +85,9 @@ def _checked(name: str, value: Any, hint: Any) -> Any:
     else:
         fits = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
     if not fits:
-        raise OptionError(f"the field {name!r} holds {value!r}, expected {hint}")
+        raise OptionError(
+            "the field {name!r} holds {value!r}, expected {hint}", name=name, value=value, hint=hint
+        )
     return value
 
 

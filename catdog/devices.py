@@ -70,9 +70,11 @@ def configure(cache_dir: Path | None) -> None:
             trim_compiled(folder, _COMPILED_BYTES)
         except OSError as error:
             raise CacheError(
-                f"nothing can be written into the cache folder {cache_dir}: {error.strerror or error}. What "
-                "this command computes is computed again next time. Make room, or name another place with "
-                "--cache-dir or CATDOG_CACHE_DIR."
+                "nothing can be written into the cache folder {cache_dir}: {reason}. What this command "
+                "computes is computed again next time. Make room, or name another place with --cache-dir or "
+                "CATDOG_CACHE_DIR.",
+                cache_dir=cache_dir,
+                reason=error.strerror or error,
             ) from error
         jax.config.update("jax_compilation_cache_dir", str(folder))
         # The many small programs of a start cost more together than the one large.

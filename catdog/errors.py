@@ -4,9 +4,23 @@ Each message is one line that says what was expected, what was found and what to
 only `catdog.cli` turns a `CatdogError` into a line on stderr and exit status 1.
 """
 
+from catdog.text import Message
+
 
 class CatdogError(Exception):
-    """Something the user can act on. `str(error)` is the whole message, one line, for a person."""
+    """Something the user can act on. `str(error)` is the whole message, one English line.
+
+    Attributes:
+        message: the same as a template with fields, which the command line translates.
+
+    Args:
+        template: of the message, or the whole message.
+        fields: what stands in the template's places.
+    """
+
+    def __init__(self, template: str | Message, /, **fields: object):
+        self.message = template if isinstance(template, Message) else Message(template, fields)
+        super().__init__(str(self.message))
 
 
 class DataError(CatdogError):

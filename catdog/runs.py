@@ -96,7 +96,9 @@ class Run:
         try:
             return RunConfig.from_json(json.loads(path.read_bytes()))
         except (OSError, ValueError, AttributeError, OptionError) as error:
-            raise RunError(f"expected a run's options in {path}: {_reason(error)}") from error
+            raise RunError(
+                "expected a run's options in {path}: {reason}", path=path, reason=_reason(error)
+            ) from error
 
     def write_config(self, config: RunConfig) -> None:
         """Replace config.json."""
@@ -126,7 +128,9 @@ class Run:
         try:
             return {side: set(digests) for side, digests in json.loads(path.read_bytes()).items()}
         except (OSError, ValueError, AttributeError, TypeError) as error:
-            raise RunError(f"expected the sides of the photos in {path}: {_reason(error)}") from error
+            raise RunError(
+                "expected the sides of the photos in {path}: {reason}", path=path, reason=_reason(error)
+            ) from error
 
     def write_split(self, sides: dict[str, list[str]]) -> None:
         """Replace split.json by side → content digests."""
@@ -145,14 +149,17 @@ class Run:
         """
         if not self.model_path.exists():
             raise RunError(
-                f"expected a trained model in {self.folder}, found none: its training has not finished "
-                f"an epoch. Go on with: catdog train --resume {self.folder}"
+                "expected a trained model in {folder}, found none: its training has not finished an epoch. "
+                "Go on with: catdog train --resume {folder}",
+                folder=self.folder,
             )
         tensors, header = _read_tensors(self.model_path)
         try:
             return tensors, ModelSpec.from_json(header)
         except OptionError as error:
-            raise RunError(f"the header of {self.model_path} does not fit: {error}") from error
+            raise RunError(
+                "the header of {model_path} does not fit: {reason}", model_path=self.model_path, reason=error
+            ) from error
 
     def write_state(self, tensors: dict[str, np.ndarray], progress: dict[str, Any]) -> None:
         """Replace the state that `--resume` starts from."""
@@ -188,9 +195,9 @@ class Run:
                 lock.acquire(blocking=False)
             except Timeout:
                 raise RunError(
-                    f"expected {self.folder} for this training alone, found another training at work in it. "
-                    "Wait until that has ended or stop it, then try again; or start a new run with another "
-                    "--name."
+                    "expected {folder} for this training alone, found another training at work in it. Wait until "
+                    "that has ended or stop it, then try again; or start a new run with another --name.",
+                    folder=self.folder,
                 ) from None
         try:
             self.__dict__.pop("config", None)
@@ -214,7 +221,9 @@ class Run:
         except FileNotFoundError:
             return []
         except (OSError, ValueError) as error:
-            raise RunError(f"expected one JSON object a line in {path}: {_reason(error)}") from error
+            raise RunError(
+                "expected one JSON object a line in {path}: {reason}", path=path, reason=_reason(error)
+            ) from error
 
 
 def create_run(runs_dir: Path, name: str | None, config: RunConfig) -> Run:
@@ -229,13 +238,15 @@ def create_run(runs_dir: Path, name: str | None, config: RunConfig) -> Run:
     chosen = name or _free_name(runs_dir, Path(config.options.data).name)
     if Path(chosen).name != chosen or chosen.startswith("."):
         raise RunError(
-            f"expected a plain folder name for the run, found {chosen!r}. Give another --name; "
-            "--runs-dir says where runs are kept."
+            "expected a plain folder name for the run, found {chosen!r}. Give another --name; --runs-dir "
+            "says where runs are kept.",
+            chosen=chosen,
         )
     target = runs_dir / chosen
     if target.exists():
         raise RunError(
-            f"{target} exists already. Give another --name, or go on with: catdog train --resume {target}"
+            "{target} exists already. Give another --name, or go on with: catdog train --resume {target}",
+            target=target,
         )
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
@@ -243,7 +254,9 @@ def create_run(runs_dir: Path, name: str | None, config: RunConfig) -> Run:
         staging.mkdir()  # not mkdtemp, which makes it private: the umask says who may read a run
     except OSError as error:
         raise RunError(
-            f"expected to make the run folder {target}: {_reason(error)}. Name another place with --runs-dir."
+            "expected to make the run folder {target}: {reason}. Name another place with --runs-dir.",
+            target=target,
+            reason=_reason(error),
         ) from error
     try:
         Run(staging).write_config(config)
@@ -251,7 +264,9 @@ def create_run(runs_dir: Path, name: str | None, config: RunConfig) -> Run:
     except OSError as error:
         if target.exists():  # another training was faster: take the next number, or say so
             return create_run(runs_dir, name, config)
-        raise RunError(f"expected to make the run folder {target}: {_reason(error)}.") from error
+        raise RunError(
+            "expected to make the run folder {target}: {reason}.", target=target, reason=_reason(error)
+        ) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return Run(target)
@@ -302,8 +317,9 @@ def newest_run(runs_dir: Path) -> Run:
     models = [path for path in runs_dir.glob("*/model.safetensors") if path.is_file()]
     if not models:
         raise RunError(
-            f"expected a trained run under {runs_dir}, found none. Train one with `catdog train DATA`, "
-            "or name one with --model."
+            "expected a trained run under {runs_dir}, found none. Train one with `catdog train DATA`, or "
+            "name one with --model.",
+            runs_dir=runs_dir,
         )
     return open_run(max(models, key=lambda path: path.stat().st_mtime_ns).parent)
 
@@ -339,8 +355,10 @@ def _writing(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise RunError(
-            f"expected to write in {folder}: {_reason(error)}. Make room or allow it; what was written "
-            "before is kept, and `catdog train --resume` goes on from there."
+            "expected to write in {folder}: {reason}. Make room or allow it; what was written before is "
+            "kept, and `catdog train --resume` goes on from there.",
+            folder=folder,
+            reason=_reason(error),
         ) from error
 
 
@@ -355,7 +373,9 @@ def _read_header(path: Path) -> dict[str, Any]:
         with safetensors.safe_open(path, framework="numpy") as file:
             return json.loads((file.metadata() or {})[METADATA_KEY])
     except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
-        raise RunError(f"expected a file that catdog wrote at {path}: {_reason(error)}") from error
+        raise RunError(
+            "expected a file that catdog wrote at {path}: {reason}", path=path, reason=_reason(error)
+        ) from error
 
 
 def _reason(error: Exception) -> str:

@@ -1,9 +1,70 @@
-"""Counts, sizes and lists as people write them."""
+"""Sentences for people, and counts, sizes and lists as people write them."""
 
+import gettext
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+
+_ENGLISH = gettext.NullTranslations()
+
+
+@dataclass(frozen=True)
+class Message:
+    """A sentence as a template with named fields. It is filled in, and translated, once: where it is shown.
+
+    `str(message)` is the English sentence. A template without fields is used as it is.
+
+    Attributes:
+        template: in the syntax of `str.format`, such as "expected {expected}, found {found!r}".
+        fields: by name. A message among them, or an exception that has one, is rendered in the same language;
+            a tuple of messages is joined by "; ".
+        plural: the template for every value of the field `count` but 1; None where there is no such field.
+    """
+
+    template: str
+    fields: Mapping[str, object] = field(default_factory=dict)
+    plural: str | None = None
+
+    def __str__(self) -> str:
+        return self.render(_ENGLISH)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def render(self, translations: gettext.NullTranslations) -> str:
+        """The sentence in the language of `translations`."""
+        count = self.fields.get("count")
+        if self.plural is not None and isinstance(count, int):
+            template = translations.ngettext(self.template, self.plural, count)
+        else:
+            template = translations.gettext(self.template)
+        if not self.fields:
+            return template
+        return template.format(
+            **{name: _rendered(value, translations) for name, value in self.fields.items()}
+        )
+
+
+def message(template: str, /, **fields: object) -> Message:
+    """A sentence with named fields; the function that Babel extracts templates from."""
+    return Message(template, fields)
+
+
+def plural(singular: str, plural: str, count: int, /, **fields: object) -> Message:
+    """A sentence about `count` things, such as "{count:,} photo" and "{count:,} photos"."""
+    return Message(singular, {"count": count, **fields}, plural)
+
+
+def _rendered(value: object, translations: gettext.NullTranslations) -> object:
+    value = getattr(value, "message", value) if isinstance(value, Exception) else value
+    if isinstance(value, Message):
+        return value.render(translations)
+    if isinstance(value, tuple) and value and all(isinstance(each, Message) for each in value):
+        return "; ".join(each.render(translations) for each in value)
+    return value
+
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|[kKMGT]B?)?")
@@ -72,9 +133,16 @@ def extensions(paths: Iterable[Path]) -> str:
     return kinds(Counter(map(extension, paths)))
 
 
-def not_photos(folder: Path, files: list[Path]) -> list[str]:
+def not_photos(folder: Path, files: list[Path]) -> list[Message]:
     """A sentence about files that do not look like photos; none without such files."""
     if not files:
         return []
-    what = count(len(files), "file")
-    return [f"Ignored {what} in {folder}: no photo by name or content ({extensions(files)})."]
+    return [
+        plural(
+            "Ignored {count:,} file in {folder}: no photo by name or content ({kinds}).",
+            "Ignored {count:,} files in {folder}: no photo by name or content ({kinds}).",
+            len(files),
+            folder=folder,
+            kinds=extensions(files),
+        )
+    ]

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import platformdirs
 
+from catdog.text import Message
+
 CACHE_VARIABLE = "CATDOG_CACHE_DIR"
 LIMIT_VARIABLE = "CATDOG_CACHE_LIMIT"
 
 _FRACTION_OF_DISK = 0.1
 
 
-def _warn(sentence: str) -> None:
-    warnings.warn(sentence, RuntimeWarning, stacklevel=3)
+def _warn(sentence: Message) -> None:
+    warnings.warn(str(sentence), RuntimeWarning, stacklevel=3)
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class FeatureCache:
 
     root: Path | None
     limit: int | None = None
-    warn: Callable[[str], None] = _warn
+    warn: Callable[[Message], None] = _warn
     writable: bool = True
 
     def bytes_allowed(self) -> int:
@@ -69,7 +71,7 @@ class Workspace:
         *,
         keep: bool = True,
         limit: int | None = None,
-        warn: Callable[[str], None] = _warn,
+        warn: Callable[[Message], None] = _warn,
         workers: int = 1,
     ) -> "Workspace":
         """All folders in one; without `keep` only downloads are written there."""

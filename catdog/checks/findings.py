@@ -12,7 +12,7 @@ from catdog.checks import outliers
 from catdog.checks.pooled import Pooled, pool
 from catdog.data.copies import Placed
 from catdog.progress import Progress
-from catdog.text import count
+from catdog.text import Message, message, plural
 from catdog.workspace import Workspace
 
 
@@ -68,7 +68,7 @@ class Findings:
     near_copies: tuple[NearCopies, ...] = ()
     outliers: tuple[Outlier, ...] = ()
     wrong_labels: tuple[WrongLabel, ...] = ()
-    unchecked: tuple[str, ...] = ()
+    unchecked: tuple[Message, ...] = ()
 
     @property
     def leaks(self) -> tuple[NearCopies, ...]:
@@ -85,36 +85,54 @@ class Findings:
         """Whether it is training that will say which photos validate."""
         return any(one.split == "all" for group in self.near_copies for one in group.photos)
 
-    def remarks(self) -> tuple[str, ...]:
+    def remarks(self) -> tuple[Message, ...]:
         """One sentence for each kind there is, with an example."""
         found = []
         if self.near_copies:
             extra = sum(len(group.photos) - 1 for group in self.near_copies)
             found.append(
-                f"{count(extra, 'near copy', 'near copies')} of another photo, such as "
-                f"{_two(self.near_copies[0].photos)}"
-                + ("; a split by content may put them on both sides" if self._is_split_later else "")
+                message(
+                    "{duplicates} of another photo, such as {example}",
+                    duplicates=plural("{count:,} near-duplicate", "{count:,} near-duplicates", extra),
+                    example=_two(self.near_copies[0].photos),
+                )
             )
+            if self._is_split_later:
+                found.append(message("a split by content may put near-duplicates into both splits"))
         if self.leaks:
             found.append(
-                f"a leak: {count(len(self.leaks), 'picture')} in training and, hardly changed, in another "
-                f"split, such as {_two(self.leaks[0].photos)}; the numbers will be better than they should be"
+                message(
+                    "a leak: {count} in training and, hardly changed, in another split, such as {two}; the "
+                    "numbers will be better than they should be",
+                    count=plural("{count:,} picture", "{count:,} pictures", len(self.leaks)),
+                    two=_two(self.leaks[0].photos),
+                )
             )
         if self.contradictions:
             found.append(
-                f"{count(len(self.contradictions), 'picture')} under two labels, hardly changed, such as "
-                f"{_two(self.contradictions[0].photos)}"
+                message(
+                    "{count} under two labels, hardly changed, such as {two}",
+                    count=plural("{count:,} picture", "{count:,} pictures", len(self.contradictions)),
+                    two=_two(self.contradictions[0].photos),
+                )
             )
         if self.wrong_labels:
             first = self.wrong_labels[0]
             found.append(
-                f"{count(len(self.wrong_labels), 'label')} likely wrong, such as {first.photo.path}, which "
-                f"looks like {first.suggested}"
+                message(
+                    "{count} likely wrong, such as {path}, which looks like {suggested}",
+                    count=plural("{count:,} label", "{count:,} labels", len(self.wrong_labels)),
+                    path=first.photo.path,
+                    suggested=first.suggested,
+                )
             )
         if self.outliers:
             found.append(
-                f"{count(len(self.outliers), 'outlier')}, far from all other photos, such as "
-                f"{self.outliers[0].photo.path}"
+                message(
+                    "{count}, far from all other photos, such as {path}",
+                    count=plural("{count:,} outlier", "{count:,} outliers", len(self.outliers)),
+                    path=self.outliers[0].photo.path,
+                )
             )
         return tuple(found)
 
@@ -154,18 +172,21 @@ def look_closely(
         NearCopies(tuple(one for row in group for one in everywhere[photos[row].digest]), similarity)
         for group, similarity in zip(alike.groups, alike.similarities, strict=True)
     )
-    unchecked: list[str] = []
+    unchecked: list[Message] = []
     far = _outliers(photos, alike, unchecked)
     wrong = _wrong_labels(photos, names, of_class, pooled, alike.groups, unchecked)
     return Findings(near_copies, far, wrong, tuple(unchecked))
 
 
-def _outliers(photos: Sequence[Placed], alike: near.Alike, unchecked: list[str]) -> tuple[Outlier, ...]:
+def _outliers(photos: Sequence[Placed], alike: near.Alike, unchecked: list[Message]) -> tuple[Outlier, ...]:
     photos = [photos[row] for row in alike.firsts]  # one of each: copies are near without being usual
     if len(photos) < outliers.LEAST_PHOTOS:
         unchecked.append(
-            f"outliers: it takes {outliers.LEAST_PHOTOS} different photos to know what is usual, here are "
-            f"{len(photos)}"
+            message(
+                "outliers: it takes {least_photos} different photos to know what is usual, here are {count}",
+                least_photos=outliers.LEAST_PHOTOS,
+                count=len(photos),
+            )
         )
         return ()
     scores = outliers.outlier_scores(alike.neighbours)
@@ -179,7 +200,7 @@ def _wrong_labels(
     of_class: np.ndarray,
     pooled: Pooled,
     groups: Sequence[Sequence[int]],
-    unchecked: list[str],
+    unchecked: list[Message],
 ) -> tuple[WrongLabel, ...]:
     group_of = np.arange(len(photos))
     for group in groups:
@@ -188,16 +209,23 @@ def _wrong_labels(
     sizes = Counter(label for label, _ in set(zip(of_class.tolist(), group_of.tolist(), strict=True)))
     small = [name for index, name in enumerate(names) if sizes[index] < labels.LEAST_PHOTOS]
     if len(names) < 2 or small:
-        reason = "there is one class"
+        reason = message("there is one class")
         if small:
-            reason = f"{small[0]} has fewer than {labels.LEAST_PHOTOS} photos that are no near copies"
-        unchecked.append(f"wrong labels: {reason}")
+            reason = message(
+                "{label} has fewer than {least} photos that are not near-duplicates",
+                label=small[0],
+                least=labels.LEAST_PHOTOS,
+            )
+        unchecked.append(message("wrong labels: {reason}", reason=reason))
         return ()
     found = labels.find_contradicted(np.hstack([pooled.means, pooled.maxima]), of_class, group_of)
     if found.agreement < labels.least_agreement(len(names)):
         unchecked.append(
-            f"wrong labels: a model that learns the classes from these photos is right for "
-            f"{found.agreement:.0%} of others only, and is not to be believed"
+            message(
+                "wrong labels: a model that learns the classes from these photos is right for "
+                "{agreement:.0%} of others only, and is not to be believed",
+                agreement=found.agreement,
+            )
         )
         return ()
     return tuple(

@@ -11,7 +11,7 @@ import click
 from catdog import __version__, devices
 from catdog.cli import interrupt
 from catdog.cli.escapes import visible, visible_name
-from catdog.cli.language import asked_for, said, speak
+from catdog.cli.translate import language_of, translated, use
 from catdog.errors import CatdogError
 
 _COMMANDS = {
@@ -54,7 +54,7 @@ def run(arguments: Sequence[str]) -> int:
 
     A command finds the line itself as the context's `obj`.
     """
-    speak(asked_for(arguments))
+    use(language_of(arguments))
     try:
         typed = shlex.join(["catdog", *arguments])
         status = cli.main(list(arguments), prog_name="catdog", standalone_mode=False, obj=typed)
@@ -62,10 +62,10 @@ def run(arguments: Sequence[str]) -> int:
         shown = io.StringIO()
         error.show(shown)
         lines = shown.getvalue().split("\n")  # not splitlines: a name may have U+0085 in it
-        click.echo("\n".join(visible(said(line)) for line in lines).rstrip("\n"), err=True)
+        click.echo("\n".join(visible(line) for line in lines).rstrip("\n"), err=True)
         return error.exit_code
     except CatdogError as error:
-        click.echo(f"catdog: {said('error')}: {visible_name(said(str(error)))}", err=True)
+        click.echo(f"catdog: {translated('error')}: {visible_name(translated(error.message))}", err=True)
         return 1
     except (click.Abort, KeyboardInterrupt):
         interrupt.seen()

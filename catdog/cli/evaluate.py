@@ -13,11 +13,12 @@ from catdog.cli import look
 from catdog.cli.escapes import json_text
 from catdog.cli.models import classifier_of
 from catdog.cli.options import WorkspaceOptions, chosen_run, model_options, workspace_options
+from catdog.cli.translate import UsageError
 from catdog.cli.views import scores
 from catdog.data import SPLITS
 from catdog.errors import DataError, OptionError
 from catdog.runs import Run, is_run, open_run
-from catdog.text import count
+from catdog.text import Message, message, plural
 
 if TYPE_CHECKING:
     from catdog.evaluation.choose import Chosen
@@ -84,7 +85,7 @@ def command(
 
     runs, data = _sorted_out(targets, data, model, runs_dir)
     if len(runs) > 1 and (report or plots):
-        raise click.UsageError("--report and --plots are about one run: name one.")
+        raise UsageError("--report and --plots are about one run: name one.")
     judged, remarks = _judge(runs, data, split, tta, not no_calibrate, workspace.open())
     for remark in remarks:
         look.note(remark)
@@ -113,7 +114,14 @@ def _print(
         return
     if skipped := {bad.path: bad.reason for one in judged for bad in one.skipped}:
         path, reason = next(iter(skipped.items()))
-        look.warn(f"{count(len(skipped), 'photo')} could not be read, the first {path}: {reason}")
+        look.warn(
+            message(
+                "{count} could not be read, the first {path}: {reason}",
+                count=plural("{count:,} photo", "{count:,} photos", len(skipped)),
+                path=path,
+                reason=reason,
+            )
+        )
     if compared:
         scores.show_comparison(runs, judged, compared)
     else:
@@ -126,17 +134,19 @@ def _sorted_out(
     """The runs that are meant, and the folder of photos; None is the runs' own."""
     folders = [target for target in targets if not is_run(target)]
     if len(folders) + (data is not None) > 1:
-        raise click.UsageError(
-            "expected one folder of photos, found "
-            f"{', '.join(map(str, [*folders, *([data] if data else [])]))}; a run has a config.json in it."
+        raise UsageError(
+            "expected one folder of photos, found {map}; a run has a config.json in it.",
+            map=", ".join(map(str, [*folders, *([data] if data else [])])),
         )
     if gone := [target for target in targets if not target.exists()]:
-        raise DataError(f"expected a run or a folder of photos, found nothing at {gone[0]}. Check the path.")
+        raise DataError(
+            "expected a run or a folder of photos, found nothing at {gone}. Check the path.", gone=gone[0]
+        )
     runs = [open_run(target) for target in targets if is_run(target)]
     if runs and model:
-        raise click.UsageError("give runs as RUN..., or one with --model, not both.")
+        raise UsageError("give runs as RUN..., or one with --model, not both.")
     if len({run.folder.resolve() for run in runs}) < len(runs):
-        raise click.UsageError("a run is given twice.")
+        raise UsageError("a run is given twice.")
     return runs or [chosen_run(model, runs_dir)], data or (folders[0] if folders else None)
 
 
@@ -147,7 +157,7 @@ def _judge(
     tta: bool,
     calibrate: bool,
     workspace: "Workspace",
-) -> tuple[list["Judged"], list[str]]:
+) -> tuple[list["Judged"], list[Message]]:
     """Each run's answers, for the same photos, and what is to be said about those."""
     from catdog.evaluation.choose import choose, choose_for_all
     from catdog.evaluation.judge import judge
@@ -157,7 +167,7 @@ def _judge(
         pairs = list(zip(runs, models, strict=True))
         if len({frozenset(one.classes) for one in models}) > 1:
             lists = "; ".join(f"{run.folder}: {', '.join(one.classes)}" for run, one in pairs)
-            raise OptionError(f"expected runs that tell the same classes apart, found {lists}")
+            raise OptionError("expected runs that tell the same classes apart, found {lists}", lists=lists)
         # Without DATA the photos are those of the first run: one folder for all.
         classes, options = models[0].classes, runs[0].config.options
         if len(runs) > 1:
@@ -168,7 +178,11 @@ def _judge(
         remarks = list(dict.fromkeys(remark for one in chosen for remark in one.remarks))
         common, left_out = _in_common(chosen)
         if left_out:
-            remarks.append(f"{left_out} photos are left out: not every run may be asked about them")
+            remarks.append(
+                message(
+                    "{count:,} photos are left out: not every run may be asked about them", count=left_out
+                )
+            )
         judged = [
             judge(one, photos, fitted_on=run.split()["valid"], average_mirrored=tta, report=bar)
             for (run, one), photos in zip(pairs, common, strict=True)
@@ -204,7 +218,7 @@ def _write(
     judged: "Judged",
     run: Run,
     data: Path | None,
-    remarks: Sequence[str],
+    remarks: Sequence[Message],
     report: Path | None,
     folder: Path | None,
 ) -> None:
@@ -217,18 +231,19 @@ def _write(
             folder.mkdir(parents=True, exist_ok=True)
             for plot in plots:
                 durable.write_bytes(folder / f"{plot.name}.png", plot.png())
-            look.tell(f"Wrote {len(plots)} plots into {folder}")
+            look.tell(message("Wrote {count} plots into {folder}", count=len(plots), folder=folder))
         if report:
             command = click.get_current_context().obj
             root = data or Path(run.config.options.data)
             page = report_page(judged, run, data=root, remarks=remarks, plots=plots, command=command)
             report.parent.mkdir(parents=True, exist_ok=True)
             durable.write_bytes(report, page.encode("utf-8", "replace"))
-            look.tell(f"Wrote {report}")
+            look.tell(message("Wrote {report}", report=report))
     except OSError as error:
         raise OptionError(
-            f"expected to write {error.filename or report or folder}: {error.strerror or error}. Name "
-            "another place."
+            "expected to write {filename}: {reason}. Name another place.",
+            filename=error.filename or report or folder,
+            reason=error.strerror or error,
         ) from error
 
 
@@ -238,7 +253,7 @@ def _facts(run: Run, judged: "Judged", worst: int) -> dict[str, Any]:
         "calibration": judged.calibration.to_json(),
         "tta": judged.gain.to_json() if judged.gain else None,
         "worst": _worst(judged, worst),
-        "skipped": [{"path": str(one.path), "reason": one.reason} for one in judged.skipped],
+        "skipped": [{"path": str(one.path), "reason": str(one.reason)} for one in judged.skipped],
     }
 
 

@@ -9,7 +9,7 @@ from catdog.cli import look
 from catdog.cli.options import WorkspaceOptions, workspace_options
 from catdog.errors import OptionError
 from catdog.runs import open_run
-from catdog.text import bytes_for_people
+from catdog.text import bytes_for_people, message
 
 # Format → what its files are called.
 _SUFFIXES = {"catdog": ".safetensors", "keras": ".h5", "onnx": ".onnx", "torchvision": ".safetensors"}
@@ -49,13 +49,15 @@ def command(
     form = form or _form_of(file)
     if file.name.lower().endswith(".weights.h5"):
         raise OptionError(
-            f"Keras 3 expects another layout in a file called {file.name!r} than in other .h5 files: name it "
-            f"{file.name[: -len('.weights.h5')]}.h5"
+            "Keras 3 expects another layout in a file called {name!r} than in other .h5 files: name it "
+            "{name_2}.h5",
+            name=file.name,
+            name_2=file.name[: -len(".weights.h5")],
         )
     if file.absolute().parent == run.absolute():
-        raise OptionError(f"{file} lies in the run's own folder: name a FILE elsewhere")
+        raise OptionError("{file} lies in the run's own folder: name a FILE elsewhere", file=file)
     if os.path.exists(file) and not force:
-        raise OptionError(f"{file} exists already: give another name, or --force to replace it")
+        raise OptionError("{file} exists already: give another name, or --force to replace it", file=file)
     with look.FeatureBar() as bar:
         network = whole_network(
             open_run(run), workspace=workspace.open(), calibrate=not no_calibrate, report=bar
@@ -65,9 +67,19 @@ def command(
         _writer(form)(file, network)
         size = file.stat().st_size
     except OSError as error:
-        raise OptionError(f"expected to write {file}: {error.strerror or error}. Name another.") from error
+        raise OptionError(
+            "expected to write {file}: {reason}. Name another.", file=file, reason=error.strerror or error
+        ) from error
     classes = ", ".join(network.spec.classes)
-    look.say(f"Wrote {file}: {form}, {bytes_for_people(size)}, tells apart {classes}")
+    look.say(
+        message(
+            "Wrote {file}: {form}, {bytes_for_people}, tells apart {classes}",
+            file=file,
+            form=form,
+            bytes_for_people=bytes_for_people(size),
+            classes=classes,
+        )
+    )
 
 
 def _form_of(file: Path) -> str:
@@ -75,7 +87,11 @@ def _form_of(file: Path) -> str:
         if file.suffix.lower() == suffix:
             return form
     known = ", ".join(dict.fromkeys(_SUFFIXES.values()))
-    raise OptionError(f"expected a FILE that ends in {known}, found {file.name!r}; or say which --format")
+    raise OptionError(
+        "expected a FILE that ends in {known}, found {name!r}; or say which --format",
+        known=known,
+        name=file.name,
+    )
 
 
 def _writer(form: str):

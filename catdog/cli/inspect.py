@@ -16,6 +16,7 @@ from catdog.cli.options import (
     weights_option,
     workspace_options,
 )
+from catdog.cli.translate import UsageError
 from catdog.cli.views import pages
 from catdog.errors import DataError, OptionError
 from catdog.model.architecture import ALL, body, boundary, describe, head, stages, vgg16
@@ -85,16 +86,16 @@ def command(
     Of a photo it shows the answers of a run beside ImageNet's own.
     """
     if clear and not cache:
-        raise click.UsageError("--clear goes with --cache.")
+        raise UsageError("--clear goes with --cache.")
     if sum((layers, optimizers, cache)) > 1:
-        raise click.UsageError("expected one of --layers, --optimizers and --cache.")
+        raise UsageError("expected one of --layers, --optimizers and --cache.")
     if target and (optimizers or cache):
-        raise click.UsageError("--optimizers and --cache take no TARGET.")
+        raise UsageError("--optimizers and --cache take no TARGET.")
     if unfreeze and (target or optimizers or cache):
-        raise click.UsageError("--unfreeze goes with --layers of VGG16; a run has its own.")
+        raise UsageError("--unfreeze goes with --layers of VGG16; a run has its own.")
     is_photo = target is not None and target.is_file() and not layers and not is_run(target)
     if (model or weights or preprocessing) and not is_photo:
-        raise click.UsageError("--model, --weights and --preprocessing go with a photo as TARGET.")
+        raise UsageError("--model, --weights and --preprocessing go with a photo as TARGET.")
     is_data = False
     if optimizers:
         page = pages.optimizers_page(tuple(OPTIMIZERS.values()))
@@ -122,7 +123,7 @@ def command(
         is_data = True
         page = _data(target, workspace.open(), quick=quick, report=report)
     if (strict or quick or report) and not is_data:
-        raise click.UsageError("--strict, --quick and --report go with a data set as TARGET.")
+        raise UsageError("--strict, --quick and --report go with a data set as TARGET.")
     if as_json:
         click.echo(json_text(page.facts, indent=2))
     else:
@@ -160,8 +161,10 @@ def _cache(folder: Path, limit: int | None, *, clear: bool) -> "pages.Page":
     if clear:
         if left := upkeep.clear(root):
             raise OptionError(
-                f"expected to empty {root}, found {left[0]} in use or protected. Try again when no other "
-                "catdog is at work."
+                "expected to empty {root}, found {left} in use or protected. Try again when no other catdog "
+                "is at work.",
+                root=root,
+                left=left[0],
             )
     allowed = FeatureCache(root, limit).bytes_allowed()
     return pages.cache_page(root, entries, limit=allowed, programs=programs, cleared=clear)
@@ -175,7 +178,8 @@ def _data(target: Path, workspace: Workspace, *, quick: bool, report: Path | Non
 
     if not target.exists():
         raise DataError(
-            f"expected a run folder or a folder of photos, found nothing at {target}. Check the path."
+            "expected a run folder or a folder of photos, found nothing at {target}. Check the path.",
+            target=target,
         )
     dataset = scan(target)
     with look.FeatureBar() as bar:

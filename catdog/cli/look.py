@@ -20,10 +20,10 @@ from rich.table import Table
 from rich.text import Text
 
 from catdog.cli.escapes import visible, visible_name
-from catdog.cli.language import said
+from catdog.cli.translate import translated
 from catdog.progress import Progress as Step
 from catdog.runs import EpochRecord
-from catdog.text import bytes_for_people
+from catdog.text import Message, bytes_for_people
 
 # Where there is no terminal there is no width to fit: a table in a file must not be cut off.
 _FILE_WIDTH = 240
@@ -65,24 +65,26 @@ def moves() -> bool:
     return err.is_terminal and not err.is_dumb_terminal and not any(map(os.environ.get, still))
 
 
-def say(line: str | Text = "") -> None:
+def say(line: str | Message | Text = "") -> None:
     """One line on stdout, left to the terminal to wrap, so that a long path can be copied."""
-    out.print(Text(said(line)) if isinstance(line, str) else line, soft_wrap=True)
+    out.print(line if isinstance(line, Text) else Text(translated(line)), soft_wrap=True)
 
 
-def tell(line: str) -> None:
+def tell(line: str | Message) -> None:
     """One line on stderr."""
-    err.print(Text(said(line)), soft_wrap=True)
+    err.print(Text(translated(line)), soft_wrap=True)
 
 
-def note(sentence: str) -> None:
+def note(sentence: Message) -> None:
     """One line on stderr that may be skipped over."""
-    tell(f"{said('note')}: {visible_name(said(sentence))}")
+    tell(f"{translated('note')}: {visible_name(translated(sentence))}")
 
 
-def warn(sentence: str) -> None:
+def warn(sentence: Message) -> None:
     """One line on stderr that asks to be read."""
-    err.print(Text(f"{said('warning')}: {visible_name(said(sentence))}", style="yellow"), soft_wrap=True)
+    err.print(
+        Text(f"{translated('warning')}: {visible_name(translated(sentence))}", style="yellow"), soft_wrap=True
+    )
 
 
 def seconds_for_people(seconds: float) -> str:
@@ -216,7 +218,7 @@ class FeatureBar:
             or (finished and step.stage in _TOLD_AT_THE_END and not self._in_parts)
         ):
             self._last_plain = now
-            tell(f"{said(_TITLES[step.stage])}: {said(self._count(step))}{words}")
+            tell(f"{translated(_TITLES[step.stage])}: {translated(self._count(step))}{words}")
         if finished and step.stage == "features":
             self._before += step.total
 
@@ -238,7 +240,7 @@ class FeatureBar:
         )
         known = step.total and not self._in_parts
         left = f"{seconds_for_people((step.total - step.done) / rate)} left" if known else None
-        return "".join(f", {said(one)}" for one in (a_second, left) if one)
+        return "".join(f", {translated(one)}" for one in (a_second, left) if one)
 
     def _draw(self, step: Step, words: str) -> None:
         if self._bar is None:
@@ -252,10 +254,10 @@ class FeatureBar:
             self._bar.start()
         assert self._task is not None
         open_ended = step.stage == "compile" or (self._in_parts and step.stage == "features")
-        count = "" if step.stage == "compile" else f"{said(self._count(step))}{words}"
+        count = "" if step.stage == "compile" else f"{translated(self._count(step))}{words}"
         self._bar.update(
             self._task,
-            description=said(_TITLES[step.stage]),
+            description=translated(_TITLES[step.stage]),
             completed=step.done,
             total=None if open_ended else step.total or None,
             words=count,

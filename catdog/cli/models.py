@@ -4,10 +4,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from catdog.cli import look
 from catdog.cli.options import weights_from
+from catdog.cli.translate import UsageError
 from catdog.errors import WeightsError
 from catdog.runs import Run
 from catdog.weights.download import DOWNLOADS
@@ -77,4 +76,6 @@ def refuse_weights(weights: str | None, preprocessing: str | None) -> None:
     """A usage error where an option is given that only ImageNet's own network has a use for."""
     if weights or preprocessing:
         flag = "--weights" if weights else "--preprocessing"
-        raise click.UsageError(f"{flag} goes with --model {IMAGENET}; a run has weights of its own.")
+        raise UsageError(
+            "{flag} goes with --model {imagenet}; a run has weights of its own.", flag=flag, imagenet=IMAGENET
+        )

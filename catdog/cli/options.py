@@ -10,11 +10,11 @@ import click
 
 from catdog import devices
 from catdog.cli import look
-from catdog.cli.language import LANGUAGES
+from catdog.cli.translate import LANGUAGES
 from catdog.config import PREPROCESSINGS
 from catdog.errors import CacheError
 from catdog.runs import Run, has_runs, newest_run, open_run, shipped_run
-from catdog.text import bytes_from_people
+from catdog.text import bytes_from_people, message
 from catdog.weights.source import WeightSource, find_weights
 from catdog.workspace import CACHE_VARIABLE, LIMIT_VARIABLE, Workspace, default_cache_dir
 
@@ -42,7 +42,7 @@ class WorkspaceOptions:
         try:
             devices.configure(workspace.cache)
         except CacheError as error:
-            look.warn(str(error))
+            look.warn(error.message)
             devices.configure(None)
             return replace(workspace, features=replace(workspace.features, writable=False))
         return workspace
@@ -164,7 +164,7 @@ runs_dir_option = click.option(
 
 
 # What it asks for is known before click reads the command line, see `catdog.cli.run`.
-lang_option = click.option("--lang", type=click.Choice(LANGUAGES), help="Speak another language.")
+lang_option = click.option("--lang", type=click.Choice(LANGUAGES), help="Language of messages.")
 
 
 def chosen_run(model: Path | None, runs_dir: Path) -> Run:
@@ -173,7 +173,12 @@ def chosen_run(model: Path | None, runs_dir: Path) -> Run:
         return open_run(model)
     if has_runs(runs_dir):
         return newest_run(runs_dir)
-    look.note(f"no trained run under {runs_dir}: this is the model in the package, cats against dogs")
+    look.note(
+        message(
+            "no trained run under {runs_dir}: this is the model in the package, cats against dogs",
+            runs_dir=runs_dir,
+        )
+    )
     return shipped_run()
 
 

@@ -33,6 +33,7 @@ from catdog.cli.options import (
     workspace_options,
 )
 from catdog.cli.saving import saver
+from catdog.cli.translate import UsageError
 from catdog.cli.views.predictions import FORMATS, UNSURE, Answer, writer_for
 from catdog.config import Decoding
 from catdog.data import decode_for_people
@@ -43,7 +44,7 @@ from catdog.inference.free_names import Numbering
 from catdog.inference.inputs import STDIN, Input, LeftOut, expand, photo_from
 from catdog.inference.sorting import sorter
 from catdog.runs import Run, has_runs
-from catdog.text import count
+from catdog.text import message, plural
 
 if TYPE_CHECKING:
     from catdog.inference.classifier import Classifier, Outcome
@@ -145,32 +146,36 @@ def command(
     photos, as soon as they are known. Exit status 1 if a photo could not be answered; the others are.
     """
     if form != "text" and (show or lang):
-        raise click.UsageError("--show and --lang are for people: they go with --format text.")
+        raise UsageError("--show and --lang are for people: they go with --format text.")
     if lang and (top_k or 1) > 1:
-        raise click.UsageError("--lang says one answer a photo: leave out --top-k.")
+        raise UsageError("--lang says one answer a photo: leave out --top-k.")
     if no_calibrate and (model == Path(IMAGENET) or exported(model)):
-        raise click.UsageError("--no-calibrate is about a run: an exported file is as it was exported.")
+        raise UsageError("--no-calibrate is about a run: an exported file is as it was exported.")
     if why and not (show or save):
-        raise click.UsageError("--why goes with --show or --save.")
+        raise UsageError("--why goes with --show or --save.")
     if link and not sort_into:
-        raise click.UsageError("--link goes with --sort-into.")
+        raise UsageError("--link goes with --sort-into.")
     if stdin_image and (photos or random_count is not None):
-        raise click.UsageError("--stdin-image is one photo: leave out PHOTO and --random.")
+        raise UsageError("--stdin-image is one photo: leave out PHOTO and --random.")
     if stdin_image and sort_into:
-        raise click.UsageError("--sort-into needs photos that are files: it does not go with --stdin-image.")
+        raise UsageError("--sort-into needs photos that are files: it does not go with --stdin-image.")
     if not photos and random_count is None and not stdin_image:
-        raise click.UsageError(f"expected at least one PHOTO ({STDIN} for paths on stdin), or --random N.")
+        raise UsageError(
+            "expected at least one PHOTO ({stdin} for paths on stdin), or --random N.", stdin=STDIN
+        )
     if "" in photos:
-        raise click.UsageError("expected a PHOTO, found an empty one (''): is a variable of the shell empty?")
+        raise UsageError("expected a PHOTO, found an empty one (''): is a variable of the shell empty?")
     is_imagenet = model == Path(IMAGENET)
     file = None if is_imagenet else exported(model)
     if (is_imagenet or file) and random_count is not None:
-        raise click.UsageError(f"--random takes photos of a run: it does not go with --model {model}.")
+        raise UsageError("--random takes photos of a run: it does not go with --model {model}.", model=model)
     if not is_imagenet:
         refuse_weights(weights, preprocessing)
     run = None if is_imagenet or file else chosen_run(model, runs_dir)
     if run and not model and has_runs(runs_dir):
-        look.note(f"{look.short(run.folder)} answers, the newest run; --model names another")
+        look.note(
+            message("{folder} answers, the newest run; --model names another", folder=look.short(run.folder))
+        )
     top_k = top_k or (5 if is_imagenet and not lang else 1)
     failed, left_out = False, LeftOut()
     stdin = cast(BufferedReader, sys.stdin.buffer if sys.stdin else BytesIO())
@@ -213,7 +218,7 @@ def command(
                 if keep and save and answer.photo:
                     written[save].append(keep(answer))
             except PhotoError as error:  # it has gone since it was answered, or its name does not fit there
-                answer = answer.failed(str(error))
+                answer = answer.failed(error.message)
             bar.make_room()
             write(answer)
             failed = failed or answer.error is not None
@@ -223,7 +228,14 @@ def command(
         look.note(sentence)
     for folder, news in written.items():
         there = f", {len(news) - sum(news)} were there already" if not all(news) else ""
-        look.note(f"{count(sum(news), 'photo')} written into {look.short(folder)}{there}")
+        look.note(
+            message(
+                "{count} written into {folder}{there}",
+                count=plural("{count:,} photo", "{count:,} photos", sum(news)),
+                folder=look.short(folder),
+                there=there,
+            )
+        )
     ctx.exit(1 if failed else 0)
 
 
@@ -296,13 +308,13 @@ def _random(
     from catdog.evaluation.choose import choose
 
     if len(photos) > 1:
-        raise click.UsageError("--random takes its photos from one data set: expected one PHOTO or none.")
+        raise UsageError("--random takes its photos from one data set: expected one PHOTO or none.")
     data = Path(photos[0]) if photos else None
     with look.FeatureBar() as bar:
         found = choose(run, classes, data, None, workers=workers, report=bar)
     for remark in found.remarks:
         look.note(remark)
     if len(found.photos) < count:
-        look.note(f"there are only {len(found.photos)} photos to choose from")
+        look.note(message("there are only {count} photos to choose from", count=len(found.photos)))
     chosen = random.SystemRandom().sample(found.photos, min(count, len(found.photos)))
     return [Input(photo.path, photo.label) for photo in chosen]

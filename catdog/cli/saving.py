@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from catdog import durable
-from catdog.cli.language import language
+from catdog.cli.translate import translated
 from catdog.cli.views.predictions import UNSURE, Answer
 from catdog.data.caption import captioned
 from catdog.data.overlay import to_jpeg
@@ -62,6 +62,6 @@ def _stem(name: str) -> str:
 
 def _caption(answer: Answer, lang: str | None) -> str:
     label, share = answer.ranked[0]
-    words = language(lang).name if lang else str
+    words = translated if lang else str
     best = f"{words(label)} {share:.1%}"
     return f"{words(UNSURE)}: {best}" if answer.label == UNSURE else best

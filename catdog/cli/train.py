@@ -12,11 +12,12 @@ from click.core import ParameterSource
 from catdog.cli import look
 from catdog.cli.options import WorkspaceOptions, lang_option, runs_dir_option, weights_from, workspace_options
 from catdog.cli.train_options import options_from, training_options
+from catdog.cli.translate import UsageError
 from catdog.config import TrainOptions
 from catdog.data import Skipped
 from catdog.errors import CatdogError, RunError
 from catdog.runs import EpochRecord, Run, SkippedRecord, create_run, open_run
-from catdog.text import count
+from catdog.text import message, plural
 from catdog.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def command(
     from catdog.training.photos import find_photos
 
     if not (resume or data):
-        raise click.UsageError("expected DATA, a folder of photos, or --resume RUN.")
+        raise UsageError("expected DATA, a folder of photos, or --resume RUN.")
     with ExitStack() as stack:
         opened = workspace.open()
         if resume:
@@ -82,11 +83,17 @@ def command(
         with look.FeatureBar() as bar:
             photos = find_photos(options, workers=opened.workers, report=bar)
         for side in (photos.train, photos.valid):
-            look.say(f"Found {len(side)} images belonging to {len(photos.classes)} classes.")
+            look.say(
+                message(
+                    "Found {count} images belonging to {count_2} classes.",
+                    count=len(side),
+                    count_2=len(photos.classes),
+                )
+            )
         for remark in photos.remarks:
             look.note(remark)
         if ctx.get_parameter_source("valid_fraction") == ParameterSource.COMMANDLINE and photos.has_own_split:
-            look.note("--valid-fraction is not used: there are validation photos of their own")
+            look.note(message("--valid-fraction is not used: there are validation photos of their own"))
         # Before anything is made: options that do not fit these classes are refused here.
         suffix = make_suffix(prefix, options.head, len(photos.classes), size=options.decoding.size)
         is_new = run is None
@@ -103,8 +110,12 @@ def command(
         except KeyboardInterrupt:
             done = run.epochs_done()
             look.tell(
-                f"Stopped; {done} of {options.epochs} epochs are kept. Go on with:\n"
-                f"  {_command_that_goes_on(ctx, run)}"
+                message(
+                    "Stopped; {done} of {epochs} epochs are kept. Go on with:\n  {command_that_goes_on}",
+                    done=done,
+                    epochs=options.epochs,
+                    command_that_goes_on=_command_that_goes_on(ctx, run),
+                )
             )
             raise
 
@@ -132,7 +143,7 @@ def _given(ctx: click.Context) -> set[str]:
 def _refuse_other_options(ctx: click.Context) -> None:
     if extra := sorted(_given(ctx) - _RESUMABLE):
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in extra)
-        raise click.UsageError(f"a resumed run keeps its own options: leave out {flags}.")
+        raise UsageError("a resumed run keeps its own options: leave out {flags}.", flags=flags)
 
 
 def _options_of_run(ctx: click.Context, run: Run, data: Path | None, epochs: int) -> TrainOptions:
@@ -145,8 +156,11 @@ def _options_of_run(ctx: click.Context, run: Run, data: Path | None, epochs: int
     done = run.epochs_done()
     if done >= options.epochs:
         raise RunError(
-            f"{run.folder} has finished its {done} epochs. Extend it with: "
-            f"catdog train --resume {run.folder} --epochs {2 * done}"
+            "{folder} has finished its {done} epochs. Extend it with: catdog train --resume {folder} "
+            "--epochs {done_2}",
+            folder=run.folder,
+            done=done,
+            done_2=2 * done,
         )
     return options
 
@@ -169,13 +183,20 @@ def _begin(
         old = run.config
         if (old.data_digest, old.classes) != (config.data_digest, config.classes):
             raise RunError(
-                f"the photos in {options.data} are not those that {run.folder} was trained on"
-                f"{_difference(run, photos)}. Bring them back, or start a new run."
+                "the photos in {data} are not those that {folder} was trained on{difference}. Bring them "
+                "back, or start a new run.",
+                data=options.data,
+                folder=run.folder,
+                difference=_difference(run, photos),
             )
         if old.prefix_digest != config.prefix_digest:
             raise RunError(
-                f"the weights {options.weights!r} are not those that {run.folder} was trained on "
-                f"({config.prefix_digest[:12]} instead of {old.prefix_digest[:12]}). Start a new run."
+                "the weights {weights!r} are not those that {folder} was trained on ({prefix_digest} instead "
+                "of {prefix_digest_2}). Start a new run.",
+                weights=options.weights,
+                folder=run.folder,
+                prefix_digest=config.prefix_digest[:12],
+                prefix_digest_2=old.prefix_digest[:12],
             )
         typed = "\n".join(filter(None, (old.command, config.command)))
         run.write_config(replace(old, options=options, command=typed))
@@ -209,7 +230,12 @@ def _train(
     for remark in job.remarks:
         look.note(remark)
     if job.damaged_shards:
-        look.warn(f"{job.damaged_shards} damaged files of the feature cache were replaced")
+        look.warn(
+            message(
+                "{damaged_shards} damaged files of the feature cache were replaced",
+                damaged_shards=job.damaged_shards,
+            )
+        )
 
     count = len(job.train)
     with look.EpochBar(count) as line:
@@ -227,18 +253,28 @@ def _train(
 
 
 def _tell_skipped(run: Run, skipped: tuple[Skipped, ...]) -> None:
-    run.write_skipped([SkippedRecord(str(one.path), one.reason) for one in skipped])
+    run.write_skipped([SkippedRecord(str(one.path), str(one.reason)) for one in skipped])
     if skipped:
         first = skipped[0]
         look.warn(
-            f"{count(len(skipped), 'photo')} could not be read and skipped, the first {first.path}: "
-            f"{first.reason}. All are in {run.folder / 'skipped.jsonl'}"
+            message(
+                "{count} could not be read and skipped, the first {path}: {reason}. All are in {folder}",
+                count=plural("{count:,} photo", "{count:,} photos", len(skipped)),
+                path=first.path,
+                reason=first.reason,
+                folder=run.folder / "skipped.jsonl",
+            )
         )
 
 
 def _tell_result(run: Run) -> None:
     best: EpochRecord = min(run.history(), key=lambda record: record.val_loss)
     look.say(
-        f"Best epoch: {best.epoch}, val_loss: {best.val_loss:.4f}, val_acc: {best.val_acc:.4f}. "
-        f"Kept in {run.model_path}"
+        message(
+            "Best epoch: {epoch}, val_loss: {val_loss:.4f}, val_acc: {val_acc:.4f}. Kept in {model_path}",
+            epoch=best.epoch,
+            val_loss=best.val_loss,
+            val_acc=best.val_acc,
+            model_path=run.model_path,
+        )
     )

@@ -159,9 +159,13 @@ def options_from(
     """
     head = head or ("imagenet" if source.has_fc else "concat")
     if fc_units and head != "fc":
-        raise OptionError(f"--fc-units belongs to --head fc; the {head} head has no hidden layers of its own")
+        raise OptionError(
+            "--fc-units belongs to --head fc; the {head} head has no hidden layers of its own", head=head
+        )
     if dropout is not None and head not in ("fc", "imagenet"):
-        raise OptionError(f"--dropout belongs to --head fc or imagenet; the {head} head has no hidden layers")
+        raise OptionError(
+            "--dropout belongs to --head fc or imagenet; the {head} head has no hidden layers", head=head
+        )
     units = (fc_units or _DEFAULT_FC_UNITS) if head == "fc" else ()
     rate = _DEFAULT_DROPOUT if dropout is None else dropout
     return TrainOptions(

@@ -13,6 +13,7 @@ from catdog.data.decode import decode, decode_whole, probe
 from catdog.data.fingerprint import Skipped
 from catdog.data.parallel import AHEAD, ordered_map
 from catdog.errors import PhotoError
+from catdog.text import Message
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Decoded:
 
     index: int  # position among the paths that were given
     pixels: npt.NDArray[np.uint8] | None  # (size, size, 3) RGB
-    reason: str | None  # why the photo cannot be read
+    reason: Message | None  # why the photo cannot be read
 
 
 def decoded(
@@ -60,12 +61,12 @@ def _decoded_one(
             return Decoded(index, decode(path, decoding), None)
         return Decoded(index, decode_whole(path, decoding, expected=digests[path]).pixels, None)
     except PhotoError as error:
-        return Decoded(index, None, str(error))
+        return Decoded(index, None, error.message)
 
 
 def _probed_one(path: Path) -> Skipped | None:
     try:
         probe(path)
     except PhotoError as error:
-        return Skipped(path, str(error))
+        return Skipped(path, error.message)
     return None

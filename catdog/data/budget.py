@@ -90,8 +90,10 @@ class Budget:
         if needed > self._total:
             wanted, most = (f"{number / 1e6:,.0f} MB" for number in (needed, self._total))
             raise PhotoError(
-                f"decoding it takes {wanted} of memory, more than the {most} that photos may take now: "
-                "make it smaller, or free memory"
+                "decoding it takes {wanted} of memory, more than the {most} that photos may take now: make "
+                "it smaller, or free memory",
+                wanted=wanted,
+                most=most,
             )
         return True
 

@@ -30,12 +30,14 @@ def to_rgb(photo: Image.Image) -> Image.Image:
     if photo.mode == "I" or photo.mode.startswith("I;16"):
         low, high = _extremes(photo) if photo.mode == "I" else (0, 65535)
         if low < 0 or high > 65535:
-            raise PhotoError(f"32-bit integer pixels from {low} to {high}: expected 0 to 65535")
+            raise PhotoError(
+                "32-bit integer pixels from {low} to {high}: expected 0 to 65535", low=low, high=high
+            )
         return _in_strips(photo, lambda strip: _from_grey(strip, _sixteen_to_eight))
     if photo.mode == "F":
         low, high = _extremes(photo)
         if not (low >= 0 and high <= 1):  # so written, NaN is refused too
-            raise PhotoError(f"float pixels from {low:g} to {high:g}: expected 0 to 1")
+            raise PhotoError("float pixels from {low:g} to {high:g}: expected 0 to 1", low=low, high=high)
         return _in_strips(photo, lambda strip: _from_grey(strip, _unit_to_eight))
     if photo.has_transparency_data:
         return _in_strips(photo, _on_white)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from catdog.text import count
+from catdog.text import Message, message, plural
 
 
 class Placed(NamedTuple):
@@ -45,23 +45,34 @@ class Copies:
         """Those under more than one label: one of the labels is wrong."""
         return tuple(group for group in self.groups if len({one.label for one in group}) > 1)
 
-    def remarks(self) -> tuple[str, ...]:
+    def remarks(self) -> tuple[Message, ...]:
         """One sentence for each kind there is, with an example."""
         found = []
         if self.groups:
             extra = sum(len(group) - 1 for group in self.groups)
             found.append(
-                f"{count(extra, 'file')} with the content of another, such as {_pair(self.groups[0])}"
+                message(
+                    "{count} with the content of another, such as {pair}",
+                    count=plural("{count:,} file", "{count:,} files", extra),
+                    pair=_pair(self.groups[0]),
+                )
             )
         if self.leaks:
             found.append(
-                f"a leak: {count(len(self.leaks), 'photo')} in training and in another split, such as "
-                f"{_pair(self.leaks[0])}; the numbers will be better than they should be"
+                message(
+                    "a leak: {count} in training and in another split, such as {pair}; the numbers will be "
+                    "better than they should be",
+                    count=plural("{count:,} photo", "{count:,} photos", len(self.leaks)),
+                    pair=_pair(self.leaks[0]),
+                )
             )
         if self.contradictions:
             found.append(
-                f"{count(len(self.contradictions), 'photo')} under two labels, such as "
-                f"{_pair(self.contradictions[0])}"
+                message(
+                    "{count} under two labels, such as {pair}",
+                    count=plural("{count:,} photo", "{count:,} photos", len(self.contradictions)),
+                    pair=_pair(self.contradictions[0]),
+                )
             )
         return tuple(found)
 

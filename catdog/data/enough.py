@@ -11,7 +11,7 @@ from pathlib import Path
 from catdog.data.fingerprint import Skipped
 from catdog.data.labels import Photo
 from catdog.errors import DataError
-from catdog.text import count, numbered
+from catdog.text import Message, message, numbered, plural
 
 _FEW = 5  # validation photos of a class
 
@@ -46,22 +46,44 @@ def require_trainable(
     of_class = Counter(photo.label for photo in train if photo.label is not None)
     classes = sorted(of_class)
     if len(classes) < 2:
-        found = f"only {classes[0]!r} ({count(len(train), 'photo')})" if classes else "none"
+        found = message("none")
+        if classes:
+            found = plural(
+                "only {label!r} ({count:,} photo)",
+                "only {label!r} ({count:,} photos)",
+                len(train),
+                label=classes[0],
+            )
         raise DataError(
-            f"expected photos of at least two classes to train on in {root}, found {found}: "
-            "give each class a folder of its own, such as DATA/cats and DATA/dogs"
+            "expected photos of at least two classes to train on in {root}, found {found}: give each "
+            "class a folder of its own, such as DATA/cats and DATA/dogs",
+            root=root,
+            found=found,
         )
     if len(train) < 2:
-        raise DataError(f"expected at least two photos to train on in {root}, found {len(train)}: add photos")
+        raise DataError(
+            "expected at least two photos to train on in {root}, found {count}: add photos",
+            root=root,
+            count=len(train),
+        )
     if len(valid) >= 2:
         return
-    expected = f"expected at least two photos to validate with in {root}, found {len(valid)}"
     if has_own_split:
-        raise DataError(f"{expected}: add validation photos")
+        raise DataError(
+            "expected at least two validation photos in {root}, found {count}: add validation photos",
+            root=root,
+            count=len(valid),
+        )
+    advice = message("Add photos")
+    if max(of_class.values()) > 1:
+        advice = message("Add photos, or choose a larger --valid-fraction")
     raise DataError(
-        f"{expected}: a class needs at least two different photos, so that one of them validates (photos to "
-        f"train on: {numbered(of_class)}). Add photos"
-        f"{', or choose a larger --valid-fraction' if max(of_class.values()) > 1 else ''}"
+        "expected at least two validation photos in {root}, found {count}: a class needs at least two "
+        "different photos, so that one of them validates (training photos: {training}). {advice}",
+        root=root,
+        count=len(valid),
+        training=numbered(of_class),
+        advice=advice,
     )
 
 
@@ -88,13 +110,17 @@ def require_every_class(
     first = min((bad for label, bad in unreadable if label == missing[0]), key=lambda bad: bad.path)
     of_class = numbered({label: counts[label] for label in missing})
     raise DataError(
-        f"expected photos of every class to train on in {root}, found only unreadable photos of "
-        f"{count(len(missing), 'class', 'classes')} ({of_class}), the "
-        f"first {first.path}: {first.reason}. Mend them, or move them out of {root}"
+        "expected photos of every class to train on in {root}, found only unreadable photos of "
+        "{count} ({of_class}), the first {path}: {reason}. Mend them, or move them out of {root}",
+        root=root,
+        count=plural("{count:,} class", "{count:,} classes", len(missing)),
+        of_class=of_class,
+        path=first.path,
+        reason=first.reason,
     )
 
 
-def few_to_validate(classes: Sequence[ClassPhotos], *, has_own_split: bool) -> list[str]:
+def few_to_validate(classes: Sequence[ClassPhotos], *, has_own_split: bool) -> list[Message]:
     """Sentences about classes with no validation photo, and with so few that one more or less right decides.
 
     Each names the classes and their numbers, the first ten of many.
@@ -103,23 +129,42 @@ def few_to_validate(classes: Sequence[ClassPhotos], *, has_own_split: bool) -> l
     few = {each.label: each.valid for each in classes if 0 < each.valid < _FEW}
     sentences = []
     if none:
-        advice = (
-            "Add validation photos"
-            if has_own_split
-            else "A class needs two different photos that can be read, so that one of them validates"
-        )
+        advice = message("Add validation photos")
+        if not has_own_split:
+            advice = message(
+                "A class needs two different photos that can be read, so that one of them validates"
+            )
         sentences.append(
-            f"no photo to validate with of {count(len(none), 'class', 'classes')} "
-            f"({numbered({label: each.train for label, each in none.items()})} to train on, "
-            f"{sum(each.unreadable for each in none.values())} unreadable): validation says nothing about "
-            f"them. {advice}"
+            message(
+                "no photo to validate with of {count} ({numbered} to train on, {unreadable} unreadable): "
+                "validation says nothing about them. {advice}",
+                count=plural("{count:,} class", "{count:,} classes", len(none)),
+                numbered=numbered({label: each.train for label, each in none.items()}),
+                unreadable=sum(each.unreadable for each in none.values()),
+                advice=advice,
+            )
         )
-    hint = "what validation says is a hint. More photos, or a larger --valid-fraction, make it more"
+    hint = message(
+        "the validation accuracy of so few photos is only a hint. Add photos, or choose a larger --valid-fraction"
+    )
     if len(few) == 1:
         label, photos = few.popitem()
-        sentences.append(f"only {count(photos, 'photo')} of {label} to validate with: {hint}")
+        sentences.append(
+            message(
+                "only {count} of {label} to validate with: {hint}",
+                count=plural("{count:,} photo", "{count:,} photos", photos),
+                label=label,
+                hint=hint,
+            )
+        )
     elif few:
         sentences.append(
-            f"fewer than {_FEW} photos to validate with of {len(few)} classes ({numbered(few)}): {hint}"
+            message(
+                "fewer than {few} photos to validate with of {count} classes ({numbered}): {hint}",
+                few=_FEW,
+                count=len(few),
+                numbered=numbered(few),
+                hint=hint,
+            )
         )
     return sentences

@@ -6,6 +6,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from catdog.errors import PhotoError
+from catdog.text import Message, message
 
 # More is no photo: the largest that is decoded has two thirds of that without any compression. This bounds
 # what is read into memory, and how long a file is hashed.
@@ -31,19 +32,24 @@ def open_regular(path: Path) -> BufferedReader:
         if found.st_size == 0:
             raise PhotoError("the file is empty (0 bytes)")
         if found.st_size > MAX_FILE_BYTES:
-            raise PhotoError(f"the file has {found.st_size:,} bytes: more than {MAX_FILE_BYTES:,}")
+            raise PhotoError(
+                "the file has {st_size:,} bytes: more than {max_file_bytes:,}",
+                st_size=found.st_size,
+                max_file_bytes=MAX_FILE_BYTES,
+            )
         return open(path, "rb")
     except FileNotFoundError:
         dangling = os.path.islink(path)
-        reason = "a link to a file that does not exist" if dangling else "the file does not exist"
-        raise PhotoError(reason) from None
+        if dangling:
+            raise PhotoError("a link to a file that does not exist") from None
+        raise PhotoError("the file does not exist") from None
     except PermissionError:
         raise PhotoError("permission to read the file is denied") from None
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
         raise PhotoError(system_reason(error)) from error
 
 
-def system_reason(error: OSError | ValueError) -> str:
+def system_reason(error: OSError | ValueError) -> Message:
     """What the operating system said, without the path and the number."""
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return f"the file cannot be read: {said}"
+    return message("the file cannot be read: {said}", said=said)

@@ -8,6 +8,7 @@ from pathlib import Path
 from catdog.data.files import open_regular, system_reason
 from catdog.data.parallel import ordered_map
 from catdog.errors import PhotoError
+from catdog.text import Message
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Skipped:
     """A file that cannot be used, and why, in words for a person."""
 
     path: Path
-    reason: str
+    reason: Message
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,6 @@ def _digest(path: Path) -> str | Skipped:
         with open_regular(path) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except PhotoError as error:
-        return Skipped(path, str(error))
+        return Skipped(path, error.message)
     except OSError as error:  # the disk or the network failed while the file was read
         return Skipped(path, system_reason(error))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catdog.data.walk import FolderId, Listing, Tree, walk
-from catdog.text import count, not_photos
+from catdog.text import Message, message, not_photos, plural
 
 _WORD_END = re.compile(r"[._\-\s\d]")
 
@@ -25,7 +25,7 @@ class Labelled:
 
     photos: tuple[Photo, ...]  # sorted by path
     flat: bool  # the labels are in the photos' names
-    remarks: tuple[str, ...]  # one sentence each
+    remarks: tuple[Message, ...]  # one sentence each
 
 
 def class_name(path: Path) -> str:
@@ -54,24 +54,41 @@ def labelled(folder: Path, found: Listing, *, above: frozenset[FolderId]) -> Lab
     named = tuple(Photo(path, first_word(path)) for path in found.photos)
     carrying = tuple(photo for photo in named if photo.label is not None)
     if len(full) < 2 and len(carrying) > sum(len(trees[subfolder].photos) for subfolder in full):
-        remarks = [f"Ignored the folder {sub}: the photos beside it carry the labels." for sub in full]
+        remarks = [
+            message("Ignored the folder {sub}: the photos beside it carry the labels.", sub=sub)
+            for sub in full
+        ]
         if len(carrying) < len(named):
-            unlabelled = count(len(named) - len(carrying), "photo")
-            remarks.append(f"Ignored {unlabelled} in {folder}: the name begins with no label.")
+            unlabelled = plural("{count:,} photo", "{count:,} photos", len(named) - len(carrying))
+            remarks.append(
+                message(
+                    "Ignored {unlabelled} in {folder}: the name begins with no label.",
+                    unlabelled=unlabelled,
+                    folder=folder,
+                )
+            )
         return Labelled(carrying, True, (*remarks, *not_photos(folder, list(found.others))))
     photos = [Photo(path, class_name(sub)) for sub in full for path in trees[sub].photos]
     remarks = _class_remarks(folder, trees)
     if full and named:
-        remarks.append(f"Ignored {count(len(named), 'photo')} beside the class folders in {folder}.")
+        remarks.append(
+            message(
+                "Ignored {count} beside the class folders in {folder}.",
+                count=plural("{count:,} photo", "{count:,} photos", len(named)),
+                folder=folder,
+            )
+        )
     return Labelled(tuple(sorted(photos, key=lambda photo: photo.path)), False, tuple(remarks))
 
 
-def _class_remarks(folder: Path, trees: dict[Path, Tree]) -> list[str]:
+def _class_remarks(folder: Path, trees: dict[Path, Tree]) -> list[Message]:
     remarks = [
-        f"The folder {sub} holds no photo."
+        message("The folder {sub} holds no photo.", sub=sub)
         for sub, tree in trees.items()
         if not tree.photos and sub not in tree.closed
     ]
     for tree in trees.values():
-        remarks += [f"Ignored the folder {path}: it cannot be listed." for path in tree.closed]
+        remarks += [
+            message("Ignored the folder {path}: it cannot be listed.", path=path) for path in tree.closed
+        ]
     return remarks + not_photos(folder, [path for tree in trees.values() for path in tree.others])

@@ -13,7 +13,7 @@ from typing import Literal
 from catdog.data.labels import Labelled, Photo, labelled
 from catdog.data.walk import Listing, folder_id, listing, walk
 from catdog.errors import DataError
-from catdog.text import count, extensions, numbered
+from catdog.text import Message, extensions, message, numbered, plural
 
 __all__ = ["DataSet", "Layout", "Photo", "scan"]
 
@@ -41,7 +41,7 @@ class DataSet:
     classes: tuple[str, ...]  # sorted by name; union over splits
     # Keys among "train", "valid" and "test"; or "all", yet to be split, and "test". None is empty.
     splits: dict[str, tuple[Photo, ...]]
-    remarks: tuple[str, ...]  # one sentence each: what was ignored, which class a split lacks
+    remarks: tuple[Message, ...]  # one sentence each: what was ignored, which class a split lacks
 
 
 def scan(root: Path) -> DataSet:
@@ -63,9 +63,14 @@ def scan(root: Path) -> DataSet:
     others = [path for path in top.folders if path not in folders.values()]
     if _has_split_folders(root, top, folders, others):
         readings = {split: _read(root, folder) for split, folder in folders.items()}
-        remarks = [f"Ignored the folder {path}: it is no split." for path in others]
+        remarks = [message("Ignored the folder {path}: it is no split.", path=path) for path in others]
         if top.photos:
-            remarks.append(f"Ignored {count(len(top.photos), 'photo')} beside the split folders.")
+            remarks.append(
+                message(
+                    "Ignored {count} beside the split folders.",
+                    count=plural("{count:,} photo", "{count:,} photos", len(top.photos)),
+                )
+            )
         split_layout: Layout = "split folders"
     else:
         readings, remarks = _read_classes(root, top, folders)
@@ -73,7 +78,11 @@ def scan(root: Path) -> DataSet:
     for split, reading in readings.items():
         remarks += reading.remarks
         if not reading.photos and split in folders:
-            remarks.append(f"Ignored the folder {folders[split]}: it holds no photo with a label.")
+            remarks.append(
+                message(
+                    "Ignored the folder {folders}: it holds no photo with a label.", folders=folders[split]
+                )
+            )
     readings = {split: reading for split, reading in readings.items() if reading.photos}
     if not readings:
         raise _nothing_found(root)
@@ -96,16 +105,21 @@ def _entries(folder: Path) -> Listing:
     try:
         return listing(folder)
     except FileNotFoundError:
-        raise DataError(f"expected a folder of photos, found nothing at {folder}: check the path") from None
+        raise DataError(
+            "expected a folder of photos, found nothing at {folder}: check the path", folder=folder
+        ) from None
     except NotADirectoryError:
         raise DataError(
-            f"expected a folder of photos, found a file: {folder}. Give the folder that holds it"
+            "expected a folder of photos, found a file: {folder}. Give the folder that holds it",
+            folder=folder,
         ) from None
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
         said = error.strerror if isinstance(error, OSError) else error
         raise DataError(
-            f"expected a folder of photos at {folder}, but it cannot be listed ({said}): "
-            "check its permissions"
+            "expected a folder of photos at {folder}, but it cannot be listed ({said}): check its "
+            "permissions",
+            folder=folder,
+            said=said,
         ) from error
 
 
@@ -121,8 +135,9 @@ def _split_folders(top: Listing) -> dict[str, Path]:
         full = [path for path in paths if walk(path).photos] if len(paths) > 1 else paths
         if len(full) > 1:
             raise DataError(
-                f"expected one {split} folder, found {' and '.join(map(str, full))}: "
-                "rename or move all but one"
+                "expected one {split} folder, found {map}: rename or move all but one",
+                split=split,
+                map=" and ".join(map(str, full)),
             )
         if paths:
             chosen[split] = (full or paths)[0]
@@ -161,18 +176,21 @@ def _read(root: Path, folder: Path) -> Labelled:
 
 def _read_classes(
     root: Path, top: Listing, folders: dict[str, Path]
-) -> tuple[dict[str, Labelled], list[str]]:
+) -> tuple[dict[str, Labelled], list[Message]]:
     """Read `root` as the training folder itself, perhaps with a labelled test folder inside."""
     valid = folders.get("valid")
     if valid is not None and not (found := _read(root, valid)).flat and found.photos:
         raise DataError(
-            f"expected {root / 'train'} beside {valid}, found none: "
-            "move the folders of the classes to train on into it"
+            "expected {root} beside {valid}, found none: move the folders of the classes to train on into it",
+            root=root / "train",
+            valid=valid,
         )
     if len(top.folders) == 1 and "train" in _split_folders(_entries(top.folders[0])):
         raise DataError(
-            f"expected train or class folders in {root}, found only {top.folders[0]}, "
-            "which holds train itself: give that one"
+            "expected train or class folders in {root}, found only {folders}, which holds train itself: "
+            "give that one",
+            root=root,
+            folders=top.folders[0],
         )
     kaggle = [
         path
@@ -187,7 +205,7 @@ def _read_classes(
         return labelled(root, rest, above=frozenset({folder_id(root)}))
 
     reading = without(aside)
-    remarks: list[str] = []
+    remarks: list[Message] = []
     classes = _classes(reading.photos)
     if len(classes) < 2 and not reading.flat:
         more = {path for path in aside if _holds_unlabelled(root, path, known=classes)}
@@ -200,15 +218,22 @@ def _read_classes(
     readings = {"train": reading}
     if "test" in folders and folders["test"] in aside:
         readings["test"] = _read(root, folders["test"])
-    remarks += [f"Ignored the folder {path}: its photos carry no label." for path in kaggle if path in aside]
+    remarks += [
+        message("Ignored the folder {path}: its photos carry no label.", path=path)
+        for path in kaggle
+        if path in aside
+    ]
     return readings, remarks
 
 
-def _taken_for_class(folder: Path) -> str:
-    return f"The folder {folder} is taken for a class, not for a split: its photos lie in it without labels."
+def _taken_for_class(folder: Path) -> Message:
+    return message(
+        "The folder {folder} is taken for a class, not for a split: its photos lie in it without labels.",
+        folder=folder,
+    )
 
 
-def _drop_foreign_test(root: Path, readings: dict[str, Labelled], folder: Path | None) -> list[str]:
+def _drop_foreign_test(root: Path, readings: dict[str, Labelled], folder: Path | None) -> list[Message]:
     """Take out flat test photos whose first words are no classes: those words are no labels."""
     test = readings.get("test")
     rest = [reading.photos for split, reading in readings.items() if split != "test"]
@@ -218,33 +243,60 @@ def _drop_foreign_test(root: Path, readings: dict[str, Labelled], folder: Path |
         return []
     del readings["test"]
     return [
-        f"Ignored {count(len(test.photos), 'photo')} in {folder}: their names carry no known class. If the "
-        f"folder is a class, move all class folders into {root / 'train'}."
+        message(
+            "Ignored {count} in {folder}: their names carry no known class. If the folder is a class, "
+            "move all class folders into {root}.",
+            count=plural("{count:,} photo", "{count:,} photos", len(test.photos)),
+            folder=folder,
+            root=root / "train",
+        )
     ]
 
 
-def _uneven_classes(splits: dict[str, tuple[Photo, ...]]) -> list[str]:
-    remarks: list[str] = []
+def _uneven_classes(splits: dict[str, tuple[Photo, ...]]) -> list[Message]:
+    remarks: list[Message] = []
     trained = Counter(photo.label or "" for photo in splits.get("train", ()))
     for split, word in (("valid", "validation"), ("test", "test")):
         if trained and split in splits:
             there = Counter(photo.label or "" for photo in splits[split])
             lacking, extra = sorted(trained.keys() - there.keys()), sorted(there.keys() - trained.keys())
             if len(lacking) == 1:
-                has = count(trained[lacking[0]], "photo")
-                remarks.append(f"The class {lacking[0]!r} has {has} to train on, but no {word} photo.")
+                has = plural("{count:,} photo", "{count:,} photos", trained[lacking[0]])
+                remarks.append(
+                    message(
+                        "The class {lacking!r} has {has} to train on, but no {word} photo.",
+                        lacking=lacking[0],
+                        has=has,
+                        word=word,
+                    )
+                )
             elif lacking:
                 remarks.append(
-                    f"{len(lacking)} classes have photos to train on, but no {word} photo "
-                    f"({numbered({label: trained[label] for label in lacking})})."
+                    message(
+                        "{count} classes have photos to train on, but no {word} photo ({numbered}).",
+                        count=len(lacking),
+                        word=word,
+                        numbered=numbered({label: trained[label] for label in lacking}),
+                    )
                 )
             if len(extra) == 1:
-                has = count(there[extra[0]], f"{word} photo")
-                remarks.append(f"The class {extra[0]!r} has {has}, but no photo to train on.")
+                has = plural("{count:,} photo", "{count:,} photos", there[extra[0]])
+                remarks.append(
+                    message(
+                        "The class {extra!r} has {has} in {split}, but no photo to train on.",
+                        extra=extra[0],
+                        has=has,
+                        split=split,
+                    )
+                )
             elif extra:
                 remarks.append(
-                    f"{len(extra)} classes have {word} photos, but no photo to train on "
-                    f"({numbered({label: there[label] for label in extra})})."
+                    message(
+                        "{count} classes have {word} photos, but no photo to train on ({numbered}).",
+                        count=len(extra),
+                        word=word,
+                        numbered=numbered({label: there[label] for label in extra}),
+                    )
                 )
     return remarks
 
@@ -257,8 +309,16 @@ def _nothing_found(root: Path) -> DataError:
     tree = walk(root)
     if tree.photos:
         return DataError(
-            f"{_EXPECTED}, found {count(len(tree.photos), 'photo')} in {root} without a label, "
-            f"such as {tree.photos[0].name}: put the photos of each class into a folder of its own"
+            "{expected}, found {count} in {root} without a label, such as {name}: put the photos of each "
+            "class into a folder of its own",
+            expected=_EXPECTED,
+            count=plural("{count:,} photo", "{count:,} photos", len(tree.photos)),
+            root=root,
+            name=tree.photos[0].name,
         )
-    found = f"no photo ({extensions(tree.others)})" if tree.others else "no photo"
-    return DataError(f"{_EXPECTED}, found {found} in {root}: check the path")
+    found = message("no photo")
+    if tree.others:
+        found = message("no photo ({kinds})", kinds=extensions(tree.others))
+    return DataError(
+        "{expected}, found {found} in {root}: check the path", expected=_EXPECTED, found=found, root=root
+    )

@@ -16,6 +16,7 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 
 from catdog.data.files import open_regular, system_reason
 from catdog.errors import PhotoError
+from catdog.text import Message, message
 
 # Plugins register themselves on import. Here that happens in one thread; Pillow would do it lazily, in many.
 for _plugin in ("Avif", "Bmp", "Gif", "Jpeg2K", "Jpeg", "Mpo", "Png", "Ppm", "Tiff", "WebP"):
@@ -81,7 +82,12 @@ def opened(source: Path | BufferedReader | bytes) -> Iterator[Image.Image]:
                 kind = photo.format or kind
                 width, height = photo.size
                 if width * height > MAX_PIXELS:
-                    raise PhotoError(f"{width} × {height} pixels: more than {MAX_PIXELS:,}")
+                    raise PhotoError(
+                        "{width} × {height} pixels: more than {max_pixels:,}",
+                        width=width,
+                        height=height,
+                        max_pixels=MAX_PIXELS,
+                    )
                 yield photo
         except UnidentifiedImageError:
             stream.seek(0)
@@ -130,25 +136,27 @@ def _silence_pillow() -> None:
         warnings.filterwarnings("ignore", module=_QUIET[3].pattern)
 
 
-def _unidentified(start: bytes) -> str:
+def _unidentified(start: bytes) -> Message:
     if start[4:8] == b"ftyp" and start[8:12] in {b"heic", b"heix", b"hevc", b"mif1", b"msf1"}:
-        return "a HEIC photo, which Pillow cannot read: convert it to JPEG"
+        return message("a HEIC photo, which Pillow cannot read: convert it to JPEG")
     if start.startswith(b"\xff\xd8"):
-        return "a JPEG whose header is damaged or cut off"
+        return message("a JPEG whose header is damaged or cut off")
     if start.startswith(b"\x89PNG"):
-        return "a PNG whose header is damaged or cut off"
-    return "not an image that Pillow can read"
+        return message("a PNG whose header is damaged or cut off")
+    return message("not an image that Pillow can read")
 
 
-def _reason(error: BaseException, kind: str) -> str:
+def _reason(error: BaseException, kind: str) -> Message:
     """One line for a person. `kind` is the format, or `image` where none was recognised."""
     if isinstance(error, Image.DecompressionBombError):
-        return f"more than {MAX_PIXELS:,} pixels: refused as a possible decompression bomb"
+        return message(
+            "more than {max_pixels:,} pixels: refused as a possible decompression bomb", max_pixels=MAX_PIXELS
+        )
     if isinstance(error, MemoryError):
-        return f"not enough memory to decode this {kind}"
+        return message("not enough memory to decode this {kind}", kind=kind)
     if isinstance(error, OSError) and error.errno is not None:
         return system_reason(error)
     said = " ".join(str(error).split())[:200]
     if isinstance(error, EOFError) or "truncated" in said.lower():
-        return f"the file ends too early: truncated {kind}"
-    return f"damaged {kind}: {said or type(error).__name__}"
+        return message("the file ends too early: truncated {kind}", kind=kind)
+    return message("damaged {kind}: {said}", kind=kind, said=said or type(error).__name__)

@@ -92,6 +92,7 @@ def _position(digest: str) -> float:
 def _check(fraction: float) -> None:
     if not 0 < fraction < 1:
         raise OptionError(
-            f"expected a validation share between 0 and 1, both excluded, found {fraction}: "
-            "choose for example 0.2"
+            "expected a validation share between 0 and 1, both excluded, found {fraction}: choose for "
+            "example 0.2",
+            fraction=fraction,
         )

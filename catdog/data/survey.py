@@ -12,6 +12,7 @@ from catdog.data.fingerprint import Skipped, fingerprint
 from catdog.data.layout import DataSet, Photo
 from catdog.data.parallel import ordered_map
 from catdog.errors import PhotoError
+from catdog.text import Message, message
 
 # One pixel is enough to find damage: the whole file is read and decoded, by the function that
 # training uses, and a JPEG is decoded at an eighth of its size.
@@ -35,15 +36,19 @@ class SplitFacts:
     digests: dict[Path, str]  # SHA-256 of the content of every file that has one, hex
 
 
-def imbalance(counts: Mapping[str, int]) -> str | None:
+def imbalance(counts: Mapping[str, int]) -> Message | None:
     """A sentence where the largest class has over three times the photos of the smallest to train on."""
     counts = {label: number for label, number in counts.items() if number}
     if not counts or max(counts.values()) <= _UNEVEN * min(counts.values()):
         return None
     large, small = max(counts, key=lambda one: counts[one]), min(counts, key=lambda one: counts[one])
-    return (
-        f"uneven classes: {counts[large]:,} photos of {large}, {counts[small]:,} of {small}; accuracy says "
-        f"little then, look at each class's recall"
+    return message(
+        "uneven classes: {counts:,} photos of {large}, {counts_2:,} of {small}; accuracy says little "
+        "then, look at each class's recall",
+        counts=counts[large],
+        large=large,
+        counts_2=counts[small],
+        small=small,
     )
 
 
@@ -52,7 +57,7 @@ class _Look:
     bytes: int
     digest: str | None
     header: PhotoHeader | None
-    reason: str | None
+    reason: Message | None
 
 
 def survey(
@@ -84,7 +89,7 @@ def _look(path: Path) -> _Look:
         whole = decode_whole(path, _CHEAPEST)
         return _Look(whole.bytes, whole.digest, whole.header, None)
     except PhotoError as error:
-        reason = str(error)
+        reason = error.message
     found = fingerprint([path], workers=1)
     if path not in found.digests:
         return _Look(0, None, None, found.skipped[0].reason)

@@ -10,7 +10,7 @@ from catdog.data import Photo, Skipped, fingerprint, scan
 from catdog.errors import DataError
 from catdog.progress import Progress
 from catdog.runs import Run
-from catdog.text import first_few
+from catdog.text import Message, first_few, message
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Chosen:
     photos: tuple[Photo, ...]
     digests: dict[Path, str]
     skipped: tuple[Skipped, ...]
-    remarks: tuple[str, ...]
+    remarks: tuple[Message, ...]
 
     def labels(self, classes: tuple[str, ...]) -> np.ndarray:
         """Index of each photo's class among `classes`, (n,) int32."""
@@ -48,7 +48,7 @@ class _Pool:
     readable: tuple[Photo, ...]
     digests: dict[Path, str]
     skipped: tuple[Skipped, ...]
-    remarks: tuple[str, ...]
+    remarks: tuple[Message, ...]
 
 
 def choose(
@@ -74,8 +74,10 @@ def choose(
     root = data or Path(run.config.options.data)
     if data is None and not root.exists():
         raise DataError(
-            f"the photos that {run.folder} was trained with are not at {root}. Name a folder of photos: "
-            "catdog evaluate DATA"
+            "the photos that {folder} was trained with are not at {root}. Name a folder of photos: "
+            "catdog evaluate DATA",
+            folder=run.folder,
+            root=root,
         )
     sides = run.split()  # before the photos are read: it may be damaged
     pool = _read(root, classes, split, workers=workers, report=report)
@@ -114,8 +116,9 @@ def _read(
         pool = list(dataset.splits[split or "valid"])
     elif split == "test":
         raise DataError(
-            f"expected a test folder in {root}, found the splits {', '.join(dataset.splits)}. "
-            "Choose another --split."
+            "expected a test folder in {root}, found the splits {splits}. Choose another --split.",
+            root=root,
+            splits=", ".join(dataset.splits),
         )
     else:
         pool = [photo for photos in dataset.splits.values() for photo in photos]
@@ -123,7 +126,11 @@ def _read(
     if strangers := sorted({photo.label or "" for photo in pool} - known):
         count = sum(photo.label not in known for photo in pool)
         remarks.append(
-            f"{count} photos of classes that the run does not know are left out: {first_few(strangers)}"
+            message(
+                "{count} photos of classes that the run does not know are left out: {first_few}",
+                count=count,
+                first_few=first_few(strangers),
+            )
         )
         pool = [photo for photo in pool if photo.label in known]
     prints = fingerprint(
@@ -155,11 +162,16 @@ def _chosen(
     if not pool.has_split and split != "all":
         readable = tuple(photo for photo in readable if _belongs(digests[photo.path], split, sides, own=own))
         if not own and split is None and (left_out := len(pool.readable) - len(readable)):
-            remarks.append(f"{left_out} photos that the run was trained on are left out")
+            remarks.append(
+                message("{left_out} photos that the run was trained on are left out", left_out=left_out)
+            )
             if not readable:
                 raise DataError(
-                    f"expected photos in {pool.root} that {run.folder} was not trained on, found none: it "
-                    f"was trained on all {left_out}. Give other photos, or --split all."
+                    "expected photos in {root} that {folder} was not trained on, found none: it was trained on "
+                    "all {left_out}. Give other photos, or --split all.",
+                    root=pool.root,
+                    folder=run.folder,
+                    left_out=left_out,
                 )
     if not readable:
         raise DataError(
@@ -169,8 +181,12 @@ def _chosen(
     trained_on = sum(digests[photo.path] in sides["train"] for photo in readable)
     if trained_on and split not in ("train", "all"):
         remarks.append(
-            f"the run was trained on {trained_on} of these {len(readable)} photos: "
-            "the numbers are better than they should be"
+            message(
+                "the run was trained on {trained_on} of these {count} photos: the numbers are better than "
+                "they should be",
+                trained_on=trained_on,
+                count=len(readable),
+            )
         )
     return Chosen(readable, digests, pool.skipped, tuple(remarks))
 

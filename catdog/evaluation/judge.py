@@ -146,8 +146,10 @@ def judge(
     labels = chosen.labels(classifier.classes)[found.photos]
     if not len(labels):
         raise DataError(
-            f"none of the {len(paths)} photos can be read, the first {found.skipped[0].path}: "
-            f"{found.skipped[0].reason}"
+            "none of the {count} photos can be read, the first {path}: {reason}",
+            count=len(paths),
+            path=found.skipped[0].path,
+            reason=found.skipped[0].reason,
         )
     judged = Judged(
         classifier=classifier,

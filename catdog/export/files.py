@@ -71,8 +71,9 @@ def write_torchvision(path: Path, network: WholeNetwork) -> None:
     """
     if (kind := network.spec.head.kind) != "imagenet":
         raise OptionError(
-            f"torchvision's VGG16 has fc1 and fc2, which a run with the head {kind} has not: export it as "
-            ".onnx or .h5, or train with --head imagenet"
+            "torchvision's VGG16 has fc1 and fc2, which a run with the head {kind} has not: export it as "
+            ".onnx or .h5, or train with --head imagenet",
+            kind=kind,
         )
     _write_safetensors(path, to_torchvision(network.folded()), network)
 

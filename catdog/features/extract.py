@@ -20,7 +20,7 @@ from catdog.features.store import FeatureStore
 from catdog.features.writer import ShardWriter
 from catdog.memory import available_bytes
 from catdog.progress import Progress
-from catdog.text import bytes_for_people
+from catdog.text import Message, bytes_for_people, message
 from catdog.workspace import Workspace
 
 _Batch = tuple[list[str], list[np.ndarray]]  # content digests and photos, (size, size, 3) uint8 each
@@ -57,7 +57,7 @@ def extract(
     workspace: Workspace,
     digests: dict[Path, str] | None = None,
     report: Callable[[Progress], None] = lambda _: None,
-    before: Callable[[dict[Path, str]], None] = lambda _: None,
+    before: Callable[[dict[Path, Message]], None] = lambda _: None,
 ) -> Extraction:
     """Features of `paths`, from the cache where they are there.
 
@@ -99,8 +99,10 @@ def extract(
         todo = store.missing(list(path_of))
     if any(digest not in failed for digest in todo):
         raise CacheError(
-            f"expected features to stay in {store.folder}, found them gone {_TRIES} times. Is somebody "
-            "emptying it, or is the disk failing? Name another place with --cache-dir."
+            "expected features to stay in {folder}, found them gone {tries} times. Is somebody emptying "
+            "it, or is the disk failing? Name another place with --cache-dir.",
+            folder=store.folder,
+            tries=_TRIES,
         )
 
     skipped |= {path: failed[digests[path]] for path in paths if digests.get(path) in failed}
@@ -119,19 +121,26 @@ def _require_room(store: FeatureStore, new: int, all_photos: int) -> None:
     """Refuse, before hours of work, features that neither the disk nor the memory takes."""
     cache, size = store.cache, store.tensor_bytes
     memory, free = int(available_bytes() * _MEMORY_FRACTION), cache.bytes_free()
-    needed = f"the features of {new:,} photos take {bytes_for_people(new * size)}"
     if new * size > free + memory:
         raise CacheError(
-            f"{needed}, and {bytes_for_people(free)} of the cache and {bytes_for_people(memory)} of memory "
+            "the features of {photos:,} photos take {needed}, and {disk} of the cache and {memory} of memory "
             "may be used for them. Make room, name another place with --cache-dir, leave out --no-cache, or "
-            "take fewer photos."
+            "take fewer photos.",
+            photos=new,
+            needed=bytes_for_people(new * size),
+            disk=bytes_for_people(free),
+            memory=bytes_for_people(memory),
         )
     allowed = cache.bytes_allowed()
     if new and free and all_photos * size > allowed:
         cache.warn(
-            f"the features of {all_photos:,} photos take {bytes_for_people(all_photos * size)}, more than "
-            f"the {bytes_for_people(allowed)} that the cache may take. Some are deleted when this command "
-            "ends, and computed again next time. --cache-limit allows more."
+            message(
+                "the features of {photos:,} photos take {needed}, more than the cache limit of {allowed}. Some "
+                "are deleted when this command ends, and computed again next time. --cache-limit allows more.",
+                photos=all_photos,
+                needed=bytes_for_people(all_photos * size),
+                allowed=bytes_for_people(allowed),
+            )
         )
 
 
@@ -141,7 +150,7 @@ def identify(
     *,
     workers: int,
     report: Callable[[Progress], None],
-) -> tuple[dict[Path, str], dict[Path, str]]:
+) -> tuple[dict[Path, str], dict[Path, Message]]:
     """Content digests of the files, unless known, and the reasons why others have none, both by path."""
     if digests is not None:
         return digests, {}
@@ -156,7 +165,7 @@ def identify(
 def compute(
     digests: list[str],
     path_of: dict[str, Path],
-    failed: dict[str, str],
+    failed: dict[str, Message],
     prefix: Prefix,
     decoding: Decoding,
     writer: ShardWriter,
@@ -198,7 +207,7 @@ def _batches(
     decoding: Decoding,
     workers: int,
     size: int,
-    failed: dict[str, str],
+    failed: dict[str, Message],
 ) -> Generator[_Batch, None, None]:
     names: list[str] = []
     pixels: list[np.ndarray] = []
@@ -207,7 +216,7 @@ def _batches(
     with closing(decoded(list(expected), decoding, workers=workers, digests=expected, ahead=ahead)) as stream:
         for photo in stream:
             if photo.pixels is None:
-                failed[digests[photo.index]] = photo.reason or "unreadable"
+                failed[digests[photo.index]] = photo.reason or message("the photo cannot be read")
                 continue
             names.append(digests[photo.index])
             pixels.append(photo.pixels)

@@ -61,8 +61,9 @@ class Prefix:
         self.preprocessing = source.preprocessing
         if head.kind == "imagenet" and not {"fc1", "fc2"} <= source.layers:
             raise WeightsError(
-                f"the head imagenet needs fc1 and fc2, which the weights {source.name!r} lack: give others, "
-                "such as --weights keras or --weights timm, or another --head"
+                "the head imagenet needs fc1 and fc2, which the weights {name!r} lack: give others, such as "
+                "--weights keras or --weights timm, or another --head",
+                name=source.name,
             )
         self._source, self._memo_dir = source, workspace.checked if workspace else None
         self._lock = Lock()

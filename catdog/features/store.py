@@ -22,6 +22,7 @@ from catdog.features.key import FeatureKey
 from catdog.features.leases import Lease, upkeep
 from catdog.features.shards import INDEX_SUFFIX, DamagedShard, Shard, delete_shard, read_shard
 from catdog.features.upkeep import shard_name, touch, trim
+from catdog.text import message
 from catdog.workspace import FeatureCache
 
 _CHECK_BYTES = 4 * 2**20  # read at a time, to be held against checksums
@@ -209,13 +210,18 @@ class FeatureStore:
     def _pass_over(self, index_path: Path, error: OSError) -> None:
         if not isinstance(error, PermissionError):
             raise CacheError(
-                f"expected to read the feature cache, found {error.strerror or error} at {index_path}. "
-                "Empty it with `catdog inspect --cache --clear`, or name another place with --cache-dir."
+                "expected to read the feature cache, found {reason} at {index_path}. Empty it with `catdog "
+                "inspect --cache --clear`, or name another place with --cache-dir.",
+                reason=error.strerror or error,
+                index_path=index_path,
             ) from error
         if not self._forbidden:
             self.cache.warn(
-                f"some features in {index_path.parent} belong to another user and cannot be read: they are "
-                "computed again. Name another place with --cache-dir."
+                message(
+                    "some features in {folder} belong to another user and cannot be read: they are computed "
+                    "again. Name another place with --cache-dir.",
+                    folder=index_path.parent,
+                )
             )
         self._forbidden.add(index_path)
 
@@ -232,8 +238,10 @@ class _Reader:
             self._shard.read(row, out)
         except (DamagedShard, OSError) as error:
             raise CacheError(
-                f"features that were there have gone from {self._shard.index_path.parent}: {error}. Was the "
-                "cache emptied, or is the disk failing? Start again; `train --resume` goes on with a run."
+                "features that were there have gone from {parent}: {reason}. Was the cache emptied, or is "
+                "the disk failing? Start again; `train --resume` goes on with a run.",
+                parent=self._shard.index_path.parent,
+                reason=error,
             ) from error
 
 

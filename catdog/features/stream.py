@@ -15,6 +15,7 @@ from catdog.features.prefix import Prefix
 from catdog.features.store import FeatureStore
 from catdog.features.writer import ShardWriter
 from catdog.progress import Progress
+from catdog.text import Message
 
 _KEPT = 64  # photos whose features are read from the cache at a time
 
@@ -32,7 +33,7 @@ class Known(NamedTuple):
     photos: list[list[int]]
     digests: list[str] = []
     features: np.ndarray | None = None
-    reasons: list[str] = []
+    reasons: list[Message] = []
 
 
 def stream(
@@ -65,7 +66,7 @@ def stream(
         if path in digests:
             photos_of.setdefault(digests[path], []).append(photo)
     path_of = {digest: paths[photos[0]] for digest, photos in photos_of.items()}
-    failed: dict[str, str] = {}
+    failed: dict[str, Message] = {}
 
     def features_of(names: list[str], features: np.ndarray) -> Known:
         return Known([photos_of[name] for name in names], names, features)

@@ -17,6 +17,7 @@ from catdog.features.digests import as_array
 from catdog.features.store import FeatureStore
 from catdog.features.upkeep import KEY_FILE, SHARD_BYTES, keep_in_order
 from catdog.memory import available_bytes
+from catdog.text import message
 
 # A shard is closed after this long: what a kill can cost. Fast devices fill it before that.
 _SHARD_SECONDS = 15.0
@@ -106,16 +107,21 @@ class ShardWriter:
         if not self._has_warned:
             self._has_warned = True
             self._store.cache.warn(
-                f"features cannot be cached in {self._store.folder}: {error.strerror or error}. They are "
-                "computed again next time. Make room, or name another place with --cache-dir or "
-                "CATDOG_CACHE_DIR."
+                message(
+                    "features cannot be cached in {folder}: {reason}. They are computed again next time. Make "
+                    "room, or name another place with --cache-dir or CATDOG_CACHE_DIR.",
+                    folder=self._store.folder,
+                    reason=error.strerror or error,
+                )
             )
         if not self._needed:
             return
         if len(gathered.tensors) * self._store.tensor_bytes * 2 > available_bytes():
             raise CacheError(
-                f"features cannot be cached in {self._store.folder} ({error.strerror or error}), and the "
-                "memory is full too. Make room on the disk, or name another place with --cache-dir."
+                "features cannot be cached in {folder} ({reason}), and the memory is full too. Make room on "
+                "the disk, or name another place with --cache-dir.",
+                folder=self._store.folder,
+                reason=error.strerror or error,
             ) from error
         self._store.remember(gathered.digests, gathered.tensors)
 

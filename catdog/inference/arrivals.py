@@ -107,7 +107,7 @@ def _feed(inputs: Iterable[Input], queue: _Queue, downloads: "_Downloads", stop:
     except BaseException as error:  # raised in the thread that takes the inputs
         failed: Future[Input] = Future()
         if isinstance(error, OSError):
-            error = CatdogError(f"the list of photos cannot be read: {error.strerror or error}")
+            error = CatdogError("the list of photos cannot be read: {reason}", reason=error.strerror or error)
         failed.set_exception(error)
         put(failed)
     finally:
@@ -145,7 +145,7 @@ class _Downloads:
             content = web.fetch_photo(one.name or "", allow_private=self._allow_private)
             coming.set_result(one._replace(path=self._keep(number, content)))
         except PhotoError as error:
-            coming.set_result(one._replace(error=str(error)))
+            coming.set_result(one._replace(error=error.message))
         except OSError as error:
             said = f"what was fetched cannot be kept: {error.strerror or error}"
             coming.set_result(one._replace(error=said))

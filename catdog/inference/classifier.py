@@ -28,6 +28,7 @@ from catdog.model import outputs
 from catdog.model.architecture import IMAGENET_TOP
 from catdog.progress import Progress
 from catdog.runs import Run
+from catdog.text import Message
 from catdog.weights.imagenet import class_names
 from catdog.weights.source import WeightSource, find_weights, read_tensors
 from catdog.workspace import Workspace
@@ -67,7 +68,7 @@ class Outcome(NamedTuple):
     digest: str = ""
     logits: np.ndarray = np.empty(0, np.float32)
     probabilities: np.ndarray = np.empty(0, np.float32)
-    reason: str | None = None
+    reason: Message | None = None
 
 
 def prefix_of(
@@ -91,8 +92,12 @@ def _foundation(
     prefix = Prefix(source, saved.head, unfreeze=saved.unfreeze, workspace=workspace)
     if prefix.digest != saved.prefix_digest:
         raise RunError(
-            f"{run.model_path} was trained on weights with digest {saved.prefix_digest[:12]}, found "
-            f"{prefix.digest[:12]} in {saved.weights!r}. Bring back those weights, or train anew."
+            "{model_path} was trained on weights with digest {prefix_digest}, found {digest} in "
+            "{weights!r}. Bring back those weights, or train anew.",
+            model_path=run.model_path,
+            prefix_digest=saved.prefix_digest[:12],
+            digest=prefix.digest[:12],
+            weights=saved.weights,
         )
     return source, prefix
 
@@ -191,8 +196,9 @@ class Classifier:
         """
         if not source.has_top:
             raise WeightsError(
-                f"the 1000 classes of ImageNet need fc1, fc2 and predictions, which the weights "
-                f"{source.name!r} lack: give others, such as --weights keras or --weights timm"
+                "the 1000 classes of ImageNet need fc1, fc2 and predictions, which the weights {name!r} "
+                "lack: give others, such as --weights keras or --weights timm",
+                name=source.name,
             )
         spec = ModelSpec(class_names(), source.preprocessing, Head("imagenet", dropout=0), Decoding())
         prefix = Prefix(source, spec.head, unfreeze="head", workspace=workspace)

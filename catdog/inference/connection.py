@@ -60,7 +60,7 @@ def connected(
     """
     addresses = _resolved(host, port, deadline)
     if not allow_private and not all(is_public(str(where[0])) for _, _, _, _, where in addresses):
-        raise PhotoError(f"{host} is in a private network: --allow-private-urls lets it be read")
+        raise PhotoError("{host} is in a private network: --allow-private-urls lets it be read", host=host)
     with _open_socket(addresses, deadline) as plain:
         if not tls:
             yield _Connection(host, port, plain, deadline)
@@ -92,7 +92,7 @@ def _resolved(host: str, port: int, deadline: Deadline) -> _Found:
     except TimeoutError:
         raise
     except (OSError, UnicodeError) as error:
-        raise PhotoError(f"there is no server {host}") from error
+        raise PhotoError("there is no server {host}", host=host) from error
 
 
 def _open_socket(addresses: _Found, deadline: Deadline) -> socket.socket:

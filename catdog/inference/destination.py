@@ -36,7 +36,9 @@ def failed(error: OSError, folder: Path, option: str) -> CatdogError:
     """What to raise where a file cannot be written: PhotoError, or OptionError where no file can."""
     if error.errno in _FOR_ALL:
         return _unusable(error, folder, option)
-    return PhotoError(f"the photo cannot be written into {folder}: {error.strerror or error}")
+    return PhotoError(
+        "the photo cannot be written into {folder}: {reason}", folder=folder, reason=error.strerror or error
+    )
 
 
 def numbered(name: str, number: int, longest: int) -> str:
@@ -78,8 +80,10 @@ def longest_name(folder: Path) -> int:
 
 def _unusable(error: OSError, folder: Path, option: str) -> OptionError:
     return OptionError(
-        f"expected to write photos into {folder}: {error.strerror or error}. Give {option} a folder that can "
-        "be written."
+        "expected to write photos into {folder}: {reason}. Give {option} a folder that can be written.",
+        folder=folder,
+        reason=error.strerror or error,
+        option=option,
     )
 
 

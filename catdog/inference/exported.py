@@ -29,16 +29,18 @@ def read_exported(path: Path) -> tuple[ModelSpec, dict[str, np.ndarray]]:
             shapes = _new_shapes(spec)
         except (KeyError, AttributeError, ValueError, RecursionError, OptionError) as error:
             raise WeightsError(
-                f"expected a run folder, or a .safetensors file that `catdog export` wrote, found {path}, "
-                "which does not say what it tells apart"
+                "expected a run folder, or a .safetensors file that `catdog export` wrote, found {path}, "
+                "which does not say what it tells apart",
+                path=path,
             ) from error
         new = {name: raw for name, raw in file.tensors.items() if name.startswith(NEW)}
         if {name: raw.shape for name, raw in new.items()} != shapes or any(
             raw.dtype not in FLOATS for raw in new.values()
         ):
             raise WeightsError(
-                f"{path} does not hold the new layers that it says it has: only what `catdog export` wrote "
-                "in its format catdog can be used as a model"
+                "{path} does not hold the new layers that it says it has: only what `catdog export` wrote in "
+                "its format catdog can be used as a model",
+                path=path,
             )
         return spec, {name.removeprefix(NEW): read(raw, raw.shape, place_rows) for name, raw in new.items()}
 
@@ -51,7 +53,11 @@ def _new_shapes(spec: ModelSpec) -> dict[str, Shape]:
     """
     size = spec.decoding.size
     if not 32 <= size <= _LARGEST_SIZE:
-        raise OptionError(f"expected photos of 32 to {_LARGEST_SIZE} pixels a side, found {size}")
+        raise OptionError(
+            "expected photos of 32 to {largest_size} pixels a side, found {size}",
+            largest_size=_LARGEST_SIZE,
+            size=size,
+        )
     features = describe(body(spec.head), input_shape=(size, size, 3))[-1].output_shape
     return {
         f"{NEW}{layer.name}/{part}": shape

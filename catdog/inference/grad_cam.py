@@ -78,7 +78,7 @@ class HeatMaps:
             digests=digests,
         )
         if found.skipped or found.features is None:
-            raise PhotoError(f"{found.skipped[0].path}: {found.skipped[0].reason}")
+            raise PhotoError("{path}: {reason}", path=found.skipped[0].path, reason=found.skipped[0].reason)
         maps = []
         for start in range(0, len(paths), _BATCH):
             rows = np.arange(start, min(start + _BATCH, len(paths)))

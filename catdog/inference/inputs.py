@@ -13,7 +13,7 @@ from typing import NamedTuple
 from catdog.data.files import MAX_FILE_BYTES
 from catdog.data.walk import walk
 from catdog.inference import web
-from catdog.text import count, extension, kinds
+from catdog.text import Message, extension, kinds, message, plural
 
 STDIN = "-"
 
@@ -30,7 +30,7 @@ class Input(NamedTuple):
 
     path: Path
     truth: str | None = None
-    error: str | None = None
+    error: Message | None = None
     name: str | None = None
     is_address: bool = False
 
@@ -45,12 +45,16 @@ class LeftOut:
         """Count them by extension: there may be many."""
         self._kinds.update(map(extension, files))
 
-    def sentence(self) -> str | None:
+    def sentence(self) -> Message | None:
         """How many there are, of which kinds; None where there is none."""
         if not self._kinds:
             return None
         number = sum(self._kinds.values())
-        return f"left out {count(number, 'file')}: no photo by name or content ({kinds(self._kinds)})"
+        return message(
+            "left out {count}: no photo by name or content ({kinds})",
+            count=plural("{count:,} file", "{count:,} files", number),
+            kinds=kinds(self._kinds),
+        )
 
 
 def expand(given: Iterable[str], stdin: BufferedReader, left_out: LeftOut) -> Iterator[Input]:
@@ -66,7 +70,7 @@ def expand(given: Iterable[str], stdin: BufferedReader, left_out: LeftOut) -> It
         elif not os.path.lexists(name) and not web.is_address(name) and glob.has_magic(name):
             matches = sorted(glob.glob(name, recursive=True))
             if not matches:
-                yield Input(Path(name), name=name, error="no file matches this pattern")
+                yield Input(Path(name), name=name, error=message("no file matches this pattern"))
             for match in matches:
                 yield from _expand_path(match, left_out)
         else:
@@ -83,13 +87,13 @@ def _expand_path(name: str, left_out: LeftOut) -> Iterator[Input]:
         left_out.add(tree.others)
         below = deque(tree.photos)
         if not below and not tree.closed:
-            yield Input(path, name=name, error="a folder without photos")
+            yield Input(path, name=name, error=message("a folder without photos"))
         closed = tree.closed
         del tree
         while below:
             yield Input(below.popleft())  # and forgotten: paths grow when they are used
         for folder in closed:
-            yield Input(folder, error="a folder that cannot be listed")
+            yield Input(folder, error=message("a folder that cannot be listed"))
     else:
         yield Input(path, name=name)  # a file that is missing gets a row that says so
 

@@ -45,25 +45,25 @@ def fetch_photo(
             if isinstance(found, bytes):
                 return found
             address = urljoin(address, found)
-        raise PhotoError(f"more than {_REDIRECTS} redirects")
+        raise PhotoError("more than {redirects} redirects", redirects=_REDIRECTS)
     except TimeoutError as error:
         raise PhotoError("the server takes too long") from error
     except (HTTPException, OSError, ValueError) as error:
         said = error.strerror if isinstance(error, OSError) else None
         said = " ".join((said or str(error)).split())[:200] or type(error).__name__
-        raise PhotoError(f"the address cannot be read: {said}") from error
+        raise PhotoError("the address cannot be read: {said}", said=said) from error
 
 
 def _get(address: str, allow_private: bool, max_bytes: int, deadline: Deadline) -> bytes | str:
     """The file, or where the server says that it is."""
     parts = urlsplit(address)
     if parts.scheme not in _SCHEMES or not parts.hostname:
-        raise PhotoError(f"not an address of http or https: {address[:200]}")
+        raise PhotoError("not an address of http or https: {address}", address=address[:200])
     port = parts.port or _SCHEMES[parts.scheme]
     try:
         host = parts.hostname.encode("idna").decode("ascii")
     except UnicodeError as error:
-        raise PhotoError(f"there is no server {parts.hostname}") from error
+        raise PhotoError("there is no server {hostname}", hostname=parts.hostname) from error
     with connected(
         host, port, tls=parts.scheme == "https", allow_private=allow_private, deadline=deadline
     ) as connection:
@@ -99,7 +99,7 @@ def _read(response: HTTPResponse, max_bytes: int) -> bytes:
     while part := response.read1(_BLOCK):
         total += len(part)
         if total > max_bytes:
-            raise PhotoError(f"the file has more than {max_bytes // 2**20} MiB")
+            raise PhotoError("the file has more than {max_bytes} MiB", max_bytes=max_bytes // 2**20)
         parts.append(part)
     expected = response.headers.get("Content-Length")
     if expected is not None and expected.isdecimal() and total < int(expected):

@@ -123,20 +123,23 @@ def head(config: Head, classes: int, *, features: Shape = (7, 7, 512)) -> tuple[
         OptionError: the options do not go together, or not with the number of classes.
     """
     if classes < 2:
-        raise OptionError(f"expected at least 2 classes, found {classes}")
+        raise OptionError("expected at least 2 classes, found {classes}", classes=classes)
     if config.output == "binary" and classes != 2:
         raise OptionError(
-            f"a binary output tells exactly 2 classes apart, found {classes}: choose the output category"
+            "a binary output tells exactly 2 classes apart, found {classes}: choose the output category",
+            classes=classes,
         )
     if not 0 <= config.dropout < 1:
-        raise OptionError(f"expected a dropout from 0 to below 1, found {config.dropout}")
+        raise OptionError("expected a dropout from 0 to below 1, found {dropout}", dropout=config.dropout)
     if any(units < 1 for units in config.fc_units):
-        raise OptionError(f"expected at least 1 unit a layer, found {min(config.fc_units)}")
+        raise OptionError("expected at least 1 unit a layer, found {fc_units}", fc_units=min(config.fc_units))
 
     outputs = 1 if config.output == "binary" else classes
     layers: list[Layer]
     if config.kind != "fc" and config.fc_units:
-        raise OptionError(f"a {config.kind} head has no hidden layers: leave the units out or use fc")
+        raise OptionError(
+            "a {kind} head has no hidden layers: leave the units out or use fc", kind=config.kind
+        )
     if config.kind == "imagenet":
         layers = list(_dropped((replace(_DROPOUT2, stage="head"),), config.dropout))
         units_in = 4096
@@ -178,7 +181,11 @@ def boundary(layers: Sequence[Layer], unfreeze: str) -> int:
     for index, layer in enumerate(layers):
         if layer.stage == unfreeze:
             return index
-    raise OptionError(f"there is no stage {unfreeze!r}: expected one of {', '.join((*stages(layers), ALL))}")
+    raise OptionError(
+        "there is no stage {unfreeze!r}: expected one of {names}",
+        unfreeze=unfreeze,
+        names=", ".join((*stages(layers), ALL)),
+    )
 
 
 def split_at(layers: Sequence[Layer], unfreeze: str) -> tuple[tuple[Layer, ...], tuple[Layer, ...]]:

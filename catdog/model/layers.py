@@ -127,7 +127,12 @@ def output_shape(layer: Layer, shape: Shape) -> Shape:
             return (layer.units_out,)
         case ((Rescale() | Dropout()), _):
             return shape
-    raise OptionError(f"{layer.name} ({kind(layer)}) cannot take an input of shape {shape}")
+    raise OptionError(
+        "{name} ({kind}) cannot take an input of shape {shape}",
+        name=layer.name,
+        kind=kind(layer),
+        shape=shape,
+    )
 
 
 def kind(layer: Layer) -> str:

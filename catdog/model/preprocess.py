@@ -29,7 +29,9 @@ class Preprocessing(StrEnum):
     @classmethod
     def _missing_(cls, value: object) -> "Preprocessing":
         names = ", ".join(cls)
-        raise OptionError(f"unknown preprocessing {value!r}: expected one of {names}")
+        raise OptionError(
+            "unknown preprocessing {value!r}: expected one of {names}", value=value, names=names
+        )
 
 
 @dataclass(frozen=True)

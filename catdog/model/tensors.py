@@ -60,7 +60,7 @@ def load_into(network: "Network", tensors: Mapping[str, np.ndarray]) -> None:
     ]
     problems += [f"{path} not expected, found {tensors[path].shape}" for path in tensors.keys() - expected]
     if problems:
-        raise WeightsError(f"the tensors do not fit the network: {'; '.join(problems)}")
+        raise WeightsError("the tensors do not fit the network: {problems}", problems="; ".join(problems))
     network.assign(tensors)
 
 

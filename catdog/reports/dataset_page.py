@@ -11,6 +11,7 @@ from catdog.data import DataSet, SplitFacts
 from catdog.data.copies import Copies, Placed
 from catdog.errors import PhotoError
 from catdog.reports.html import picture, render, thumbnail
+from catdog.text import Message
 
 _FIGURES = 60  # of each section
 _IN_A_GROUP = 6  # photos that are shown of one group
@@ -22,7 +23,7 @@ def dataset_page(
     splits: dict[str, SplitFacts],
     copies: Copies,
     findings: Findings | None,
-    remarks: Sequence[str],
+    remarks: Sequence[Message],
 ) -> str:
     """The page; `findings` is None where nobody looked closely."""
     unreadable = [bad for one in splits.values() for bad in one.unreadable]
@@ -78,7 +79,9 @@ def dataset_page(
         unreadable_count=len(unreadable),
         remarks=remarks,
         sections=sections,
-        not_looked_for={sentence.partition(":")[0] for sentence in findings.unchecked} if findings else set(),
+        not_looked_for={str(sentence).partition(":")[0] for sentence in findings.unchecked}
+        if findings
+        else set(),
         unchecked=findings.unchecked if findings else ("near copies, outliers, wrong labels: --quick",),
         copies=copies,
         findings=findings,

@@ -20,13 +20,14 @@ from catdog.evaluation.judge import Judged
 from catdog.reports.html import picture, render, thumbnail
 from catdog.reports.plots import Plot
 from catdog.runs import Run
+from catdog.text import Message
 
 _PHOTOS = 12  # of each kind that is shown
 _LINES = 50  # of a list that may be long
 
 
 def report_page(
-    judged: Judged, run: Run, *, data: Path, remarks: Sequence[str], plots: Sequence[Plot], command: str
+    judged: Judged, run: Run, *, data: Path, remarks: Sequence[Message], plots: Sequence[Plot], command: str
 ) -> str:
     """The page.
 

@@ -19,6 +19,7 @@ from catdog.model import outputs
 from catdog.model.suffix import Suffix, Tensors
 from catdog.model.temperature import fit_temperature
 from catdog.runs import EpochRecord, Run
+from catdog.text import Message
 from catdog.training.step import Sums, Trainer, TrainState
 
 # Photos that set the Rescale layers: enough for a stable deviation, few enough to be free.
@@ -57,7 +58,7 @@ class Job:
     frozen: Tensors
     saved: ModelSpec
     skipped: tuple[Skipped, ...]
-    remarks: tuple[str, ...]
+    remarks: tuple[Message, ...]
     damaged_shards: int
 
 
@@ -110,8 +111,9 @@ def fit(
         loss, acc = sums.loss / sums.photos, sums.right / sums.photos
         if not math.isfinite(loss + val_loss):
             raise RunError(
-                f"the loss of epoch {epoch} is no longer a number: the steps are too large. Start a new "
-                "run with a smaller --lr, or another --optimizer."
+                "the loss of epoch {epoch} is no longer a number: the steps are too large. Start a new run "
+                "with a smaller --lr, or another --optimizer.",
+                epoch=epoch,
             )
         record = EpochRecord(epoch, time.monotonic() - began, loss, acc, val_loss, val_acc)
         history.append(record)
@@ -177,8 +179,10 @@ def _restore(template: Any, tensors: dict[str, np.ndarray], run: Run) -> Any:
         value = tensors.get(jax.tree_util.keystr(path))
         if value is None or value.shape != leaf.shape or value.dtype != leaf.dtype:
             raise RunError(
-                f"the state in {run.folder}/resume does not fit this version of Optax "
-                f"({jax.tree_util.keystr(path)}). Use the version in its config.json, or start a new run."
+                "the state in {folder}/resume does not fit this version of Optax ({keystr}). Use the version "
+                "in its config.json, or start a new run.",
+                folder=run.folder,
+                keystr=jax.tree_util.keystr(path),
             )
         return jax.device_put(value, leaf.sharding)
 

@@ -205,5 +205,9 @@ def find_optimizer(name: str) -> Optimizer:
         OptionError: there is none of that name.
     """
     if name not in OPTIMIZERS:
-        raise OptionError(f"expected an optimizer among {', '.join(OPTIMIZERS)}; found {name!r}")
+        raise OptionError(
+            "expected an optimizer among {optimizers}; found {name!r}",
+            optimizers=", ".join(OPTIMIZERS),
+            name=name,
+        )
     return OPTIMIZERS[name]

@@ -25,7 +25,7 @@ from catdog.data import (
 from catdog.data.copies import Placed, find_copies
 from catdog.errors import DataError
 from catdog.progress import Progress
-from catdog.text import count
+from catdog.text import Message, message, plural
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Photos:
     train: Side
     valid: Side
     unreadable: tuple[tuple[str, Skipped], ...]
-    remarks: tuple[str, ...]
+    remarks: tuple[Message, ...]
     digest: str
     has_own_split: bool
     lacking: frozenset[str]
@@ -111,7 +111,7 @@ class Photos:
         said = self.few_to_validate()
         return replace(left, remarks=tuple(new for new in left.few_to_validate() if new not in said))
 
-    def few_to_validate(self) -> list[str]:
+    def few_to_validate(self) -> list[Message]:
         """Sentences about classes with none or few, except those whose names the folder's own split lacks."""
         bad = Counter(label for label, _ in self.unreadable)
         train, valid = (
@@ -172,8 +172,11 @@ def find_photos(
     if read["valid"] and not len(valid_side):
         others = ", ".join(sorted({photo.label or "" for photo, _ in read["valid"]}))
         raise DataError(
-            f"expected validation photos of the classes {', '.join(classes)} in {root}, found only {others}. "
-            "Name the class folders of training and validation alike."
+            "expected validation photos of the classes {classes} in {root}, found only {others}. Name "
+            "the class folders of training and validation alike.",
+            classes=", ".join(classes),
+            root=root,
+            others=others,
         )
     require_trainable(
         train_side.photos(classes), valid_side.photos(classes), root, has_own_split=has_own_split
@@ -209,12 +212,14 @@ def _moved(
     ]
 
 
-def _tell_moved(moved: Sequence[Photo]) -> str | None:
+def _tell_moved(moved: Sequence[Photo]) -> Message | None:
     if not moved:
         return None
-    return (
-        f"{count(len(moved), 'photo')} of small classes went to the other split, so that each class has "
-        f"photos in both, such as {moved[0].path}. That may change when photos are added to the class"
+    return message(
+        "{count} of small classes went to the other split, so that each class has photos in both, "
+        "such as {path}. That may change when photos are added to the class",
+        count=plural("{count:,} photo", "{count:,} photos", len(moved)),
+        path=moved[0].path,
     )
 
 
@@ -226,8 +231,11 @@ def raise_if_skipped(skipped: tuple[Skipped, ...]) -> None:
     """
     if skipped:
         raise DataError(
-            f"expected every photo to be readable (--strict), found {len(skipped)} that are not, "
-            f"the first {skipped[0].path}: {skipped[0].reason}. Mend or move them, or leave out --strict."
+            "expected every photo to be readable (--strict), found {count} that are not, the first "
+            "{path}: {reason}. Mend or move them, or leave out --strict.",
+            count=len(skipped),
+            path=skipped[0].path,
+            reason=skipped[0].reason,
         )
 
 

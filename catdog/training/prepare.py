@@ -16,6 +16,7 @@ from catdog.features.prefix import Prefix
 from catdog.model.suffix import Suffix
 from catdog.progress import Progress
 from catdog.runs import RunConfig
+from catdog.text import Message
 from catdog.training.fit import Examples, Job, start_tensors
 from catdog.training.optimizers import find_optimizer
 from catdog.training.photos import Photos, raise_if_skipped
@@ -121,7 +122,7 @@ def prepare(
     )
 
 
-def _require_enough(options: TrainOptions, photos: Photos, unreadable: dict[Path, str]) -> None:
+def _require_enough(options: TrainOptions, photos: Photos, unreadable: dict[Path, Message]) -> None:
     """Refuse, before hours of work, what too few good headers, or a bad one and `--strict`, make hopeless."""
     if options.strict:
         raise_if_skipped(tuple(Skipped(path, reason) for path, reason in unreadable.items()))

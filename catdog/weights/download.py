@@ -84,7 +84,9 @@ def fetch(
         require_digest(path, download.digest, memo_dir=memo_dir)
     except WeightsError as error:
         by_hand = f"delete it to have it downloaded anew, or save {download.url} as {path.name} in the folder"
-        raise WeightsError(f"{error}; {by_hand} {folder}") from error
+        raise WeightsError(
+            "{reason}; {by_hand} {folder}", reason=error, by_hand=by_hand, folder=folder
+        ) from error
     return path
 
 
@@ -152,8 +154,13 @@ def _failure(download: Download, path: Path, reason: str) -> WeightsError:
     address = _address(download)
     what = "it" if address == download.url else download.url
     return WeightsError(
-        f"{_without_password(address)} cannot be downloaded: {reason}; "
-        f"you can fetch {what} by other means and save it as {path.name} in the folder {path.parent}"
+        "{without_password} cannot be downloaded: {reason}; you can fetch {what} by other means and "
+        "save it as {name} in the folder {parent}",
+        without_password=_without_password(address),
+        reason=reason,
+        what=what,
+        name=path.name,
+        parent=path.parent,
     )
 
 

@@ -42,11 +42,17 @@ def require_digest(path: Path, expected: str, *, memo_dir: Path | None = None) -
         with path.open("rb") as file:
             found_hex = hashlib.file_digest(file, new_hash).hexdigest()
     except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise WeightsError(
+            "{path} cannot be read: {reason}", path=path, reason=error.strerror or error
+        ) from error
     if found_hex != expected_hex:
         raise WeightsError(
-            f"{path} is damaged: expected the {_NAMES[algorithm]} {expected_hex}, found {found_hex}; "
-            "install or download it again"
+            "{path} is damaged: expected the {names} {expected_hex}, found {found_hex}; install or "
+            "download it again",
+            path=path,
+            names=_NAMES[algorithm],
+            expected_hex=expected_hex,
+            found_hex=found_hex,
         )
     if memo_dir is not None:
         _write_memo(memo_dir, memo | {str(path): record})

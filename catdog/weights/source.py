@@ -88,10 +88,12 @@ def find_weights(
         path = Path(str(resources.files("catdog") / "pretrained" / BUILTIN_FILE))
         digest = BUILTIN_DIGEST
         if not path.is_file():
-            raise WeightsError(f"this installation lacks {path}: install catdog again")
+            raise WeightsError("this installation lacks {path}: install catdog again", path=path)
     elif name in DOWNLOADS:
         if workspace is None or workspace.weights is None:
-            raise WeightsError(f"the weights {name!r} are downloaded, and there is no folder to keep them in")
+            raise WeightsError(
+                "the weights {name!r} are downloaded, and there is no folder to keep them in", name=name
+            )
         path = fetch(
             DOWNLOADS[name],
             workspace.weights,
@@ -102,8 +104,10 @@ def find_weights(
         path = Path(os.path.expanduser(name))  # unlike Path's, and is_file, never an error
         if not os.path.isfile(path):
             raise WeightsError(
-                f"there are no weights {name!r}: expected {', '.join(map(repr, NAMES))}, or the path of a "
-                "weights file (Keras' .h5, .safetensors, or PyTorch's .pth)"
+                "there are no weights {name!r}: expected {map}, or the path of a weights file (Keras' .h5, "
+                ".safetensors, or PyTorch's .pth)",
+                name=name,
+                map=", ".join(map(repr, NAMES)),
             )
     with opened(path) as file:
         family = _recognised(file, path)
@@ -114,13 +118,19 @@ def find_weights(
     ]
     known = Preprocessing.CAFFE if name == BUILTIN else family.preprocessing
     if preprocessing and known not in (None, preprocessing) and (name in NAMES or family.is_explicit):
-        raise OptionError(f"--preprocessing {preprocessing} does not fit {name!r}, which wants {known}")
+        raise OptionError(
+            "--preprocessing {preprocessing} does not fit {name!r}, which wants {known}",
+            preprocessing=preprocessing,
+            name=name,
+            known=known,
+        )
     wanted = preprocessing or known
     if wanted is None:
         raise WeightsError(
-            f"{path} does not say what photos must look like for it. Say so: --preprocessing caffe (BGR "
+            "{path} does not say what photos must look like for it. Say so: --preprocessing caffe (BGR "
             "minus the mean: Keras and the network's authors) or --preprocessing torch (RGB, normalised: "
-            "torchvision and timm)"
+            "torchvision and timm)",
+            path=path,
         )
     return WeightSource(name, path, str(wanted), _layers_of(present), _layers_of(misshapen), digest)
 
@@ -149,7 +159,9 @@ def read_tensors(
     with opened(source.path) as file:
         family = _recognised(file, source.path)
         if problems := _misfits(expected, family):
-            raise WeightsError(f"{source.path} does not fit: {'; '.join(problems)}")
+            raise WeightsError(
+                "{path} does not fit: {problems}", path=source.path, problems="; ".join(problems)
+            )
         tensors = {}
         for path, shape in expected.items():
             one = family.named[path]
@@ -157,7 +169,9 @@ def read_tensors(
             try:
                 tensors[path] = read(one.raw, shape, one.place)
             except WeightsError as error:
-                raise WeightsError(f"{source.path}, {one.file_name}: {error}") from error
+                raise WeightsError(
+                    "{path}, {file_name}: {reason}", path=source.path, file_name=one.file_name, reason=error
+                ) from error
         return tensors
 
 
@@ -182,7 +196,7 @@ def _recognised(file: RawFile, path: Path) -> Family:
     try:
         return recognise(file)
     except OptionError as error:
-        raise WeightsError(f"{path}: {error}") from error
+        raise WeightsError("{path}: {reason}", path=path, reason=error) from error
 
 
 def _misfits(expected: Mapping[str, Shape], family: Family) -> list[str]:

@@ -10,11 +10,12 @@ from rich.text import Text
 
 from catdog import durable
 from catdog.cli import look
+from catdog.cli.translate import translated
 from catdog.cli.views.pages import Page
 from catdog.data import DataSet, SplitFacts
 from catdog.data.copies import Copies, Placed
 from catdog.errors import OptionError
-from catdog.text import bytes_for_people
+from catdog.text import Message, bytes_for_people, message
 
 if TYPE_CHECKING:
     from catdog.checks.findings import Findings, NearCopies
@@ -28,7 +29,7 @@ def data_page(
     splits: dict[str, SplitFacts],
     copies: Copies,
     findings: "Findings | None",
-    remarks: Sequence[str],
+    remarks: Sequence[Message],
 ) -> Page:
     """Splits, classes, counts, sizes, and what is wrong; `findings` is None where nobody looked closely."""
     unreadable = [(bad.path, bad.reason) for one in splits.values() for bad in one.unreadable]
@@ -39,7 +40,7 @@ def data_page(
         *_class_table(dataset.classes, splits),
         "",
         *(_table(("unreadable file", "reason"), unreadable) or ["Every file can be read."]),
-        *(Text(remark, style="yellow") for remark in remarks),
+        *(Text(translated(remark), style="yellow") for remark in remarks),
     ]
     if findings is None:
         parts.append("Near copies, outliers and wrong labels were not looked for (--quick).")
@@ -54,7 +55,7 @@ def write_report(
     splits: dict[str, SplitFacts],
     copies: Copies,
     findings: "Findings | None",
-    remarks: Sequence[str],
+    remarks: Sequence[Message],
 ) -> None:
     """The same as a page of HTML, with the photos.
 
@@ -69,9 +70,11 @@ def write_report(
         durable.write_bytes(file, page.encode("utf-8", "replace"))
     except OSError as error:
         raise OptionError(
-            f"expected to write {file}: {error.strerror or error}. Name another place."
+            "expected to write {file}: {reason}. Name another place.",
+            file=file,
+            reason=error.strerror or error,
         ) from error
-    look.tell(f"Wrote {file}")
+    look.tell(message("Wrote {file}", file=file))
 
 
 def _split_table(splits: dict[str, SplitFacts]) -> Table:
@@ -156,7 +159,7 @@ def _facts(
     splits: dict[str, SplitFacts],
     copies: Copies,
     findings: "Findings | None",
-    remarks: Sequence[str],
+    remarks: Sequence[Message],
 ) -> dict[str, Any]:
     facts = {
         "root": str(dataset.root),
@@ -170,14 +173,14 @@ def _facts(
                 "median": one.median,
                 "largest": one.largest,
                 "formats": one.formats,
-                "unreadable": [{"path": str(bad.path), "reason": bad.reason} for bad in one.unreadable],
+                "unreadable": [{"path": str(bad.path), "reason": str(bad.reason)} for bad in one.unreadable],
             }
             for name, one in splits.items()
         },
         "copies": _paths(copies.groups),
         "leaks": _paths(copies.leaks),
         "contradictions": _paths(copies.contradictions),
-        "remarks": list(remarks),
+        "remarks": list(map(str, remarks)),
     }
     if findings is None:
         return facts | {"quick": True}
@@ -191,7 +194,7 @@ def _facts(
             for one in findings.wrong_labels
         ],
         "outliers": [_place(one.photo) | {"score": one.score} for one in findings.outliers],
-        "unchecked": list(findings.unchecked),
+        "unchecked": list(map(str, findings.unchecked)),
     }
 
 

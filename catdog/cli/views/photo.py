@@ -34,7 +34,7 @@ def photo_page(
     try:
         header = probe(photo)
     except PhotoError as error:
-        raise PhotoError(f"{photo}: {error}") from error
+        raise PhotoError("{photo}: {reason}", photo=photo, reason=error) from error
     models: dict[str, Classifier] = {}
     missing: list[str] = []
     if model != Path(IMAGENET):
@@ -59,7 +59,7 @@ def _top(classifier: Classifier, photo: Path) -> list[tuple[str, float]]:
     with look.FeatureBar() as bar:
         found = classifier.answer([photo], report=bar)
     if found.skipped:
-        raise PhotoError(f"{photo}: {found.skipped[0].reason}")
+        raise PhotoError("{photo}: {reason}", photo=photo, reason=found.skipped[0].reason)
     shares = found.probabilities[0]
     order = np.argsort(-shares, kind="stable")[:_TOP]
     return [(classifier.classes[one], float(shares[one])) for one in order]

@@ -16,9 +16,10 @@ from rich.text import Text
 
 from catdog.cli import look
 from catdog.cli.escapes import json_text, visible_name
-from catdog.cli.language import language
+from catdog.cli.translate import translated
 from catdog.cli.views.draw import draw_photo
 from catdog.inference.inputs import Input
+from catdog.text import Message, message
 
 FORMATS = ("text", "json", "jsonl", "csv")
 UNSURE = "unsure"  # the answer where no class is probable enough
@@ -42,7 +43,7 @@ class Answer:
     label: str | None
     ranked: tuple[tuple[str, float], ...]
     truth: str | None
-    error: str | None = None
+    error: Message | None = None
     photo: Callable[[int], np.ndarray] | None = None
 
     @classmethod
@@ -52,7 +53,7 @@ class Answer:
         probabilities: np.ndarray | None,
         classes: tuple[str, ...],
         threshold: float | None,
-        error: str | None,
+        error: Message | None,
     ) -> Self:
         """From the probabilities (classes,) of a photo, or the reason why there are none."""
         name = str(photo.path) if photo.name is None else photo.name
@@ -63,7 +64,7 @@ class Answer:
         sure = threshold is None or ranked[0][1] >= threshold
         return cls(photo.path, name, ranked[0][0] if sure else UNSURE, ranked, photo.truth)
 
-    def failed(self, reason: str) -> "Answer":
+    def failed(self, reason: Message) -> "Answer":
         """The same photo with an error instead of an answer."""
         return replace(self, label=None, ranked=(), error=reason, photo=None)
 
@@ -109,7 +110,7 @@ def writer_for(
         yield lambda answer: _write_csv(answer, classes, top_k, truth, calibrated)
     else:
         if show and not look.out.is_terminal:
-            look.warn("--show draws only on a terminal; here the answers come without photos")
+            look.warn(message("--show draws only on a terminal; here the answers come without photos"))
             show = False
         width = 0  # of the longest name so far: on a terminal the answers stand below each other
 
@@ -130,7 +131,7 @@ def _json(answer: Answer, top_k: int, calibrated: bool) -> str:
         "top": [{"label": name, "probability": share} for name, share in answer.ranked[:top_k]],
         "probabilities": dict(answer.ranked),
         "calibrated": calibrated,
-        "error": answer.error,
+        "error": answer.error and str(answer.error),
     }
     if answer.truth is not None:
         row["true"] = answer.truth
@@ -160,7 +161,7 @@ def _write_csv(answer: Answer, classes: tuple[str, ...], top_k: int, truth: bool
         cells = [answer.label, answer.probability, *more]
     true = [answer.truth or ""] if truth else []
     each = (shares.get(name, "") for name in classes)
-    _print_csv([answer.name, *cells, *true, *each, str(calibrated).lower(), answer.error or ""])
+    _print_csv([answer.name, *cells, *true, *each, str(calibrated).lower(), str(answer.error or "")])
 
 
 def _print_csv(row: list[object]) -> None:
@@ -182,7 +183,7 @@ def _write_text(answer: Answer, lang: str | None, show: bool, top_k: int, width:
     name = _shown(answer)
     line = Text(f"{name}: {' ' * (width - cell_len(name))}")
     if answer.error is not None:
-        line.append(visible_name(answer.error), style="red")
+        line.append(visible_name(translated(answer.error)), style="red")
     else:
         if answer.label == UNSURE:
             line.append(UNSURE, style="bold yellow").append(": ")
@@ -203,11 +204,12 @@ def _shown(answer: Answer) -> str:
 
 
 def _write_sentence(answer: Answer, lang: str) -> None:
-    words = language(lang)
     look.say(Text(_shown(answer)))
     if answer.error is not None:
-        look.say(Text(words.error.format(reason=words.say(answer.error)), style="red"))
+        look.say(Text(translated(message("cannot be read: {reason}", reason=answer.error)), style="red"))
     else:
-        look.say(Text(words.answer.format(label=words.name(answer.label or ""))))
+        look.say(
+            Text(translated(message("=====This is [{label}].=====", label=translated(answer.label or ""))))
+        )
     if answer.truth is not None:
-        look.say(Text(words.truth.format(label=words.name(answer.truth))))
+        look.say(Text(translated(message("true class: {label}", label=translated(answer.truth)))))

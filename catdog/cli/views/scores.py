@@ -9,6 +9,7 @@ from rich.text import Text
 
 from catdog.cli import look
 from catdog.runs import Run
+from catdog.text import message
 
 if TYPE_CHECKING:
     from catdog.evaluation.compare import Comparison
@@ -22,23 +23,47 @@ def show(run: Run, judged: "Judged", worst: list[dict[str, Any]]) -> None:
     report, calibration = judged.evaluation, judged.calibration
     low, high = report.accuracy_interval
     look.say(Text(f"{run.folder} on {report.count} photos", style="bold"))
-    look.say(f"loss: {report.loss:.4f} - acc: {report.accuracy:.4f}")
-    look.say(f"{report.right} of {report.count} right; with 95 % confidence between {low:.2%} and {high:.2%}")
+    look.say(message("loss: {loss:.4f} - acc: {accuracy:.4f}", loss=report.loss, accuracy=report.accuracy))
+    look.say(
+        message(
+            "{right} of {count} right; with 95 % confidence between {low:.2%} and {high:.2%}",
+            right=report.right,
+            count=report.count,
+            low=low,
+            high=high,
+        )
+    )
     if report.roc_auc is not None:
-        look.say(f"ROC AUC: {report.roc_auc:.4f}")
+        look.say(message("ROC AUC: {roc_auc:.4f}", roc_auc=report.roc_auc))
     scaled = ""
     if calibration.after:
         scaled = f", {calibration.after.error:.4f} at temperature {calibration.temperature:.3f}"
         scaled += " (fitted on the other folds of these photos)" if calibration.held_out else ""
-    look.say(f"calibration error: {calibration.before.error:.4f} as trained{scaled}")
+    look.say(
+        message(
+            "calibration error: {error:.4f} as trained{scaled}", error=calibration.before.error, scaled=scaled
+        )
+    )
     if calibration.after:
         before, after = calibration.before.log_loss, calibration.after.log_loss
-        look.say(f"log loss: {before:.4f} as trained, {after:.4f} at that temperature")
+        look.say(
+            message(
+                "log loss: {before:.4f} as trained, {after:.4f} at that temperature",
+                before=before,
+                after=after,
+            )
+        )
     if judged.gain:
         gain = judged.gain
         look.say(
-            f"averaged with mirror images: {gain.right_averaged} right instead of {gain.right}, "
-            f"loss as trained {gain.loss_averaged:.4f} instead of {gain.loss:.4f}"
+            message(
+                "averaged with mirror images: {right_averaged} right instead of {right}, loss as trained "
+                "{loss_averaged:.4f} instead of {loss:.4f}",
+                right_averaged=gain.right_averaged,
+                right=gain.right,
+                loss_averaged=gain.loss_averaged,
+                loss=gain.loss,
+            )
         )
     look.say()
 
@@ -66,7 +91,7 @@ def show(run: Run, judged: "Judged", worst: list[dict[str, Any]]) -> None:
                 f"{one['loss']:.3f}",
             )
         scale = f", at temperature {calibration.temperature:.3f}" if calibration.after else ""
-        look.say(f"Photos with the largest loss{scale}:")
+        look.say(message("Photos with the largest loss{scale}:", scale=scale))
         look.out.print(photos)
 
 
@@ -117,4 +142,4 @@ def show_comparison(
             verdict,
         )
     look.out.print(pairs)
-    look.say("p: McNemar's exact test on the photos that only one of the two has right.")
+    look.say(message("p: McNemar's exact test on the photos that only one of the two has right."))

@@ -35,7 +35,9 @@ def opened(path: Path) -> Iterator[RawFile]:
         with path.open("rb") as file:
             start = file.read(len(_TORCH_1))
     except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise WeightsError(
+            "{path} cannot be read: {reason}", path=path, reason=error.strerror or error
+        ) from error
     if start.startswith(_HDF5):
         reader = opened_hdf5
     elif start == _TORCH_1 or (start.startswith(_ZIP) and _is_torch_zip(path)):
@@ -44,15 +46,17 @@ def opened(path: Path) -> Iterator[RawFile]:
         reader = opened_safetensors
     elif start.startswith(_PICKLE):
         raise WeightsError(
-            f"{path} is a Python pickle, whatever its name says: loading one can run any program, so it is "
-            "not loaded. Save the weights as .safetensors or as Keras' .h5."
+            "{path} is a Python pickle, whatever its name says: loading one can run any program, so it "
+            "is not loaded. Save the weights as .safetensors or as Keras' .h5.",
+            path=path,
         )
     elif start.startswith(_ZIP) and _members(path) is None:
-        raise WeightsError(f"{path} is an archive, as PyTorch writes, that is cut short or damaged")
+        raise WeightsError("{path} is an archive, as PyTorch writes, that is cut short or damaged", path=path)
     else:
         raise WeightsError(
-            f"expected a weights file (HDF5, safetensors, or PyTorch's) at {path}, found none of these. "
-            "A .keras file holds one: save it again with model.save_weights('NAME.weights.h5')."
+            "expected a weights file (HDF5, safetensors, or PyTorch's) at {path}, found none of these. A "
+            ".keras file holds one: save it again with model.save_weights('NAME.weights.h5').",
+            path=path,
         )
     with reader(path) as file:
         yield file

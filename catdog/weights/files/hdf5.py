@@ -50,7 +50,8 @@ def opened_hdf5(path: Path) -> Iterator[RawFile]:
         import h5py
     except ImportError as error:
         raise WeightsError(
-            f"{path} is HDF5, and h5py, which reads it, is not installed: pip install 'catdog-cli[keras]'"
+            "{path} is HDF5, and h5py, which reads it, is not installed: pip install 'catdog-cli[keras]'",
+            path=path,
         ) from error
     with _damaged(path):
         file = h5py.File(path, "r")
@@ -67,7 +68,7 @@ def _damaged(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        raise WeightsError(f"{path} is cut short or damaged: {error}") from error
+        raise WeightsError("{path} is cut short or damaged: {reason}", path=path, reason=error) from error
 
 
 def _tensors(file: "h5py.File", path: Path) -> dict[str, RawTensor]:
@@ -96,13 +97,16 @@ def _datasets(
     for name in sorted(group, key=_natural):
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             raise WeightsError(
-                f"{path} is not read: {group.name} holds a link, {name!r}, to what may lie in another file. "
-                "Weights have no use for that; do not trust where it came from."
+                "{path} is not read: {name} holds a link, {name_2!r}, to what may lie in another file. "
+                "Weights have no use for that; do not trust where it came from.",
+                path=path,
+                name=group.name,
+                name_2=name,
             )
         child = group[name]
         # Hard links can make a circle.
         if next(count) > _MOST_OBJECTS or depth > _DEEPEST:
-            raise WeightsError(f"{path} holds more groups than a VGG16 has: it is another model")
+            raise WeightsError("{path} holds more groups than a VGG16 has: it is another model", path=path)
         if isinstance(child, h5py.Dataset):
             _require_inside(child, path)
             yield group, child
@@ -113,20 +117,24 @@ def _datasets(
 def _require_inside(dataset: "h5py.Dataset", path: Path) -> None:
     if dataset.external or dataset.is_virtual:
         raise WeightsError(
-            f"{path} is not read: {dataset.name} says that its values lie in another file. Weights have no "
-            "use for that; do not trust where it came from."
+            "{path} is not read: {name} says that its values lie in another file. Weights have no use "
+            "for that; do not trust where it came from.",
+            path=path,
+            name=dataset.name,
         )
     if dataset.id.get_create_plist().get_nfilters():
         raise WeightsError(
-            f"{path} is not read: {dataset.name} is compressed, and could swell to any size. Save it again "
-            "without: Keras compresses nothing."
+            "{path} is not read: {name} is compressed, and could swell to any size. Save it again "
+            "without: Keras compresses nothing.",
+            path=path,
+            name=dataset.name,
         )
 
 
 def _require_sound_heaps(file: "h5py.File", path: Path) -> None:
     """HDF5 2.0 loops for ever over a heap in which a text, with its header, takes no room."""
     if file.id.get_create_plist().get_sizes() != (8, 8):
-        raise WeightsError(f"{path} is damaged: expected addresses and lengths of 8 bytes")
+        raise WeightsError("{path} is damaged: expected addresses and lengths of 8 bytes", path=path)
     count = itertools.count()
     with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
 
@@ -143,7 +151,9 @@ def _require_sound_heaps(file: "h5py.File", path: Path) -> None:
                 # The last is the free room; its length is with the header, and not rounded up.
                 step = _HEAP_HEADER + -(-length // 8) * 8 if number(here, 2) else length
                 if not 0 < step <= end - here or next(count) > _MOST_TEXTS:
-                    raise WeightsError(f"{path} is damaged: its texts do not lie one behind the other")
+                    raise WeightsError(
+                        "{path} is damaged: its texts do not lie one behind the other", path=path
+                    )
                 here += step
             heap = content.find(_HEAP, heap + 1)
 

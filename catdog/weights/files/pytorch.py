@@ -34,7 +34,9 @@ def opened_torch(path: Path) -> Iterator[RawFile]:
         if isinstance(state, dict) and isinstance(state.get(name), dict):
             state = state[name]
     if not isinstance(state, dict):
-        raise WeightsError(f"expected a dict of tensors in {path}, found a {type(state).__name__}")
+        raise WeightsError(
+            "expected a dict of tensors in {path}, found a {name}", path=path, name=type(state).__name__
+        )
     tensors = {}
     for name, value in state.items():
         if hasattr(value, "detach"):
@@ -51,22 +53,35 @@ def _load(path: Path) -> Any:
     try:
         torch: Any = importlib.import_module("torch")
     except ImportError as error:
-        raise WeightsError(f"{path} is a file of PyTorch, which is not installed here. {instead}") from error
+        raise WeightsError(
+            "{path} is a file of PyTorch, which is not installed here. {instead}", path=path, instead=instead
+        ) from error
     version = tuple(map(int, re.findall(r"\d+", torch.__version__)[:2]))
     if version < _OLDEST:
         raise WeightsError(
-            f"{path} is a file of PyTorch; the one installed here, {torch.__version__}, cannot load it "
-            f"without trusting it: {'.'.join(map(str, _OLDEST))} can. {instead}"
+            "{path} is a file of PyTorch; the one installed here, {version}, cannot load it without "
+            "trusting it: {map} can. {instead}",
+            path=path,
+            version=torch.__version__,
+            map=".".join(map(str, _OLDEST)),
+            instead=instead,
         )
     try:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
     except Exception as error:  # torch raises its own, pickle's, and zipfile's, by turns
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise WeightsError(f"{path} is damaged, or holds more than tensors: {first}. {instead}") from error
+        raise WeightsError(
+            "{path} is damaged, or holds more than tensors: {first}. {instead}",
+            path=path,
+            first=first,
+            instead=instead,
+        ) from error
 
 
 def _rows(tensor: Any, start: int, stop: int) -> np.ndarray:
     try:
         return tensor[start:stop].detach().numpy() if tensor.ndim else tensor.detach().numpy()
     except Exception as error:  # it is sparse, or has no values at all
-        raise WeightsError(f"is no plain tensor: {str(error).splitlines()[0]}") from error
+        raise WeightsError(
+            "is no plain tensor: {splitlines}", splitlines=str(error).splitlines()[0]
+        ) from error

@@ -30,9 +30,13 @@ def opened_safetensors(path: Path) -> Iterator[RawFile]:
     try:
         file: Any = safe_open(path, framework="numpy")
     except SafetensorError as error:
-        raise WeightsError(f"{path} is cut short, damaged, or no safetensors file: {error}") from error
+        raise WeightsError(
+            "{path} is cut short, damaged, or no safetensors file: {reason}", path=path, reason=error
+        ) from error
     except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise WeightsError(
+            "{path} cannot be read: {reason}", path=path, reason=error.strerror or error
+        ) from error
     with file:
         tensors: dict[str, RawTensor] = {}
         for name in file.keys():
