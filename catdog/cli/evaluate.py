@@ -9,7 +9,7 @@ import click
 import numpy as np
 
 from catdog import durable
-from catdog.cli import look
+from catdog.cli import console, progress_bars
 from catdog.cli.escapes import json_text
 from catdog.cli.models import classifier_of
 from catdog.cli.options import WorkspaceOptions, chosen_run, model_options, workspace_options
@@ -88,7 +88,7 @@ def command(
         raise UsageError("--report and --plots are about one run: name one.")
     judged, remarks = _judge(runs, data, split, tta, not no_calibrate, workspace.open())
     for remark in remarks:
-        look.note(remark)
+        console.note(remark)
     compared = [
         mcnemar(str(runs[one].folder), str(runs[other].folder), judged[one].right, judged[other].right)
         for one in range(len(runs))
@@ -114,7 +114,7 @@ def _print(
         return
     if skipped := {bad.path: bad.reason for one in judged for bad in one.skipped}:
         path, reason = next(iter(skipped.items()))
-        look.warn(
+        console.warn(
             message(
                 "{count} could not be read, the first {path}: {reason}",
                 count=plural("{count:,} photo", "{count:,} photos", len(skipped)),
@@ -162,7 +162,7 @@ def _judge(
     from catdog.evaluation.choose import choose, choose_for_all
     from catdog.evaluation.judge import judge
 
-    with look.FeatureBar() as bar:
+    with progress_bars.FeatureBar() as bar:
         models = [classifier_of(run, workspace, calibrate=calibrate) for run in runs]
         pairs = list(zip(runs, models, strict=True))
         if len({frozenset(one.classes) for one in models}) > 1:
@@ -231,14 +231,14 @@ def _write(
             folder.mkdir(parents=True, exist_ok=True)
             for plot in plots:
                 durable.write_bytes(folder / f"{plot.name}.png", plot.png())
-            look.tell(message("Wrote {count} plots into {folder}", count=len(plots), folder=folder))
+            console.tell(message("Wrote {count} plots into {folder}", count=len(plots), folder=folder))
         if report:
             command = click.get_current_context().obj
             root = data or Path(run.config.options.data)
             page = report_page(judged, run, data=root, remarks=remarks, plots=plots, command=command)
             report.parent.mkdir(parents=True, exist_ok=True)
             durable.write_bytes(report, page.encode("utf-8", "replace"))
-            look.tell(message("Wrote {report}", report=report))
+            console.tell(message("Wrote {report}", report=report))
     except OSError as error:
         raise OptionError(
             "expected to write {filename}: {reason}. Name another place.",

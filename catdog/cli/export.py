@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from catdog.cli import look
+from catdog.cli import console, progress_bars
 from catdog.cli.options import WorkspaceOptions, workspace_options
 from catdog.errors import OptionError
 from catdog.runs import open_run
@@ -58,7 +58,7 @@ def command(
         raise OptionError("{file} lies in the run's own folder: name a FILE elsewhere", file=file)
     if os.path.exists(file) and not force:
         raise OptionError("{file} exists already: give another name, or --force to replace it", file=file)
-    with look.FeatureBar() as bar:
+    with progress_bars.FeatureBar() as bar:
         network = whole_network(
             open_run(run), workspace=workspace.open(), calibrate=not no_calibrate, report=bar
         )
@@ -71,7 +71,7 @@ def command(
             "expected to write {file}: {reason}. Name another.", file=file, reason=error.strerror or error
         ) from error
     classes = ", ".join(network.spec.classes)
-    look.say(
+    console.say(
         message(
             "Wrote {file}: {form}, {bytes_for_people}, tells apart {classes}",
             file=file,

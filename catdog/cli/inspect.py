@@ -7,7 +7,7 @@ import click
 from rich.text import Text
 
 from catdog import devices
-from catdog.cli import look
+from catdog.cli import console, progress_bars
 from catdog.cli.escapes import json_text
 from catdog.cli.options import (
     WorkspaceOptions,
@@ -128,7 +128,7 @@ def command(
         click.echo(json_text(page.facts, indent=2))
     else:
         for part in page.parts:
-            look.say(part) if isinstance(part, str | Text) else look.out.print(part)
+            console.say(part) if isinstance(part, str | Text) else console.out.print(part)
     if strict and (
         page.facts["remarks"] or any(split["unreadable"] for split in page.facts["splits"].values())
     ):
@@ -182,7 +182,7 @@ def _data(target: Path, workspace: Workspace, *, quick: bool, report: Path | Non
             target=target,
         )
     dataset = scan(target)
-    with look.FeatureBar() as bar:
+    with progress_bars.FeatureBar() as bar:
         facts = survey(
             dataset,
             workers=workspace.workers,

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from catdog.cli import look
+from catdog.cli import progress_bars
 from catdog.cli.options import weights_from
 from catdog.cli.translate import UsageError
 from catdog.errors import WeightsError
@@ -27,7 +27,7 @@ def classifier_of(run: Run, workspace: Workspace, *, calibrate: bool = True) -> 
     """
     from catdog.inference.classifier import Classifier
 
-    with look.FeatureBar() as bar:
+    with progress_bars.FeatureBar() as bar:
         return Classifier.of_run(run, workspace=workspace, calibrate=calibrate, report=bar)
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 import click
 
 from catdog import devices
-from catdog.cli import look
+from catdog.cli import console, progress_bars
 from catdog.cli.translate import LANGUAGES
 from catdog.config import PREPROCESSINGS
 from catdog.errors import CacheError
@@ -36,13 +36,13 @@ class WorkspaceOptions:
             self.cache_dir,
             keep=not self.no_cache,
             limit=self.cache_limit,
-            warn=cache(look.warn),
+            warn=cache(console.warn),
             workers=self.workers,
         )
         try:
             devices.configure(workspace.cache)
         except CacheError as error:
-            look.warn(error.message)
+            console.warn(error.message)
             devices.configure(None)
             return replace(workspace, features=replace(workspace.features, writable=False))
         return workspace
@@ -133,7 +133,7 @@ preprocessing_option = click.option(
 
 def weights_from(name: str, preprocessing: str | None, workspace: Workspace) -> WeightSource:
     """The weights that --weights names, downloaded if need be, with progress."""
-    with look.FeatureBar() as bar:
+    with progress_bars.FeatureBar() as bar:
         return find_weights(name, preprocessing=preprocessing, workspace=workspace, report=bar)
 
 
@@ -173,7 +173,7 @@ def chosen_run(model: Path | None, runs_dir: Path) -> Run:
         return open_run(model)
     if has_runs(runs_dir):
         return newest_run(runs_dir)
-    look.note(
+    console.note(
         message(
             "no trained run under {runs_dir}: this is the model in the package, cats against dogs",
             runs_dir=runs_dir,

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import click
 import numpy as np
 
-from catdog.cli import look
+from catdog.cli import console, progress_bars
 from catdog.cli.models import (
     IMAGENET,
     classifier_of,
@@ -173,8 +173,10 @@ def command(
         refuse_weights(weights, preprocessing)
     run = None if is_imagenet or file else chosen_run(model, runs_dir)
     if run and not model and has_runs(runs_dir):
-        look.note(
-            message("{folder} answers, the newest run; --model names another", folder=look.short(run.folder))
+        console.note(
+            message(
+                "{folder} answers, the newest run; --model names another", folder=console.short(run.folder)
+            )
         )
     top_k = top_k or (5 if is_imagenet and not lang else 1)
     failed, left_out = False, LeftOut()
@@ -206,7 +208,7 @@ def command(
                 calibrated=classifier.calibrated,
             )
         )
-        bar = stack.enter_context(look.FeatureBar(in_parts=True))
+        bar = stack.enter_context(progress_bars.FeatureBar(in_parts=True))
         arriving = chunks(inputs, allow_private=allow_private_urls)
         answers = _answers(classifier, arriving, bar, threshold, why)
         written: dict[Path, list[bool]] = {folder: [] for folder in (sort_into, save) if folder}
@@ -225,14 +227,14 @@ def command(
             if one.is_address and one.error is None:
                 one.path.unlink()
     if sentence := left_out.sentence():
-        look.note(sentence)
+        console.note(sentence)
     for folder, news in written.items():
         there = f", {len(news) - sum(news)} were there already" if not all(news) else ""
-        look.note(
+        console.note(
             message(
                 "{count} written into {folder}{there}",
                 count=plural("{count:,} photo", "{count:,} photos", sum(news)),
-                folder=look.short(folder),
+                folder=console.short(folder),
                 there=there,
             )
         )
@@ -242,7 +244,7 @@ def command(
 def _answers(
     classifier: "Classifier",
     chunks: Generator[Sequence[Input], None, None],
-    bar: look.FeatureBar,
+    bar: progress_bars.FeatureBar,
     threshold: float | None,
     why: bool,
 ) -> Generator[tuple[Input, Answer], None, None]:
@@ -310,11 +312,11 @@ def _random(
     if len(photos) > 1:
         raise UsageError("--random takes its photos from one data set: expected one PHOTO or none.")
     data = Path(photos[0]) if photos else None
-    with look.FeatureBar() as bar:
+    with progress_bars.FeatureBar() as bar:
         found = choose(run, classes, data, None, workers=workers, report=bar)
     for remark in found.remarks:
-        look.note(remark)
+        console.note(remark)
     if len(found.photos) < count:
-        look.note(message("there are only {count} photos to choose from", count=len(found.photos)))
+        console.note(message("there are only {count} photos to choose from", count=len(found.photos)))
     chosen = random.SystemRandom().sample(found.photos, min(count, len(found.photos)))
     return [Input(photo.path, photo.label) for photo in chosen]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from catdog.cli import look
+from catdog.cli import console, progress_bars
 from catdog.cli.options import WorkspaceOptions, lang_option, runs_dir_option, weights_from, workspace_options
 from catdog.cli.train_options import options_from, training_options
 from catdog.cli.translate import UsageError
@@ -80,10 +80,10 @@ def command(
             source = weights_from(chosen["weights"], chosen["preprocessing"], opened)
             options = options_from(data, source, **chosen)
         prefix = Prefix(source, options.head, unfreeze=options.unfreeze, workspace=opened)
-        with look.FeatureBar() as bar:
+        with progress_bars.FeatureBar() as bar:
             photos = find_photos(options, workers=opened.workers, report=bar)
         for side in (photos.train, photos.valid):
-            look.say(
+            console.say(
                 message(
                     "Found {count} images belonging to {count_2} classes.",
                     count=len(side),
@@ -91,9 +91,9 @@ def command(
                 )
             )
         for remark in photos.remarks:
-            look.note(remark)
+            console.note(remark)
         if ctx.get_parameter_source("valid_fraction") == ParameterSource.COMMANDLINE and photos.has_own_split:
-            look.note(message("--valid-fraction is not used: there are validation photos of their own"))
+            console.note(message("--valid-fraction is not used: there are validation photos of their own"))
         # Before anything is made: options that do not fit these classes are refused here.
         suffix = make_suffix(prefix, options.head, len(photos.classes), size=options.decoding.size)
         is_new = run is None
@@ -109,7 +109,7 @@ def command(
             raise
         except KeyboardInterrupt:
             done = run.epochs_done()
-            look.tell(
+            console.tell(
                 message(
                     "Stopped; {done} of {epochs} epochs are kept. Go on with:\n  {command_that_goes_on}",
                     done=done,
@@ -224,13 +224,13 @@ def _train(
     from catdog.training.prepare import prepare
     from catdog.training.step import Sums
 
-    with look.FeatureBar() as bar:
+    with progress_bars.FeatureBar() as bar:
         job = prepare(options, photos, prefix, suffix, workspace=workspace, report=bar)
     _tell_skipped(run, job.skipped)
     for remark in job.remarks:
-        look.note(remark)
+        console.note(remark)
     if job.damaged_shards:
-        look.warn(
+        console.warn(
             message(
                 "{damaged_shards} damaged files of the feature cache were replaced",
                 damaged_shards=job.damaged_shards,
@@ -238,7 +238,7 @@ def _train(
         )
 
     count = len(job.train)
-    with look.EpochBar(count) as line:
+    with progress_bars.EpochBar(count) as line:
 
         def show(epoch: int, sums: Sums) -> None:
             if sums.photos:
@@ -248,7 +248,7 @@ def _train(
 
         epochs = fit(run, job, epochs=options.epochs, report=show)
         for record in epochs:
-            line.print(look.epoch_line(record, count))
+            line.print(progress_bars.epoch_line(record, count))
     _tell_result(run)
 
 
@@ -256,7 +256,7 @@ def _tell_skipped(run: Run, skipped: tuple[Skipped, ...]) -> None:
     run.write_skipped([SkippedRecord(str(one.path), str(one.reason)) for one in skipped])
     if skipped:
         first = skipped[0]
-        look.warn(
+        console.warn(
             message(
                 "{count} could not be read and skipped, the first {path}: {reason}. All are in {folder}",
                 count=plural("{count:,} photo", "{count:,} photos", len(skipped)),
@@ -269,7 +269,7 @@ def _tell_skipped(run: Run, skipped: tuple[Skipped, ...]) -> None:
 
 def _tell_result(run: Run) -> None:
     best: EpochRecord = min(run.history(), key=lambda record: record.val_loss)
-    look.say(
+    console.say(
         message(
             "Best epoch: {epoch}, val_loss: {val_loss:.4f}, val_acc: {val_acc:.4f}. Kept in {model_path}",
             epoch=best.epoch,

@@ -14,7 +14,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from catdog.cli import look
+from catdog.cli import console
 from catdog.cli.views.predictions import Answer, writer_for
 from catdog.runs import Run
 from tests.cli.conftest import SAMPLE, Cli
@@ -197,8 +197,8 @@ def test_show_draws_the_photo_above_its_answer(trained: Run) -> None:
 
 def test_answers_stand_below_each_other_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = io.StringIO()
-    console = Console(file=screen, force_terminal=True, color_system=None, width=60)
-    monkeypatch.setattr(look, "out", console)
+    screen_console = Console(file=screen, force_terminal=True, color_system=None, width=60)
+    monkeypatch.setattr(console, "out", screen_console)
     names = ("고양이.jpg", "a much longer name.jpg", "b.jpg", "x" * 50)
     with writer_for(
         "text", None, False, classes=("cats", "dogs"), top_k=1, truth=False, calibrated=True

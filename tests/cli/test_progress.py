@@ -4,7 +4,7 @@ from typing import Literal
 
 import pytest
 
-from catdog.cli import look
+from catdog.cli import progress_bars
 from catdog.progress import Progress
 
 
@@ -18,8 +18,8 @@ def test_long_work_is_told_of(
     title: str,
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr(look.time, "monotonic", lambda: now[0])
-    with look.FeatureBar() as bar:
+    monkeypatch.setattr(progress_bars.time, "monotonic", lambda: now[0])
+    with progress_bars.FeatureBar() as bar:
         for done in range(0, 31, 3):
             bar(Progress(stage, done, 30))
             now[0] += 4
@@ -28,7 +28,7 @@ def test_long_work_is_told_of(
 
 
 def test_short_work_is_silent(capfd: pytest.CaptureFixture[str]) -> None:
-    with look.FeatureBar() as bar:
+    with progress_bars.FeatureBar() as bar:
         for done in range(31):
             bar(Progress("compare", done, 30))
     assert capfd.readouterr().err == ""

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from catdog import durable
-from catdog.cli import look
+from catdog.cli import console
 from catdog.cli.translate import translated
 from catdog.cli.views.pages import Page
 from catdog.data import DataSet, SplitFacts
@@ -74,12 +74,12 @@ def write_report(
             file=file,
             reason=error.strerror or error,
         ) from error
-    look.tell(message("Wrote {file}", file=file))
+    console.tell(message("Wrote {file}", file=file))
 
 
 def _split_table(splits: dict[str, SplitFacts]) -> Table:
     """A row a split."""
-    table = look.table(
+    table = console.table(
         "split", "photos", "size", "smallest", "median", "largest", "formats", right=range(1, 6)
     )
     for name, one in splits.items():
@@ -103,7 +103,7 @@ def _class_table(classes: Sequence[str], splits: dict[str, SplitFacts]) -> list[
     if len(classes) > _CLASSES:
         by_size = sorted(classes, key=lambda label: (first.counts.get(label, 0), label))
         shown = [*by_size[:_ROWS], None, *by_size[-_ROWS:]]
-    table = look.table("class", *splits)
+    table = console.table("class", *splits)
     for column in table.columns[1:]:
         column.no_wrap = True
     for label in shown:
@@ -147,9 +147,9 @@ def _table(headings: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> list[R
     """The first rows, whose first cell is a path, and how many more there are; nothing without rows."""
     if not rows:
         return []
-    table = look.table(*headings, right=())
+    table = console.table(*headings, right=())
     for path, *cells in rows[:_ROWS]:
-        table.add_row(Text(look.short(path), overflow="fold"), *map(Text, cells))
+        table.add_row(Text(console.short(path), overflow="fold"), *map(Text, cells))
     more = len(rows) - _ROWS
     return [table, *([f"and {more} more: --report or --json has them all"] if more > 0 else [])]
 

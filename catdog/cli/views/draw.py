@@ -10,7 +10,7 @@ from rich.color import Color
 from rich.segment import Segment, Segments
 from rich.style import Style
 
-from catdog.cli import look
+from catdog.cli import console
 from catdog.cli.views import graphics
 
 _COLUMNS = 48
@@ -26,7 +26,7 @@ def draw_photo(photo: Callable[[int], np.ndarray]) -> None:
     Raises:
         PhotoError: it cannot be read.
     """
-    columns = max(2, min(_COLUMNS, look.out.width))
+    columns = max(2, min(_COLUMNS, console.out.width))
     if by := graphics.protocol():
         graphics.show(photo(_PIXELS), columns, by)
     else:
@@ -41,4 +41,4 @@ def _draw_cells(pixels: np.ndarray) -> None:
         for front, back in zip(upper.tolist(), lower.tolist(), strict=True):
             segments.append(Segment("▀", Style(color=Color.from_rgb(*front), bgcolor=Color.from_rgb(*back))))
         segments.append(Segment.line())
-    look.out.print(Segments(segments), end="")
+    console.out.print(Segments(segments), end="")

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from catdog.cli import look
+from catdog.cli import console
 from catdog.data.overlay import to_jpeg
 
 Protocol = Literal["kitty", "sixel"]
@@ -37,7 +37,7 @@ def protocol() -> Protocol | None:
 
     The terminal is asked only where stdout is one and textual-image is there to make use of the answer.
     """
-    plain = look.out.is_dumb_terminal or "NO_COLOR" in os.environ
+    plain = console.out.is_dumb_terminal or "NO_COLOR" in os.environ
     if plain or not sys.stdout.isatty() or find_spec(_LIBRARY) is None or _cell() is None:
         return None
     answer = _ask()
@@ -51,10 +51,10 @@ def show(pixels: np.ndarray, columns: int, by: Protocol) -> None:
     """Print a picture, (height, width, 3) uint8, on stdout, at most so many cells wide and never too high."""
     cell_width, cell_height = _cell() or (1, 2)
     height, width = pixels.shape[:2]
-    rows = max(1, look.out.height - 2)  # a higher one would scroll away while it is drawn
+    rows = max(1, console.out.height - 2)  # a higher one would scroll away while it is drawn
     columns = max(1, min(columns, rows * cell_height * width // (height * cell_width)))
     picture = io.BytesIO(to_jpeg(pixels, quality=95))
-    look.out.print(_renderable("tgp" if by == "kitty" else "sixel")(picture, width=columns, height="auto"))
+    console.out.print(_renderable("tgp" if by == "kitty" else "sixel")(picture, width=columns, height="auto"))
 
 
 def _renderable(name: str) -> Any:

@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.text import Text
 from rich.tree import Tree
 
-from catdog.cli import look
+from catdog.cli import console
 from catdog.errors import RunError
 from catdog.model.architecture import LayerFacts, describe
 from catdog.model.layers import Layer
@@ -46,7 +46,9 @@ def layers_page(title: str, layers: Sequence[Layer], *, frozen: int, size: int) 
         }
         for position, one in enumerate(facts)
     ]
-    table = look.table("name", "type", "output", "parameters", "mult-adds M", "sees", "", right=(2, 3, 4, 5))
+    table = console.table(
+        "name", "type", "output", "parameters", "mult-adds M", "sees", "", right=(2, 3, 4, 5)
+    )
     for row in rows:
         state = Text("frozen", style="cyan") if row["frozen"] else Text("trains", style="green")
         table.add_row(
@@ -109,7 +111,7 @@ def run_page(run: Run) -> Page:
         "has_model": trained,
         "finished": finished,
     }
-    settings = look.table("option", "value", right=())
+    settings = console.table("option", "value", right=())
     for name, value in options.to_json().items():
         for label, shown in _flat(name, value):
             settings.add_row(Text(label), Text(shown))
@@ -117,7 +119,7 @@ def run_page(run: Run) -> Page:
         settings.add_row(Text(name), Text(value))
     settings.add_row("device", Text(config.device))
     settings.add_row("started", Text(config.created))
-    epochs = look.table("epoch", "seconds", "loss", "acc", "val_loss", "val_acc")
+    epochs = console.table("epoch", "seconds", "loss", "acc", "val_loss", "val_acc")
     best = run.read_model()[1].epoch if trained else 0
     for record in history:
         epochs.add_row(
@@ -167,7 +169,7 @@ def runs_page(folder: Path, runs: Sequence[Run]) -> Page:
         )
     facts.sort(key=lambda one: one["started"])
     headings = ("run", "started (UTC)", "head", "unfreeze", "optimizer", "epochs", "val_loss", "val_acc")
-    table = look.table(*headings, right=(5, 6, 7))
+    table = console.table(*headings, right=(5, 6, 7))
     for one in facts:
         numbers = ["-" if one[name] is None else f"{one[name]:.4f}" for name in ("val_loss", "val_acc")]
         table.add_row(
@@ -214,7 +216,7 @@ def photo_page(
             for name, top in answers.items()
         },
     }
-    table = look.table(*(cell for name in answers for cell in (name, "")), right=(1, 3))
+    table = console.table(*(cell for name in answers for cell in (name, "")), right=(1, 3))
     for row in range(max(map(len, answers.values()))):
         cells = []
         for top in answers.values():
@@ -251,7 +253,7 @@ def cache_page(
             for entry in entries
         ],
     }
-    table = look.table("photos", "size", "features", "weights", "photos as", right=(0, 1))
+    table = console.table("photos", "size", "features", "weights", "photos as", right=(0, 1))
     for entry in entries:
         key = entry.key
         if key is None:

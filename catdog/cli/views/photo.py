@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from catdog.cli import look
+from catdog.cli import progress_bars
 from catdog.cli.models import IMAGENET, classifier_of, imagenet_classifier
 from catdog.cli.options import chosen_run
 from catdog.cli.views import pages
@@ -56,7 +56,7 @@ def photo_page(
 
 
 def _top(classifier: Classifier, photo: Path) -> list[tuple[str, float]]:
-    with look.FeatureBar() as bar:
+    with progress_bars.FeatureBar() as bar:
         found = classifier.answer([photo], report=bar)
     if found.skipped:
         raise PhotoError("{photo}: {reason}", photo=photo, reason=found.skipped[0].reason)

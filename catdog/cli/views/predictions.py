@@ -14,7 +14,7 @@ import numpy as np
 from rich.cells import cell_len
 from rich.text import Text
 
-from catdog.cli import look
+from catdog.cli import console
 from catdog.cli.escapes import json_text, visible_name
 from catdog.cli.translate import translated
 from catdog.cli.views.draw import draw_photo
@@ -109,15 +109,15 @@ def writer_for(
         _print_csv(["path", "label", "probability", *more, *true, *each, "calibrated", "error"])
         yield lambda answer: _write_csv(answer, classes, top_k, truth, calibrated)
     else:
-        if show and not look.out.is_terminal:
-            look.warn(message("--show draws only on a terminal; here the answers come without photos"))
+        if show and not console.out.is_terminal:
+            console.warn(message("--show draws only on a terminal; here the answers come without photos"))
             show = False
         width = 0  # of the longest name so far: on a terminal the answers stand below each other
 
         def write_text(answer: Answer) -> None:
             nonlocal width
-            if look.out.is_terminal:
-                width = min(max(width, cell_len(_shown(answer))), look.out.width // 2)
+            if console.out.is_terminal:
+                width = min(max(width, cell_len(_shown(answer))), console.out.width // 2)
             _write_text(answer, lang, show, top_k, width)
 
         yield write_text
@@ -195,21 +195,21 @@ def _write_text(answer: Answer, lang: str | None, show: bool, top_k: int, width:
     if answer.truth is not None:
         right = answer.label == answer.truth
         line.append(f" (true class: {visible_name(answer.truth)})", style="green" if right else "red")
-    look.say(line)
+    console.say(line)
 
 
 def _shown(answer: Answer) -> str:
     """The path as a person would type it here; what is no path, as it was given."""
-    return look.short(answer.path) if answer.name == str(answer.path) else visible_name(answer.name)
+    return console.short(answer.path) if answer.name == str(answer.path) else visible_name(answer.name)
 
 
 def _write_sentence(answer: Answer, lang: str) -> None:
-    look.say(Text(_shown(answer)))
+    console.say(Text(_shown(answer)))
     if answer.error is not None:
-        look.say(Text(translated(message("cannot be read: {reason}", reason=answer.error)), style="red"))
+        console.say(Text(translated(message("cannot be read: {reason}", reason=answer.error)), style="red"))
     else:
-        look.say(
+        console.say(
             Text(translated(message("=====This is [{label}].=====", label=translated(answer.label or ""))))
         )
     if answer.truth is not None:
-        look.say(Text(translated(message("true class: {label}", label=translated(answer.truth)))))
+        console.say(Text(translated(message("true class: {label}", label=translated(answer.truth)))))

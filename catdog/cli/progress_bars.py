@@ -1,106 +1,26 @@
-"""What the terminal shows: the two consoles, Keras' epoch lines, the bar for features.
+"""Progress: Keras' epoch lines, and the bar for reading photos and computing features.
 
-Results go to stdout, progress to stderr. On a terminal progress moves; elsewhere (a pipe, CI, NO_COLOR,
-TERM=dumb) it is plain lines, a few a minute at most.
+On a terminal progress moves; elsewhere (a pipe, CI, NO_COLOR, TERM=dumb) it is plain lines, a few a minute at most.
 """
 
-import os
 import time
-from collections.abc import Iterable, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console, ConsoleOptions, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn
-from rich.segment import Segment
-from rich.table import Table
 from rich.text import Text
 
-from catdog.cli.escapes import visible, visible_name
+from catdog.cli import console
 from catdog.cli.translate import translated
 from catdog.progress import Progress as Step
 from catdog.runs import EpochRecord
-from catdog.text import Message, bytes_for_people
-
-# Where there is no terminal there is no width to fit: a table in a file must not be cut off.
-_FILE_WIDTH = 240
-
-
-class _Console(Console):
-    """Prints no control characters but its own, and leaves a broken pipe to `catdog.cli.run`."""
-
-    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """All text that is printed comes through here; what rich itself tells the terminal has `control`."""
-        for segment in super().render(renderable, options):
-            text = segment.text if segment.control else visible(segment.text)
-            yield segment if text == segment.text else segment._replace(text=text)
-
-    def on_broken_pipe(self) -> None:
-        """The reader has seen enough; rich would end the process with status 1."""
-        raise BrokenPipeError
-
-
-def _console(*, stderr: bool) -> Console:
-    console = _Console(stderr=stderr, highlight=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = _FILE_WIDTH
-    return console
-
-
-out = _console(stderr=False)
-err = _console(stderr=True)
+from catdog.text import bytes_for_people
 
 _BAR_WIDTH = 30  # as Keras 1 draws it
 _SHORTEST_BAR = 5
 _PLAIN_SECONDS = 10.0  # between two plain lines of progress
 _SETTLED_SECONDS = 1.0  # until a rate means something: the first batches end together
-
-
-def moves() -> bool:
-    """Whether progress may be drawn over itself."""
-    still = ("NO_COLOR", "CI")
-    return err.is_terminal and not err.is_dumb_terminal and not any(map(os.environ.get, still))
-
-
-def say(line: str | Message | Text = "") -> None:
-    """One line on stdout, left to the terminal to wrap, so that a long path can be copied."""
-    out.print(line if isinstance(line, Text) else Text(translated(line)), soft_wrap=True)
-
-
-def tell(line: str | Message) -> None:
-    """One line on stderr."""
-    err.print(Text(translated(line)), soft_wrap=True)
-
-
-def note(sentence: Message) -> None:
-    """One line on stderr that may be skipped over."""
-    tell(f"{translated('note')}: {visible_name(translated(sentence))}")
-
-
-def warn(sentence: Message) -> None:
-    """One line on stderr that asks to be read."""
-    err.print(
-        Text(f"{translated('warning')}: {visible_name(translated(sentence))}", style="yellow"), soft_wrap=True
-    )
-
-
-def seconds_for_people(seconds: float) -> str:
-    """`9s`, `3m 40s`, `2h 05m`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m {whole % 60:02d}s"
-    return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
-
-
-def short(path: Path) -> str:
-    """The path as a person would type it here, on one line."""
-    here = Path.cwd()
-    return visible_name(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
 def epoch_line(record: EpochRecord, photos: int) -> str:
@@ -110,7 +30,7 @@ def epoch_line(record: EpochRecord, photos: int) -> str:
         f" - val_loss: {record.val_loss:.4f} - val_acc: {record.val_acc:.4f}"
     )
     start = f"{photos}/{photos}"
-    room = out.width - len(f"{start} []{numbers}") if out.is_terminal else _BAR_WIDTH
+    room = console.out.width - len(f"{start} []{numbers}") if console.out.is_terminal else _BAR_WIDTH
     bar = f" [{'=' * min(room, _BAR_WIDTH)}]" if room >= _SHORTEST_BAR else ""
     return f"{start}{bar}{numbers}"
 
@@ -120,7 +40,9 @@ class EpochBar:
 
     def __init__(self, photos: int):
         self._photos = photos
-        self._live = Live(console=err, transient=True, auto_refresh=False) if moves() else None
+        self._live = (
+            Live(console=console.err, transient=True, auto_refresh=False) if console.moves() else None
+        )
         self._began = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -145,7 +67,7 @@ class EpochBar:
         filled = done * _BAR_WIDTH // self._photos
         bar = ("=" * filled + ">")[:_BAR_WIDTH].ljust(_BAR_WIDTH, ".")
         line = (
-            f"{done:>{len(str(self._photos))}}/{self._photos} [{bar}] - ETA: {seconds_for_people(left)}"
+            f"{done:>{len(str(self._photos))}}/{self._photos} [{bar}] - ETA: {console.seconds_for_people(left)}"
             f" - loss: {loss:.4f} - acc: {acc:.4f}"
         )
         self._live.update(Text(line), refresh=True)
@@ -154,7 +76,7 @@ class EpochBar:
         """A line of the log, on stdout."""
         if self._live:
             self._live.update(Text(""), refresh=True)
-        say(line)
+        console.say(line)
 
 
 class FeatureBar:
@@ -196,7 +118,7 @@ class FeatureBar:
 
     def make_room(self) -> None:
         """Take the bar off the terminal until the next step, for a line that goes there too."""
-        if self._bar and out.is_terminal:
+        if self._bar and console.out.is_terminal:
             self._bar.stop()
             self._bar = None
 
@@ -211,14 +133,14 @@ class FeatureBar:
         self._done = step.done
         words = self._words(step, now)
         finished = step.done == step.total
-        if moves():
+        if console.moves():
             self._draw(step, words)
         elif step.stage != "compile" and (
             now - self._last_plain > _PLAIN_SECONDS
             or (finished and step.stage in _TOLD_AT_THE_END and not self._in_parts)
         ):
             self._last_plain = now
-            tell(f"{translated(_TITLES[step.stage])}: {translated(self._count(step))}{words}")
+            console.tell(f"{translated(_TITLES[step.stage])}: {translated(self._count(step))}{words}")
         if finished and step.stage == "features":
             self._before += step.total
 
@@ -226,8 +148,8 @@ class FeatureBar:
         self._stage, self._began, self._first = step.stage, now, step.done
         if not (self._in_parts and self._last_plain):
             self._last_plain = now
-        if step.stage == "compile" and not moves():
-            tell("Loading the network; the first time, it is compiled for this machine ...")
+        if step.stage == "compile" and not console.moves():
+            console.tell("Loading the network; the first time, it is compiled for this machine ...")
 
     def _words(self, step: Step, now: float) -> str:
         done, seconds = step.done - self._first, now - self._began
@@ -239,7 +161,7 @@ class FeatureBar:
             f"{rate:.1f} photos/s" if step.stage == "features" else f"{bytes_for_people(round(rate))}/s"
         )
         known = step.total and not self._in_parts
-        left = f"{seconds_for_people((step.total - step.done) / rate)} left" if known else None
+        left = f"{console.seconds_for_people((step.total - step.done) / rate)} left" if known else None
         return "".join(f", {translated(one)}" for one in (a_second, left) if one)
 
     def _draw(self, step: Step, words: str) -> None:
@@ -249,7 +171,7 @@ class FeatureBar:
                 BarColumn(_BAR_WIDTH),
                 TextColumn("{task.fields[words]}"),
             )
-            self._bar = Progress(*columns, console=err, transient=True)
+            self._bar = Progress(*columns, console=console.err, transient=True)
             self._task = self._bar.add_task("", total=step.total, words="")
             self._bar.start()
         assert self._task is not None
@@ -280,16 +202,3 @@ _TITLES = {
     "compare": "Comparing photos",
 }
 _TOLD_AT_THE_END = ("features", "download")  # of plain lines; the others have one only where they take long
-
-
-def table(*headings: str, right: Sequence[int] | None = None) -> Table:
-    """An empty table with these column headings.
-
-    Args:
-        right: columns of numbers, set to the right; None is all but the first.
-    """
-    made = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    numbers = range(1, len(headings)) if right is None else right
-    for position, heading in enumerate(headings):
-        made.add_column(Text(heading), justify="right" if position in numbers else "left")
-    return made

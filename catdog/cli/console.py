@@ -1,0 +1,103 @@
+"""The two consoles, and how lines, notes and tables are printed.
+
+Results go to stdout, progress and notes to stderr.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.table import Table
+from rich.text import Text
+
+from catdog.cli.escapes import visible, visible_name
+from catdog.cli.translate import translated
+from catdog.text import Message
+
+# Where there is no terminal there is no width to fit: a table in a file must not be cut off.
+_FILE_WIDTH = 240
+
+
+class _Console(Console):
+    """Prints no control characters but its own, and leaves a broken pipe to `catdog.cli.run`."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """All text that is printed comes through here; what rich itself tells the terminal has `control`."""
+        for segment in super().render(renderable, options):
+            text = segment.text if segment.control else visible(segment.text)
+            yield segment if text == segment.text else segment._replace(text=text)
+
+    def on_broken_pipe(self) -> None:
+        """The reader has seen enough; rich would end the process with status 1."""
+        raise BrokenPipeError
+
+
+def _console(*, stderr: bool) -> Console:
+    console = _Console(stderr=stderr, highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _FILE_WIDTH
+    return console
+
+
+out = _console(stderr=False)
+err = _console(stderr=True)
+
+
+def moves() -> bool:
+    """Whether progress may be drawn over itself."""
+    still = ("NO_COLOR", "CI")
+    return err.is_terminal and not err.is_dumb_terminal and not any(map(os.environ.get, still))
+
+
+def say(line: str | Message | Text = "") -> None:
+    """One line on stdout, left to the terminal to wrap, so that a long path can be copied."""
+    out.print(line if isinstance(line, Text) else Text(translated(line)), soft_wrap=True)
+
+
+def tell(line: str | Message) -> None:
+    """One line on stderr."""
+    err.print(Text(translated(line)), soft_wrap=True)
+
+
+def note(sentence: Message) -> None:
+    """One line on stderr that may be skipped over."""
+    tell(f"{translated('note')}: {visible_name(translated(sentence))}")
+
+
+def warn(sentence: Message) -> None:
+    """One line on stderr that asks to be read."""
+    err.print(
+        Text(f"{translated('warning')}: {visible_name(translated(sentence))}", style="yellow"), soft_wrap=True
+    )
+
+
+def seconds_for_people(seconds: float) -> str:
+    """`9s`, `3m 40s`, `2h 05m`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+
+
+def short(path: Path) -> str:
+    """The path as a person would type it here, on one line."""
+    here = Path.cwd()
+    return visible_name(str(path.relative_to(here) if path.is_relative_to(here) else path))
+
+
+def table(*headings: str, right: Sequence[int] | None = None) -> Table:
+    """An empty table with these column headings.
+
+    Args:
+        right: columns of numbers, set to the right; None is all but the first.
+    """
+    made = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    numbers = range(1, len(headings)) if right is None else right
+    for position, heading in enumerate(headings):
+        made.add_column(Text(heading), justify="right" if position in numbers else "left")
+    return made
