@@ -1,15 +1,15 @@
 """catdog from Python: a model that answers for photo files."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike, fspath
 from pathlib import Path
 
 from catdog import devices
 from catdog.analysis.classify import Classifier
-from catdog.errors import OptionError, RunError
+from catdog.errors import CacheError, OptionError, RunError
 from catdog.model.weights import WeightSource, find_weights
-from catdog.places import Places, cache_dir_of_environment
+from catdog.places import Places, cache_dir_of_environment, cache_limit_of_environment
 from catdog.runs import open_run, shipped_run
 
 Photo = str | PathLike[str]
@@ -65,7 +65,7 @@ class Model:
 
         Raises:
             OptionError: a path is empty.
-            CacheError: the cache cannot be written.
+            CacheError: the cache cannot be read.
         """
         several = [photos] if isinstance(photos, str | PathLike) else photos
         given = [fspath(photo) for photo in several]
@@ -97,8 +97,15 @@ def load(
 ) -> Model:
     """Read a model. Documented at `catdog.load`, which needs no JAX to be imported."""
     cores = workers or devices.usable_cores()
-    where = Places.below(Path(cache_dir) if cache_dir else cache_dir_of_environment())
-    devices.configure(where.cache)
+    where = Places.below(
+        Path(cache_dir) if cache_dir else cache_dir_of_environment(), limit=cache_limit_of_environment()
+    )
+    try:
+        devices.configure(where.cache)
+    except CacheError as error:  # as a command does it: without keeping
+        where.features.warn(str(error))
+        devices.configure(None)
+        where = replace(where, features=replace(where.features, writable=False))
     if model is not None and _is_exported(Path(model)):
         if not calibrate:
             raise OptionError("calibrate=False is about a run: an exported file is as it was exported")
