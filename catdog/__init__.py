@@ -33,13 +33,14 @@ def load(
             comes with the package, cats against dogs.
         calibrate: scale the probabilities of a run by its temperature, if it has one.
         cache_dir: where features and compiled programs are kept. None is the folder that CATDOG_CACHE_DIR
-            names, or the user's cache folder.
+            names, or the user's cache folder. Features take at most what CATDOG_CACHE_LIMIT says, or a tenth
+            of the disk. Where nothing can be written, a RuntimeWarning says so, and nothing is kept.
         workers: threads that read photos; None is the number of cores.
 
     Raises:
         RunError: there is no such run, it has no model yet, or its weights have changed.
         WeightsError: pretrained weights or an exported file cannot be read.
-        CacheError: the cache cannot be made.
+        OptionError: CATDOG_CACHE_LIMIT is no size.
     """
     from catdog import devices
 

@@ -1,15 +1,15 @@
 """catdog from Python: a model that answers for photo files."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike, fspath
 from pathlib import Path
 
 from catdog import devices
-from catdog.errors import OptionError, RunError
+from catdog.errors import CacheError, OptionError, RunError
 from catdog.inference.classifier import Classifier
 from catdog.runs import open_run, shipped_run
-from catdog.workspace import Workspace, cache_dir_of_environment
+from catdog.workspace import Workspace, cache_dir_of_environment, cache_limit_of_environment
 
 Photo = str | PathLike[str]
 
@@ -64,7 +64,7 @@ class Model:
 
         Raises:
             OptionError: a path is empty.
-            CacheError: the cache cannot be written.
+            CacheError: the cache cannot be read.
         """
         several = [photos] if isinstance(photos, str | PathLike) else photos
         given = [fspath(photo) for photo in several]
@@ -95,9 +95,17 @@ def load(
     workers: int | None = None,
 ) -> Model:
     """Read a model. Documented at `catdog.load`, which needs no JAX to be imported."""
-    folder = Path(cache_dir) if cache_dir else cache_dir_of_environment()
-    workspace = Workspace.below(folder, workers=workers or devices.usable_cores())
-    devices.configure(workspace.cache)
+    workspace = Workspace.below(
+        Path(cache_dir) if cache_dir else cache_dir_of_environment(),
+        limit=cache_limit_of_environment(),
+        workers=workers or devices.usable_cores(),
+    )
+    try:
+        devices.configure(workspace.cache)
+    except CacheError as error:  # as a command does it: without caching
+        workspace.features.warn(error.message)
+        devices.configure(None)
+        workspace = replace(workspace, features=replace(workspace.features, writable=False))
     if model is not None and _is_exported(Path(model)):
         if not calibrate:
             raise OptionError("calibrate=False is about a run: an exported file is as it was exported")

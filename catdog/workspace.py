@@ -9,7 +9,8 @@ from pathlib import Path
 
 import platformdirs
 
-from catdog.text import Message
+from catdog.errors import OptionError
+from catdog.text import Message, bytes_from_people
 
 CACHE_VARIABLE = "CATDOG_CACHE_DIR"
 LIMIT_VARIABLE = "CATDOG_CACHE_LIMIT"
@@ -93,6 +94,19 @@ def cache_dir_of_environment() -> Path:
     """The folder that CATDOG_CACHE_DIR names, or the default."""
     named = os.environ.get(CACHE_VARIABLE)
     return Path(named) if named else default_cache_dir()
+
+
+def cache_limit_of_environment() -> int | None:
+    """The bytes that CATDOG_CACHE_LIMIT names; None where it is not set.
+
+    Raises:
+        OptionError: it names no size.
+    """
+    named = os.environ.get(LIMIT_VARIABLE)
+    try:
+        return bytes_from_people(named) if named else None
+    except ValueError as error:
+        raise OptionError("{variable}: {reason}", variable=LIMIT_VARIABLE, reason=error) from None
 
 
 def _existing(path: Path) -> Path:

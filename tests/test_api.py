@@ -61,6 +61,30 @@ def test_one_path_is_one_photo_and_paths_come_back_as_they_were_given(
         model.predict([DOG.name, ""])
 
 
+def test_a_cache_that_cannot_be_written_costs_one_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
+    with pytest.warns(RuntimeWarning, match="nothing can be written into the cache folder") as warned:
+        model = catdog.load(cache_dir=tmp_path / "file" / "cache")
+        (prediction,) = model.predict(DOG)
+    assert (prediction.label, len(warned)) == ("dogs", 1)
+
+
+def test_the_limit_of_the_environment_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("CATDOG_CACHE_LIMIT", "120kB")  # two photos
+    model = catdog.load(cache_dir=cache)
+    for photo in (*CATS, DOG):
+        assert model.predict(photo)[0].error is None
+    kept = sum(path.stat().st_size for path in (cache / "features").rglob("*.npy"))
+    assert 0 < kept <= 120_000
+    monkeypatch.setenv("CATDOG_CACHE_LIMIT", "much")
+    with pytest.raises(OptionError, match="CATDOG_CACHE_LIMIT: expected a size such as 20GB"):
+        catdog.load(cache_dir=cache)
+
+
 def test_a_run_and_its_exported_file_answer_alike(shapes: Path, tmp_path: Path) -> None:
     run = train(shapes, tmp_path)
     photos = sorted((shapes / "valid").rglob("*.png"))[:4]

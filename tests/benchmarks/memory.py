@@ -7,7 +7,8 @@ The first makes tiny pictures and random features for them in a temporary folder
 with all features in the cache; `--cold` first makes the system forget the files, as after a restart. The
 second repeats the photos of DATA, each with a few bytes behind its end that make it another file, and
 computes the features of all of them. Either runs `catdog train` in a process of its own and prints that
-one's peak resident memory, its time, and the median time of an epoch. The accuracy means nothing.
+one's peak resident memory, its time, and the median time of an epoch. The accuracy means nothing. In between,
+the first opens the cache and looks all photos up, in a process of its own too, and prints the same.
 """
 
 import argparse
@@ -47,27 +48,40 @@ def main() -> None:
     parser.add_argument("--cold", action="store_true", help="forget cached files before the training")
     parser.add_argument("--extract", type=Path, metavar="DATA", help="compute the features of real photos")
     parser.add_argument("options", nargs="*", help="options of catdog train, after --")
+    parser.add_argument("--look-up", type=Path, help=argparse.SUPPRESS)  # this process does that alone
     arguments = parser.parse_args()
+    if arguments.look_up:
+        _look_up(arguments.look_up)
+        return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if arguments.extract:
             _repeat(arguments.extract, folder, arguments.photos)
         else:
             _fill(folder, arguments.photos)
-            _look_up(folder)
+            _run([sys.executable, __file__, "--look-up", str(folder)])
         if arguments.cold:
             _forget(folder)
         command = [sys.executable, "-m", "catdog", "train", "data", "--epochs", str(arguments.epochs)]
         command += ["--cache-limit", str(_LIMIT)]
-        environment = os.environ | {"CATDOG_CACHE_DIR": str(folder / "cache")}
+        command += ["--cache-dir", str(folder / "cache"), *arguments.options]
         began = time.monotonic()
-        subprocess.run([*command, *arguments.options], cwd=folder, env=environment, check=True)
+        peak = _run(command, cwd=folder)
         seconds = time.monotonic() - began
         (run,) = (folder / "runs").iterdir()
         epoch = statistics.median(record.seconds for record in Run(run).history())
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024  # Linux counts in KiB
     print(f"{arguments.photos} photos: peak resident memory {peak / 1e9:.2f} GB, {seconds:.1f} s in all")
     print(f"an epoch: {epoch:.2f} s")
+
+
+def _run(command: list[str], cwd: Path | None = None) -> int:
+    """Run a process to its end; the bytes of its peak resident memory, as Linux counts them."""
+    process = subprocess.Popen(command, cwd=cwd)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"{' '.join(command)}: exit status {process.returncode}")
+    return usage.ru_maxrss * 1024
 
 
 def _fill(folder: Path, photos: int) -> None:
@@ -104,7 +118,9 @@ def _look_up(folder: Path) -> None:
     assert store.missing(digests) == []
     checked = time.monotonic() - began
     print(f"{len(digests)} photos in the cache: opened, and one found, in {opened:.2f} s")
-    print(f"all found in {found:.2f} s, read and held against their checksums in {checked:.1f} s", flush=True)
+    print(f"all found in {found:.2f} s, read and held against their checksums in {checked:.1f} s")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(f"peak resident memory of that {peak / 1e9:.2f} GB", flush=True)
 
 
 def _store(folder: Path) -> FeatureStore:
