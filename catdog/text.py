@@ -3,7 +3,7 @@
 import gettext
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -127,6 +127,11 @@ def numbered(counts: Mapping[str, int]) -> str:
 def _first(names: Sequence[object], most: int) -> str:
     shown = ", ".join(map(str, names[:most]))
     return f"{shown}, ..." if len(names) > most else shown
+
+
+def spelt(text: str, is_drawn: Callable[[str], bool]) -> str:
+    """The text, with letters that cannot be drawn as their code points, such as `[U+AC00]`."""
+    return "".join(letter if is_drawn(letter) else f"[U+{ord(letter):04X}]" for letter in text)
 
 
 def extension(path: Path) -> str:

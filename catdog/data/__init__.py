@@ -14,7 +14,6 @@ from catdog.data.enough import (
     require_trainable,
 )
 from catdog.data.fingerprint import Fingerprints, Skipped, fingerprint
-from catdog.data.kinds import PHOTO_SUFFIXES
 from catdog.data.layout import SPLITS, DataSet, Photo, scan
 from catdog.data.libraries import decoder_version
 from catdog.data.split import is_validation, split_by_content
@@ -23,7 +22,6 @@ from catdog.data.survey import SplitFacts, survey
 __all__ = [
     "DECODING_VERSION",
     "MAX_PIXELS",
-    "PHOTO_SUFFIXES",
     "SPLITS",
     "ClassPhotos",
     "DataSet",

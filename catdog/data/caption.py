@@ -1,12 +1,14 @@
 """A photo with a strip of text below it."""
 
 import os
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
+
+from catdog.text import spelt
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -61,7 +63,7 @@ def captioned(pixels: npt.NDArray[np.uint8], *texts: str) -> npt.NDArray[np.uint
 def _set(text: str, size: int) -> tuple[str, Font]:
     """The text as it can be written, and the font for it."""
     font = _font_for(text, size)
-    return (text if _has_all(font, text) else _spelt(font, text)), font
+    return spelt(text, partial(_has, font)), font
 
 
 def _width(shown: str, font: Font) -> int:
@@ -96,10 +98,6 @@ def _drawn(font: Font, letter: str) -> bytes:
     canvas = Image.new("L", (3 * _HEIGHT, 3 * _HEIGHT))
     ImageDraw.Draw(canvas).text((0, 0), letter, fill=255, font=font)
     return canvas.tobytes()
-
-
-def _spelt(font: Font, text: str) -> str:
-    return "".join(letter if _has(font, letter) else f"[U+{ord(letter):04X}]" for letter in text)
 
 
 @cache
