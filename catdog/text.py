@@ -3,8 +3,8 @@
 import gettext
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 _ENGLISH = gettext.NullTranslations()
@@ -66,6 +66,22 @@ def _rendered(value: object, translations: gettext.NullTranslations) -> object:
     return value
 
 
+def relative_path(path: Path, folder: Path) -> Path:
+    """The path as seen from `folder`; a path that is not inside stays as it is."""
+    return path.relative_to(folder) if path != folder and path.is_relative_to(folder) else path
+
+
+def relative(sentence: Message, folder: Path) -> Message:
+    """The sentence with all its paths as seen from `folder`, see `relative_path`."""
+    fields = dict(sentence.fields)
+    for name, value in fields.items():
+        if isinstance(value, Path):
+            fields[name] = relative_path(value, folder)
+        elif isinstance(value, Message):
+            fields[name] = relative(value, folder)
+    return replace(sentence, fields=fields)
+
+
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|[kKMGT]B?)?")
 
@@ -84,11 +100,11 @@ def bytes_from_people(text: str) -> int:
     """Bytes of `20GB`, `1.5 MB`, `800k` or `4096`: powers of ten.
 
     Raises:
-        ValueError: it is no such size.
+        ValueError: the text is not a size; the argument is a Message.
     """
     match = _SIZE.fullmatch(text.strip())
     if not match:
-        raise ValueError(f"expected a size such as 20GB or 500MB, found {text!r}")
+        raise ValueError(message("expected a size such as 20GB or 500MB, found {text!r}", text=text))
     number, unit = match.groups()
     letter = (unit or "B")[0].upper().replace("B", "")
     return int(float(number) * 1000 ** ["", "K", "M", "G", "T"].index(letter))
@@ -98,13 +114,8 @@ _FEW = 3  # names that are enough of an example
 _CLASSES = 10  # that one sentence names, each with its number
 
 
-def count(number: int, noun: str, plural: str | None = None) -> str:
-    """A number and its noun, such as `1 photo` or `23,000 photos`."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
 def first_few(names: Sequence[object]) -> str:
-    """The first three of many names, such as `cat, dog, eel, ...`; the sentence around them says how many."""
+    """The first three of many names, such as `cat, dog, eel, ...`."""
     return _first(names, _FEW)
 
 
@@ -118,31 +129,28 @@ def _first(names: Sequence[object], most: int) -> str:
     return f"{shown}, ..." if len(names) > most else shown
 
 
+def spelt(text: str, is_drawn: Callable[[str], bool]) -> str:
+    """The text, with letters that cannot be drawn as their code points, such as `[U+AC00]`."""
+    return "".join(letter if is_drawn(letter) else f"[U+{ord(letter):04X}]" for letter in text)
+
+
 def extension(path: Path) -> str:
-    """A file's extension, in lower case, such as `.txt`."""
-    return path.suffix.lower() or "no extension"
+    """A file's extension in lower case, such as `.txt`; empty where there is none."""
+    return path.suffix.lower()
 
 
-def kinds(numbers: Counter[str]) -> str:
-    """The commonest four, such as `.cr2 400, .txt 2`."""
-    return ", ".join(f"{kind} {number}" for kind, number in numbers.most_common(4))
+def kinds(numbers: Counter[str]) -> str | Message:
+    """The four most common extensions with their numbers, such as `.cr2 400, .txt 2`."""
+    common = dict(numbers.most_common(4))
+    without = common.pop("", 0)
+    named = ", ".join(f"{suffix} {number}" for suffix, number in common.items())
+    if not without:
+        return named
+    if not named:
+        return message("no extension {files}", files=without)
+    return message("{kinds}, no extension {files}", kinds=named, files=without)
 
 
-def extensions(paths: Iterable[Path]) -> str:
-    """The files by extension, the commonest four."""
+def extensions(paths: Iterable[Path]) -> str | Message:
+    """The four most common extensions of the files, see `kinds`."""
     return kinds(Counter(map(extension, paths)))
-
-
-def not_photos(folder: Path, files: list[Path]) -> list[Message]:
-    """A sentence about files that do not look like photos; none without such files."""
-    if not files:
-        return []
-    return [
-        plural(
-            "Ignored {count:,} file in {folder}: no photo by name or content ({kinds}).",
-            "Ignored {count:,} files in {folder}: no photo by name or content ({kinds}).",
-            len(files),
-            folder=folder,
-            kinds=extensions(files),
-        )
-    ]

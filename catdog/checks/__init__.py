@@ -1,1 +1,5 @@
-"""What is wrong with a data set, seen through the convolutions: near copies, outliers, wrong labels."""
+"""What is wrong with a data set: unreadable files, duplicates, leaks, label errors, outliers, imbalance."""
+
+from catdog.checks.dataset import DatasetReport, check_dataset
+
+__all__ = ["DatasetReport", "check_dataset"]

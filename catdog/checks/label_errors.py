@@ -1,13 +1,13 @@
-"""Likely wrong labels: photos whose label a model that has not seen them contradicts with confidence.
+"""Likely label errors: photos of which a model without them in training is sure that the label is wrong.
 
-The model is a softmax on pooled features with a little decay, trained on four fifths of the photos and asked
-about the other fifth, five times. The decision is that of confident learning: another class has at least the
-probability that it has on average for the photos that bear its name. Source: C. Northcutt, L. Jiang,
-I. Chuang, Confident Learning, Journal of Artificial Intelligence Research 70 (2021), 1373-1411.
+The model is a softmax on pooled features with a little weight decay, in five-fold cross-validation. A label
+error is decided by confident learning: another class has at least its mean probability for the photos with
+its own label. Source: C. Northcutt, L. Jiang, I. Chuang, Confident Learning, Journal of Artificial
+Intelligence Research 70 (2021), 1373-1411.
 
-Measured by `tests/benchmarks/wrong_labels.py` on 2,000 real photos of dogs and cats: as they are, none is
-reported. With 2, 5 and 10 % of the labels changed, 1.00, 1.00 and 0.99 of those reported were changed
-(precision), and 0.78, 0.74 and 0.78 of the changed ones are reported (recall): medians of three seeds.
+Measured by `tests/benchmarks/label_errors.py` on 2,000 real photos of dogs and cats: with the labels as they
+are, none is reported. With 2, 5 and 10 % of the labels changed, precision is 1.00, 1.00 and 0.99, and recall
+0.78, 0.74 and 0.78: medians of three seeds.
 """
 
 from dataclasses import dataclass
@@ -20,19 +20,19 @@ import numpy as np
 import optax
 
 FOLDS = 5
-LEAST_PHOTOS = FOLDS  # of each class: one a fold
+LEAST_PHOTOS = FOLDS  # of each class, one in each fold
 
-_DECAY = 1e-3  # of the squared weights; features have a mean norm of 1. A tenth errs more
-_STEPS = 60  # of L-BFGS; it has converged by then
+_DECAY = 1e-3  # of the squared weights; features have a mean norm of 1. A tenth of it has lower precision
+_STEPS = 60  # of L-BFGS, which has converged by then
 
 
 @dataclass(frozen=True)
-class Contradicted:
+class LabelErrors:
     """Attributes:
-    photos: indices, the surest first, (m,).
-    suggested: the class of each that the model says instead, (m,).
-    probabilities: that it gives this class, (m,).
-    agreement: share of a class's photos whose label the models give too, the mean over classes.
+    photos: indices, the most probable errors first, (m,).
+    suggested: the class of each that the model predicts instead, (m,).
+    probabilities: of the predicted classes, (m,).
+    agreement: fraction of a class's photos whose label the models predict, the mean over classes.
     """
 
     photos: np.ndarray
@@ -41,40 +41,39 @@ class Contradicted:
     agreement: float
 
 
-def find_contradicted(vectors_nc: np.ndarray, labels_n: np.ndarray, groups_n: np.ndarray) -> Contradicted:
-    """Ask five models, each about the photos that it has not seen.
+def find_label_errors(vectors_nc: np.ndarray, labels_n: np.ndarray, groups_n: np.ndarray) -> LabelErrors:
+    """Compare the labels with the predictions of five models, each for the fold that it was not trained on.
 
     Args:
         vectors_nc: features, (n, c) float32.
         labels_n: class indices from 0, each with `LEAST_PHOTOS` photos or more.
-        groups_n: photos of the same number are near copies, and kept in the same fold.
+        groups_n: photos with the same number are near-duplicates, and in the same fold.
     """
     classes = int(labels_n.max()) + 1
     probabilities = _held_out(vectors_nc, labels_n, _folds(labels_n, groups_n), classes)
-    usual = np.array([probabilities[labels_n == one, one].mean() for one in range(classes)])
+    thresholds = np.array([probabilities[labels_n == label, label].mean() for label in range(classes)])
     others = np.where(np.arange(classes) == labels_n[:, None], -1.0, probabilities)
-    confident = np.where(others >= usual, others, -1.0)
+    confident = np.where(others >= thresholds, others, -1.0)
     suggested = confident.argmax(axis=1)
-    sureness = confident[np.arange(len(labels_n)), suggested]
-    contradicts = sureness > probabilities[np.arange(len(labels_n)), labels_n]
-    photos = np.flatnonzero(contradicts)
-    photos = photos[np.argsort(-sureness[photos], kind="stable")]
+    confidence = confident[np.arange(len(labels_n)), suggested]
+    photos = np.flatnonzero(confidence > probabilities[np.arange(len(labels_n)), labels_n])
+    photos = photos[np.argsort(-confidence[photos], kind="stable")]
     agrees = probabilities.argmax(axis=1) == labels_n
-    agreement = float(np.mean([agrees[labels_n == one].mean() for one in range(classes)]))
-    return Contradicted(photos, suggested[photos], sureness[photos], agreement)
+    agreement = float(np.mean([agrees[labels_n == label].mean() for label in range(classes)]))
+    return LabelErrors(photos, suggested[photos], confidence[photos], agreement)
 
 
 def least_agreement(classes: int) -> float:
-    """Half way from guessing to certainty. Below, what contradicts a label is no better than the label.
+    """The agreement half way from random guesses to certainty; below, predictions are no better than labels.
 
-    Of 400 real photos with labels drawn by lot the models agree with 0.53, and would contradict 169; with
-    a tenth of the labels wrong they agree with 0.86.
+    With random labels of 400 real photos the agreement is 0.53, and 169 errors would be reported; with a
+    tenth of the labels wrong it is 0.86.
     """
     return (1 + 1 / classes) / 2
 
 
 def _folds(labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """A fold for each photo: those of a class are dealt out in turn, near copies together."""
+    """A fold for each photo: a class's photos take the folds in turn, near-duplicates together."""
     folds = np.empty(len(labels), np.int64)
     fold_of: dict[int, int] = {}
     turns: dict[int, int] = {}
@@ -87,7 +86,7 @@ def _folds(labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
 
 
 def _held_out(vectors: np.ndarray, labels: np.ndarray, folds: np.ndarray, classes: int) -> np.ndarray:
-    """Probabilities (n, classes) of each photo from the model that was trained without its fold."""
+    """Probabilities (n, classes): each photo's from the model that was trained without its fold."""
     scaled = vectors - vectors.mean(axis=0)
     scaled /= np.sqrt((scaled**2).sum(axis=1).mean()) or 1.0
     features = jnp.asarray(scaled, jnp.float32)
@@ -106,7 +105,7 @@ def _logits(weights: jax.Array, features: jax.Array) -> jax.Array:
 
 @partial(jax.jit, static_argnums=3)
 def _fit(features_nc: jax.Array, labels_n: jax.Array, counts_n: jax.Array, classes: int) -> jax.Array:
-    """Weights (c + 1, classes) of least mean cross-entropy plus decay over the photos that count."""
+    """Weights (c + 1, classes) that minimize mean cross-entropy plus decay over photos with a count of 1."""
 
     def loss(weights: jax.Array) -> jax.Array:
         losses = optax.losses.softmax_cross_entropy_with_integer_labels(

@@ -1,14 +1,14 @@
-"""Near copies: the same picture cropped, mirrored, resized, saved again, brighter or darker.
+"""Near-duplicates: the same picture cropped, mirrored, resized, saved again, brighter or darker.
 
-Two photos are near copies where the cosine of their pooled features (the square root of the means over
+Two photos are near-duplicates if the cosine of their pooled features (the square root of the means over
 positions, so that no channel outweighs the others) is at least `LEAST_COSINE`, and still at least
-`LEAST_CENTRED` without what each photo's class has in common: 400 screws on the same table are all alike, but
-not in how they differ from the average screw.
+`LEAST_CENTRED` after the mean of each photo's class is subtracted: 400 screws on the same table are all
+similar, but their differences from the mean screw are not.
 
-Measured by `tests/benchmarks/near_copies.py` on 2,000 real photos of dogs and cats: of 1,999,000 pairs one is
-above both bounds, and it is the same picture. Of 150 photos, changed, so many are above both: cropped by
-10 % 0.99, by 20 % 0.93, mirrored 1.00, JPEG at quality 30 1.00, at half the size 0.99, darker by 30 % 1.00,
-brighter 0.99, mirrored and cropped 0.98; made grey 0.55.
+Measured by `tests/benchmarks/near_duplicates.py` on 2,000 real photos of dogs and cats: of 1,999,000 pairs,
+one is above both bounds, and it is the same picture. Recall for 150 changed photos: cropped by 10 % 0.99, by
+20 % 0.93, mirrored 1.00, JPEG at quality 30 1.00, at half the size 0.99, darker by 30 % 1.00, brighter 0.99,
+mirrored and cropped 0.98; made grey 0.55.
 """
 
 from collections.abc import Callable
@@ -18,26 +18,28 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from catdog.progress import Progress
+
 LEAST_COSINE = 0.90
 LEAST_CENTRED = 0.76
 
-LEAST_PHOTOS = 8  # for a mean to say what a class, or the whole set, has in common
-NEIGHBOURS = 5  # whose similarity is told of each photo
+LEAST_PHOTOS = 8  # for the mean of a class, or of the whole set
+NEIGHBOURS = 5  # the similarity to this most similar photo is part of the result
 
-_CANDIDATES = 16  # near copies that are looked for of one photo; more are found through one another
-_CLOSEST = NEIGHBOURS + _CANDIDATES  # photos that are remembered of each: some turn out to be near copies
-_BLOCK = 512  # photos compared with all others at a time
-_PART = 64  # of them sorted at a time: indices are twice as large as cosines
+_CANDIDATES = 16  # near-duplicates of a photo that are looked for; more are found as theirs
+_CLOSEST = NEIGHBOURS + _CANDIDATES  # the most similar photos of each; some may be near-duplicates
+_BLOCK = 512  # photos that are compared with all others at a time
+_PART = 64  # of these, sorted at a time: indices are twice as large as cosines
 
 
 @dataclass(frozen=True)
-class Alike:
+class Compared:
     """Attributes:
-    groups: of near copies, indices, each group ascending; the most alike first.
-    similarities: the least cosine along the chain that holds each group together.
-    firsts: indices of the photos without those that are near copies of an earlier one, ascending, (m,).
-    neighbours: of each of those, the cosine with the `NEIGHBOURS`th most similar one among them, or with
-        the last there is, (m,).
+    groups: indices of near-duplicates, each group ascending; the most similar group first.
+    similarities: of each group, the lowest cosine along the chain that connects it.
+    firsts: indices of all photos except near-duplicates of an earlier photo, ascending, (m,).
+    neighbours: cosine of each of `firsts` with the `NEIGHBOURS`th most similar of them, or with the last if
+        there are fewer, (m,).
     """
 
     groups: tuple[tuple[int, ...], ...]
@@ -46,20 +48,20 @@ class Alike:
     neighbours: np.ndarray
 
 
-def find_alike(
-    means_nc: np.ndarray, labels_n: np.ndarray, *, report: Callable[[int, int], None] = lambda *_: None
-) -> Alike:
-    """Compare each photo with every other one, once; time grows with the square of n, memory with n.
+def find_near_duplicates(
+    means_nc: np.ndarray, labels_n: np.ndarray, *, report: Callable[[Progress], None] = lambda _: None
+) -> Compared:
+    """Compare every pair of photos once; time grows with the square of n, memory with n.
 
     Args:
         means_nc: pooled features, not negative, of photos with different contents.
         labels_n: class index of each.
-        report: called with photos done and photos to do. At the end some may be added: those whose closest
-            photos are near copies of each other, nearly all of them.
+        report: its total may grow at the end, by the photos whose most similar photos are nearly all
+            near-duplicates of each other.
     """
     count = len(means_nc)
     if count < 2:
-        return Alike((), (), np.arange(count), np.ones(count))
+        return Compared((), (), np.arange(count), np.ones(count))
     roots = np.sqrt(np.maximum(means_nc, 0)).astype(np.float32)
     plain = _unit(roots)
     centres = _centres(roots, labels_n)
@@ -80,10 +82,10 @@ def find_alike(
             closeness[rows[here]] = np.take_along_axis(cosines[here], largest, axis=1)
         labels, firsts_of = np.unique(labels_n[rows], return_index=True)
         for label, first, last in zip(labels, firsts_of, [*firsts_of[1:], len(rows)], strict=True):
-            row, column = _near_copies(cosines[first:last], roots, rows[first:last], centres[int(label)])
+            row, column = _candidates(cosines[first:last], roots, rows[first:last], centres[int(label)])
             pairs.append(np.stack([rows[first + row], column], axis=1))
             similar.append(cosines[first + row, column])
-        report(start + len(rows), count)
+        report(Progress("compare", start + len(rows), count))
     candidates, similarities = np.concatenate(pairs), np.concatenate(similar)
     sure = _agree(candidates, roots, labels_n, centres)
     groups, least = _grouped(candidates[sure], similarities[sure], count)
@@ -92,16 +94,16 @@ def find_alike(
     closeness[~is_first[closest]] = -2
     firsts = np.flatnonzero(is_first)
     neighbours = _neighbours(plain, firsts, closeness[firsts], report=report)
-    return Alike(groups, least, firsts, neighbours)
+    return Compared(groups, least, firsts, neighbours)
 
 
 def _neighbours(
-    plain: np.ndarray, firsts: np.ndarray, closeness: np.ndarray, *, report: Callable[[int, int], None]
+    plain: np.ndarray, firsts: np.ndarray, closeness: np.ndarray, *, report: Callable[[Progress], None]
 ) -> np.ndarray:
-    """Of each photo among `firsts` the cosine with the `NEIGHBOURS`th most similar one, (m,).
+    """The cosine of each of `firsts` with its `NEIGHBOURS`th most similar photo among them, (m,).
 
     Args:
-        closeness: cosines of each with its closest photos, -2 where that is none of `firsts`, (m, k).
+        closeness: cosines with the most similar photos, -2 for a photo that is not in `firsts`, (m, k).
     """
     if len(firsts) < 2:
         return np.ones(len(firsts))
@@ -114,32 +116,32 @@ def _neighbours(
         cosines = among[rows] @ among.T
         cosines[np.arange(len(rows)), rows] = -2
         neighbours[rows] = np.partition(cosines, -width, axis=1)[:, -width]
-        report(len(plain) + start + len(rows), len(plain) + len(again))
+        report(Progress("compare", len(plain) + start + len(rows), len(plain) + len(again)))
     return neighbours
 
 
 def _agree(
     pairs: np.ndarray, roots: np.ndarray, labels: np.ndarray, centres: dict[int, np.ndarray]
 ) -> np.ndarray:
-    """Which pairs are near copies by the average of the second photo's class too, (p,) bool."""
+    """Which pairs are near-duplicates with the mean of the second photo's class too, (p,) bool."""
     first, second = pairs.T
     agreed = labels[first] == labels[second]
     for label in np.unique(labels[second[~agreed]]):
         others = np.flatnonzero(~agreed & (labels[second] == label))
         for start in range(0, len(others), _BLOCK):
             block = others[start : start + _BLOCK]
-            one, other = (_unit(roots[side[block]] - centres[int(label)]) for side in (first, second))
-            agreed[block] = (one * other).sum(axis=1) >= LEAST_CENTRED
+            left, right = (_unit(roots[photos[block]] - centres[int(label)]) for photos in (first, second))
+            agreed[block] = (left * right).sum(axis=1) >= LEAST_CENTRED
     return agreed
 
 
-def _near_copies(
+def _candidates(
     cosines: np.ndarray, roots: np.ndarray, rows: np.ndarray, centre: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of photos of one class, `rows`, and all photos the pairs above both bounds: places in `rows`, photos.
+    """Pairs above both bounds, of photos `rows` of one class and all photos: places in `rows`, photos.
 
-    What they are without `centre` is computed only for those above the first bound: it would be work
-    for each photo and class.
+    `centre`, the class mean, is subtracted only from photos above the first bound: it would be work for each
+    photo and class.
     """
     alike = cosines >= LEAST_COSINE
     columns = np.flatnonzero(alike.any(axis=0))
@@ -149,7 +151,7 @@ def _near_copies(
 
 
 def _largest(cosines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns of what is at least `LEAST_CENTRED`; of each row the `_CANDIDATES` largest."""
+    """Rows and columns of the cosines of at least `LEAST_CENTRED`; the `_CANDIDATES` largest of each row."""
     found = cosines >= LEAST_CENTRED
     many = np.flatnonzero(found.sum(axis=1) > _CANDIDATES)
     largest = np.argpartition(cosines[many], -_CANDIDATES, axis=1)[:, -_CANDIDATES:]
@@ -160,7 +162,7 @@ def _largest(cosines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _centres(roots: np.ndarray, labels: np.ndarray) -> dict[int, np.ndarray]:
-    """What each class has in common; of a small class the whole set, and of a small set nothing."""
+    """The mean of each class; for a small class the mean of the whole set, for a small set zero."""
     whole = roots.mean(axis=0) if len(roots) >= LEAST_PHOTOS else np.zeros_like(roots[0])
     return {
         int(label): roots[labels == label].mean(axis=0) if (labels == label).sum() >= LEAST_PHOTOS else whole
@@ -171,7 +173,7 @@ def _centres(roots: np.ndarray, labels: np.ndarray) -> dict[int, np.ndarray]:
 def _grouped(
     pairs: np.ndarray, cosines: np.ndarray, count: int
 ) -> tuple[tuple[tuple[int, ...], ...], tuple[float, ...]]:
-    """Pairs that share photos become one group."""
+    """Groups of connected pairs, and the lowest cosine of each group's pairs."""
     graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
     component = connected_components(graph, directed=False)[1]
     numbers, of_pair = np.unique(component[pairs[:, 0]], return_inverse=True)

@@ -1,4 +1,4 @@
-"""Each photo as two vectors: mean and maximum over positions of what VGG16's last convolutions say."""
+"""Each photo as two vectors: mean and maximum over positions of the features of VGG16's convolutions."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from catdog.workspace import Workspace
 @dataclass(frozen=True)
 class Pooled:
     """Attributes:
-    photos: index of each readable photo in what was asked for, ascending, (n,).
+    photos: index of each readable photo among the given paths, ascending, (n,).
     means: (n, 512) float32, not negative.
     maxima: (n, 512) float32.
     """
@@ -35,7 +35,7 @@ def pool(
     workspace: Workspace,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> Pooled:
-    """Look up, or compute and keep, what a training with the weights in the package computes too.
+    """Look up, or compute and cache, the features that a training with the built-in weights uses too.
 
     Raises:
         CacheError: the cache cannot be written.

@@ -171,49 +171,16 @@ def _cache(folder: Path, limit: int | None, *, clear: bool) -> "pages.Page":
 
 
 def _data(target: Path, workspace: Workspace, *, quick: bool, report: Path | None) -> "pages.Page":
+    from catdog.checks import check_dataset
     from catdog.cli.views.dataset import data_page, write_report
-    from catdog.data import imbalance, scan, survey
-    from catdog.data.copies import Placed, find_copies
-    from catdog.progress import Progress
 
     if not target.exists():
         raise DataError(
             "expected a run folder or a folder of photos, found nothing at {target}. Check the path.",
             target=target,
         )
-    dataset = scan(target)
     with progress_bars.FeatureBar() as bar:
-        facts = survey(
-            dataset,
-            workers=workspace.workers,
-            on_progress=lambda done, total: bar(Progress("hash", done, total)),
-        )
-        placed = [
-            Placed(photo.path, photo.label or "", split, facts[split].digests[photo.path])
-            for split, photos in dataset.splits.items()
-            for photo in photos
-            if photo.path in facts[split].digests
-        ]
-        findings = None
-        if not quick:
-            from catdog.checks.findings import look_closely
-
-            unreadable = {bad.path for one in facts.values() for bad in one.unreadable}
-            findings = look_closely(
-                [one for one in placed if one.path not in unreadable],
-                workspace=workspace,
-                report=bar,
-            )
-    copies = find_copies(placed)
-    trained_on = facts.get("train") or next(iter(facts.values()))
-    uneven = imbalance(trained_on.counts)
-    remarks = [
-        *dataset.remarks,
-        *([uneven] if uneven else []),
-        *copies.remarks(),
-        *(findings.remarks() if findings else ()),
-    ]
-    page = data_page(dataset, facts, copies, findings, remarks)
+        checked = check_dataset(target, workspace, quick=quick, report=bar)
     if report:
-        write_report(report, dataset, facts, copies, findings, remarks)
-    return page
+        write_report(report, checked)
+    return data_page(checked)

@@ -1,23 +1,27 @@
 """Photos: found in a folder, labelled, split by content, decoded safely and in threads.
 
-The only room that uses Pillow. Nothing here prints, and nothing here writes: a user's photo is only
-ever opened for reading.
+The only room that uses Pillow. Nothing here prints or writes: a user's photo is only ever opened for
+reading.
 """
 
 from catdog.data.batches import Decoded, decoded, probe_all
 from catdog.data.decode import DECODING_VERSION, MAX_PIXELS, PhotoHeader, decode, decode_for_people, probe
-from catdog.data.enough import ClassPhotos, few_to_validate, require_every_class, require_trainable
+from catdog.data.enough import (
+    ClassPhotos,
+    class_imbalance,
+    few_to_validate,
+    require_every_class,
+    require_trainable,
+)
 from catdog.data.fingerprint import Fingerprints, Skipped, fingerprint
-from catdog.data.kinds import PHOTO_SUFFIXES
 from catdog.data.layout import SPLITS, DataSet, Photo, scan
 from catdog.data.libraries import decoder_version
 from catdog.data.split import is_validation, split_by_content
-from catdog.data.survey import SplitFacts, imbalance, survey
+from catdog.data.survey import SplitFacts, survey
 
 __all__ = [
     "DECODING_VERSION",
     "MAX_PIXELS",
-    "PHOTO_SUFFIXES",
     "SPLITS",
     "ClassPhotos",
     "DataSet",
@@ -27,13 +31,13 @@ __all__ = [
     "PhotoHeader",
     "Skipped",
     "SplitFacts",
+    "class_imbalance",
     "decode",
     "decode_for_people",
     "decoded",
     "decoder_version",
     "few_to_validate",
     "fingerprint",
-    "imbalance",
     "is_validation",
     "probe",
     "probe_all",

@@ -39,15 +39,15 @@ def decoded(
     nothing is dropped, so indices have no gaps. Closing the generator early ends the threads.
 
     Args:
-        digests: SHA-256, hex, of the content that each file is expected to have; one that has another by
-            now counts as unreadable. None takes files as they are.
+        digests: the expected SHA-256, hex, of each file's content; a file whose content has changed counts as
+            unreadable. None takes files as they are.
     """
     decode_one = partial(_decoded_one, decoding=decoding, digests=digests)
     return ordered_map(decode_one, enumerate(paths), workers=workers, ahead=ahead)
 
 
 def probe_all(paths: Iterable[Path], *, workers: int) -> tuple[Skipped, ...]:
-    """The files among `paths` whose headers are no image's, in order. Decodes no pixels."""
+    """The files among `paths` without the header of an image, in order. Decodes no pixels."""
     outcomes = ordered_map(_probed_one, paths, workers=workers)
     return tuple(outcome for outcome in outcomes if outcome is not None)
 

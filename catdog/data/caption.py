@@ -1,21 +1,23 @@
 """A photo with a strip of text below it."""
 
 import os
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from catdog.text import spelt
+
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 _HEIGHT = 24  # pixels of a letter, where the photo is wide enough
 _SMALLEST = 9
 _INK, _PAPER = (255, 255, 255), (24, 24, 24)
-_MISSING = "\U0010fffd"  # no font has it: what is drawn instead of a letter that a font lacks
+_MISSING = "\U0010fffd"  # in no font: it is drawn like every letter that a font lacks
 
-# Where systems keep fonts, and the names of those that have most scripts, the best first.
+# Where systems keep fonts, and the names of fonts with many scripts, the best first.
 _FOLDERS = (
     "/usr/share/fonts",
     "/usr/local/share/fonts",
@@ -33,18 +35,18 @@ _WIDE += ("arial unicode", "arialuni", "unifont", "dejavusans", "notosans-regula
 def captioned(pixels: npt.NDArray[np.uint8], *texts: str) -> npt.NDArray[np.uint8]:
     """The photo with the text in a strip below it, in one line that is made smaller until it fits.
 
-    Letters that no font of the system has are spelt as their code points, U+AC00, never as empty boxes.
+    Letters that no font of the system has are written as their code points, such as [U+AC00].
 
     Args:
         pixels: (height, width, 3).
-        texts: the first that the system has all letters of is taken; where there is none, the first.
+        texts: the first whose letters the fonts of the system all have is used; if there is none, the first.
 
     Returns:
         (height + strip, width, 3); of a photo too narrow for its text, wider.
     """
     height, width = pixels.shape[:2]
     size = _HEIGHT
-    text = next((one for one in texts if _has_all(_font_for(one, size), one)), texts[0])
+    text = next((text for text in texts if _has_all(_font_for(text, size), text)), texts[0])
     shown, font = _set(text, size)
     while size > _SMALLEST and _width(shown, font) + size > width:
         size -= 1
@@ -59,9 +61,9 @@ def captioned(pixels: npt.NDArray[np.uint8], *texts: str) -> npt.NDArray[np.uint
 
 
 def _set(text: str, size: int) -> tuple[str, Font]:
-    """The text as it can be written, and the font that can."""
+    """The text as it can be written, and the font for it."""
     font = _font_for(text, size)
-    return (text if _has_all(font, text) else _spelt(font, text)), font
+    return spelt(text, partial(_has, font)), font
 
 
 def _width(shown: str, font: Font) -> int:
@@ -70,7 +72,7 @@ def _width(shown: str, font: Font) -> int:
 
 
 def _font_for(text: str, size: int) -> Font:
-    """Pillow's own font where it has all letters, else the first of the system's that has."""
+    """Pillow's own font if it has all letters, else the first font of the system that has them."""
     own = ImageFont.load_default(size)
     if _has_all(own, text):
         return own
@@ -98,13 +100,9 @@ def _drawn(font: Font, letter: str) -> bytes:
     return canvas.tobytes()
 
 
-def _spelt(font: Font, text: str) -> str:
-    return "".join(letter if _has(font, letter) else f"[U+{ord(letter):04X}]" for letter in text)
-
-
 @cache
 def _system_fonts() -> tuple[str, ...]:
-    """Files of fonts with many scripts, the best first."""
+    """Font files with many scripts, the best first."""
     found: list[tuple[int, str]] = []
     for folder in _FOLDERS:
         for place, _, names in os.walk(Path(folder).expanduser()):

@@ -1,7 +1,8 @@
-"""Any kind of pixels that a photo can have, as 8-bit RGB.
+"""Pixels of every mode that a photo can have, as 8-bit RGB.
 
-Where that takes several steps, they are taken strip by strip: beside the photo and the result, of 4 bytes a
-pixel, next to nothing is needed. With a copy of everything for each step, 169 million pixels took 2.2 GB.
+Where that takes several steps, they are done strip by strip: beside the photo and the result (4 bytes a
+pixel) hardly any memory is needed. With a copy of the whole photo for each step, 169 million pixels took 2.2
+GB.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,7 +26,7 @@ def to_rgb(photo: Image.Image) -> Image.Image:
     without Adobe's marker: browsers agree on that, and so does Pillow.
 
     Raises:
-        PhotoError: integers outside 0…65535, or floats outside 0…1: their scale is anybody's guess.
+        PhotoError: integers outside 0…65535, or floats outside 0…1: their scale is unknown.
     """
     if photo.mode == "I" or photo.mode.startswith("I;16"):
         low, high = _extremes(photo) if photo.mode == "I" else (0, 65535)
@@ -36,7 +37,7 @@ def to_rgb(photo: Image.Image) -> Image.Image:
         return _in_strips(photo, lambda strip: _from_grey(strip, _sixteen_to_eight))
     if photo.mode == "F":
         low, high = _extremes(photo)
-        if not (low >= 0 and high <= 1):  # so written, NaN is refused too
+        if not (low >= 0 and high <= 1):  # in this form, NaN is refused too
             raise PhotoError("float pixels from {low:g} to {high:g}: expected 0 to 1", low=low, high=high)
         return _in_strips(photo, lambda strip: _from_grey(strip, _unit_to_eight))
     if photo.has_transparency_data:
@@ -45,7 +46,7 @@ def to_rgb(photo: Image.Image) -> Image.Image:
 
 
 def _in_strips(photo: Image.Image, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:
-    """What `convert`, which looks at each pixel alone, makes of the photo: mode RGB."""
+    """Convert a photo to mode RGB; `convert` looks at each pixel alone."""
     whole = Image.new("RGB", photo.size)
     for top, strip in _strips(photo):
         whole.paste(convert(strip), (0, top))
@@ -53,7 +54,7 @@ def _in_strips(photo: Image.Image, convert: Callable[[Image.Image], Image.Image]
 
 
 def _strips(photo: Image.Image) -> Iterator[tuple[int, Image.Image]]:
-    """(top, the rows from there on as a photo), from the top to the bottom."""
+    """(top row, strip) from the top to the bottom."""
     width, height = photo.size
     rows = max(1, STRIP // width)
     for top in range(0, height, rows):
@@ -75,7 +76,7 @@ def _unit_to_eight(grey: np.ndarray) -> np.ndarray:
 
 
 def _from_grey(strip: Image.Image, to_eight: Callable[[np.ndarray], np.ndarray]) -> Image.Image:
-    """Grey of more than 8 bits as RGB; what `strip` declares transparent becomes white."""
+    """Grey of more than 8 bits as RGB; transparent pixels become white."""
     values = np.asarray(strip)
     grey = to_eight(values)
     transparent = strip.info.get("transparency")
@@ -85,7 +86,7 @@ def _from_grey(strip: Image.Image, to_eight: Callable[[np.ndarray], np.ndarray])
 
 
 def _on_white(strip: Image.Image) -> Image.Image:
-    # Pillow has no direct way from premultiplied grey.
+    # Pillow cannot convert premultiplied grey to RGBA directly.
     rgba = (strip.convert("LA") if strip.mode == "La" else strip).convert("RGBA")
     canvas = Image.new("RGB", strip.size, _WHITE)
     canvas.paste(rgba, mask=rgba.getchannel("A"))

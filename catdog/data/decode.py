@@ -1,7 +1,6 @@
-"""A photo file becomes the square of RGB pixels that the network sees.
+"""A photo file becomes the square of RGB pixels that is the network's input.
 
-This one function serves train, evaluate, predict and inspect: what a photo looks like never depends
-on who asks.
+train, evaluate, predict and inspect all use this function, so a photo gives the same pixels everywhere.
 """
 
 import hashlib
@@ -38,8 +37,8 @@ __all__ = [
 DECODING_VERSION = 1
 
 # A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, which is fast, but not quite the same as
-# decoding it whole and resizing. It is done only where at least this many pixels are left for each
-# one that is needed, both ways: the antialiased resize then still does most of the work.
+# decoding it whole and resizing. It is done only where both sides keep at least this many times the
+# pixels that are needed: the antialiased resize then still does most of the work.
 _DRAFT_MARGIN = 2
 
 _UPRIGHT = {  # EXIF orientation → what makes the photo upright
@@ -55,7 +54,7 @@ _UPRIGHT = {  # EXIF orientation → what makes the photo upright
 
 @dataclass(frozen=True)
 class PhotoHeader:
-    """What a photo file says about itself before its pixels are decoded."""
+    """The facts in a photo file's header."""
 
     format: str  # as Pillow names it: JPEG, PNG, …
     mode: str  # as Pillow names it: RGB, L, P, CMYK, I;16, …
@@ -65,7 +64,7 @@ class PhotoHeader:
 
 @dataclass(frozen=True)
 class Whole:
-    """A photo, and the bytes that it was decoded from."""
+    """A photo, and facts about the bytes that it was decoded from."""
 
     bytes: int  # in the file
     digest: str  # SHA-256, 64 lower-case hexadecimal digits
@@ -76,12 +75,12 @@ class Whole:
 def decode(source: Path | bytes, decoding: Decoding) -> npt.NDArray[np.uint8]:
     """Decode a photo, given as a file or as a file's bytes, upright and resized.
 
-    It waits until the memory that this takes is free, see `budget`.
+    Waits until the memory for it is free, see `budget`.
 
     An animation gives its first frame. `decoding.resize` is one of
-    `squash`: the whole photo, its aspect ratio given up;
+    `squash`: the whole photo, without its aspect ratio;
     `crop`: the central square, as large as it can be;
-    `pad`: the whole photo, its aspect ratio kept, centred on black.
+    `pad`: the whole photo with its aspect ratio, centred on black.
     Resizing is bilinear and antialiased. `decoding.mirrored` exchanges left and right.
 
     Returns:
@@ -95,13 +94,13 @@ def decode(source: Path | bytes, decoding: Decoding) -> npt.NDArray[np.uint8]:
 
 
 def decode_whole(path: Path, decoding: Decoding, *, expected: str | None = None) -> Whole:
-    """Decode a photo from bytes that were all read and hashed before.
+    """Decode a photo from bytes that were all read and hashed first.
 
     Args:
         expected: the SHA-256, hex, that the file must have.
 
     Raises:
-        PhotoError: see `decode`; or the file has another content than expected.
+        PhotoError: see `decode`; or the file does not have the expected content.
     """
     try:
         with open_regular(path) as file:
@@ -127,10 +126,10 @@ def decode_whole(path: Path, decoding: Decoding, *, expected: str | None = None)
 
 
 def decode_for_people(source: Path | bytes, *, side: int) -> npt.NDArray[np.uint8]:
-    """Decode a photo as somebody wants to look at it: upright, whole, its aspect ratio kept.
+    """Decode a photo for people to look at: upright, whole, with its aspect ratio.
 
     Args:
-        side: pixels that its longer side has at most; a smaller photo stays as it is.
+        side: pixels of its longer side, at most; a smaller photo keeps its size.
 
     Returns:
         (height, width, 3) RGB, 0…255.
@@ -169,11 +168,11 @@ def _changed() -> PhotoError:
 
 
 def _decode(source: Path | bytes, decoding: Decoding, claim: Callable[[int], None]) -> npt.NDArray[np.uint8]:
-    """`decode`, where `claim` is called with the bytes of memory that it takes, before it takes them."""
+    """`decode`; `claim` is called with the bytes of memory that it takes, before it takes them."""
     with opened(source) as photo:
         claim(_drafted(photo, _scaled(photo.size, decoding), _file_bytes(source)))
         rgb = _upright(photo)
-    # Outside the block, where an exception is catdog's fault: the file's bytes are no longer used.
+    # Outside the block: no exception here is due to the file's bytes.
     pixels = _resized(rgb, decoding)
     return np.ascontiguousarray(pixels[:, ::-1]) if decoding.mirrored else pixels
 
@@ -183,24 +182,24 @@ def _file_bytes(source: Path | bytes) -> int:
 
 
 def _drafted(photo: Image.Image, needed: tuple[int, int], file_bytes: int) -> int:
-    """Bytes that decoding takes, with as few of a JPEG's pixels as do for the `needed` (width, height)."""
+    """Bytes that decoding takes; of a JPEG, only the pixels for the `needed` (width, height) are decoded."""
     stored = photo.size
     photo.draft(None, (needed[0] * _DRAFT_MARGIN, needed[1] * _DRAFT_MARGIN))
-    # Others may have that block behind the pixels, and asking for it would decode them.
+    # Other formats may store EXIF after the pixels; reading it would decode them.
     turned = orientation(photo) in _UPRIGHT if isinstance(photo, JpegImageFile) else None
     return bytes_to_decode(photo, stored, file_bytes=file_bytes, turned=turned)
 
 
 def _upright(photo: Image.Image) -> Image.Image:
-    """All pixels that its draft has, as RGB, upright."""
+    """All pixels of its draft, as RGB, upright."""
     photo.load()
-    # Asked for after loading, since a TIFF comes upright and PNG may put its EXIF block last.
+    # Read after loading: Pillow turns a TIFF itself, and a PNG may have its EXIF block at the end.
     turn = _UPRIGHT.get(orientation(photo))
     rgb = to_rgb(photo)
     if turn is None:
         return rgb
     if rgb is not photo:
-        photo.close()  # or there would be three copies
+        photo.close()  # else there would be three copies
     return rgb.transpose(turn)
 
 
@@ -216,7 +215,7 @@ def _scaled(size: tuple[int, int], decoding: Decoding) -> tuple[int, int]:
 def _resized(photo: Image.Image, decoding: Decoding) -> npt.NDArray[np.uint8]:
     target, (width, height) = decoding.size, photo.size
     if decoding.resize == "crop":
-        # Only the central square is scaled: 20000 × 1 as a whole would become 4.5 million wide.
+        # Only the central square is scaled: the whole of a 20000 × 1 photo would become 4.5 million wide.
         side = min(width, height)
         left, top = (width - side) / 2, (height - side) / 2
         box = (left, top, left + side, top + side)

@@ -1,19 +1,20 @@
-"""Whether there are photos enough of every class: an error, or sentences that name the class.
+"""Whether every class has enough photos: an error, or sentences that name the class.
 
-A class that a person made a folder for is never dropped without a word.
+A class that a person made a folder for is never dropped without a sentence.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from catdog.data.fingerprint import Skipped
 from catdog.data.labels import Photo
 from catdog.errors import DataError
-from catdog.text import Message, message, numbered, plural
+from catdog.text import Message, message, numbered
 
 _FEW = 5  # validation photos of a class
+_IMBALANCE = 3  # times as many photos in the largest class as in the smallest: worth a sentence
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class ClassPhotos:
     """How many photos of a class each split has.
 
     Attributes:
-        unreadable: those that a person put there and nobody can read, whatever their split.
+        unreadable: photos that cannot be read, whatever their split.
     """
 
     label: str
@@ -38,52 +39,48 @@ def require_trainable(
     A class that only one split has is no error here: see `require_every_class` and `few_to_validate`.
 
     Args:
-        has_own_split: whether the folder says which photos validate; else catdog has split them by content.
+        has_own_split: whether the folder has a validation split; else catdog has split the photos by content.
 
     Raises:
-        DataError: fewer than two classes to train on, or fewer than two photos in a split.
+        DataError: fewer than two classes to train on, or fewer than two validation photos.
     """
     of_class = Counter(photo.label for photo in train if photo.label is not None)
-    classes = sorted(of_class)
-    if len(classes) < 2:
-        found = message("none")
-        if classes:
-            found = plural(
-                "only {label!r} ({count:,} photo)",
-                "only {label!r} ({count:,} photos)",
-                len(train),
-                label=classes[0],
-            )
+    if not of_class:
         raise DataError(
-            "expected photos of at least two classes to train on in {root}, found {found}: give each "
-            "class a folder of its own, such as DATA/cats and DATA/dogs",
-            root=root,
-            found=found,
+            "expected training photos of at least two classes in {folder}, found none. Give each class a "
+            "folder of its own, such as DATA/cats and DATA/dogs",
+            folder=root,
         )
-    if len(train) < 2:
+    if len(of_class) < 2:
         raise DataError(
-            "expected at least two photos to train on in {root}, found {count}: add photos",
-            root=root,
-            count=len(train),
+            "expected training photos of at least two classes in {folder}, found only {photos}. Give each "
+            "class a folder of its own, such as DATA/cats and DATA/dogs",
+            folder=root,
+            photos=numbered(of_class),
         )
     if len(valid) >= 2:
         return
     if has_own_split:
         raise DataError(
-            "expected at least two validation photos in {root}, found {count}: add validation photos",
-            root=root,
-            count=len(valid),
+            "expected at least two validation photos in {folder}, found {photos}. Add validation photos",
+            folder=root,
+            photos=len(valid),
         )
-    advice = message("Add photos")
-    if max(of_class.values()) > 1:
-        advice = message("Add photos, or choose a larger --valid-fraction")
+    if max(of_class.values()) < 2:
+        raise DataError(
+            "expected at least two validation photos in {folder}, found {photos}. A class needs at least two "
+            "different photos, one for validation (training photos: {training}). Add photos",
+            folder=root,
+            photos=len(valid),
+            training=numbered(of_class),
+        )
     raise DataError(
-        "expected at least two validation photos in {root}, found {count}: a class needs at least two "
-        "different photos, so that one of them validates (training photos: {training}). {advice}",
-        root=root,
-        count=len(valid),
+        "expected at least two validation photos in {folder}, found {photos}. A class needs at least two "
+        "different photos, one for validation (training photos: {training}). Add photos, or choose a "
+        "larger --valid-fraction",
+        folder=root,
+        photos=len(valid),
         training=numbered(of_class),
-        advice=advice,
     )
 
 
@@ -100,71 +97,83 @@ def require_every_class(
         unreadable: the others, each with its class: all photos of a class that `train` lacks.
 
     Raises:
-        DataError: a class has none; the message names it, its number of photos, and why the first is none.
+        DataError: a class has none; the message names it, its number of photos, and the first reason.
     """
-    there = {photo.label for photo in train}
-    missing = [label for label in classes if label not in there]
+    labels = {photo.label for photo in train}
+    missing = [label for label in classes if label not in labels]
     if not missing:
         return
     counts = Counter(label for label, _ in unreadable)
     first = min((bad for label, bad in unreadable if label == missing[0]), key=lambda bad: bad.path)
-    of_class = numbered({label: counts[label] for label in missing})
     raise DataError(
-        "expected photos of every class to train on in {root}, found only unreadable photos of "
-        "{count} ({of_class}), the first {path}: {reason}. Mend them, or move them out of {root}",
-        root=root,
-        count=plural("{count:,} class", "{count:,} classes", len(missing)),
-        of_class=of_class,
+        "expected training photos of every class in {folder}, found only unreadable photos of {classes:,} of "
+        "the classes ({photos}). The first is {path}: {reason}. Repair these photos, or move them out of "
+        "{folder}",
+        folder=root,
+        classes=len(missing),
+        photos=numbered({label: counts[label] for label in missing}),
         path=first.path,
         reason=first.reason,
     )
 
 
 def few_to_validate(classes: Sequence[ClassPhotos], *, has_own_split: bool) -> list[Message]:
-    """Sentences about classes with no validation photo, and with so few that one more or less right decides.
+    """Sentences about classes without validation photos, and with so few that the accuracy is only a hint.
 
-    Each names the classes and their numbers, the first ten of many.
+    Each names the classes and their numbers of photos, the first ten of many.
     """
-    none = {each.label: each for each in classes if not each.valid}
-    few = {each.label: each.valid for each in classes if 0 < each.valid < _FEW}
+    without = [of_class for of_class in classes if not of_class.valid]
+    few = {of_class.label: of_class.valid for of_class in classes if 0 < of_class.valid < _FEW}
+    facts = {
+        "classes": len(without),
+        "training": numbered({of_class.label: of_class.train for of_class in without}),
+        "unreadable": sum(of_class.unreadable for of_class in without),
+    }
     sentences = []
-    if none:
-        advice = message("Add validation photos")
-        if not has_own_split:
-            advice = message(
-                "A class needs two different photos that can be read, so that one of them validates"
-            )
+    if without and has_own_split:
         sentences.append(
             message(
-                "no photo to validate with of {count} ({numbered} to train on, {unreadable} unreadable): "
-                "validation says nothing about them. {advice}",
-                count=plural("{count:,} class", "{count:,} classes", len(none)),
-                numbered=numbered({label: each.train for label, each in none.items()}),
-                unreadable=sum(each.unreadable for each in none.values()),
-                advice=advice,
+                "classes without validation photos: {classes:,} (training photos: {training}; unreadable: "
+                "{unreadable}). Add validation photos",
+                **facts,
             )
         )
-    hint = message(
-        "the validation accuracy of so few photos is only a hint. Add photos, or choose a larger --valid-fraction"
-    )
-    if len(few) == 1:
-        label, photos = few.popitem()
+    elif without:
         sentences.append(
             message(
-                "only {count} of {label} to validate with: {hint}",
-                count=plural("{count:,} photo", "{count:,} photos", photos),
-                label=label,
-                hint=hint,
+                "classes without validation photos: {classes:,} (training photos: {training}; unreadable: "
+                "{unreadable}). A class needs at least two different readable photos, one for validation",
+                **facts,
             )
         )
-    elif few:
+    if few:
         sentences.append(
             message(
-                "fewer than {few} photos to validate with of {count} classes ({numbered}): {hint}",
+                "classes with fewer than {few} validation photos: {classes:,} ({photos}). Their validation "
+                "accuracy is only a hint. Add photos, or choose a larger --valid-fraction",
                 few=_FEW,
-                count=len(few),
-                numbered=numbered(few),
-                hint=hint,
+                classes=len(few),
+                photos=numbered(few),
             )
         )
     return sentences
+
+
+def class_imbalance(counts: Mapping[str, int]) -> Message | None:
+    """A sentence where the largest class has over three times the training photos of the smallest.
+
+    Args:
+        counts: training photos of each class.
+    """
+    there = {label: photos for label, photos in counts.items() if photos}
+    if not there or max(there.values()) <= _IMBALANCE * min(there.values()):
+        return None
+    largest, smallest = max(there, key=lambda label: there[label]), min(there, key=lambda label: there[label])
+    return message(
+        "class imbalance: {most:,} photos of {largest}, {fewest:,} of {smallest}. Accuracy alone misleads: "
+        "look at the recall of each class",
+        most=there[largest],
+        largest=largest,
+        fewest=there[smallest],
+        smallest=smallest,
+    )

@@ -1,4 +1,4 @@
-"""Opening a user's file for reading, where what is no plain file can neither hang nor surprise."""
+"""Opening a user's file for reading; pipes, devices and folders are refused and never block."""
 
 import os
 import stat
@@ -8,16 +8,16 @@ from pathlib import Path
 from catdog.errors import PhotoError
 from catdog.text import Message, message
 
-# More is no photo: the largest that is decoded has two thirds of that without any compression. This bounds
-# what is read into memory, and how long a file is hashed.
+# The largest photo that is decoded has two thirds of that without any compression. This limits the memory
+# that a file takes, and the time to hash it.
 MAX_FILE_BYTES = 2**30
 
 
 def open_regular(path: Path) -> BufferedReader:
     """Open a plain, non-empty file read-only. The caller closes it.
 
-    Links are followed. The kind of file is looked at before it is opened: opening a pipe that
-    nobody writes to would wait for ever.
+    Links are followed. The kind of file is checked before it is opened: opening a pipe without a writer would
+    wait for ever.
 
     Raises:
         PhotoError: missing, a dangling link, a folder, a pipe or device, empty, more than MAX_FILE_BYTES, or
@@ -33,14 +33,13 @@ def open_regular(path: Path) -> BufferedReader:
             raise PhotoError("the file is empty (0 bytes)")
         if found.st_size > MAX_FILE_BYTES:
             raise PhotoError(
-                "the file has {st_size:,} bytes: more than {max_file_bytes:,}",
-                st_size=found.st_size,
-                max_file_bytes=MAX_FILE_BYTES,
+                "the file has {bytes:,} bytes: more than {limit:,}",
+                bytes=found.st_size,
+                limit=MAX_FILE_BYTES,
             )
         return open(path, "rb")
     except FileNotFoundError:
-        dangling = os.path.islink(path)
-        if dangling:
+        if os.path.islink(path):
             raise PhotoError("a link to a file that does not exist") from None
         raise PhotoError("the file does not exist") from None
     except PermissionError:
@@ -50,6 +49,6 @@ def open_regular(path: Path) -> BufferedReader:
 
 
 def system_reason(error: OSError | ValueError) -> Message:
-    """What the operating system said, without the path and the number."""
-    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return message("the file cannot be read: {said}", said=said)
+    """The operating system's reason, without the path and the error number."""
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return message("the file cannot be read: {reason}", reason=reason)

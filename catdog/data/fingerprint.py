@@ -1,4 +1,4 @@
-"""What a photo file is, by its content: SHA-256 of its bytes, the same wherever the file lies."""
+"""A photo's identity: the SHA-256 of the file's bytes, whatever its name and place."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -8,12 +8,13 @@ from pathlib import Path
 from catdog.data.files import open_regular, system_reason
 from catdog.data.parallel import ordered_map
 from catdog.errors import PhotoError
+from catdog.progress import Progress
 from catdog.text import Message
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that cannot be used, and why, in words for a person."""
+    """A file that cannot be used, and the reason, for people."""
 
     path: Path
     reason: Message
@@ -31,13 +32,13 @@ def fingerprint(
     paths: Sequence[Path],
     *,
     workers: int,
-    on_progress: Callable[[int, int], None] | None = None,
+    report: Callable[[Progress], None] = lambda _: None,
 ) -> Fingerprints:
     """Hash the content of every file, in `workers` threads.
 
     Files are read in blocks, so memory does not grow with their size. Both parts of the result are
-    in the order of `paths`. `on_progress(done, total)` is called in the caller's thread after each
-    file. A file that cannot be read is skipped with its reason; nothing is raised.
+    in the order of `paths`. `report` is called in the caller's thread after each file. A file that cannot be
+    read is skipped with its reason; nothing is raised.
     """
     digests: dict[Path, str] = {}
     skipped: list[Skipped] = []
@@ -47,8 +48,7 @@ def fingerprint(
             digests[path] = outcome
         else:
             skipped.append(outcome)
-        if on_progress is not None:
-            on_progress(done, len(paths))
+        report(Progress("hash", done, len(paths)))
     return Fingerprints(digests, tuple(skipped))
 
 

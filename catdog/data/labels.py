@@ -2,18 +2,19 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from catdog.data.walk import FolderId, Listing, Tree, walk
-from catdog.text import Message, message, not_photos, plural
+from catdog.text import Message, extensions, message, plural
 
 _WORD_END = re.compile(r"[._\-\s\d]")
 
 
 @dataclass(frozen=True)
 class Photo:
-    """A file that looks like a photo; whether it can be read shows when it is."""
+    """A photo by name or first bytes; whether it is readable shows later."""
 
     path: Path  # as found below the root, the root included
     label: str | None  # class name; None where unlabelled
@@ -21,7 +22,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class Labelled:
-    """The labelled photos of one folder, and what was left out."""
+    """The labelled photos of one folder, and sentences about what was ignored."""
 
     photos: tuple[Photo, ...]  # sorted by path
     flat: bool  # the labels are in the photos' names
@@ -29,15 +30,15 @@ class Labelled:
 
 
 def class_name(path: Path) -> str:
-    """The last part of `path` as text that compares as it looks: NFC, stray bytes replaced."""
+    """The last part of `path` as text in Unicode NFC, with bytes that are not UTF-8 replaced."""
     printable = path.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return unicodedata.normalize("NFC", printable)
 
 
 def first_word(photo: Path) -> str | None:
-    """The label in a photo's name: what precedes the first dot, underscore, dash, space or digit.
+    """The label in a photo's name: the part before the first dot, underscore, dash, space or digit.
 
-    Case-folded, Unicode NFC. None where that has no letter, as in `1.jpg`.
+    Case-folded, Unicode NFC. None if this part has no letter, as in `1.jpg`.
     """
     word = _WORD_END.split(class_name(photo), maxsplit=1)[0].casefold()
     return word if any(character.isalpha() for character in word) else None
@@ -46,8 +47,9 @@ def first_word(photo: Path) -> str | None:
 def labelled(folder: Path, found: Listing, *, above: frozenset[FolderId]) -> Labelled:
     """Label the photos below `folder`, whose own entries are `found`.
 
-    Folders in `above` are not entered. Subfolders are the classes. The photos' names count instead
-    where no two subfolders hold photos and more photos with a label in their names lie beside them.
+    Folders in `above` are not entered. Subfolders are the classes. The labels are in the photos' names
+    instead if fewer than two subfolders contain photos, and more photos with a label in their name lie beside
+    them.
     """
     trees = {subfolder: walk(subfolder, above=above) for subfolder in found.folders}
     full = [subfolder for subfolder, tree in trees.items() if tree.photos]
@@ -55,26 +57,30 @@ def labelled(folder: Path, found: Listing, *, above: frozenset[FolderId]) -> Lab
     carrying = tuple(photo for photo in named if photo.label is not None)
     if len(full) < 2 and len(carrying) > sum(len(trees[subfolder].photos) for subfolder in full):
         remarks = [
-            message("Ignored the folder {sub}: the photos beside it carry the labels.", sub=sub)
+            message(
+                "Ignored the folder {folder}: the labels are in the names of the photos beside it.",
+                folder=sub,
+            )
             for sub in full
         ]
         if len(carrying) < len(named):
-            unlabelled = plural("{count:,} photo", "{count:,} photos", len(named) - len(carrying))
             remarks.append(
-                message(
-                    "Ignored {unlabelled} in {folder}: the name begins with no label.",
-                    unlabelled=unlabelled,
+                plural(
+                    "Ignored {count:,} photo in {folder}: its name does not begin with a label.",
+                    "Ignored {count:,} photos in {folder}: their names do not begin with a label.",
+                    len(named) - len(carrying),
                     folder=folder,
                 )
             )
-        return Labelled(carrying, True, (*remarks, *not_photos(folder, list(found.others))))
+        return Labelled(carrying, True, (*remarks, *_not_photos(folder, found.others)))
     photos = [Photo(path, class_name(sub)) for sub in full for path in trees[sub].photos]
     remarks = _class_remarks(folder, trees)
     if full and named:
         remarks.append(
-            message(
-                "Ignored {count} beside the class folders in {folder}.",
-                count=plural("{count:,} photo", "{count:,} photos", len(named)),
+            plural(
+                "Ignored {count:,} photo beside the class folders in {folder}.",
+                "Ignored {count:,} photos beside the class folders in {folder}.",
+                len(named),
                 folder=folder,
             )
         )
@@ -83,12 +89,26 @@ def labelled(folder: Path, found: Listing, *, above: frozenset[FolderId]) -> Lab
 
 def _class_remarks(folder: Path, trees: dict[Path, Tree]) -> list[Message]:
     remarks = [
-        message("The folder {sub} holds no photo.", sub=sub)
+        message("The folder {folder} contains no photos.", folder=sub)
         for sub, tree in trees.items()
         if not tree.photos and sub not in tree.closed
     ]
     for tree in trees.values():
         remarks += [
-            message("Ignored the folder {path}: it cannot be listed.", path=path) for path in tree.closed
+            message("Ignored the folder {folder}: it cannot be listed.", folder=path) for path in tree.closed
         ]
-    return remarks + not_photos(folder, [path for tree in trees.values() for path in tree.others])
+    return remarks + _not_photos(folder, [path for tree in trees.values() for path in tree.others])
+
+
+def _not_photos(folder: Path, files: Sequence[Path]) -> list[Message]:
+    if not files:
+        return []
+    return [
+        plural(
+            "Ignored {count:,} file in {folder}: not a photo by name or content ({kinds}).",
+            "Ignored {count:,} files in {folder}: not photos by name or content ({kinds}).",
+            len(files),
+            folder=folder,
+            kinds=extensions(files),
+        )
+    ]

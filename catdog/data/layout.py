@@ -1,6 +1,6 @@
-"""How a folder of photos is laid out: which photo has which label and belongs to which split.
+"""The layout of a folder of photos: the label and the split of each photo.
 
-Of a file whose name is no photo's, the first bytes are looked at; nothing else is opened.
+A file without a photo's extension is opened for its first bytes; no other file is opened.
 """
 
 import re
@@ -29,7 +29,6 @@ _SPLIT_NAMES = {
     "test": "test",
 }
 _KAGGLE_TEST = re.compile(r"test\d+")  # Kaggle's test1 is a folder of photos without labels
-_EXPECTED = "expected photos as DATA/train/<class>/*, DATA/<class>/* or DATA/cat.0.jpg"
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class DataSet:
     root: Path
     layout: Layout
     classes: tuple[str, ...]  # sorted by name; union over splits
-    # Keys among "train", "valid" and "test"; or "all", yet to be split, and "test". None is empty.
+    # Keys among "train", "valid" and "test"; or "all", to be split by the caller, and "test". None is empty.
     splits: dict[str, tuple[Photo, ...]]
     remarks: tuple[Message, ...]  # one sentence each: what was ignored, which class a split lacks
 
@@ -49,26 +48,27 @@ def scan(root: Path) -> DataSet:
 
     Looks for `root/train/<class>/**` with `valid` (or `val`, `validation`) and `test` beside it,
     for `root/<class>/**`, and for labels in the photos' own names, `cat.0.jpg`, in `root` or in its
-    split folders. Where there is no validation split, the photos to train on come as "all", for the
-    caller to split. Hidden files, system clutter and test folders without labels are no photos and
-    no classes. A folder whose name is that of a split may be a class: one that holds photos itself is, where
-    there would be fewer than two classes otherwise.
+    split folders. Where there is no validation split, the training photos come as "all", for the caller to
+    split. Hidden files, system clutter and test folders without labels are neither photos nor classes. A
+    folder with the name of a split is a class if it contains photos itself and if there would be fewer than
+    two classes otherwise.
 
     Raises:
-        DataError: the folder is missing, is a file, cannot be listed, holds no photo, holds no
-            label, or leaves open which folder is meant.
+        DataError: the folder is missing, is a file, cannot be listed, contains no photos or no labels, or is
+            ambiguous.
     """
     top = _entries(root)
     folders = _split_folders(top)
     others = [path for path in top.folders if path not in folders.values()]
     if _has_split_folders(root, top, folders, others):
         readings = {split: _read(root, folder) for split, folder in folders.items()}
-        remarks = [message("Ignored the folder {path}: it is no split.", path=path) for path in others]
+        remarks = [message("Ignored the folder {folder}: it is not a split.", folder=path) for path in others]
         if top.photos:
             remarks.append(
-                message(
-                    "Ignored {count} beside the split folders.",
-                    count=plural("{count:,} photo", "{count:,} photos", len(top.photos)),
+                plural(
+                    "Ignored {count:,} photo beside the split folders.",
+                    "Ignored {count:,} photos beside the split folders.",
+                    len(top.photos),
                 )
             )
         split_layout: Layout = "split folders"
@@ -79,9 +79,7 @@ def scan(root: Path) -> DataSet:
         remarks += reading.remarks
         if not reading.photos and split in folders:
             remarks.append(
-                message(
-                    "Ignored the folder {folders}: it holds no photo with a label.", folders=folders[split]
-                )
+                message("Ignored the folder {folder}: it contains no labelled photos.", folder=folders[split])
             )
     readings = {split: reading for split, reading in readings.items() if reading.photos}
     if not readings:
@@ -89,7 +87,7 @@ def scan(root: Path) -> DataSet:
     remarks += _drop_foreign_test(root, readings, folders.get("test"))
     is_flat = next(iter(readings.values())).flat
     splits = {split: reading.photos for split, reading in readings.items()}
-    remarks += _uneven_classes(splits)
+    remarks += _missing_classes(splits)
     if "train" in splits and "valid" not in splits:
         splits = {"all": splits.pop("train"), **splits}
     return DataSet(
@@ -106,25 +104,24 @@ def _entries(folder: Path) -> Listing:
         return listing(folder)
     except FileNotFoundError:
         raise DataError(
-            "expected a folder of photos, found nothing at {folder}: check the path", folder=folder
+            "expected a folder of photos, found nothing at {folder}. Check the path", folder=folder
         ) from None
     except NotADirectoryError:
         raise DataError(
-            "expected a folder of photos, found a file: {folder}. Give the folder that holds it",
+            "expected a folder of photos, found a file: {folder}. Give the folder that contains it",
             folder=folder,
         ) from None
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
-        said = error.strerror if isinstance(error, OSError) else error
         raise DataError(
-            "expected a folder of photos at {folder}, but it cannot be listed ({said}): check its "
+            "expected a folder of photos at {folder}, but it cannot be listed ({reason}). Check its "
             "permissions",
             folder=folder,
-            said=said,
+            reason=error.strerror if isinstance(error, OSError) else error,
         ) from error
 
 
 def _split_folders(top: Listing) -> dict[str, Path]:
-    """The folders that are splits by their names; of two for one split, the one with photos."""
+    """The folders with the name of a split; of two for the same split, the one that contains photos."""
     candidates: dict[str, list[Path]] = {"train": [], "valid": [], "test": []}
     for path in top.folders:
         split = _SPLIT_NAMES.get(path.name.casefold())
@@ -135,9 +132,9 @@ def _split_folders(top: Listing) -> dict[str, Path]:
         full = [path for path in paths if walk(path).photos] if len(paths) > 1 else paths
         if len(full) > 1:
             raise DataError(
-                "expected one {split} folder, found {map}: rename or move all but one",
+                "expected one {split} folder, found {folders}. Rename or move the others",
                 split=split,
-                map=" and ".join(map(str, full)),
+                folders=", ".join(map(str, full)),
             )
         if paths:
             chosen[split] = (full or paths)[0]
@@ -145,19 +142,19 @@ def _split_folders(top: Listing) -> dict[str, Path]:
 
 
 def _has_split_folders(root: Path, top: Listing, folders: dict[str, Path], others: list[Path]) -> bool:
-    """Whether `folders`, which have the names of splits, are splits, and `others` are none."""
+    """Whether `folders`, which have the names of splits, are splits, so that `others` are ignored."""
     if "train" not in folders:
         return bool(folders) and not others and not top.photos
     beside = [path for path in others if not _KAGGLE_TEST.fullmatch(path.name.casefold())]
     if len(folders) > 1 or not beside:
         return True
-    # Toy trains beside planes, or a split?
+    # A class of trains beside one of planes, or a split?
     is_class = _holds_unlabelled(root, folders["train"], known=set())
     return not (is_class and any(_holds_unlabelled(root, path, known=set()) for path in beside))
 
 
 def _holds_unlabelled(root: Path, folder: Path, *, known: set[str]) -> bool:
-    """Whether photos lie in the folder itself without labels: no two in their names, no known one."""
+    """Whether the folder itself contains photos, with fewer than two labels in their names, none known."""
     try:
         found = listing(folder)
     except OSError:
@@ -181,16 +178,16 @@ def _read_classes(
     valid = folders.get("valid")
     if valid is not None and not (found := _read(root, valid)).flat and found.photos:
         raise DataError(
-            "expected {root} beside {valid}, found none: move the folders of the classes to train on into it",
-            root=root / "train",
+            "expected {train} beside {valid}, found nothing. Move the folders of training classes into it",
+            train=root / "train",
             valid=valid,
         )
     if len(top.folders) == 1 and "train" in _split_folders(_entries(top.folders[0])):
         raise DataError(
-            "expected train or class folders in {root}, found only {folders}, which holds train itself: "
-            "give that one",
-            root=root,
-            folders=top.folders[0],
+            "expected train or class folders in {folder}, found only {inner}, which contains train itself. "
+            "Give that folder",
+            folder=root,
+            inner=top.folders[0],
         )
     kaggle = [
         path
@@ -219,7 +216,7 @@ def _read_classes(
     if "test" in folders and folders["test"] in aside:
         readings["test"] = _read(root, folders["test"])
     remarks += [
-        message("Ignored the folder {path}: its photos carry no label.", path=path)
+        message("Ignored the folder {folder}: its photos have no labels.", folder=path)
         for path in kaggle
         if path in aside
     ]
@@ -228,13 +225,13 @@ def _read_classes(
 
 def _taken_for_class(folder: Path) -> Message:
     return message(
-        "The folder {folder} is taken for a class, not for a split: its photos lie in it without labels.",
+        "The folder {folder} is used as a class, not as a split: it contains photos without labels.",
         folder=folder,
     )
 
 
 def _drop_foreign_test(root: Path, readings: dict[str, Labelled], folder: Path | None) -> list[Message]:
-    """Take out flat test photos whose first words are no classes: those words are no labels."""
+    """Remove flat test photos whose first words are not all classes: those words are not labels."""
     test = readings.get("test")
     rest = [reading.photos for split, reading in readings.items() if split != "test"]
     if test is None or not test.flat or not rest:
@@ -243,61 +240,44 @@ def _drop_foreign_test(root: Path, readings: dict[str, Labelled], folder: Path |
         return []
     del readings["test"]
     return [
-        message(
-            "Ignored {count} in {folder}: their names carry no known class. If the folder is a class, "
-            "move all class folders into {root}.",
-            count=plural("{count:,} photo", "{count:,} photos", len(test.photos)),
+        plural(
+            "Ignored {count:,} photo in {folder}: its name does not begin with a class. If the folder is "
+            "a class, move all class folders into {train}.",
+            "Ignored {count:,} photos in {folder}: not all their names begin with a class. If the folder is "
+            "a class, move all class folders into {train}.",
+            len(test.photos),
             folder=folder,
-            root=root / "train",
+            train=root / "train",
         )
     ]
 
 
-def _uneven_classes(splits: dict[str, tuple[Photo, ...]]) -> list[Message]:
+def _missing_classes(splits: dict[str, tuple[Photo, ...]]) -> list[Message]:
+    """Sentences about classes that only training, or only another split, has."""
     remarks: list[Message] = []
     trained = Counter(photo.label or "" for photo in splits.get("train", ()))
-    for split, word in (("valid", "validation"), ("test", "test")):
-        if trained and split in splits:
-            there = Counter(photo.label or "" for photo in splits[split])
-            lacking, extra = sorted(trained.keys() - there.keys()), sorted(there.keys() - trained.keys())
-            if len(lacking) == 1:
-                has = plural("{count:,} photo", "{count:,} photos", trained[lacking[0]])
-                remarks.append(
-                    message(
-                        "The class {lacking!r} has {has} to train on, but no {word} photo.",
-                        lacking=lacking[0],
-                        has=has,
-                        word=word,
-                    )
+    for split in ("valid", "test"):
+        if not trained or split not in splits:
+            continue
+        there = Counter(photo.label or "" for photo in splits[split])
+        if lacking := {label: trained[label] for label in trained.keys() - there.keys()}:
+            remarks.append(
+                message(
+                    "Classes in train but not in {split}: {classes:,} (training photos: {photos}).",
+                    split=split,
+                    classes=len(lacking),
+                    photos=numbered(lacking),
                 )
-            elif lacking:
-                remarks.append(
-                    message(
-                        "{count} classes have photos to train on, but no {word} photo ({numbered}).",
-                        count=len(lacking),
-                        word=word,
-                        numbered=numbered({label: trained[label] for label in lacking}),
-                    )
+            )
+        if extra := {label: there[label] for label in there.keys() - trained.keys()}:
+            remarks.append(
+                message(
+                    "Classes in {split} but not in train: {classes:,} (photos in {split}: {photos}).",
+                    split=split,
+                    classes=len(extra),
+                    photos=numbered(extra),
                 )
-            if len(extra) == 1:
-                has = plural("{count:,} photo", "{count:,} photos", there[extra[0]])
-                remarks.append(
-                    message(
-                        "The class {extra!r} has {has} in {split}, but no photo to train on.",
-                        extra=extra[0],
-                        has=has,
-                        split=split,
-                    )
-                )
-            elif extra:
-                remarks.append(
-                    message(
-                        "{count} classes have {word} photos, but no photo to train on ({numbered}).",
-                        count=len(extra),
-                        word=word,
-                        numbered=numbered({label: there[label] for label in extra}),
-                    )
-                )
+            )
     return remarks
 
 
@@ -309,16 +289,22 @@ def _nothing_found(root: Path) -> DataError:
     tree = walk(root)
     if tree.photos:
         return DataError(
-            "{expected}, found {count} in {root} without a label, such as {name}: put the photos of each "
-            "class into a folder of its own",
-            expected=_EXPECTED,
-            count=plural("{count:,} photo", "{count:,} photos", len(tree.photos)),
-            root=root,
+            "expected photos as DATA/train/<class>/*, DATA/<class>/* or DATA/cat.0.jpg, found only photos "
+            "without a label in {folder}: {photos:,}, such as {name}. Put the photos of each class into "
+            "a folder of its own",
+            folder=root,
+            photos=len(tree.photos),
             name=tree.photos[0].name,
         )
-    found = message("no photo")
     if tree.others:
-        found = message("no photo ({kinds})", kinds=extensions(tree.others))
+        return DataError(
+            "expected photos as DATA/train/<class>/*, DATA/<class>/* or DATA/cat.0.jpg, found only other "
+            "files in {folder} ({kinds}). Check the path",
+            folder=root,
+            kinds=extensions(tree.others),
+        )
     return DataError(
-        "{expected}, found {found} in {root}: check the path", expected=_EXPECTED, found=found, root=root
+        "expected photos as DATA/train/<class>/*, DATA/<class>/* or DATA/cat.0.jpg, found no photos in "
+        "{folder}. Check the path",
+        folder=root,
     )

@@ -1,4 +1,4 @@
-"""Pillow, fenced in: only photo formats, no bombs, no warnings, one exception for bad files."""
+"""Opening photos with Pillow: only photo formats, no bombs, no warnings, one exception for bad files."""
 
 import importlib
 import os
@@ -18,21 +18,20 @@ from catdog.data.files import open_regular, system_reason
 from catdog.errors import PhotoError
 from catdog.text import Message, message
 
-# Plugins register themselves on import. Here that happens in one thread; Pillow would do it lazily, in many.
+# Plugins register themselves on import. Here that happens in one thread; Pillow would do it later, in many.
 for _plugin in ("Avif", "Bmp", "Gif", "Jpeg2K", "Jpeg", "Mpo", "Png", "Ppm", "Tiff", "WebP"):
     importlib.import_module(f"PIL.{_plugin}ImagePlugin")
 
-# What a file may turn out to be, whatever its name says. Pillow knows more, but some of those are
-# no photos (fonts, icons, cursors) and some run other programs (EPS starts Ghostscript).
+# A file may have any of these formats, whatever its name. Pillow knows more formats, but some are not photos
+# (fonts, icons, cursors) and some run other programs (EPS starts Ghostscript).
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF", "JPEG2000", "PPM")
 
-# Two thirds of a GiB at Pillow's four bytes a pixel. It is also where Pillow itself refuses by
-# default; our own check still stands where another library in the process has switched that off.
+# Two thirds of a GiB at Pillow's four bytes a pixel. Pillow itself refuses more by default, but another
+# library in the process may have switched that off.
 MAX_PIXELS = 178_956_970
 
-# What Pillow's format plugins raise, or may raise, on damaged bytes. A plugin trusts what it parsed, so
-# damage comes out as whatever Python says about a number, a name or an attribute that cannot be. An
-# ImportError is a codec that this build of Pillow lacks.
+# What Pillow's format plugins may raise on damaged bytes: they do not check what they parse, so damage can
+# cause any of these errors. An ImportError is a codec that this build of Pillow lacks.
 _DAMAGED = (
     ArithmeticError,
     AssertionError,
@@ -53,8 +52,8 @@ _DAMAGED = (
     zlib.error,
 )
 
-# Some of Pillow's plugins read all of a file to see its header, others parts of which the file says how large
-# they are. Files of more bytes are opened one at a time.
+# Some of Pillow's plugins read the whole file for its header, others parts whose size is in the file. Larger
+# files than these are opened one at a time.
 _LARGE = 256 * 2**20
 _LARGE_READ_WHOLE = 8 * 2**20  # WebP and AVIF
 _ALONE = Lock()
@@ -64,10 +63,10 @@ _QUIET = ("ignore", None, Warning, re.compile(r"PIL\."), 0)  # as warnings.filte
 
 @contextmanager
 def opened(source: Path | BufferedReader | bytes) -> Iterator[Image.Image]:
-    """The photo, its header read and its size checked, its pixels not yet decoded.
+    """The photo: its header is read and its size checked, its pixels are not yet decoded.
 
-    Decode it inside the `with` block. The file is opened read-only; one that is open already stays so.
-    Whatever its bytes make Pillow raise in the block becomes a PhotoError.
+    Decode it inside the `with` block. The file is opened read-only; a file that is already open stays open.
+    Errors of Pillow in the block become a PhotoError.
 
     Raises:
         PhotoError: not a plain file, empty, not an image, more than MAX_PIXELS, damaged or cut off.
@@ -75,7 +74,7 @@ def opened(source: Path | BufferedReader | bytes) -> Iterator[Image.Image]:
     _silence_pillow()
     if isinstance(source, bytes) and not source:
         raise PhotoError("the file is empty (0 bytes)")
-    kind = "image"
+    kind: Message | str = message("image")
     with _stream(source) as stream:
         try:
             with _alone(stream), Image.open(stream, formats=FORMATS) as photo:
@@ -83,10 +82,10 @@ def opened(source: Path | BufferedReader | bytes) -> Iterator[Image.Image]:
                 width, height = photo.size
                 if width * height > MAX_PIXELS:
                     raise PhotoError(
-                        "{width} × {height} pixels: more than {max_pixels:,}",
+                        "{width} × {height} pixels: more than {limit:,}",
                         width=width,
                         height=height,
-                        max_pixels=MAX_PIXELS,
+                        limit=MAX_PIXELS,
                     )
                 yield photo
         except UnidentifiedImageError:
@@ -105,7 +104,7 @@ def _stream(
 
 
 def _alone(stream: BytesIO | BufferedReader) -> AbstractContextManager[object]:
-    """What to hold while the photo is open. Bytes are in memory already: whoever read them counts them."""
+    """The lock to hold while a large file is open. Bytes are in memory already."""
     if isinstance(stream, BytesIO):
         return nullcontext()
     start = stream.read(12)
@@ -125,12 +124,11 @@ def orientation(photo: Image.Image) -> int:
 
 
 def _silence_pillow() -> None:
-    """Ignore what Pillow's own modules warn of: what matters becomes a PhotoError.
+    """Ignore the warnings of Pillow's own modules: real problems become a PhotoError.
 
-    `warnings.catch_warnings` would be the tidy way, but it is not safe in threads before Python
-    3.14: one thread's exit restores the filters under another. Adding one narrow filter for good
-    is. It is looked for each time, because whoever leaves a `catch_warnings` block takes it away
-    again.
+    `warnings.catch_warnings` is not safe in threads before Python 3.14: one thread's exit restores the
+    filters of another. A permanent, narrow filter is safe. It is checked each time, because the end of
+    somebody's `catch_warnings` block removes it.
     """
     if warnings.filters[:1] != [_QUIET]:
         warnings.filterwarnings("ignore", module=_QUIET[3].pattern)
@@ -146,17 +144,17 @@ def _unidentified(start: bytes) -> Message:
     return message("not an image that Pillow can read")
 
 
-def _reason(error: BaseException, kind: str) -> Message:
-    """One line for a person. `kind` is the format, or `image` where none was recognised."""
+def _reason(error: BaseException, kind: Message | str) -> Message:
+    """One line for people. `kind` is the format, or `image` where no format was recognised."""
     if isinstance(error, Image.DecompressionBombError):
         return message(
-            "more than {max_pixels:,} pixels: refused as a possible decompression bomb", max_pixels=MAX_PIXELS
+            "more than {limit:,} pixels: refused as a possible decompression bomb", limit=MAX_PIXELS
         )
     if isinstance(error, MemoryError):
         return message("not enough memory to decode this {kind}", kind=kind)
     if isinstance(error, OSError) and error.errno is not None:
         return system_reason(error)
-    said = " ".join(str(error).split())[:200]
-    if isinstance(error, EOFError) or "truncated" in said.lower():
+    reason = " ".join(str(error).split())[:200]
+    if isinstance(error, EOFError) or "truncated" in reason.lower():
         return message("the file ends too early: truncated {kind}", kind=kind)
-    return message("damaged {kind}: {said}", kind=kind, said=said or type(error).__name__)
+    return message("damaged {kind}: {reason}", kind=kind, reason=reason or type(error).__name__)

@@ -1,4 +1,4 @@
-"""A heat map laid over a photo, and pixels as the bytes of a picture file."""
+"""A heat map on top of a photo, and pixels as the bytes of a JPEG file."""
 
 import io
 
@@ -10,25 +10,26 @@ from catdog.config import Decoding
 
 Pixels = npt.NDArray[np.uint8]
 
-# Dark violet, magenta, orange, pale yellow: brightness grows all the way, so it also reads without colours.
+# Dark violet, magenta, orange, pale yellow: brightness grows steadily, so the map is readable without
+# colours.
 _RAMP = np.array([(40, 11, 84), (159, 42, 99), (237, 105, 37), (252, 255, 164)], np.float32)
-_STRONGEST = 0.7  # share of the colour where the heat is 1: the photo stays visible
+_STRONGEST = 0.7  # opacity where the heat is 1: the photo stays visible
 
 
 def lay_over(pixels: Pixels, heat: npt.NDArray[np.float32], decoding: Decoding) -> Pixels:
-    """The photo with the heat map over it; where there is no heat it stays as it is.
+    """The photo with the heat map over it; pixels without heat do not change.
 
     Args:
         pixels: the whole photo upright, (height, width, 3).
-        heat: (h, w), 0…1, of the square that the network saw.
+        heat: (h, w), 0…1, of the square that was the network's input.
         decoding: how that square was made from the photo.
 
     Returns:
         (height, width, 3).
     """
     spread = _on_photo(heat, pixels.shape[:2], decoding)[..., None]
-    share = _STRONGEST * spread
-    mixed = pixels * (1 - share) + _coloured(spread[..., 0]) * share
+    opacity = _STRONGEST * spread
+    mixed = pixels * (1 - opacity) + _coloured(spread[..., 0]) * opacity
     return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
 
 
@@ -42,7 +43,7 @@ def to_jpeg(pixels: Pixels, *, quality: int = 85) -> bytes:
 def _on_photo(
     heat: npt.NDArray[np.float32], shape: tuple[int, ...], decoding: Decoding
 ) -> npt.NDArray[np.float32]:
-    """The heat map at the photo's (height, width); 0 where a crop has left the photo out."""
+    """The heat map at the photo's (height, width); 0 outside a crop."""
     height, width = shape
     if decoding.resize == "squash":
         return _enlarged(heat, width, height)

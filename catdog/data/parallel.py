@@ -1,6 +1,6 @@
-"""One function over many items in threads: results in order, and never many at once.
+"""Apply a function to many items in threads: results in order, and never many at once.
 
-Threads suffice, because decoding and hashing both let go of the interpreter lock.
+Threads suffice, because decoding and hashing both release the interpreter lock.
 """
 
 from collections import deque
@@ -24,10 +24,10 @@ def ordered_map(
 ) -> Generator[Result, None, None]:
     """Yield `function(item)` for each item, in the items' order, computed by `workers` threads.
 
-    At most `ahead` results (at least one a worker) exist beside the one that the consumer holds, so
-    memory is flat however many items there are; `items` may be a generator. An exception of
-    `function` is raised here. When the consumer stops, by an exception, Ctrl-C or closing the
-    generator, waiting items are dropped and the threads have ended before control returns.
+    At most `ahead` results (at least one a worker) exist beside the consumer's, so memory does not grow with
+    the number of items; `items` may be a generator. An exception of `function` is raised here. When the
+    consumer stops, by an exception, Ctrl-C or closing the generator, waiting items are dropped and the
+    threads have ended before control returns.
     """
     remaining = iter(items)
     in_flight: deque[Future[Result]] = deque()
@@ -40,6 +40,6 @@ def ordered_map(
             for item in islice(remaining, 1):
                 in_flight.append(pool.submit(function, item))
             yield result
-            del result  # or the last result would live on while the next one is awaited
+            del result  # else the last result would stay in memory while the next one is awaited
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

@@ -1,14 +1,15 @@
-"""Which photo validates: decided by its content, so that the splits never mix.
+"""Which photos validate: decided by their content, so that the splits never mix.
 
-Names, places and the order of the files do not matter, and copies of one photo are always in the same split.
-Where a class has photos in both splits by their content alone, each of them stays there whatever is added
-(photos under two labels aside).
+Names, places and the order of the files do not matter, and exact duplicates are always in the same split. If
+a class has photos in both splits by their content alone, all of them stay where they are when photos are
+added (except photos with conflicting labels).
 
-A class so small that it would miss one of the splits is the exception: one photo of it is moved (see
-`split_by_content`). It may move back when photos of its class are added, and another may take its place when
-photos are removed. No rule avoids that: if adding photos never moved one, then each would be where it is when
-it is alone in its class, that is in training, and no photo would ever validate. At the usual fraction of 0.2,
-a third of all classes of 5 photos are such exceptions, a tenth of those of 10, a hundredth of those of 20.
+A small class may have no photo in one of the splits; then one photo of the class is moved (see
+`split_by_content`). It may move back when photos of the class are added, and another photo may be moved when
+photos are removed. No rule avoids that: if adding photos never moved a photo, then every photo would be where
+it is when it is alone in its class, that is in training, and no photo would ever validate. At the usual
+fraction of 0.2, a third of all classes of 5 photos need this, a tenth of those of 10, a hundredth of those of
+20.
 """
 
 import hashlib
@@ -18,13 +19,13 @@ from collections.abc import Sequence
 from catdog.data.layout import Photo
 from catdog.errors import OptionError
 
-_SALT = b"catdog split 1:"  # never change it: photos would change sides between two versions
+_SALT = b"catdog split 1:"  # never change it: photos would change splits between two versions
 
 
 def is_validation(digest: str, *, fraction: float) -> bool:
-    """Whether the content with this digest validates, when `fraction` of all contents should.
+    """Whether the content with this digest validates, if `fraction` of all contents should.
 
-    Depends on nothing else. Raising the fraction only moves photos from training to validation.
+    A larger fraction only moves photos from training to validation.
 
     Raises:
         OptionError: `fraction` is not strictly between 0 and 1.
@@ -36,14 +37,14 @@ def is_validation(digest: str, *, fraction: float) -> bool:
 def split_by_content(photos: Sequence[tuple[Photo, str]], *, fraction: float) -> tuple[list[int], list[int]]:
     """Split labelled photos, each given with its digest, into training and validation.
 
-    Returns the indices of (training, validation) photos, ascending. Every class has a photo to train on, and
-    each class of two different contents or more has one to validate with, unless its contents are needed to
-    train other classes.
+    Returns the indices of (training, validation) photos, ascending. Every class has a training photo, and
+    each class of two different contents or more has a validation photo, unless other classes need its
+    contents for training.
 
-    A content's position is a number in [0, 1) drawn by hashing its digest; it validates where that
-    is below `fraction`. The exceptions: the only content of a class trains. Where all contents of a larger
-    class would be in one split, the one with the smallest position validates, or the one with the largest
-    trains. A content that no other class shares is preferred, so that helping one class does not rob another.
+    A content's position is a number in [0, 1), a hash of its digest; it validates if that is below
+    `fraction`. The exceptions: the only content of a class trains. If all contents of a larger class would be
+    in one split, the content with the smallest position validates, or the one with the largest trains. A
+    content that no other class shares is preferred, so that other classes keep theirs.
 
     Raises:
         OptionError: `fraction` is not strictly between 0 and 1.
@@ -60,7 +61,7 @@ def split_by_content(photos: Sequence[tuple[Photo, str]], *, fraction: float) ->
     def unshared(digests: set[str]) -> set[str]:
         return {digest for digest in digests if len(owners[digest]) == 1} or digests
 
-    for label in sorted(contents):  # first a photo to train on for every class, then the rest
+    for label in sorted(contents):  # first a training photo for every class, then a validation photo
         if all(validates[digest] for digest in contents[label]):
             validates[max(unshared(contents[label]), key=_position)] = False
     for label in sorted(contents):
@@ -77,7 +78,7 @@ def split_by_content(photos: Sequence[tuple[Photo, str]], *, fraction: float) ->
 def _can_go(
     digest: str, owners: dict[str, set[str]], contents: dict[str, set[str]], validates: dict[str, bool]
 ) -> bool:
-    """Whether each class of this content keeps another to train on."""
+    """Whether every class with this content has another content for training."""
     return all(
         any(not validates[other] for other in contents[label] if other != digest) for label in owners[digest]
     )
@@ -92,7 +93,6 @@ def _position(digest: str) -> float:
 def _check(fraction: float) -> None:
     if not 0 < fraction < 1:
         raise OptionError(
-            "expected a validation share between 0 and 1, both excluded, found {fraction}: choose for "
-            "example 0.2",
+            "expected a validation fraction above 0 and below 1, found {fraction}. Choose for example 0.2",
             fraction=fraction,
         )

@@ -1,7 +1,7 @@
-"""What a data set holds: how many photos, how large, in which formats, which cannot be read."""
+"""What a data set contains: how many photos, how large, in which formats, which are unreadable."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,20 +12,18 @@ from catdog.data.fingerprint import Skipped, fingerprint
 from catdog.data.layout import DataSet, Photo
 from catdog.data.parallel import ordered_map
 from catdog.errors import PhotoError
-from catdog.text import Message, message
+from catdog.progress import Progress
+from catdog.text import Message
 
-# One pixel is enough to find damage: the whole file is read and decoded, by the function that
-# training uses, and a JPEG is decoded at an eighth of its size.
+# One pixel is enough to find damage: training's own function reads and decodes the whole file, a JPEG at an
+# eighth of its size.
 _CHEAPEST = Decoding(size=1)
-
-_UNEVEN = 3  # times as many photos in the largest class as in the smallest: worth a sentence
 
 
 @dataclass(frozen=True)
 class SplitFacts:
     """One split of a data set. Sizes are (width, height) in pixels, as stored in the file."""
 
-    name: str
     counts: dict[str, int]  # photos of each class of the data set, unreadable ones included
     bytes: int  # of all photo files together
     smallest: tuple[int, int] | None  # by area; None where no photo can be read
@@ -34,22 +32,6 @@ class SplitFacts:
     formats: dict[str, int]  # readable photos of each format, the commonest first
     unreadable: tuple[Skipped, ...]
     digests: dict[Path, str]  # SHA-256 of the content of every file that has one, hex
-
-
-def imbalance(counts: Mapping[str, int]) -> Message | None:
-    """A sentence where the largest class has over three times the photos of the smallest to train on."""
-    counts = {label: number for label, number in counts.items() if number}
-    if not counts or max(counts.values()) <= _UNEVEN * min(counts.values()):
-        return None
-    large, small = max(counts, key=lambda one: counts[one]), min(counts, key=lambda one: counts[one])
-    return message(
-        "uneven classes: {counts:,} photos of {large}, {counts_2:,} of {small}; accuracy says little "
-        "then, look at each class's recall",
-        counts=counts[large],
-        large=large,
-        counts_2=counts[small],
-        small=small,
-    )
 
 
 @dataclass(frozen=True)
@@ -61,12 +43,12 @@ class _Look:
 
 
 def survey(
-    dataset: DataSet, *, workers: int, on_progress: Callable[[int, int], None] | None = None
+    dataset: DataSet, *, workers: int, report: Callable[[Progress], None] = lambda _: None
 ) -> dict[str, SplitFacts]:
     """Read every photo to its end, in `workers` threads; the facts of each split, by its name.
 
-    Truncated and damaged files are found, not only bad headers. `on_progress(done, total)` counts
-    over all splits and is called in the caller's thread.
+    Truncated and damaged files are found, not only bad headers. `report` is called in the caller's thread; it
+    counts over all splits.
     """
     total = sum(len(photos) for photos in dataset.splits.values())
     everything = (photo.path for photos in dataset.splits.values() for photo in photos)
@@ -78,9 +60,8 @@ def survey(
         for _, look in zip(photos, looks, strict=False):  # photos first: it takes no look too many
             of_split.append(look)
             done += 1
-            if on_progress is not None:
-                on_progress(done, total)
-        facts[name] = _facts(name, dataset.classes, photos, of_split)
+            report(Progress("hash", done, total))
+        facts[name] = _facts(dataset.classes, photos, of_split)
     return facts
 
 
@@ -95,11 +76,11 @@ def _look(path: Path) -> _Look:
         return _Look(0, None, None, found.skipped[0].reason)
     try:
         return _Look(path.stat().st_size, found.digests[path], None, reason)
-    except OSError as error:  # it has gone
+    except OSError as error:  # it was deleted meanwhile
         return _Look(0, None, None, system_reason(error))
 
 
-def _facts(name: str, classes: tuple[str, ...], photos: tuple[Photo, ...], looks: list[_Look]) -> SplitFacts:
+def _facts(classes: tuple[str, ...], photos: tuple[Photo, ...], looks: list[_Look]) -> SplitFacts:
     counts = dict.fromkeys(classes, 0)
     for photo in photos:
         if photo.label is not None:
@@ -110,7 +91,6 @@ def _facts(name: str, classes: tuple[str, ...], photos: tuple[Photo, ...], looks
         key=lambda size: (size[0] * size[1], size),
     )
     return SplitFacts(
-        name=name,
         counts=counts,
         bytes=sum(look.bytes for look in looks),
         smallest=sizes[0] if sizes else None,

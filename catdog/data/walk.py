@@ -1,4 +1,4 @@
-"""Finding photo files below a folder: what counts, what is overlooked, links in circles."""
+"""Finding photo files below a folder, without hidden files, clutter and endless links."""
 
 import os
 from dataclasses import dataclass
@@ -13,20 +13,20 @@ FolderId = tuple[int, int]  # device and inode: the same folder, by whatever pat
 
 @dataclass(frozen=True)
 class Listing:
-    """What lies directly in a folder, each sorted by name, clutter and hidden things left out."""
+    """What a folder directly contains, sorted by name, without clutter and hidden files."""
 
     folders: tuple[Path, ...]
     photos: tuple[Path, ...]
-    others: tuple[Path, ...]  # files that are no photos by name or content
+    others: tuple[Path, ...]  # files that are not photos by name or content
 
 
 @dataclass(frozen=True)
 class Tree:
-    """What lies anywhere below a folder, sorted by path."""
+    """What a folder and all folders below it contain, sorted by path."""
 
     photos: tuple[Path, ...]
     others: tuple[Path, ...]
-    closed: tuple[Path, ...]  # folders that may not be listed
+    closed: tuple[Path, ...]  # folders that cannot be listed
 
 
 def folder_id(folder: Path) -> FolderId:
@@ -38,11 +38,10 @@ def folder_id(folder: Path) -> FolderId:
 def listing(folder: Path) -> Listing:
     """List one folder.
 
-    What looks like a photo counts as one, by its name or by its first bytes: reading it will say what is
-    wrong, for example that a link with a photo's name leads nowhere.
+    A photo by name or first bytes need not be readable: it may be a broken link.
 
     Raises:
-        OSError: the folder is missing, is no folder, or may not be listed.
+        OSError: the folder is missing, is not a folder, or cannot be listed.
     """
     folders: list[Path] = []
     photos: list[Path] = []
@@ -78,8 +77,7 @@ def _is_plain(entry: os.DirEntry[str]) -> bool:
 def walk(folder: Path, *, above: frozenset[FolderId] = frozenset()) -> Tree:
     """All photos below `folder`, in nested folders too. Links to folders are followed.
 
-    Each real folder is entered once, and those in `above` never, so a link that leads back ends
-    there.
+    Each real folder is entered once, and those in `above` never, so links cannot lead in circles.
     """
     entered = set(above)
     photos: list[Path] = []

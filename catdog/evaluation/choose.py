@@ -136,7 +136,7 @@ def _read(
     prints = fingerprint(
         [photo.path for photo in pool],
         workers=workers,
-        on_progress=lambda done, total: report(Progress("hash", done, total)),
+        report=report,
     )
     return _Pool(
         root,

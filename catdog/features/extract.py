@@ -157,7 +157,7 @@ def identify(
     prints = fingerprint(
         paths,
         workers=workers,
-        on_progress=lambda done, total: report(Progress("hash", done, total)),
+        report=report,
     )
     return prints.digests, {one.path: one.reason for one in prints.skipped}
 

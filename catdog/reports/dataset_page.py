@@ -1,103 +1,105 @@
-"""`catdog inspect DATA --report`: what is wrong with a data set, as one page of HTML with the photos."""
+"""`catdog inspect DATA --report`: the problems of a data set, as one page of HTML with the photos."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
 from catdog import __version__
+from catdog.checks import DatasetReport
 from catdog.checks.findings import Findings
-from catdog.data import DataSet, SplitFacts
-from catdog.data.copies import Copies, Placed
+from catdog.data.exact_duplicates import Placed, has_conflicting_labels, is_leak
 from catdog.errors import PhotoError
 from catdog.reports.html import picture, render, thumbnail
-from catdog.text import Message
+from catdog.text import relative, relative_path
 
 _FIGURES = 60  # of each section
 _IN_A_GROUP = 6  # photos that are shown of one group
 _LINES = 200  # of a list of files
 
+_Found = Sequence[tuple[Iterable[Placed], list[str]]]  # photos, and lines about them
 
-def dataset_page(
-    dataset: DataSet,
-    splits: dict[str, SplitFacts],
-    copies: Copies,
-    findings: Findings | None,
-    remarks: Sequence[Message],
-) -> str:
-    """The page; `findings` is None where nobody looked closely."""
-    unreadable = [bad for one in splits.values() for bad in one.unreadable]
+
+def dataset_page(report: DatasetReport) -> str:
+    """The page; its paths are relative to the data set's folder."""
+    root, findings = report.dataset.root, report.findings
     sections = [
         _section(
-            "The same file more than once",
-            "Byte for byte. In training and in another split at once it is a leak: what was learned by heart "
-            "is asked for, and the numbers are better than they should be.",
-            [(group, _told(group)) for group in copies.groups],
-        )
+            root,
+            "Exact duplicates",
+            "Files with the same bytes. In training and in another split they are a leak: the model is "
+            "tested on photos that it was trained on, and the metrics are too good.",
+            [(group, _problems(group)) for group in report.exact_duplicates.groups],
+        ),
+        *(_sections_of(root, findings) if findings else ()),
     ]
-    if findings:
-        sections += [
-            _section(
-                "Near copies",
-                "Different files that show the same picture: cropped, mirrored, resized, saved again, "
-                "brighter or darker. The number is the cosine of what the network sees in them.",
-                [
-                    (group.photos, [f"cosine {group.similarity:.3f}", *_told(group.photos)])
-                    for group in findings.near_copies
-                ],
-            ),
-            _section(
-                "Wrong labels",
-                "Likely ones: a model that was trained without them is sure that they are another class.",
-                [
-                    (
-                        (one.photo,),
-                        [f"labelled {one.photo.label}, looks like {one.suggested} {one.probability:.1%}"],
-                    )
-                    for one in findings.wrong_labels
-                ],
-            ),
-            _section(
-                "Outliers",
-                "Far from all other photos, whatever their class: drawings, text, logos, or just odd photos. "
-                "The number is in deviations from the median distance.",
-                [
-                    ((one.photo,), [f"labelled {one.photo.label}, {one.score:.1f}"])
-                    for one in findings.outliers
-                ],
-            ),
-        ]
     return render(
         "dataset.html",
         version=__version__,
-        root=dataset.root,
-        layout=dataset.layout,
-        classes=dataset.classes,
-        splits=splits,
-        total=sum(sum(one.counts.values()) for one in splits.values()),
-        unreadable=unreadable[:_LINES],
-        unreadable_count=len(unreadable),
-        remarks=remarks,
+        dataset=report.dataset,
+        splits=report.splits,
+        total=sum(sum(split.counts.values()) for split in report.splits.values()),
+        leaks=len(report.exact_duplicates.leaks) + (len(findings.leaks) if findings else 0),
+        unreadable=[(relative_path(bad.path, root), bad.reason) for bad in report.unreadable[:_LINES]],
+        unreadable_count=len(report.unreadable),
+        remarks=[relative(remark, root) for remark in report.remarks],
         sections=sections,
-        not_looked_for={str(sentence).partition(":")[0] for sentence in findings.unchecked}
+        unchecked=findings.unchecked.values()
         if findings
-        else set(),
-        unchecked=findings.unchecked if findings else ("near copies, outliers, wrong labels: --quick",),
-        copies=copies,
-        findings=findings,
+        else ("near-duplicates, outliers and label errors were not checked (--quick)",),
     )
 
 
+def _sections_of(root: Path, findings: Findings) -> list[dict[str, Any]]:
+    return [
+        _section(
+            root,
+            "Near-duplicates",
+            "Different files that show the same picture: cropped, mirrored, resized, saved again, brighter "
+            "or darker. The number is the cosine of their features.",
+            [
+                (group.photos, [f"cosine {group.similarity:.3f}", *_problems(group.photos)])
+                for group in findings.near_duplicates
+            ],
+        ),
+        _section(
+            root,
+            "Label errors",
+            "Likely label errors: a model that was trained without these photos is sure of another class.",
+            [
+                (
+                    [error.photo],
+                    [f"labelled {error.photo.label}, looks like {error.suggested} {error.probability:.1%}"],
+                )
+                for error in findings.label_errors
+            ],
+            is_checked="label_errors" not in findings.unchecked,
+        ),
+        _section(
+            root,
+            "Outliers",
+            "Far from all other photos, whatever their class: drawings, text, logos, or just odd photos. The "
+            "number is the distance in standard deviations from the median.",
+            [
+                ([outlier.photo], [f"labelled {outlier.photo.label}, {outlier.score:.1f}"])
+                for outlier in findings.outliers
+            ],
+            is_checked="outliers" not in findings.unchecked,
+        ),
+    ]
+
+
 def _section(
-    title: str, explanation: str, found: Sequence[tuple[Iterable[Placed], list[str]]]
+    root: Path, title: str, explanation: str, found: _Found, *, is_checked: bool = True
 ) -> dict[str, Any]:
     figures = []
     for photos, lines in found[:_FIGURES]:
-        photos = list(photos)
+        shown = [(relative_path(photo.path, root), photo) for photo in photos]
         figures.append(
             {
-                "photos": [{"path": one.path, "picture": _picture(one)} for one in photos[:_IN_A_GROUP]],
-                "paths": [one.path for one in photos],
+                "photos": [{"path": path, "picture": _picture(photo)} for path, photo in shown[:_IN_A_GROUP]],
+                "paths": [path for path, _ in shown],
                 "lines": lines,
             }
         )
@@ -107,19 +109,22 @@ def _section(
         "figures": figures,
         "more": max(0, len(found) - _FIGURES),
         "count": len(found),
+        "is_checked": is_checked,
     }
 
 
-def _told(group: Sequence[Placed]) -> list[str]:
-    """What is worse than being there twice."""
-    splits = sorted({one.split for one in group})
-    labels = sorted({one.label for one in group})
-    told = [f"a leak: in {' and '.join(splits)}"] if "train" in splits and len(splits) > 1 else []
-    return told + ([f"under two labels: {', '.join(labels)}"] if len(labels) > 1 else [])
+def _problems(group: Sequence[Placed]) -> list[str]:
+    """The problems of a group of duplicates, beside that it is one."""
+    problems = []
+    if is_leak(group):
+        problems.append(f"leak between splits: {', '.join(sorted({photo.split for photo in group}))}")
+    if has_conflicting_labels(group):
+        problems.append(f"conflicting labels: {', '.join(sorted({photo.label for photo in group}))}")
+    return problems
 
 
 def _picture(photo: Placed) -> Markup | None:
     try:
         return picture(thumbnail(photo.path))
-    except PhotoError:  # copies of a damaged file are listed without a picture
+    except PhotoError:  # duplicates of a damaged file are listed without a picture
         return None

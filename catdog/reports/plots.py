@@ -22,6 +22,7 @@ from matplotlib.ticker import MaxNLocator
 from catdog.evaluation.calibration import Calibration, Reliability
 from catdog.evaluation.judge import Judged
 from catdog.runs import EpochRecord
+from catdog.text import spelt
 
 _INK = "#010203"  # becomes the page's own text colour, light or dark
 _BLUE, _ORANGE = "#3f7fd6", "#d9772b"  # told apart by those who see few colours, on white and on black
@@ -116,7 +117,7 @@ def _fonts() -> dict[str, Set[int]]:
 
 def _spelt(text: str) -> str:
     has = set().union(*_fonts().values())
-    return "".join(one if ord(one) in has or one == " " else f"[U+{ord(one):04X}]" for one in text)
+    return spelt(text, lambda letter: ord(letter) in has or letter == " ")
 
 
 def _axes(figure: Figure) -> Axes:

@@ -13,16 +13,16 @@ from catdog.data import (
     ClassPhotos,
     Photo,
     Skipped,
+    class_imbalance,
     few_to_validate,
     fingerprint,
-    imbalance,
     is_validation,
     require_every_class,
     require_trainable,
     scan,
     split_by_content,
 )
-from catdog.data.copies import Placed, find_copies
+from catdog.data.exact_duplicates import Placed, find_exact_duplicates
 from catdog.errors import DataError
 from catdog.progress import Progress
 from catdog.text import Message, message, plural
@@ -147,7 +147,7 @@ def find_photos(
     prints = fingerprint(
         [photo.path for pool in pools.values() for photo in pool],
         workers=workers,
-        on_progress=lambda done, total: report(Progress("hash", done, total)),
+        report=report,
     )
     if options.strict:
         raise_if_skipped(prints.skipped)
@@ -181,7 +181,7 @@ def find_photos(
     require_trainable(
         train_side.photos(classes), valid_side.photos(classes), root, has_own_split=has_own_split
     )
-    copies = find_copies(
+    duplicates = find_exact_duplicates(
         Placed(photo.path, photo.label or "", name, digest)
         for name in ("train", "valid")
         for photo, digest in read[name]
@@ -197,8 +197,8 @@ def find_photos(
         has_own_split=has_own_split,
         lacking=frozenset(classes) - by_name,
     )
-    uneven = imbalance(Counter(photo.label or "" for photo, _ in read["train"]))
-    found = (uneven, *photos.few_to_validate(), _tell_moved(moved), *copies.remarks())
+    imbalance = class_imbalance(Counter(photo.label or "" for photo, _ in read["train"]))
+    found = (imbalance, *photos.few_to_validate(), _tell_moved(moved), *duplicates.remarks())
     return replace(photos, remarks=(*dataset.remarks, *filter(None, found)))
 
 

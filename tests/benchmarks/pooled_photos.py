@@ -17,7 +17,7 @@ class Photos:
     """The readable photos of a folder, each content once.
 
     Attributes:
-        labels: index of each one's class among `classes`, (n,).
+        labels: index of each photo's class among `classes`, (n,).
     """
 
     paths: list[Path]
@@ -27,10 +27,10 @@ class Photos:
 
 
 def photos_of(data: Path) -> Photos:
-    """All of `data`, whatever the split, as `catdog inspect` looks at them; features from the cache."""
+    """All photos of `data`, of every split, as `catdog inspect` compares them; features from the cache."""
     workspace = Workspace.below(cache_dir_of_environment(), workers=devices.usable_cores())
     devices.configure(workspace.cache)
-    labels = {photo.path: photo.label or "" for side in scan(data).splits.values() for photo in side}
+    labels = {photo.path: photo.label or "" for split in scan(data).splits.values() for photo in split}
     digests = fingerprint(list(labels), workers=workspace.workers).digests
     first = {digest: path for path, digest in reversed(digests.items())}
     paths = [path for path, digest in digests.items() if first[digest] == path]

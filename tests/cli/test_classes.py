@@ -1,4 +1,4 @@
-"""`catdog train` and its classes: none that has a folder is dropped without being named, with the reason."""
+"""`catdog train` and its classes: a class that is dropped is always reported, with the reason."""
 
 import io
 from pathlib import Path
@@ -28,8 +28,8 @@ def test_a_class_of_one_photo_trains_and_is_reported(cli: Cli, tmp_path: Path, n
     assert result.status == 0, result.err
     assert "belonging to 3 classes" in result.out
     assert Run(tmp_path / "runs" / "photos").config.classes == ("circles", "squares", "stripes")
-    assert "no photo to validate with of 1 class ('stripes' 1 to train on, 0 unreadable)" in result.err
-    assert "fewer than 5 photos to validate with of 2 classes ('circles' " in result.err  # not hidden by it
+    assert "without validation photos: 1 (training photos: 'stripes' 1; unreadable: 0)" in result.err
+    assert "fewer than 5 validation photos: 2 ('circles' " in result.err  # reported too
 
 
 def test_two_classes_of_one_photo_each_get_the_real_reason(cli: Cli, tmp_path: Path) -> None:
@@ -37,11 +37,9 @@ def test_two_classes_of_one_photo_each_get_the_real_reason(cli: Cli, tmp_path: P
         draw_pictures(tmp_path / "photos", {"circles": 1, "squares": 1}, seed=seed)
         result = cli("train", "photos", "--epochs", 1)
         assert result.status == 1
-        assert (
-            f"at least two photos to validate with in {tmp_path / 'photos'}, found 0: a class" in result.err
-        )
-        assert "a class needs at least two different photos" in result.err
-        assert "'circles' 1, 'squares' 1" in result.err
+        assert f"at least two validation photos in {tmp_path / 'photos'}, found 0. A class" in result.err
+        assert "A class needs at least two different photos" in result.err
+        assert "(training photos: 'circles' 1, 'squares' 1)" in result.err
         assert "Name the class folders" not in result.err
         rmtree(tmp_path / "photos")
 
@@ -63,10 +61,8 @@ def test_a_class_of_only_unreadable_files_is_an_error_that_names_it(
         (train / "birds" / f"{number}.png").write_bytes(_damaged(picture.getvalue())[kind])
     result = cli("train", "data", "--epochs", 1)
     assert result.status == 1
-    assert (
-        f"found only unreadable photos of 1 class ('birds' 3), the first {train / 'birds'}/0.png: "
-        in result.err
-    )
+    assert "found only unreadable photos of 1 of the classes ('birds' 3). " in result.err
+    assert f"The first is {train / 'birds'}/0.png: " in result.err
     assert not list(tmp_path.glob("runs/*"))
 
 
@@ -80,7 +76,7 @@ def test_a_class_whose_validation_photos_are_all_unreadable_is_reported(
         path.write_bytes(_damaged(path.read_bytes())[kind])
     result = cli("train", "data", "--epochs", 1)
     assert result.status == 0, result.err
-    assert "no photo to validate with of 1 class ('squares' 4 to train on, 2 unreadable)" in result.err
+    assert "without validation photos: 1 (training photos: 'squares' 4; unreadable: 2)" in result.err
 
 
 def test_a_class_that_validation_lacks_is_reported_once(cli: Cli, tmp_path: Path) -> None:
@@ -89,12 +85,12 @@ def test_a_class_that_validation_lacks_is_reported_once(cli: Cli, tmp_path: Path
     (tmp_path / "data" / "valid" / "stripes").rename(tmp_path / "data" / "valid" / "zebras")
     result = cli("train", "data", "--epochs", 1)
     assert result.status == 0
-    assert "The class 'stripes' has 4 photos to train on, but no validation photo." in result.err
-    assert "The class 'zebras' has 3 validation photos, but no photo to train on." in result.err
+    assert "Classes in train but not in valid: 1 (training photos: 'stripes' 4)." in result.err
+    assert "Classes in valid but not in train: 1 (photos in valid: 'zebras' 3)." in result.err
     assert result.err.count("stripes") == 1
 
 
-def test_a_photo_that_its_class_moved_is_told(cli: Cli, tmp_path: Path) -> None:
+def test_a_photo_that_moved_for_its_small_class_is_reported(cli: Cli, tmp_path: Path) -> None:
     for seed in range(40):
         draw_pictures(tmp_path / "photos", {"circles": 3, "squares": 3}, seed=seed)
         result = cli("train", "photos", "--epochs", 1)

@@ -112,9 +112,9 @@ def test_many_classes_fit_a_terminal_of_80_columns(tmp_path: Path, count: int) -
     result = catdog("inspect", "data", "--quick", cwd=tmp_path, COLUMNS="80")
     assert result.returncode == 0
     lines = result.stdout.splitlines()
-    tables = lines[: lines.index("Every file can be read.")]
+    tables = lines[: lines.index("All files are readable.")]
     assert max(map(len, tables)) <= 80
-    assert len([line for line in lines if "no validation photo" in line]) == 1
+    assert len([line for line in lines if "in train but not in valid" in line]) == 1
     assert "…" not in result.stdout
     rows = {line[:30].strip(): line[30:].split() for line in lines if line.startswith("Staffordshire")}
     expected = {name: [str(1 + at % many), str(int(at < 2))] for at, name in enumerate(names)}
@@ -124,7 +124,7 @@ def test_many_classes_fit_a_terminal_of_80_columns(tmp_path: Path, count: int) -
         assert [row[0] for row in rows.values()] == ["1"] * 10 + ["5"] * 10
         assert rows.items() <= expected.items()
         assert any("300 classes" in line for line in lines)
-        assert any("280 between them" in line for line in lines)
+        assert any("280 classes between them" in line for line in lines)
         assert len(lines) < 50
 
 

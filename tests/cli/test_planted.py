@@ -1,4 +1,4 @@
-"""What is planted among real photos, and how much of it `catdog inspect DATA` finds: precision and recall."""
+"""Problems planted among real photos, and how many `catdog inspect DATA` finds: precision and recall."""
 
 import json
 import os
@@ -18,15 +18,15 @@ pytestmark = pytest.mark.slow
 
 @dataclass
 class Planted:
-    """A data set of links to real photos, and what does not belong there."""
+    """A data set of links to real photos, and the files that were added."""
 
     root: Path
-    copies: set[str] = field(default_factory=set)
+    duplicates: set[str] = field(default_factory=set)
     near: set[str] = field(default_factory=set)
     leaks: set[str] = field(default_factory=set)
     near_leaks: set[str] = field(default_factory=set)
-    contradictions: set[str] = field(default_factory=set)
-    wrong: set[str] = field(default_factory=set)
+    conflicts: set[str] = field(default_factory=set)
+    errors: set[str] = field(default_factory=set)
     outliers: set[str] = field(default_factory=set)
     bad: set[str] = field(default_factory=set)
 
@@ -58,16 +58,16 @@ def planted(dogscats: Path, tmp_path_factory: pytest.TempPathFactory) -> Planted
         lambda photo: ImageEnhance.Contrast(photo).enhance(0.7),
     )
     for number in range(6):
-        put(f"train/cats/copy{number}.jpg", train["cats"][number], made.copies)
+        put(f"train/cats/duplicate{number}.jpg", train["cats"][number], made.duplicates)
         put(f"valid/dogs/leak{number}.jpg", train["dogs"][number], made.leaks)
         put(f"train/dogs/near{number}.jpg", train["dogs"][20 + number], made.near, changes[number])
         put(f"valid/cats/near_leak{number}.jpg", train["cats"][20 + number], made.near_leaks, changes[number])
-    put("train/dogs/contradiction.jpg", train["cats"][40], made.contradictions)
+    put("train/dogs/conflict.jpg", train["cats"][40], made.conflicts)
     for label, other in (("cats", "dogs"), ("dogs", "cats")):
         for photo in train[label][60:68]:  # 16 of 240
             moved = made.root / "train" / other / f"moved {photo.name}"
             photo.rename(moved)
-            made.wrong.add(str(moved))
+            made.errors.add(str(moved))
     for number, words in enumerate(("FREE TO A GOOD HOME", "lost: grey cat, 3 years", "Page 17\n\nIndex")):
         picture = Image.new("RGB", (300 + 100 * number, 300), ("white", "khaki", "lightblue")[number])
         for line in range(1, 7, number + 1):
@@ -93,28 +93,31 @@ def test_what_is_planted_is_found(cli: Cli, planted: Planted) -> None:
     assert result.status == 1
     assert files_below(planted.root) == before
     facts = json.loads(result.out)
-    exact = planted.copies | planted.leaks | planted.contradictions
+    exact = planted.duplicates | planted.leaks | planted.conflicts
     near = planted.near | planted.near_leaks
     found = {
-        "exact copies": (_new(facts["copies"]), exact),
-        "leaks by exact copies": (_new(facts["leaks"]), planted.leaks),
-        "one photo under two labels": (_new(facts["contradictions"]), planted.contradictions),
-        "near copies": (_near(facts["near_copies"]), near),
-        "leaks by near copies": (_near(facts["near_leaks"]), planted.near_leaks),
-        "wrong labels": ({one["path"] for one in facts["wrong_labels"]} - planted.outliers, planted.wrong),
-        "outliers": ({one["path"] for one in facts["outliers"]}, planted.outliers),
-        "bad files": ({bad["path"] for bad in facts["splits"]["train"]["unreadable"]}, planted.bad),
+        "exact duplicates": (_new(facts["exact_duplicates"]), exact),
+        "leaks by exact duplicates": (_new(facts["leaks"]), planted.leaks),
+        "conflicting labels": (_new(facts["conflicting_labels"]), planted.conflicts),
+        "near-duplicates": (_near(facts["near_duplicates"]), near),
+        "leaks by near-duplicates": (_near(facts["near_leaks"]), planted.near_leaks),
+        "label errors": (
+            {photo["path"] for photo in facts["label_errors"]} - planted.outliers,
+            planted.errors,
+        ),
+        "outliers": ({photo["path"] for photo in facts["outliers"]}, planted.outliers),
+        "unreadable files": ({bad["path"] for bad in facts["splits"]["train"]["unreadable"]}, planted.bad),
     }
     scores = {}
-    for name, (said, true) in found.items():
-        scores[name] = (len(said & true) / max(len(said), 1), len(said & true) / len(true))
+    for name, (reported, true) in found.items():
+        scores[name] = (len(reported & true) / max(len(reported), 1), len(reported & true) / len(true))
         print(f"{name}: precision {scores[name][0]:.2f}, recall {scores[name][1]:.2f} of {len(true)}")
-    for name in ("exact copies", "leaks by exact copies", "one photo under two labels", "bad files"):
+    for name in ("exact duplicates", "leaks by exact duplicates", "conflicting labels", "unreadable files"):
         assert scores[name] == (1, 1), name
-    assert scores["near copies"] == (1, 1)
-    assert scores["leaks by near copies"] == (1, 1)
-    assert scores["wrong labels"][0] >= 0.75
-    assert scores["wrong labels"][1] >= 0.75
+    assert scores["near-duplicates"] == (1, 1)
+    assert scores["leaks by near-duplicates"] == (1, 1)
+    assert scores["label errors"][0] >= 0.75
+    assert scores["label errors"][1] >= 0.75
     assert scores["outliers"][0] >= 0.5  # the photos have some of their own
     assert scores["outliers"][1] == 1
     assert facts["unchecked"] == []
@@ -124,13 +127,13 @@ def test_the_page_shows_them(cli: Cli, planted: Planted, tmp_path: Path) -> None
     result = cli("inspect", planted.root, "--report", tmp_path / "page.html")
     assert result.status == 0
     page = (tmp_path / "page.html").read_text()
-    for path in planted.near | planted.copies | planted.bad | planted.outliers:
-        assert path in page
+    for path in planted.near | planted.duplicates | planted.bad | planted.outliers:
+        assert str(Path(path).relative_to(planted.root)) in page
     assert "labelled dogs, looks like cats" in page
 
 
 def _new(groups: Iterable[list[str]]) -> set[str]:
-    """What was planted, of groups that also name the originals."""
+    """The planted photos in groups that also have the originals."""
     return {path for group in groups for path in group if not Path(path).is_symlink()}
 
 
@@ -138,6 +141,6 @@ def _near(groups: Iterable[dict]) -> set[str]:
     """The same; a group without anything planted counts as one of its photos."""
     found = set()
     for group in groups:
-        paths = [one["path"] for one in group["photos"]]
+        paths = [photo["path"] for photo in group["photos"]]
         found |= _new([paths]) or {paths[0]}
     return found

@@ -128,7 +128,7 @@ def test_inspects_page_is_as_safe(hostile: Run, cli: Cli, tmp_path: Path) -> Non
     page = Page((tmp_path / "page.html").read_text())
     assert not page.all("script")
     assert odd.name in page.text
-    assert "under two labels" in page.text
+    assert "conflicting labels" in page.text
     _, fetched, complaints = browse(tmp_path / "page.html", tmp_path)
     assert (fetched, complaints) == ([], [])
 

@@ -12,7 +12,7 @@ def test_digests_are_sha256_in_the_given_order(tmp_path: Path):
     for path in paths:
         path.write_bytes(path.name.encode() * 1000)
     seen: list[tuple[int, int]] = []
-    found = fingerprint(paths, workers=3, on_progress=lambda done, total: seen.append((done, total)))
+    found = fingerprint(paths, workers=3, report=lambda now: seen.append((now.done, now.total)))
     assert list(found.digests) == paths
     assert all(
         digest == hashlib.sha256(path.read_bytes()).hexdigest() for path, digest in found.digests.items()
@@ -27,7 +27,7 @@ def test_what_cannot_be_read_is_skipped_in_order(tmp_path: Path):
     paths = [tmp_path / name for name in ("d.jpg", "c.jpg", "b.jpg")]
     found = fingerprint(paths, workers=2)
     assert list(found.digests) == [tmp_path / "c.jpg"]
-    assert [(skip.path.name, skip.reason) for skip in found.skipped] == [
+    assert [(skip.path.name, str(skip.reason)) for skip in found.skipped] == [
         ("d.jpg", "the file does not exist"),
         ("b.jpg", "the file is empty (0 bytes)"),
     ]

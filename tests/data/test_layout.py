@@ -33,6 +33,10 @@ def summary(dataset: DataSet) -> dict[str, dict[str, list[str]]]:
     return found
 
 
+def remarks(dataset: DataSet) -> tuple[str, ...]:
+    return tuple(map(str, dataset.remarks))
+
+
 def error_of(root: Path) -> str:
     with pytest.raises(DataError) as caught:
         scan(root)
@@ -47,7 +51,7 @@ def test_split_folders(tmp_path: Path, valid: str):
     dataset = scan(fill(tmp_path, *names))
     assert dataset.layout == "split folders"
     assert dataset.classes == ("a", "b")
-    assert dataset.remarks == ()
+    assert remarks(dataset) == ()
     assert summary(dataset) == {
         "train": {"a": ["Train/a/a.1.jpg"], "b": ["Train/b/b.1.jpg"]},
         "valid": {"a": [f"{valid}/a/a.1.jpg"], "b": [f"{valid}/b/b.1.jpg"]},
@@ -64,7 +68,7 @@ def test_class_folders_with_nested_folders(tmp_path: Path):
             "dog": ["dog/3.webp", "dog/train/4.jpg"],
         }
     }
-    assert dataset.remarks == ()
+    assert remarks(dataset) == ()
 
 
 def test_flat_names(tmp_path: Path):
@@ -81,7 +85,7 @@ def test_the_kaggle_download(tmp_path: Path):
     dataset = scan(fill(tmp_path, "sampleSubmission.csv"))
     assert dataset.layout == "flat names"
     assert summary(dataset) == {"all": {"cat": ["train/cat.0.jpg"], "dog": ["train/dog.0.jpg"]}}
-    assert dataset.remarks == (f"Ignored the folder {tmp_path / 'test1'}: it is no split.",)
+    assert remarks(dataset) == (f"Ignored the folder {tmp_path / 'test1'}: it is not a split.",)
 
 
 def test_flat_names_in_split_folders(tmp_path: Path):
@@ -89,7 +93,7 @@ def test_flat_names_in_split_folders(tmp_path: Path):
     dataset = scan(fill(tmp_path, "test/1.jpg"))
     assert dataset.layout == "flat names"
     assert list(dataset.splits) == ["train", "valid"]
-    assert dataset.remarks == (f"Ignored the folder {tmp_path / 'test'}: it holds no photo with a label.",)
+    assert remarks(dataset) == (f"Ignored the folder {tmp_path / 'test'}: it contains no labelled photos.",)
 
 
 @pytest.mark.parametrize("folder", ["test", "test1", "Test2"])
@@ -98,16 +102,16 @@ def test_an_unlabelled_test_folder_is_no_class(tmp_path: Path, folder: str, phot
     dataset = scan(fill(tmp_path, *photos, f"{folder}/1.jpg", f"{folder}/2.jpg"))
     assert dataset.classes == ("cat", "dog")
     assert list(dataset.splits) == ["all"]
-    assert len(dataset.remarks) == 1 and folder in dataset.remarks[0]
+    assert len(remarks(dataset)) == 1 and folder in remarks(dataset)[0]
 
 
 def test_test_photos_whose_names_are_no_classes_are_unlabelled(tmp_path: Path):
     dataset = scan(fill(tmp_path, "cat/1.jpg", "dog/1.jpg", "test/IMG_1.jpg", "test/IMG_2.jpg"))
     assert dataset.classes == ("cat", "dog")
     assert list(dataset.splits) == ["all"]
-    assert dataset.remarks == (
-        f"Ignored 2 photos in {tmp_path / 'test'}: their names carry no known class. If the folder is a "
-        f"class, move all class folders into {tmp_path / 'train'}.",
+    assert remarks(dataset) == (
+        f"Ignored 2 photos in {tmp_path / 'test'}: not all their names begin with a class. If the folder is "
+        f"a class, move all class folders into {tmp_path / 'train'}.",
     )
 
 
@@ -126,7 +130,7 @@ def test_an_empty_validation_folder_counts_as_none(tmp_path: Path):
     (tmp_path / "valid/cat").mkdir(parents=True)
     dataset = scan(tmp_path)
     assert list(dataset.splits) == ["all"]
-    assert f"Ignored the folder {tmp_path / 'valid'}: it holds no photo with a label." in (dataset.remarks)
+    assert f"Ignored the folder {tmp_path / 'valid'}: it contains no labelled photos." in remarks(dataset)
 
 
 def test_validation_alone_can_be_scanned(tmp_path: Path):
@@ -156,13 +160,13 @@ def test_class_folders_may_be_called_like_splits(
         classes, 2
     )
     # A name with a word is a label, so that test1 is no folder of Kaggle's.
-    told = [
+    used_as_class = [
         label for label in classes if label in ("test", "train") or ("test" in label and "1.jpg" in names)
     ]
-    assert sorted(dataset.remarks) == [
-        f"The folder {tmp_path / label} is taken for a class, not for a split: its photos lie in it without "
+    assert sorted(remarks(dataset)) == [
+        f"The folder {tmp_path / label} is used as a class, not as a split: it contains photos without "
         "labels."
-        for label in sorted(told)
+        for label in sorted(used_as_class)
     ]
 
 
@@ -175,7 +179,7 @@ def test_a_test_folder_with_labels_is_a_split_however_few_the_classes(tmp_path: 
 
 @pytest.mark.parametrize("beside", ["test1/1.jpg", "test/1.jpg", "notes/a.txt"])
 def test_a_train_folder_without_labels_is_no_class_beside_what_is_none(tmp_path: Path, beside: str):
-    assert "without a label" in error_of(fill(tmp_path, "train/1.jpg", "train/2.jpg", beside))
+    assert "only photos without a label" in error_of(fill(tmp_path, "train/1.jpg", "train/2.jpg", beside))
 
 
 def test_clutter_is_no_class_and_no_photo(tmp_path: Path):
@@ -192,13 +196,13 @@ def test_clutter_is_no_class_and_no_photo(tmp_path: Path):
     ]
     dataset = scan(fill(tmp_path, "cat/1.jpg", "dog/1.jpg", *clutter))
     assert summary(dataset) == {"all": {"cat": ["cat/1.jpg"], "dog": ["dog/1.jpg"]}}
-    assert dataset.remarks == ()
+    assert remarks(dataset) == ()
 
 
 def test_other_files_are_counted(tmp_path: Path):
     fill(tmp_path, "cat/1.jpg", "dog/1.jpg", "cat/a.TXT", "cat/b.txt", "dog/labels", "README.md")
-    assert scan(tmp_path).remarks == (
-        f"Ignored 3 files in {tmp_path}: no photo by name or content (.txt 2, no extension 1).",
+    assert remarks(scan(tmp_path)) == (
+        f"Ignored 3 files in {tmp_path}: not photos by name or content (.txt 2, no extension 1).",
     )
 
 
@@ -214,8 +218,8 @@ def test_a_photo_is_one_by_its_name_or_by_its_first_bytes(tmp_path: Path):
     assert summary(dataset) == {
         "all": {"cat": ["cat/1.jpg", "cat/scan", "cat/scan.0"], "dog": ["dog/1.jpg", "dog/2.HEIC"]}
     }
-    assert dataset.remarks == (
-        f"Ignored 3 files in {tmp_path}: no photo by name or content (no extension 2, .nef 1).",
+    assert remarks(dataset) == (
+        f"Ignored 3 files in {tmp_path}: not photos by name or content (.nef 1, no extension 2).",
     )
 
 
@@ -231,27 +235,27 @@ def test_a_class_folder_that_cannot_be_listed_is_named_with_the_reason(
         return scandir(folder)
 
     monkeypatch.setattr("catdog.data.walk.os.scandir", guarded)
-    assert scan(tmp_path).remarks == (f"Ignored the folder {tmp_path / 'closed'}: it cannot be listed.",)
+    assert remarks(scan(tmp_path)) == (f"Ignored the folder {tmp_path / 'closed'}: it cannot be listed.",)
 
 
-def test_strays_and_empty_classes_are_told(tmp_path: Path):
+def test_strays_and_empty_classes_are_reported(tmp_path: Path):
     fill(tmp_path, "train/cat/1.jpg", "train/dog/1.jpg", "valid/cat/2.jpg", "valid/dog/2.jpg")
     fill(tmp_path, "extra/3.jpg", "train/loose.jpg")
     (tmp_path / "train/bird").mkdir()
-    assert scan(tmp_path).remarks == (
-        f"Ignored the folder {tmp_path / 'extra'}: it is no split.",
-        f"The folder {tmp_path / 'train/bird'} holds no photo.",
+    assert remarks(scan(tmp_path)) == (
+        f"Ignored the folder {tmp_path / 'extra'}: it is not a split.",
+        f"The folder {tmp_path / 'train/bird'} contains no photos.",
         f"Ignored 1 photo beside the class folders in {tmp_path / 'train'}.",
     )
 
 
-def test_classes_match_by_name_and_missing_ones_are_told(tmp_path: Path):
+def test_classes_match_by_name_and_missing_classes_are_reported(tmp_path: Path):
     fill(tmp_path, "train/cat/1.jpg", "train/dog/1.jpg", "valid/dog/2.jpg", "valid/emu/2.jpg")
     dataset = scan(tmp_path)
     assert dataset.classes == ("cat", "dog", "emu")
-    assert dataset.remarks == (
-        "The class 'cat' has 1 photo to train on, but no validation photo.",
-        "The class 'emu' has 1 validation photo, but no photo to train on.",
+    assert remarks(dataset) == (
+        "Classes in train but not in valid: 1 (training photos: 'cat' 1).",
+        "Classes in valid but not in train: 1 (photos in valid: 'emu' 1).",
     )
 
 
@@ -259,19 +263,19 @@ def test_many_classes_that_a_split_lacks_are_one_remark(tmp_path: Path):
     fill(tmp_path, *(f"train/class {number:03}/1.jpg" for number in range(300)))
     fill(tmp_path, *(f"valid/class {number:03}/2.jpg" for number in (0, 1, 300, 301, 302)))
     ten = ", ".join(f"'class {number:03}' 1" for number in range(2, 12))
-    assert scan(tmp_path).remarks == (
-        f"298 classes have photos to train on, but no validation photo ({ten}, ...).",
-        "3 classes have validation photos, but no photo to train on "
-        "('class 300' 1, 'class 301' 1, 'class 302' 1).",
+    assert remarks(scan(tmp_path)) == (
+        f"Classes in train but not in valid: 298 (training photos: {ten}, ...).",
+        "Classes in valid but not in train: 3 (photos in valid: 'class 300' 1, 'class 301' 1, "
+        "'class 302' 1).",
     )
 
 
 def test_flat_photos_beside_one_stray_folder(tmp_path: Path):
     dataset = scan(fill(tmp_path, "cat.0.jpg", "dog.0.jpg", "7.jpg", "more/1.jpg"))
     assert dataset.layout == "flat names"
-    assert dataset.remarks == (
-        f"Ignored the folder {tmp_path / 'more'}: the photos beside it carry the labels.",
-        f"Ignored 1 photo in {tmp_path}: the name begins with no label.",
+    assert remarks(dataset) == (
+        f"Ignored the folder {tmp_path / 'more'}: the labels are in the names of the photos beside it.",
+        f"Ignored 1 photo in {tmp_path}: its name does not begin with a label.",
     )
 
 
@@ -298,7 +302,7 @@ def test_composed_and_decomposed_names_are_one_class(tmp_path: Path):
     assert dataset.classes == (composed, "x")
     fill(tmp_path, f"valid/{decomposed}/1.jpg", "valid/x/1.jpg")
     dataset = scan(tmp_path)
-    assert dataset.classes == (composed, "x") and dataset.remarks == ()
+    assert dataset.classes == (composed, "x") and remarks(dataset) == ()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no file names of arbitrary bytes")
@@ -373,10 +377,11 @@ def test_errors_say_what_was_found(tmp_path: Path):
     assert "found a file" in error_of(fill(tmp_path, "a.jpg") / "a.jpg")
     empty = tmp_path / "empty"
     empty.mkdir()
-    assert "found no photo in" in error_of(empty)
-    assert "found no photo (.mp4 2)" in error_of(fill(tmp_path / "m", "c/1.mp4", "d/1.mp4"))
+    assert "found no photos in" in error_of(empty)
+    other = error_of(fill(tmp_path / "m", "c/1.mp4", "d/1.mp4"))
+    assert "found only other files in" in other and "(.mp4 2)" in other
     unnamed = error_of(fill(tmp_path / "flat", "1.jpg", "2.jpg"))
-    assert "found 2 photos" in unnamed and "without a label, such as 1.jpg" in unnamed
+    assert "found only photos without a label in" in unnamed and ": 2, such as 1.jpg" in unnamed
     two = error_of(fill(tmp_path / "two", "train/a/1.jpg", "val/a/1.jpg", "valid/a/1.jpg"))
     assert "expected one valid folder" in two
     beside = error_of(fill(tmp_path / "beside", "cat/1.jpg", "dog/1.jpg", "valid/cat/1.jpg"))
@@ -407,7 +412,7 @@ def test_a_folder_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.Monk
     message = error_of_closed(tmp_path)
     monkeypatch.undo()
     assert len(dataset.splits["all"]) == 2
-    assert dataset.remarks == (f"Ignored the folder {tmp_path / 'cat/closed'}: it cannot be listed.",)
+    assert remarks(dataset) == (f"Ignored the folder {tmp_path / 'cat/closed'}: it cannot be listed.",)
     assert "cannot be listed (Permission denied)" in message
 
 

@@ -1,4 +1,4 @@
-"""The side of a photo depends on its content, and on nothing else."""
+"""The split of a photo depends on its content, and on nothing else."""
 
 import hashlib
 import random
@@ -18,7 +18,7 @@ def labelled(label: str, *contents: object) -> list[tuple[Photo, str]]:
     return [(Photo(Path(f"{label}.{c}.jpg"), label), digest_of(c)) for c in contents]
 
 
-def sides(photos: list[tuple[Photo, str]], fraction: float = 0.2) -> dict[tuple[Path, str], bool]:
+def validates(photos: list[tuple[Photo, str]], fraction: float = 0.2) -> dict[tuple[Path, str], bool]:
     """Whether each photo validates. Checks on the way that no photo is lost or counted twice."""
     train, valid = split_by_content(photos, fraction=fraction)
     assert sorted(train + valid) == list(range(len(photos)))
@@ -27,7 +27,7 @@ def sides(photos: list[tuple[Photo, str]], fraction: float = 0.2) -> dict[tuple[
 
 
 @pytest.mark.parametrize("fraction", [0.05, 0.2, 0.5, 0.9])
-def test_the_share_is_what_was_asked_for(fraction: float):
+def test_the_fraction_that_validates(fraction: float):
     drawn = sum(is_validation(digest_of(i), fraction=fraction) for i in range(20_000))
     assert drawn / 20_000 == pytest.approx(fraction, abs=0.01)
 
@@ -40,7 +40,7 @@ def test_the_rule_never_changes():
     assert is_validation("0" * 64, fraction=position + 1e-12)
 
 
-def test_a_larger_share_only_moves_photos_into_validation():
+def test_a_larger_fraction_only_moves_photos_into_validation():
     digests = [digest_of(i) for i in range(1000)]
     small = {d for d in digests if is_validation(d, fraction=0.2)}
     large = {d for d in digests if is_validation(d, fraction=0.3)}
@@ -51,8 +51,8 @@ def test_adding_and_removing_photos_moves_no_other():
     before = labelled("cat", *range(100)) + labelled("dog", *range(100, 200))
     after = before[10:] + labelled("cat", *range(200, 300)) + labelled("emu", *range(300, 400))
     random.Random(0).shuffle(after)
-    old, new = sides(before), sides(after)
-    assert all(new[key] == side for key, side in old.items() if key in new)
+    old, new = validates(before), validates(after)
+    assert all(new[key] == valid for key, valid in old.items() if key in new)
 
 
 def test_moving_and_renaming_moves_no_photo(tmp_path: Path):
@@ -74,11 +74,11 @@ def test_moving_and_renaming_moves_no_photo(tmp_path: Path):
     assert validating(tmp_path / "two/deeper") == first
 
 
-def test_copies_never_straddle_the_split_even_under_two_labels():
+def test_exact_duplicates_stay_in_one_split_even_with_two_labels():
     photos = labelled("cat", *range(50), *range(50)) + labelled("dog", *range(25, 75))
     by_content: dict[str, set[bool]] = {}
-    for (_, digest), side in sides(photos).items():
-        by_content.setdefault(digest, set()).add(side)
+    for (_, digest), is_valid in validates(photos).items():
+        by_content.setdefault(digest, set()).add(is_valid)
     train, valid = split_by_content(photos, fraction=0.2)
     assert {photos[i][1] for i in train}.isdisjoint(photos[i][1] for i in valid)
     assert all(len(found) == 1 for found in by_content.values())
@@ -86,7 +86,7 @@ def test_copies_never_straddle_the_split_even_under_two_labels():
 
 @pytest.mark.parametrize("fraction", [0.01, 0.2, 0.99])
 @pytest.mark.parametrize("size", [2, 3, 5])
-def test_every_class_of_two_contents_is_on_both_sides(fraction: float, size: int):
+def test_every_class_of_two_contents_is_in_both_splits(fraction: float, size: int):
     photos = [pair for c in range(30) for pair in labelled(f"c{c}", *((c, i) for i in range(size)))]
     train, valid = split_by_content(photos, fraction=fraction)
     everything = {f"c{c}" for c in range(30)}
@@ -94,7 +94,7 @@ def test_every_class_of_two_contents_is_on_both_sides(fraction: float, size: int
     assert {photos[i][0].label for i in valid} == everything
 
 
-def test_only_one_content_moves_for_a_small_class_and_its_copies_follow():
+def test_only_one_content_moves_for_a_small_class_with_its_duplicates():
     contents = [i for i in range(200) if not is_validation(digest_of(i), fraction=0.2)][:6]
     photos = labelled("cat", *contents, *contents)
     train, valid = split_by_content(photos, fraction=0.2)
@@ -110,7 +110,7 @@ def test_only_one_content_moves_for_a_small_class_and_its_copies_follow():
 def test_a_single_content_trains():
     for content in range(20):
         photos = labelled("cat", content, content)
-        assert set(sides(photos).values()) == {False}
+        assert set(validates(photos).values()) == {False}
 
 
 def test_adding_to_a_class_that_has_both_splits_by_content_moves_no_photo():
@@ -118,16 +118,20 @@ def test_adding_to_a_class_that_has_both_splits_by_content_moves_no_photo():
         small = [*range(start, start + 5)]
         if len({is_validation(digest_of(i), fraction=0.2) for i in small}) < 2:
             continue
-        before = sides(labelled("cat", *small))
-        after = sides(labelled("cat", *small, *range(start + 5, start + 10)))
-        assert all(after[key] == side for key, side in before.items())
+        before = validates(labelled("cat", *small))
+        after = validates(labelled("cat", *small, *range(start + 5, start + 10)))
+        assert all(after[key] == valid for key, valid in before.items())
 
 
 def test_a_small_class_has_one_exception_at_most():
     exceptions = 0
     for start in range(0, 5000, 5):
-        found = sides(labelled("cat", *range(start, start + 5)))
-        odd = [digest for (_, digest), side in found.items() if side != is_validation(digest, fraction=0.2)]
+        found = validates(labelled("cat", *range(start, start + 5)))
+        odd = [
+            digest
+            for (_, digest), is_valid in found.items()
+            if is_valid != is_validation(digest, fraction=0.2)
+        ]
         assert len(odd) <= 1
         exceptions += len(odd)
     assert exceptions / 1000 == pytest.approx(0.8**5, abs=0.04)  # as the module says: a third
@@ -144,7 +148,7 @@ def test_every_class_has_a_photo_to_train_on_whatever_it_shares_with_others(frac
         assert {photos[i][0].label for i in train} == set("abcde")
 
 
-def test_helping_one_class_does_not_rob_another():
+def test_helping_one_class_takes_nothing_from_another():
     training = [i for i in range(400) if not is_validation(digest_of(i), fraction=0.2)]
     for shared, own, other in zip(training[::3], training[1::3], training[2::3], strict=False):
         photos = labelled("a", shared, own) + labelled("b", shared, other)
@@ -157,8 +161,8 @@ def test_no_photos():
 
 
 @pytest.mark.parametrize("fraction", [0, 1, -0.1, 1.5, float("nan")])
-def test_a_share_must_be_a_share(fraction: float):
-    with pytest.raises(OptionError, match="expected a validation share between 0 and 1"):
+def test_a_fraction_is_above_0_and_below_1(fraction: float):
+    with pytest.raises(OptionError, match="expected a validation fraction above 0 and below 1"):
         is_validation("0" * 64, fraction=fraction)
     with pytest.raises(OptionError):
         split_by_content([], fraction=fraction)

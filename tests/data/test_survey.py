@@ -27,23 +27,27 @@ def data(tmp_path: Path) -> Path:
 
 def test_facts(data: Path):
     seen: list[tuple[int, int]] = []
-    facts = survey(scan(data), workers=2, on_progress=lambda *now: seen.append(now))
+    facts = survey(scan(data), workers=2, report=lambda now: seen.append((now.done, now.total)))
     train, valid = facts["train"], facts["valid"]
     assert seen == [(done, 6) for done in range(1, 7)]
-    assert train.name == "train"
     assert train.counts == {"cat": 3, "dog": 2}
     assert train.bytes == sum(p.stat().st_size for p in (data / "train").rglob("*.*"))
     assert (train.smallest, train.median, train.largest) == ((10, 20), (40, 30), (64, 64))
     assert train.formats == {"JPEG": 2, "PNG": 2}
-    assert train.unreadable == (Skipped(data / "train/cat/3.jpg", "the file ends too early: truncated JPEG"),)
+    truncated = "the file ends too early: truncated JPEG"
+    assert _reasons(train.unreadable) == {data / "train/cat/3.jpg": truncated}
     assert valid.counts == {"cat": 0, "dog": 1}
     assert (valid.smallest, valid.median, valid.largest) == (None, None, None)
     assert valid.formats == {}
-    assert [skip.reason for skip in valid.unreadable] == ["the file is empty (0 bytes)"]
+    assert _reasons(valid.unreadable) == {data / "valid/dog/1.jpg": "the file is empty (0 bytes)"}
 
 
 def test_a_file_that_vanishes_after_the_scan(data: Path):
     dataset = scan(data)
     (data / "train/cat/1.jpg").unlink()
     unreadable = survey(dataset, workers=2)["train"].unreadable
-    assert unreadable[0] == Skipped(data / "train/cat/1.jpg", "the file does not exist")
+    assert _reasons(unreadable[:1]) == {data / "train/cat/1.jpg": "the file does not exist"}
+
+
+def _reasons(unreadable: tuple[Skipped, ...]) -> dict[Path, str]:
+    return {bad.path: str(bad.reason) for bad in unreadable}

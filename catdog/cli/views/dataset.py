@@ -9,54 +9,52 @@ from rich.table import Table
 from rich.text import Text
 
 from catdog import durable
+from catdog.checks import DatasetReport
 from catdog.cli import console
+from catdog.cli.escapes import visible_name
 from catdog.cli.translate import translated
 from catdog.cli.views.pages import Page
-from catdog.data import DataSet, SplitFacts
-from catdog.data.copies import Copies, Placed
+from catdog.data import SplitFacts
+from catdog.data.exact_duplicates import Placed
 from catdog.errors import OptionError
-from catdog.text import Message, bytes_for_people, message
+from catdog.text import Message, bytes_for_people, message, relative, relative_path
 
 if TYPE_CHECKING:
-    from catdog.checks.findings import Findings, NearCopies
+    from catdog.checks.findings import Findings, NearDuplicates
 
 _ROWS = 10  # of each table on the terminal
 _CLASSES = 40  # that are all shown
 
 
-def data_page(
-    dataset: DataSet,
-    splits: dict[str, SplitFacts],
-    copies: Copies,
-    findings: "Findings | None",
-    remarks: Sequence[Message],
-) -> Page:
-    """Splits, classes, counts, sizes, and what is wrong; `findings` is None where nobody looked closely."""
-    unreadable = [(bad.path, bad.reason) for one in splits.values() for bad in one.unreadable]
+def data_page(report: DatasetReport) -> Page:
+    """Splits, classes, sizes and problems; paths on the terminal are relative to the data set's folder."""
+    root = report.dataset.root
+    title = {
+        "split folders": message("{folder}: split folders", folder=root),
+        "class folders": message("{folder}: class folders", folder=root),
+        "flat names": message("{folder}: labels in the file names", folder=root),
+    }
+    unreadable = [(bad.path, translated(bad.reason)) for bad in report.unreadable]
     parts: list[RenderableType] = [
-        Text(f"{dataset.root}: {dataset.layout}", style="bold"),
-        _split_table(splits),
+        _line(title[report.dataset.layout], "bold"),
+        _split_table(report.splits),
         "",
-        *_class_table(dataset.classes, splits),
+        *_class_table(report.dataset.classes, report.splits),
         "",
-        *(_table(("unreadable file", "reason"), unreadable) or ["Every file can be read."]),
-        *(Text(translated(remark), style="yellow") for remark in remarks),
+        *(
+            _table(root, ("unreadable file", "reason"), unreadable)
+            or [_line(message("All files are readable."))]
+        ),
+        *(_line(relative(remark, root), "yellow") for remark in report.remarks),
     ]
-    if findings is None:
-        parts.append("Near copies, outliers and wrong labels were not looked for (--quick).")
+    if report.findings is None:
+        parts.append(_line(message("Not checked (--quick): near-duplicates, outliers, label errors.")))
     else:
-        parts += _found(findings)
-    return Page(_facts(dataset, splits, copies, findings, remarks), parts)
+        parts += _findings(root, report.findings)
+    return Page(_facts(report), parts)
 
 
-def write_report(
-    file: Path,
-    dataset: DataSet,
-    splits: dict[str, SplitFacts],
-    copies: Copies,
-    findings: "Findings | None",
-    remarks: Sequence[Message],
-) -> None:
+def write_report(file: Path, report: DatasetReport) -> None:
     """The same as a page of HTML, with the photos.
 
     Raises:
@@ -64,7 +62,7 @@ def write_report(
     """
     from catdog.reports.dataset_page import dataset_page
 
-    page = dataset_page(dataset, splits, copies, findings, remarks)
+    page = dataset_page(report)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         durable.write_bytes(file, page.encode("utf-8", "replace"))
@@ -77,27 +75,29 @@ def write_report(
     console.tell(message("Wrote {file}", file=file))
 
 
+def _line(sentence: Message, style: str = "") -> Text:
+    return Text(visible_name(translated(sentence)), style=style)
+
+
 def _split_table(splits: dict[str, SplitFacts]) -> Table:
-    """A row a split."""
+    """A row for each split."""
     table = console.table(
         "split", "photos", "size", "smallest", "median", "largest", "formats", right=range(1, 6)
     )
-    for name, one in splits.items():
-        pixels = [
-            "×".join(map(str, size)) if size else "-" for size in (one.smallest, one.median, one.largest)
-        ]
+    for name, split in splits.items():
+        sizes = (split.smallest, split.median, split.largest)
         table.add_row(
-            "all (train will split it)" if name == "all" else name,
-            str(sum(one.counts.values())),
-            bytes_for_people(one.bytes),
-            *pixels,
-            ", ".join(f"{kind} {count}" for kind, count in one.formats.items()),
+            translated(message("all (train splits it)")) if name == "all" else name,
+            str(sum(split.counts.values())),
+            bytes_for_people(split.bytes),
+            *("×".join(map(str, size)) if size else "-" for size in sizes),
+            ", ".join(f"{kind} {photos}" for kind, photos in split.formats.items()),
         )
     return table
 
 
 def _class_table(classes: Sequence[str], splits: dict[str, SplitFacts]) -> list[RenderableType]:
-    """A row a class; of more than a screen holds, those with the fewest photos and those with the most."""
+    """A row for each class; of many classes, those with the fewest photos and those with the most."""
     first = next(iter(splits.values()))
     shown, left_out = [*classes], len(classes) - 2 * _ROWS
     if len(classes) > _CLASSES:
@@ -110,96 +110,101 @@ def _class_table(classes: Sequence[str], splits: dict[str, SplitFacts]) -> list[
         if label is None:
             table.add_row("...", *("..." for _ in splits))
         else:
-            counts = [str(one.counts.get(label, 0)) for one in splits.values()]
+            counts = [str(split.counts.get(label, 0)) for split in splits.values()]
             table.add_row(Text(label, overflow="fold"), *counts)
     if None not in shown:
         return [table]
     return [
-        f"{len(classes)} classes; the {_ROWS} with the fewest photos and the {_ROWS} with the most:",
+        _line(
+            message(
+                "{classes:,} classes; the {rows} with the fewest photos and the {rows} with the most:",
+                classes=len(classes),
+                rows=_ROWS,
+            )
+        ),
         table,
-        f"and {left_out} between them: --report or --json has them all",
+        _line(message("and {classes:,} classes between them: see --report or --json", classes=left_out)),
     ]
 
 
-def _found(findings: "Findings") -> list[RenderableType]:
+def _findings(root: Path, findings: "Findings") -> list[RenderableType]:
     near = [
-        (path, f"{group.similarity:.3f}" if number == 0 else "")
-        for group in findings.near_copies
-        for number, path in enumerate(one.path for one in group.photos)
+        (photo.path, f"{group.similarity:.3f}" if number == 0 else "")
+        for group in findings.near_duplicates
+        for number, photo in enumerate(group.photos)
     ]
-    wrong = [
-        (one.photo.path, one.photo.label, one.suggested, f"{one.probability:.1%}")
-        for one in findings.wrong_labels
+    errors = [
+        (error.photo.path, error.photo.label, error.suggested, f"{error.probability:.1%}")
+        for error in findings.label_errors
     ]
-    far = [(one.photo.path, one.photo.label, f"{one.score:.1f}") for one in findings.outliers]
+    far = [(outlier.photo.path, outlier.photo.label, f"{outlier.score:.1f}") for outlier in findings.outliers]
     tables = (
-        _table(("near copies", "cosine"), near),
-        _table(("likely wrong label", "label", "looks like", "probability"), wrong),
-        _table(("outlier", "label", "deviations from the median"), far),
+        _table(root, ("near-duplicates", "cosine"), near),
+        _table(root, ("likely label error", "label", "looks like", "probability"), errors),
+        _table(root, ("outlier", "label", "deviations from the median"), far),
     )
     parts: list[RenderableType] = [part for table in tables if table for part in ("", *table)]
     if not parts and not findings.unchecked:
-        parts.append("No near copies, outliers or labels that are likely wrong.")
-    return [*parts, *(Text(f"Not checked: {sentence}.") for sentence in findings.unchecked)]
+        parts.append(_line(message("No near-duplicates, outliers or label errors were found.")))
+    return [*parts, *map(_line, findings.unchecked.values())]
 
 
-def _table(headings: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> list[RenderableType]:
-    """The first rows, whose first cell is a path, and how many more there are; nothing without rows."""
+def _table(root: Path, headings: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> list[RenderableType]:
+    """The first rows, each starting with a path, and the number of other rows; nothing without rows."""
     if not rows:
         return []
     table = console.table(*headings, right=())
     for path, *cells in rows[:_ROWS]:
-        table.add_row(Text(console.short(path), overflow="fold"), *map(Text, cells))
-    more = len(rows) - _ROWS
-    return [table, *([f"and {more} more: --report or --json has them all"] if more > 0 else [])]
+        shown = visible_name(str(relative_path(path, root)))
+        table.add_row(Text(shown, overflow="fold"), *map(Text, cells))
+    if len(rows) <= _ROWS:
+        return [table]
+    return [table, _line(message("and {rows:,} more: see --report or --json", rows=len(rows) - _ROWS))]
 
 
-def _facts(
-    dataset: DataSet,
-    splits: dict[str, SplitFacts],
-    copies: Copies,
-    findings: "Findings | None",
-    remarks: Sequence[Message],
-) -> dict[str, Any]:
+def _facts(report: DatasetReport) -> dict[str, Any]:
+    dataset, duplicates, findings = report.dataset, report.exact_duplicates, report.findings
     facts = {
         "root": str(dataset.root),
         "layout": dataset.layout,
         "classes": list(dataset.classes),
         "splits": {
             name: {
-                "counts": one.counts,
-                "bytes": one.bytes,
-                "smallest": one.smallest,
-                "median": one.median,
-                "largest": one.largest,
-                "formats": one.formats,
-                "unreadable": [{"path": str(bad.path), "reason": str(bad.reason)} for bad in one.unreadable],
+                "counts": split.counts,
+                "bytes": split.bytes,
+                "smallest": split.smallest,
+                "median": split.median,
+                "largest": split.largest,
+                "formats": split.formats,
+                "unreadable": [
+                    {"path": str(bad.path), "reason": str(bad.reason)} for bad in split.unreadable
+                ],
             }
-            for name, one in splits.items()
+            for name, split in report.splits.items()
         },
-        "copies": _paths(copies.groups),
-        "leaks": _paths(copies.leaks),
-        "contradictions": _paths(copies.contradictions),
-        "remarks": list(map(str, remarks)),
+        "exact_duplicates": _paths(duplicates.groups),
+        "leaks": _paths(duplicates.leaks),
+        "conflicting_labels": _paths(duplicates.conflicting_labels),
+        "remarks": list(map(str, report.remarks)),
+        "quick": findings is None,
     }
     if findings is None:
-        return facts | {"quick": True}
+        return facts
     return facts | {
-        "quick": False,
-        "near_copies": [_group(group) for group in findings.near_copies],
+        "near_duplicates": [_group(group) for group in findings.near_duplicates],
         "near_leaks": [_group(group) for group in findings.leaks],
-        "near_contradictions": [_group(group) for group in findings.contradictions],
-        "wrong_labels": [
-            _place(one.photo) | {"suggested": one.suggested, "probability": one.probability}
-            for one in findings.wrong_labels
+        "near_conflicting_labels": [_group(group) for group in findings.conflicting_labels],
+        "label_errors": [
+            _place(error.photo) | {"suggested": error.suggested, "probability": error.probability}
+            for error in findings.label_errors
         ],
-        "outliers": [_place(one.photo) | {"score": one.score} for one in findings.outliers],
-        "unchecked": list(map(str, findings.unchecked)),
+        "outliers": [_place(outlier.photo) | {"score": outlier.score} for outlier in findings.outliers],
+        "unchecked": list(map(str, findings.unchecked.values())),
     }
 
 
-def _group(group: "NearCopies") -> dict[str, Any]:
-    return {"cosine": group.similarity, "photos": [_place(one) for one in group.photos]}
+def _group(group: "NearDuplicates") -> dict[str, Any]:
+    return {"cosine": group.similarity, "photos": list(map(_place, group.photos))}
 
 
 def _place(photo: Placed) -> dict[str, Any]:
@@ -207,4 +212,4 @@ def _place(photo: Placed) -> dict[str, Any]:
 
 
 def _paths(groups: tuple[tuple[Placed, ...], ...]) -> list[list[str]]:
-    return [[str(one.path) for one in group] for group in groups]
+    return [[str(photo.path) for photo in group] for group in groups]

@@ -14,7 +14,7 @@ from catdog.errors import RunError
 from catdog.model.architecture import LayerFacts, describe
 from catdog.model.layers import Layer
 from catdog.runs import Run
-from catdog.text import bytes_for_people, count
+from catdog.text import bytes_for_people
 from catdog.training.optimizers import Optimizer
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def _abilities(run: Run, trained: bool, finished: bool, best: int, skipped: int)
     else:
         yield f"It was stopped. Go on with: catdog train --resume {run.folder}"
     if skipped:
-        yield f"{count(skipped, 'photo')} could not be read: see {run.folder / 'skipped.jsonl'}"
+        yield f"unreadable photos: {skipped:,}, listed in {run.folder / 'skipped.jsonl'}"
 
 
 def photo_page(

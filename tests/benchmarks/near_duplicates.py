@@ -1,11 +1,12 @@
-"""Which changed copies `catdog inspect DATA` finds again among the photos of a folder, and which outliers.
+"""Which near-duplicates and which outliers `catdog inspect DATA` finds among the photos of a folder.
 
-    python tests/benchmarks/near_copies.py DATA [--photos 150]
+    python tests/benchmarks/near_duplicates.py DATA [--photos 150]
 
-Makes changed copies of random photos in a temporary folder, adds those of one kind at a time to the set, and
-counts how many are in one group with their original; before that, prints the groups of the untouched set.
-Then plants pictures that do not belong there, one of each kind at a time, and counts how many are called
-outliers: by `outliers`, and by shrunk Mahalanobis distances to the class means. Two cores need two minutes.
+Changes random photos in a temporary folder, adds the changed photos of one kind at a time to the data set,
+and counts how many are in one group with their original; first, prints the groups of the data set itself.
+Then plants pictures that do not belong there, one of each kind at a time, and counts how many are reported as
+outliers: by `outliers`, and by shrunk Mahalanobis distances to the class means. Takes two minutes on two
+cores.
 """
 
 import argparse
@@ -17,8 +18,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
 from pooled_photos import Photos, photos_of, pool_files
 
-from catdog import text as wording
-from catdog.checks.near_duplicates import LEAST_PHOTOS, find_alike
+from catdog.checks.near_duplicates import LEAST_PHOTOS, find_near_duplicates
 from catdog.checks.outliers import LEAST_SCORE, outlier_scores
 from catdog.workspace import FeatureCache
 
@@ -27,10 +27,10 @@ _PLANTED = 10  # of each kind
 _SHRINKAGE = 0.1  # of the covariance towards a multiple of the identity
 
 
-def _crop(photo: Image.Image, share: float) -> Image.Image:
-    """The middle, without that share of the width and of the height."""
+def _crop(photo: Image.Image, fraction: float) -> Image.Image:
+    """The middle, without that fraction of the width and of the height."""
     width, height = photo.size
-    left, top = round(width * share / 2), round(height * share / 2)
+    left, top = round(width * fraction / 2), round(height * fraction / 2)
     return photo.crop((left, top, max(width - left, left + 1), max(height - top, top + 1)))
 
 
@@ -58,7 +58,7 @@ _CHANGES: dict[str, tuple[Callable[[Image.Image], Image.Image], int]] = {
 
 def main() -> None:
     """Change, plant, compare, print."""
-    parser = argparse.ArgumentParser(description="Recall of near copies and of outliers.")
+    parser = argparse.ArgumentParser(description="Recall of near-duplicates and of outliers.")
     parser.add_argument("data", type=Path)
     parser.add_argument("--photos", type=int, default=150, help="how many are changed")
     arguments = parser.parse_args()
@@ -73,28 +73,28 @@ def main() -> None:
 
 def _untouched(photos: Photos, data: Path) -> None:
     count = len(photos.paths)
-    alike = find_alike(photos.pooled.means, photos.labels)
-    groups = wording.count(len(alike.groups), "group of near copies", "groups of near copies")
-    print(f"{count:,} photos, {count * (count - 1) // 2:,} pairs, {groups}:\n")
-    print("| least cosine | photos |\n| --- | --- |")
-    for group, similarity in zip(alike.groups, alike.similarities, strict=True):
+    compared = find_near_duplicates(photos.pooled.means, photos.labels)
+    pairs = count * (count - 1) // 2
+    print(f"{count:,} photos, {pairs:,} pairs, groups of near-duplicates: {len(compared.groups):,}\n")
+    print("| lowest cosine | photos |\n| --- | --- |")
+    for group, similarity in zip(compared.groups, compared.similarities, strict=True):
         names = ", ".join(str(photos.paths[row].relative_to(data)) for row in group)
         print(f"| {similarity:.3f} | {names} |")
 
 
 def _changed(photos: Photos, chosen: np.ndarray, folder: Path) -> None:
-    print(f"\n| {len(chosen)} photos | found again |\n| --- | --- |")
+    print(f"\n| {len(chosen)} photos | recall |\n| --- | --- |")
     labels = np.append(photos.labels, photos.labels[chosen])
     for name, (change, quality) in _CHANGES.items():
-        copies = [folder / f"{name} {row}.jpg" for row in chosen]
-        for row, copy in zip(chosen, copies, strict=True):
+        changed = [folder / f"{name} {row}.jpg" for row in chosen]
+        for row, path in zip(chosen, changed, strict=True):
             with Image.open(photos.paths[row]) as photo:
-                change(ImageOps.exif_transpose(photo).convert("RGB")).save(copy, "JPEG", quality=quality)
-        means = pool_files(copies, features=FeatureCache(folder / "cache")).means
-        alike = find_alike(np.concatenate([photos.pooled.means, means]), labels)
-        group_of = {row: number for number, group in enumerate(alike.groups) for row in group}
+                change(ImageOps.exif_transpose(photo).convert("RGB")).save(path, "JPEG", quality=quality)
+        means = pool_files(changed, features=FeatureCache(folder / "cache")).means
+        groups = find_near_duplicates(np.concatenate([photos.pooled.means, means]), labels).groups
+        group_of = {row: number for number, group in enumerate(groups) for row in group}
         originals = [group_of.get(int(row), -1) for row in chosen]
-        found = [group_of.get(len(photos.paths) + row, -2) for row in range(len(copies))]
+        found = [group_of.get(len(photos.paths) + row, -2) for row in range(len(changed))]
         print(f"| {name} | {np.mean(np.equal(originals, found)):.2f} |", flush=True)
 
 
@@ -112,15 +112,15 @@ def _outliers(photos: Photos, folder: Path) -> None:
     found, by_mahalanobis = (np.zeros(len(kinds), int) for _ in range(2))
     for means in zip(*pooled, strict=True):
         everything = np.concatenate([own, np.stack(means)])
-        alike = find_alike(everything, np.append(photos.labels, [0] * len(kinds)))
+        compared = find_near_duplicates(everything, np.append(photos.labels, [0] * len(kinds)))
         scores = np.zeros(len(everything))
-        scores[alike.firsts] = outlier_scores(alike.neighbours)
+        scores[compared.firsts] = outlier_scores(compared.neighbours)
         found += scores[len(own) :] > LEAST_SCORE
         by_mahalanobis += _mahalanobis_scores(photos, np.stack(means))[len(own) :] > LEAST_SCORE
     print("\n| planted | pictures | found | by Mahalanobis distances |\n| --- | --- | --- | --- |")
     for name, ours, theirs in zip(kinds, found, by_mahalanobis, strict=True):
         print(f"| {name} | {_PLANTED} | {ours} | {theirs} |")
-    ours = (outlier_scores(find_alike(own, photos.labels).neighbours) > LEAST_SCORE).sum()
+    ours = (outlier_scores(find_near_duplicates(own, photos.labels).neighbours) > LEAST_SCORE).sum()
     theirs = (_mahalanobis_scores(photos, own[:0]) > LEAST_SCORE).sum()
     print(f"| none: the folder's own | {len(own)} | {ours} | {theirs} |")
 
@@ -128,8 +128,9 @@ def _outliers(photos: Photos, folder: Path) -> None:
 def _mahalanobis_scores(photos: Photos, planted: np.ndarray) -> np.ndarray:
     """Deviations above the median, of the distance to the nearest class mean; own photos, then `planted`."""
     roots, others = np.sqrt(photos.pooled.means), np.sqrt(planted)
-    large = [one for one in range(len(photos.classes)) if (photos.labels == one).sum() >= LEAST_PHOTOS]
-    means = np.stack([roots[photos.labels == one].mean(axis=0) for one in large or [0]])
+    classes = range(len(photos.classes))
+    large = [label for label in classes if (photos.labels == label).sum() >= LEAST_PHOTOS]
+    means = np.stack([roots[photos.labels == label].mean(axis=0) for label in large or [0]])
     own = [roots[photos.labels == label] - mean for label, mean in zip(large or [0], means, strict=True)]
     covariance = np.cov(np.concatenate(own).T)
     spherical = np.trace(covariance) / len(covariance) * np.eye(len(covariance))

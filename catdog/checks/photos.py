@@ -1,0 +1,110 @@
+"""The checks that compare photos by their features: near-duplicates, outliers and label errors."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from catdog.checks import label_errors, near_duplicates, outliers
+from catdog.checks.findings import Findings, LabelError, NearDuplicates, Outlier
+from catdog.checks.pooled import Pooled, pool
+from catdog.data.exact_duplicates import Placed
+from catdog.progress import Progress
+from catdog.text import Message, message
+from catdog.workspace import Workspace
+
+
+def check_photos(
+    placed: Iterable[Placed],
+    *,
+    workspace: Workspace,
+    report: Callable[[Progress], None] = lambda _: None,
+) -> Findings:
+    """Compute or look up the features of the photos, and compare them.
+
+    Args:
+        placed: photos whose files could be read; photos that cannot be decoded are skipped.
+
+    Raises:
+        CacheError: the cache cannot be written.
+    """
+    by_content: dict[str, list[Placed]] = defaultdict(list)
+    for photo in placed:
+        by_content[photo.digest].append(photo)
+    different = [photos[0] for photos in by_content.values()]
+    pooled = pool(
+        [photo.path for photo in different],
+        {photo.path: photo.digest for photo in different},
+        workspace=workspace,
+        report=report,
+    )
+    photos = [different[number] for number in pooled.photos]
+    classes, labels = np.unique([photo.label for photo in photos], return_inverse=True)
+    compared = near_duplicates.find_near_duplicates(pooled.means, labels, report=report)
+    unchecked: dict[str, Message] = {}
+    return Findings(
+        tuple(
+            NearDuplicates(tuple(place for row in group for place in by_content[photos[row].digest]), cosine)
+            for group, cosine in zip(compared.groups, compared.similarities, strict=True)
+        ),
+        _outliers(photos, compared, unchecked),
+        _label_errors(photos, classes.tolist(), labels, pooled, compared.groups, unchecked),
+        unchecked,
+    )
+
+
+def _outliers(
+    photos: Sequence[Placed], compared: near_duplicates.Compared, unchecked: dict[str, Message]
+) -> tuple[Outlier, ...]:
+    # The first photo of each group: near-duplicates have close neighbours, however odd they are.
+    if len(compared.firsts) < outliers.LEAST_PHOTOS:
+        unchecked["outliers"] = message(
+            "outliers were not checked: that needs at least {needed} different photos, found {photos}",
+            needed=outliers.LEAST_PHOTOS,
+            photos=len(compared.firsts),
+        )
+        return ()
+    scores = outliers.outlier_scores(compared.neighbours)
+    rows = [row for row in np.argsort(-scores, kind="stable") if scores[row] > outliers.LEAST_SCORE]
+    return tuple(Outlier(photos[int(compared.firsts[row])], float(scores[row])) for row in rows)
+
+
+def _label_errors(
+    photos: Sequence[Placed],
+    classes: Sequence[str],
+    labels: np.ndarray,
+    pooled: Pooled,
+    groups: Sequence[Sequence[int]],
+    unchecked: dict[str, Message],
+) -> tuple[LabelError, ...]:
+    group_of = np.arange(len(photos))
+    for group in groups:
+        group_of[list(group)] = group[0]
+    # Near-duplicates are in one fold: a class of nothing else would be predicted by models without it.
+    sizes = Counter(label for label, _ in set(zip(labels.tolist(), group_of.tolist(), strict=True)))
+    small = [label for index, label in enumerate(classes) if sizes[index] < label_errors.LEAST_PHOTOS]
+    if len(classes) < 2:
+        unchecked["label_errors"] = message("label errors were not checked: that needs at least two classes")
+        return ()
+    if small:
+        unchecked["label_errors"] = message(
+            "label errors were not checked: the class {label} has fewer than {needed} different photos "
+            "(near-duplicates count once)",
+            label=small[0],
+            needed=label_errors.LEAST_PHOTOS,
+        )
+        return ()
+    found = label_errors.find_label_errors(np.hstack([pooled.means, pooled.maxima]), labels, group_of)
+    if found.agreement < label_errors.least_agreement(len(classes)):
+        unchecked["label_errors"] = message(
+            "label errors were not checked: the cross-validation accuracy on these photos is only "
+            "{accuracy:.0%}",
+            accuracy=found.agreement,
+        )
+        return ()
+    return tuple(
+        LabelError(photos[row], classes[int(suggested)], float(probability))
+        for row, suggested, probability in zip(
+            found.photos, found.suggested, found.probabilities, strict=True
+        )
+    )
