@@ -2,7 +2,8 @@
 
 import random
 import sys
-from collections.abc import Generator, Iterable
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from io import BufferedReader, BytesIO
@@ -23,13 +24,12 @@ from catdog.cli.options import (
 from catdog.cli.translate import UsageError
 from catdog.cli.views.predictions import FORMATS, captions, writer_for
 from catdog.errors import PhotoError
-from catdog.inference.inputs import Input, LeftOut, expand, photo_from
+from catdog.inference.inputs import Input, expand, photo_from
 from catdog.inference.models import IMAGENET, find_model, open_classifier, open_imagenet
-from catdog.inference.prediction import Prediction
 from catdog.inference.saving import Saver
 from catdog.inference.sorting import Sorter
 from catdog.runs import Run, has_runs
-from catdog.text import message, plural
+from catdog.text import kinds, message, plural
 from catdog.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -66,14 +66,6 @@ class _Asked:
     save: Path | None
     why: bool
     lang: str | None = None
-
-    @property
-    def is_imagenet(self) -> bool:
-        return self.model == Path(IMAGENET)
-
-    @property
-    def is_random(self) -> bool:
-        return self.random_count is not None
 
 
 @click.command("predict", short_help="what is on these photos")
@@ -140,27 +132,42 @@ def command(workspace: WorkspaceOptions, **given: Any) -> int:
     """
     asked = _Asked(**given)
     _validate(asked)
-    model = None if asked.is_imagenet else _model(asked)
-    left_out, sinks, failed = LeftOut(), _sinks(asked), False
+    model = _model(asked)
+    others: Counter[str] = Counter()  # files that are no photos, by their extensions
+    sinks = _sinks(asked)
+    failed = False
     with ExitStack() as stack:
+        from catdog.inference.stream import predictions  # imports jax, which a usage error does not need
+
         classifier = _open(asked, model, workspace.open())
-        if asked.is_random:
-            assert isinstance(model, Run)
+        stdin = cast(BufferedReader, sys.stdin.buffer if sys.stdin else BytesIO())
+        if isinstance(model, Run) and asked.random_count:
             inputs = _random(asked, model, classifier.classes, workspace.workers)
+        elif asked.stdin_image:
+            inputs = [stack.enter_context(photo_from(stdin))]
         else:
-            inputs = _inputs(asked, left_out, stack)
+            inputs = expand(asked.photos, stdin, others)
         write = stack.enter_context(
             writer_for(
                 asked.form,
                 asked.show,
                 classes=classifier.classes,
-                top_k=asked.top_k or (5 if asked.is_imagenet else 1),
-                truth=asked.is_random,
+                top_k=asked.top_k or (1 if model else 5),
+                truth=asked.random_count is not None,
                 calibrated=classifier.calibrated,
             )
         )
         bar = stack.enter_context(progress_bars.FeatureBar(in_parts=True))
-        for prediction in stack.enter_context(closing(_stream(asked, classifier, inputs, bar))):
+        stream = predictions(
+            classifier,
+            inputs,
+            threshold=asked.threshold or 0.0,
+            heat_maps=asked.why,
+            allow_private=asked.allow_private_urls,
+            report=bar,
+            idle=bar.clear,
+        )
+        for prediction in stack.enter_context(closing(stream)):
             try:
                 for sink in sinks if prediction.reason is None else ():
                     sink(prediction)
@@ -169,62 +176,56 @@ def command(workspace: WorkspaceOptions, **given: Any) -> int:
             bar.make_room()
             write(prediction)
             failed = failed or prediction.reason is not None
-    if sentence := left_out.sentence():
-        console.note(sentence)
-    for sink in sinks:
-        _note_written(sink)
+    _note(others, sinks)
     return int(failed)
 
 
 def _validate(asked: _Asked) -> None:
     """Refuse options that do not go together, before anything is opened."""
+    is_random = asked.random_count is not None
     if asked.show and asked.form != "text":
         raise UsageError("--show is for people: it goes with --format text.")
     if asked.why and not (asked.show or asked.save):
         raise UsageError("--why goes with --show or --save.")
     if asked.link and not asked.sort_into:
         raise UsageError("--link goes with --sort-into.")
-    if asked.stdin_image and (asked.photos or asked.is_random):
+    if asked.stdin_image and (asked.photos or is_random):
         raise UsageError("--stdin-image is one photo: leave out PHOTO and --random.")
     if asked.stdin_image and asked.sort_into:
         raise UsageError("--sort-into needs photos that are files: it does not go with --stdin-image.")
-    if not (asked.photos or asked.is_random or asked.stdin_image):
+    if not (asked.photos or is_random or asked.stdin_image):
         raise UsageError("expected at least one PHOTO (- for paths on stdin), or --random N.")
     if "" in asked.photos:
         raise UsageError("expected a PHOTO, found an empty one (''): is a variable of the shell empty?")
-    if asked.is_random and len(asked.photos) > 1:
+    if is_random and len(asked.photos) > 1:
         raise UsageError("--random takes its photos from one data set: expected one PHOTO or none.")
-    if asked.is_imagenet and asked.is_random:
-        raise UsageError(
-            "--random takes photos of a run: it does not go with --model {model}.", model=IMAGENET
-        )
-    if asked.is_imagenet and asked.no_calibrate:
-        raise UsageError(
-            "--no-calibrate is about a run: it does not go with --model {model}.", model=IMAGENET
-        )
-    if not asked.is_imagenet and (asked.weights or asked.preprocessing):
+    if (asked.weights or asked.preprocessing) and asked.model != Path(IMAGENET):
         option = "--weights" if asked.weights else "--preprocessing"
         raise UsageError("{option} goes with --model imagenet: a run has its own weights.", option=option)
 
 
-def _model(asked: _Asked) -> Run | Path:
-    """The run or the exported file to use; a note names it where --model does not."""
-    model = find_model(asked.model, asked.runs_dir)
-    if isinstance(model, Path) and asked.is_random:
-        raise UsageError("--random takes photos of a run: it does not go with --model {model}.", model=model)
-    if isinstance(model, Path) and asked.no_calibrate:
-        raise UsageError("--no-calibrate is about a run: it does not go with --model {model}.", model=model)
-    if isinstance(model, Run) and not asked.model:
-        if has_runs(asked.runs_dir):
-            run = console.short(model.folder)
-            console.note(message("using the newest run, {run}; --model chooses another", run=run))
-        else:
-            console.note(
-                message(
-                    "no trained run under {runs_dir}: using the model in the package, cats and dogs",
-                    runs_dir=asked.runs_dir,
-                )
+def _model(asked: _Asked) -> Run | Path | None:
+    """The run or the exported file to use; None is the original network."""
+    model = None if asked.model == Path(IMAGENET) else find_model(asked.model, asked.runs_dir)
+    if not isinstance(model, Run):
+        if asked.random_count:
+            raise UsageError(
+                "--random takes photos of a run: it does not go with --model {model}.", model=asked.model
             )
+        if asked.no_calibrate:
+            raise UsageError(
+                "--no-calibrate is about a run: it does not go with --model {model}.", model=asked.model
+            )
+    elif not asked.model and has_runs(asked.runs_dir):
+        run = console.short(model.folder)
+        console.note(message("using the newest run, {run}; --model chooses another", run=run))
+    elif not asked.model:
+        console.note(
+            message(
+                "no trained run under {runs_dir}: using the model in the package, cats and dogs",
+                runs_dir=asked.runs_dir,
+            )
+        )
     return model
 
 
@@ -235,13 +236,6 @@ def _open(asked: _Asked, model: Run | Path | None, workspace: Workspace) -> "Cla
         return open_classifier(model, workspace, calibrate=not asked.no_calibrate, report=bar)
 
 
-def _inputs(asked: _Asked, left_out: LeftOut, stack: ExitStack) -> Iterable[Input]:
-    stdin = cast(BufferedReader, sys.stdin.buffer if sys.stdin else BytesIO())
-    if asked.stdin_image:
-        return [stack.enter_context(photo_from(stdin))]
-    return expand(asked.photos, stdin, left_out)
-
-
 def _random(asked: _Asked, run: Run, classes: tuple[str, ...], workers: int) -> list[Input]:
     from catdog.evaluation.choose import choose
 
@@ -250,33 +244,11 @@ def _random(asked: _Asked, run: Run, classes: tuple[str, ...], workers: int) -> 
         found = choose(run, classes, data, None, workers=workers, report=bar)
     for remark in found.remarks:
         console.note(remark)
-    wanted, there = asked.random_count or 0, len(found.photos)
-    if there < wanted:
-        console.note(
-            plural(
-                "there is only {count:,} photo to choose from",
-                "there are only {count:,} photos to choose from",
-                there,
-            )
-        )
-    chosen = random.SystemRandom().sample(found.photos, min(wanted, there))
+    wanted, available = asked.random_count or 0, len(found.photos)
+    if available < wanted:
+        console.note(message("photos to choose from: only {available:,}", available=available))
+    chosen = random.SystemRandom().sample(found.photos, min(wanted, available))
     return [Input(photo.path, photo.label) for photo in chosen]
-
-
-def _stream(
-    asked: _Asked, classifier: "Classifier", inputs: Iterable[Input], bar: progress_bars.FeatureBar
-) -> Generator[Prediction, None, None]:
-    from catdog.inference.stream import predictions
-
-    return predictions(
-        classifier,
-        inputs,
-        threshold=asked.threshold or 0.0,
-        heat_maps=asked.why,
-        allow_private=asked.allow_private_urls,
-        report=bar,
-        idle=bar.clear,
-    )
 
 
 def _sinks(asked: _Asked) -> list[Sorter | Saver]:
@@ -288,20 +260,25 @@ def _sinks(asked: _Asked) -> list[Sorter | Saver]:
     return sinks
 
 
-def _note_written(sink: Sorter | Saver) -> None:
-    if sink.present:
-        sentence = plural(
-            "{count:,} photo written into {folder}; already there: {present:,}",
-            "{count:,} photos written into {folder}; already there: {present:,}",
-            sink.written,
-            folder=sink.folder,
-            present=sink.present,
+def _note(others: Counter[str], sinks: Sequence[Sorter | Saver]) -> None:
+    if others:
+        console.note(
+            plural(
+                "ignored {count:,} file: not a photo by name or content ({kinds})",
+                "ignored {count:,} files: not photos by name or content ({kinds})",
+                others.total(),
+                kinds=kinds(others),
+            )
         )
-    else:
+    for sink in sinks:
         sentence = plural(
             "{count:,} photo written into {folder}",
             "{count:,} photos written into {folder}",
             sink.written,
             folder=sink.folder,
         )
-    console.note(sentence)
+        if sink.present:
+            sentence = message(
+                "{sentence}; already there: {present:,}", sentence=sentence, present=sink.present
+            )
+        console.note(sentence)

@@ -3,11 +3,12 @@
 The same prefix, feature cache and suffix as in training; only the boundary between them differs.
 """
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -191,7 +192,8 @@ class Classifier:
         """
         found: dict[int, tuple[str, np.ndarray]] = {}  # photo → digest, logits
         skipped: dict[int, Skipped] = {}
-        with closing(self._features(paths, digests, report, mirrored=mirrored)) as groups:
+        groups = self._features(paths, mirrored=mirrored, digests=digests, report=report)
+        with closing(groups):
             for group in groups:
                 if group.features is None:
                     pairs = zip(group.photos, group.reasons, strict=True)
@@ -228,7 +230,7 @@ class Classifier:
         """
         waiting: dict[int, Prediction] = {}  # for photos that come before
         following = 0
-        with closing(self._features(paths, None, report, writer=writer)) as groups:
+        with closing(self._features(paths, report=report, writer=writer)) as groups:
             for group in groups:
                 waiting |= self._predictions(paths, group)
                 while following in waiting:
@@ -240,41 +242,19 @@ class Classifier:
         return ShardWriter(FeatureStore(self._workspace.features, self._prefix.key(self.decoding)))
 
     def _features(
-        self,
-        paths: Sequence[Path],
-        digests: dict[Path, str] | None,
-        report: Callable[[Progress], None],
-        *,
-        mirrored: bool = False,
-        writer: ShardWriter | None = None,
+        self, paths: Sequence[Path], *, mirrored: bool = False, **options: Any
     ) -> Generator[Known, None, None]:
+        """See `stream` in `catdog.features` for the options."""
         decoding = replace(self.decoding, mirrored=mirrored)
-        with (
-            self._store(decoding) as store,
-            closing(
-                stream(
-                    paths,
-                    self._prefix,
-                    decoding,
-                    store=store,
-                    workers=self._workspace.workers,
-                    digests=digests,
-                    report=report,
-                    writer=writer,
-                )
-            ) as groups,
-        ):
-            yield from groups
-
-    @contextmanager
-    def _store(self, decoding: Decoding) -> Iterator[FeatureStore]:
         idle = self._stores.setdefault(decoding, [])
         try:
             store = idle.pop()
         except IndexError:
             store = FeatureStore(self._workspace.features, self._prefix.key(decoding))
+        options |= {"store": store, "workers": self._workspace.workers}
         try:
-            yield store
+            with closing(stream(paths, self._prefix, decoding, **options)) as groups:
+                yield from groups
         finally:
             idle.append(store)
 

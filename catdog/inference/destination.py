@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
-from catdog.errors import CatdogError, OptionError, PhotoError
+from catdog.errors import OptionError, PhotoError
 from catdog.inference.free_names import Content, LinkTo, Numbering
 
 _FOR_ALL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # the disk is full or read-only
@@ -57,7 +57,12 @@ class Destination:
             PhotoError: this photo cannot be written.
             OptionError: no photo can be written into the folder.
         """
-        self._make_folder()
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if not os.access(self.folder, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        except OSError as error:
+            raise self._unusable(self.folder, error) from error
         longest = longest_name(self.folder)
         place = self.folder / shortened(below, longest)
         try:
@@ -66,29 +71,17 @@ class Destination:
             if target is not None:
                 write(target)
         except OSError as error:
-            raise self._failed(error, place) from error
+            if error.errno in _FOR_ALL:
+                raise self._unusable(place, error) from error
+            reason = error.strerror or error
+            raise PhotoError(
+                "the photo cannot be written into {folder}: {reason}", folder=place, reason=reason
+            ) from error
         self.written += target is not None
         self.present += target is None
         return target is not None
 
-    def _make_folder(self) -> None:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if not os.access(self.folder, os.W_OK | os.X_OK):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        except OSError as error:
-            raise self._unusable(error, self.folder) from error
-
-    def _failed(self, error: OSError, place: Path) -> CatdogError:
-        if error.errno in _FOR_ALL:
-            return self._unusable(error, place)
-        return PhotoError(
-            "the photo cannot be written into {folder}: {reason}",
-            folder=place,
-            reason=error.strerror or error,
-        )
-
-    def _unusable(self, error: OSError, place: Path) -> OptionError:
+    def _unusable(self, place: Path, error: OSError) -> OptionError:
         return OptionError(
             "expected to write photos into {folder}: {reason}. Give {option} a folder that can be written.",
             folder=place,

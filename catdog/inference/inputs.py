@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from catdog.data.files import MAX_FILE_BYTES
 from catdog.data.walk import walk
 from catdog.inference import web
-from catdog.text import Message, extension, kinds, message, plural
+from catdog.text import Message, extension, message
 
 STDIN = "-"
 
@@ -48,57 +48,38 @@ class Input(NamedTuple):
         return Path(urlsplit(self.shown).path if self.is_address else self.path).name or "photo"
 
 
-class LeftOut:
-    """Counts the files below folders that do not look like photos, as the folders are searched."""
-
-    def __init__(self) -> None:
-        self._kinds: Counter[str] = Counter()
-
-    def add(self, files: Iterable[Path]) -> None:
-        """Count files by extension: there may be many."""
-        self._kinds.update(map(extension, files))
-
-    def sentence(self) -> Message | None:
-        """How many there are, and of which kinds; None where there are none."""
-        if not self._kinds:
-            return None
-        return plural(
-            "ignored {count:,} file: not a photo by name or content ({kinds})",
-            "ignored {count:,} files: not photos by name or content ({kinds})",
-            self._kinds.total(),
-            kinds=kinds(self._kinds),
-        )
-
-
-def expand(given: Iterable[str], stdin: BufferedReader, left_out: LeftOut) -> Iterator[Input]:
+def expand(given: Iterable[str], stdin: BufferedReader, others: Counter[str]) -> Iterator[Input]:
     """The photos that `given` stands for, in order, found as they are taken.
 
     A file is one photo, and so is an address of http or https. A folder is all photos below it. A pattern is
     what it matches, unless a file has that very name. `-` is the paths, folders and addresses on stdin, see
     `paths_from`. What is missing is an input too: its prediction has the reason.
+
+    Args:
+        others: counts the files in folders that do not look like photos, by extension.
     """
     for name in given:
         if name == STDIN:
             for line in paths_from(stdin):
-                yield from _expand_path(line, left_out)
+                yield from _expand_path(line, others)
         elif not os.path.lexists(name) and not web.is_address(name) and glob.has_magic(name):
             matches = sorted(glob.glob(name, recursive=True))
             if not matches:
                 yield Input(Path(name), name=name, error=message("no file matches this pattern"))
             for match in matches:
-                yield from _expand_path(match, left_out)
+                yield from _expand_path(match, others)
         else:
-            yield from _expand_path(name, left_out)
+            yield from _expand_path(name, others)
 
 
-def _expand_path(name: str, left_out: LeftOut) -> Iterator[Input]:
+def _expand_path(name: str, others: Counter[str]) -> Iterator[Input]:
     """The photos of one path or address, which is never a pattern."""
     path = Path(name)
     if web.is_address(name):
         yield Input(path, name=name, is_address=True)
     elif os.path.isdir(path):
         tree = walk(path)
-        left_out.add(tree.others)
+        others.update(map(extension, tree.others))
         below = deque(tree.photos)
         if not below and not tree.closed:
             yield Input(path, name=name, error=message("the folder has no photos"))

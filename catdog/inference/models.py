@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from catdog.errors import OptionError, RunError, WeightsError
 from catdog.progress import Progress
 from catdog.runs import Run, has_runs, is_run, newest_run, open_run, runs_below, shipped_run
+from catdog.text import message
 from catdog.weights.download import DOWNLOADS
 from catdog.weights.source import find_weights
 from catdog.workspace import Workspace
@@ -47,19 +48,12 @@ def find_model(name: str | os.PathLike[str] | None, runs_dir: Path) -> Run | Pat
         there = [run.folder.name for run in runs_below(runs_dir)]
     except OSError:
         there = []
-    if not there:
-        raise RunError(
-            "expected a run or an exported file, found none at {path}, and no run under {runs_dir}. "
-            "`catdog train DATA` makes a run.",
-            path=path,
-            runs_dir=runs_dir,
-        )
-    raise RunError(
-        "expected a run or an exported file, found none at {path}. The runs under {runs_dir} are: {names}",
-        path=path,
-        runs_dir=runs_dir,
-        names=", ".join(there[:_SHOWN]) + (", ..." if len(there) > _SHOWN else ""),
-    )
+    if there:
+        names = ", ".join(there[:_SHOWN]) + (", ..." if len(there) > _SHOWN else "")
+        runs = message("The runs under {runs_dir} are: {names}", runs_dir=runs_dir, names=names)
+    else:
+        runs = message("There is no run under {runs_dir}; `catdog train DATA` makes one.", runs_dir=runs_dir)
+    raise RunError("expected a run or an exported file, found none at {path}. {runs}", path=path, runs=runs)
 
 
 def is_exported(path: Path) -> bool:
@@ -120,8 +114,7 @@ def open_imagenet(
     """The original network with its 1000 classes.
 
     Args:
-        weights: as for `find_weights`; None is those that were downloaded before.
-        preprocessing: for a weights file that does not name its own.
+        weights, preprocessing: as for `find_weights`; without weights, those that were downloaded before.
         report: called while weights are downloaded.
 
     Raises:

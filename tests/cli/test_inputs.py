@@ -3,20 +3,20 @@
 import io
 import json
 import os
+from collections import Counter
 from pathlib import Path
 from shutil import copy
 
 import pytest
 
-from catdog.inference.inputs import Input, LeftOut, expand
+from catdog.inference.inputs import Input, expand
 from tests.cli.conftest import SAMPLE, Cli
 
 CAT = SAMPLE / "photos" / "chelsea.jpg"
 
 
-def _expanded(*given: str, stdin: bytes = b"") -> tuple[list[Input], LeftOut]:
-    left_out = LeftOut()
-    return list(expand(given, io.BufferedReader(io.BytesIO(stdin)), left_out)), left_out
+def _expanded(*given: str, stdin: bytes = b"") -> list[Input]:
+    return list(expand(given, io.BufferedReader(io.BytesIO(stdin)), Counter()))
 
 
 def _names(inputs: list[Input]) -> list[str]:
@@ -55,12 +55,12 @@ def test_a_folder_that_cannot_be_listed_has_a_row(tmp_path: Path, monkeypatch: p
         return scandir(folder)
 
     monkeypatch.setattr("catdog.data.walk.os.scandir", guarded)
-    inputs, _ = _expanded(str(tmp_path / "photos"))
+    inputs = _expanded(str(tmp_path / "photos"))
     assert [(photo.path.name, str(photo.error)) for photo in inputs] == [
         ("cat.jpg", "None"),
         ("closed", "the folder cannot be listed"),
     ]
-    (alone,), _ = _expanded(str(tmp_path / "photos" / "closed"))
+    (alone,) = _expanded(str(tmp_path / "photos" / "closed"))
     assert str(alone.error) == "the folder cannot be listed"
 
 
@@ -89,11 +89,11 @@ def test_what_comes_from_stdin_is_never_a_pattern(tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     for name in ("photo1.jpg", "photo[2].jpg", "x.jpg"):
         copy(CAT, tmp_path / name)
-    inputs, _ = _expanded("-", stdin=b"photo[1].jpg\n*.jpg\nphoto[2].jpg\n-\n")
+    inputs = _expanded("-", stdin=b"photo[1].jpg\n*.jpg\nphoto[2].jpg\n-\n")
     assert _names(inputs) == ["photo[1].jpg", "*.jpg", "photo[2].jpg", "-"]
     assert all(photo.error is None for photo in inputs)  # reading them gives the reason
-    assert _names(_expanded("photo[1].jpg")[0]) == ["photo1.jpg"]  # a pattern of the command line
-    assert _names(_expanded("photo[2].jpg")[0]) == ["photo[2].jpg"]  # but a file of that name wins
+    assert _names(_expanded("photo[1].jpg")) == ["photo1.jpg"]  # a pattern of the command line
+    assert _names(_expanded("photo[2].jpg")) == ["photo[2].jpg"]  # but a file of that name wins
 
 
 def test_what_a_pattern_finds_is_a_file_whatever_its_name(
@@ -101,5 +101,5 @@ def test_what_a_pattern_finds_is_a_file_whatever_its_name(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     copy(CAT, tmp_path / "-")
-    inputs, _ = _expanded("[-]", stdin=b"never read")
+    inputs = _expanded("[-]", stdin=b"never read")
     assert _names(inputs) == ["-"]

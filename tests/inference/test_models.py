@@ -68,8 +68,8 @@ def test_where_there_is_no_such_model_the_error_lists_the_runs(make: Make) -> No
     with pytest.raises(RunError) as caught:
         find_model("nadam", Path("runs"))
     assert str(caught.value) == (
-        "expected a run or an exported file, found none at nadam, and no run under runs. `catdog train DATA` "
-        "makes a run."
+        "expected a run or an exported file, found none at nadam. There is no run under runs; `catdog train "
+        "DATA` makes one."
     )
     make("runs/sgd")
     make("runs/adam")

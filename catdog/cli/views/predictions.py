@@ -164,8 +164,8 @@ def _row(prediction: Prediction, path: str, top_k: int) -> Message:
     if prediction.reason is not None:
         reason = visible_name(translated(prediction.reason))
         return message("{path}: {reason}", path=path, reason=click.style(reason, fg="red"))
-    ranked = [(visible_name(class_name(label)), share) for label, share in prediction.probabilities.items()]
-    listed = [f"{label} {share:.1%}" for label, share in ranked[:top_k]]
+    ranked = [(visible_name(class_name(label)), value) for label, value in prediction.probabilities.items()]
+    listed = [f"{label} {value:.1%}" for label, value in ranked[:top_k]]
     if prediction.is_unsure:
         unsure = click.style(class_name(UNSURE), fg="yellow", bold=True)
         return message("{path}: {label}: {ranking}", path=path, label=unsure, ranking=", ".join(listed))
