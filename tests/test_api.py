@@ -1,4 +1,4 @@
-"""`import catdog`: what the documented Python way gives, and what it says of bad input."""
+"""`import catdog`: what the documented Python way gives, and its errors for bad input."""
 
 import subprocess
 import sys
@@ -23,17 +23,18 @@ def test_the_model_in_the_package_knows_cats_from_dogs() -> None:
     model = catdog.load()
     assert model.classes == ("cats", "dogs")
     *cats, dog = model.predict([*CATS, str(DOG)])
-    assert [one.label for one in cats] == ["cats"] * 3
+    assert [cat.label for cat in cats] == ["cats"] * 3
     assert dog.label == "dogs"
-    for one in (*cats, dog):
-        assert one.error is None
-        assert list(one.probabilities.values()) == sorted(one.probabilities.values(), reverse=True)
-        assert sum(one.probabilities.values()) == pytest.approx(1)
-        assert one.probability == max(one.probabilities.values())
+    for prediction in (*cats, dog):
+        probabilities = list(prediction.probabilities.values())
+        assert prediction.error is None
+        assert probabilities == sorted(probabilities, reverse=True)
+        assert sum(probabilities) == pytest.approx(1)
+        assert prediction.probability == max(probabilities)
     assert dog.path == str(DOG)
 
 
-def test_answers_come_in_order_with_reasons_for_what_cannot_be_read(tmp_path: Path) -> None:
+def test_predictions_come_in_order_with_reasons_for_unreadable_photos(tmp_path: Path) -> None:
     broken, missing = tmp_path / "broken.jpg", tmp_path / "missing.jpg"
     broken.write_bytes(b"no photo")
     model = catdog.load()
@@ -44,6 +45,8 @@ def test_answers_come_in_order_with_reasons_for_what_cannot_be_read(tmp_path: Pa
     assert third.error == "the file does not exist"
     assert second == fourth
     assert second.label == "dogs"
+    assert repr(third) == f"Prediction(path={str(missing)!r}, probabilities={{}}, error={third.error!r})"
+    assert repr(second).startswith(f"Prediction(path={str(DOG)!r}, probabilities={{'dogs': 0.9")
     assert model.predict([]) == []
 
 
@@ -56,7 +59,7 @@ def test_one_path_is_one_photo_and_paths_come_back_as_they_were_given(
         (prediction,) = model.predict(photo)
         assert (prediction.path, prediction.label) == (DOG.name, "dogs")
     given = [f"./{DOG.name}", f".//{DOG.name}", "./missing.jpg"]
-    assert [each.path for each in model.predict(given)] == given
+    assert [prediction.path for prediction in model.predict(given)] == given
     with pytest.raises(OptionError, match="found an empty one"):
         model.predict([DOG.name, ""])
 
@@ -85,23 +88,29 @@ def test_the_limit_of_the_environment_holds(tmp_path: Path, monkeypatch: pytest.
         catdog.load(cache_dir=cache)
 
 
-def test_a_run_and_its_exported_file_answer_alike(shapes: Path, tmp_path: Path) -> None:
+def test_a_run_and_its_exported_file_predict_the_same(
+    shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = train(shapes, tmp_path)
+    monkeypatch.chdir(tmp_path)
     photos = sorted((shapes / "valid").rglob("*.png"))[:4]
     of_run = catdog.load(run.folder, cache_dir=tmp_path / "cache", workers=1).predict(photos)
+    assert catdog.load(run.folder.name, cache_dir=tmp_path / "cache").predict(photos) == of_run
     file = tmp_path / "model.safetensors"
     assert command("export", run.folder, file, cwd=tmp_path).returncode == 0
     of_file = catdog.load(file).predict(photos)
-    for one, other in zip(of_run, of_file, strict=True):
-        assert one.label == other.label
-        assert one.probability == pytest.approx(other.probability, abs=1e-5)
+    for first, second in zip(of_run, of_file, strict=True):
+        assert first.label == second.label
+        assert first.probability == pytest.approx(second.probability, abs=1e-5)
+    with pytest.raises(OptionError, match="calibration is part of its weights"):
+        catdog.load(file, calibrate=False)
 
 
 def test_a_model_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="found nothing at"):
-        catdog.load(tmp_path / "none")
-    with pytest.raises(RunError, match="expected a run folder"):
-        catdog.load(tmp_path)
+    for path in (tmp_path / "none", tmp_path):
+        with pytest.raises(RunError) as caught:
+            catdog.load(path)
+        assert f"expected a run or an exported file, found none at {path}" in str(caught.value)
 
 
 def test_the_run_in_the_package_is_whole_and_names_no_machine() -> None:
@@ -110,8 +119,8 @@ def test_the_run_in_the_package_is_whole_and_names_no_machine() -> None:
     assert TrainOptions.from_json(run.config.options.to_json()).head == Head()
     assert run.config.options.data == "dogscats"
     best = min(run.history(), key=lambda record: record.val_loss)
-    sides = run.split()
-    assert (len(sides["train"]), len(sides["valid"])) == (1600, 400)
+    splits = run.split()
+    assert (len(splits["train"]), len(splits["valid"])) == (1600, 400)
     card = (run.folder / "README.md").read_text()
     assert f"accuracy {best.val_acc:.4f}" in card
     assert f"loss {best.val_loss:.4f} nats" in card
@@ -127,8 +136,8 @@ import sys
 import catdog
 assert "jax" not in sys.modules
 model = catdog.load()
-for one in model.predict([{str(DOG)!r}]):
-    print(one.label, one.error)
+for prediction in model.predict([{str(DOG)!r}]):
+    print(prediction.label, prediction.error)
 """
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout == "dogs None\n"
@@ -138,9 +147,9 @@ for one in model.predict([{str(DOG)!r}]):
 def test_threads_may_share_a_model() -> None:
     model = catdog.load()
     photos = sorted((SAMPLE / "train").rglob("*.jpg"))[:24]
-    alone = {one.path: one.probabilities for one in model.predict(photos)}
+    alone = {prediction.path: prediction.probabilities for prediction in model.predict(photos)}
     with ThreadPoolExecutor(8) as pool:
         asked = [[photos[(start + step) % len(photos)] for step in range(3)] for start in range(len(photos))]
-        for said in pool.map(model.predict, asked):
-            for one in said:
-                assert one.probabilities == pytest.approx(alone[one.path], abs=1e-5)
+        for predictions in pool.map(model.predict, asked):
+            for prediction in predictions:
+                assert prediction.probabilities == pytest.approx(alone[prediction.path], abs=1e-5)

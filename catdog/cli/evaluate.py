@@ -11,12 +11,12 @@ import numpy as np
 from catdog import durable
 from catdog.cli import console, progress_bars
 from catdog.cli.escapes import json_text
-from catdog.cli.models import classifier_of
 from catdog.cli.options import WorkspaceOptions, chosen_run, model_options, workspace_options
 from catdog.cli.translate import UsageError
 from catdog.cli.views import scores
 from catdog.data import SPLITS
 from catdog.errors import DataError, OptionError
+from catdog.inference.models import open_classifier
 from catdog.runs import Run, is_run, open_run
 from catdog.text import Message, message, plural
 
@@ -163,7 +163,7 @@ def _judge(
     from catdog.evaluation.judge import judge
 
     with progress_bars.FeatureBar() as bar:
-        models = [classifier_of(run, workspace, calibrate=calibrate) for run in runs]
+        models = [open_classifier(run, workspace, calibrate=calibrate, report=bar) for run in runs]
         pairs = list(zip(runs, models, strict=True))
         if len({frozenset(one.classes) for one in models}) > 1:
             lists = "; ".join(f"{run.folder}: {', '.join(one.classes)}" for run, one in pairs)

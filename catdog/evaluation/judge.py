@@ -142,7 +142,7 @@ def judge(
         DataError: none of the photos can be read.
     """
     paths = [photo.path for photo in chosen.photos]
-    found = classifier.answer(paths, digests=chosen.digests, report=report)
+    found = classifier.predict(paths, digests=chosen.digests, report=report)
     labels = chosen.labels(classifier.classes)[found.photos]
     if not len(labels):
         raise DataError(
@@ -170,7 +170,7 @@ def judge(
 def _averaged(judged: Judged, report: Callable[[Progress], None]) -> Judged:
     model = judged.classifier
     digests = dict(zip(judged.paths, judged.digests, strict=True))
-    mirrored = model.answer(judged.paths, digests=digests, report=report, mirrored=True)
+    mirrored = model.predict(judged.paths, digests=digests, report=report, mirrored=True)
     if len(mirrored.photos) < len(judged.paths):  # a file has gone in between
         judged = judged.select(mirrored.photos, skipped=mirrored.skipped)
     logits = (judged.logits + mirrored.logits) / 2

@@ -1,14 +1,14 @@
-"""A trained run, or the original network, as something that answers: photo files in, probabilities out.
+"""A trained run, an exported file, or the original network: photo files in, probabilities out.
 
 The same prefix, feature cache and suffix as in training; only the boundary between them differs.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -24,57 +24,24 @@ from catdog.features.stream import Known, stream
 from catdog.features.writer import ShardWriter
 from catdog.inference.exported import read_exported
 from catdog.inference.grad_cam import HeatMaps
+from catdog.inference.inputs import Input
+from catdog.inference.prediction import Prediction, Predictions
 from catdog.model import outputs
 from catdog.model.architecture import IMAGENET_TOP
 from catdog.progress import Progress
 from catdog.runs import Run
-from catdog.text import Message
 from catdog.weights.imagenet import class_names
 from catdog.weights.source import WeightSource, find_weights, read_tensors
 from catdog.workspace import Workspace
 
-_ROWS, _ROWS_PRETRAINED = 16, 4  # photos that go through the suffix at a time
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What a run says of photos.
-
-    Attributes:
-        photos: index of each answered photo in the input, ascending, (n,).
-        digests: their content digests, hex.
-        logits: (n, units) float32.
-        probabilities: (n, classes) float32.
-        skipped: the photos that could not be read.
-    """
-
-    photos: np.ndarray
-    digests: tuple[str, ...]
-    logits: np.ndarray
-    probabilities: np.ndarray
-    skipped: tuple[Skipped, ...]
-
-
-class Outcome(NamedTuple):
-    """What comes of one photo: an answer, or the reason why there is none.
-
-    Attributes:
-        reason: None where there is an answer; the others mean nothing where there is none.
-        digest: the content's, hex.
-        logits: (units,) float32.
-        probabilities: (classes,) float32.
-    """
-
-    digest: str = ""
-    logits: np.ndarray = np.empty(0, np.float32)
-    probabilities: np.ndarray = np.empty(0, np.float32)
-    reason: Message | None = None
+# Photos that go through the suffix together; fewer where the suffix has fc1 and fc2, which cost much more.
+_ROWS, _ROWS_PRETRAINED = 16, 4
 
 
 def prefix_of(
     run: Run, saved: ModelSpec, *, workspace: Workspace, report: Callable[[Progress], None] = lambda _: None
 ) -> Prefix:
-    """The pretrained layers that a run stands on.
+    """The frozen pretrained layers of a run.
 
     Raises:
         RunError: the weights are not those it was trained on.
@@ -92,31 +59,31 @@ def _foundation(
     prefix = Prefix(source, saved.head, unfreeze=saved.unfreeze, workspace=workspace)
     if prefix.digest != saved.prefix_digest:
         raise RunError(
-            "{model_path} was trained on weights with digest {prefix_digest}, found {digest} in "
-            "{weights!r}. Bring back those weights, or train anew.",
+            "{model_path} was trained on weights with digest {expected}, found {found} in {weights!r}. "
+            "Restore those weights, or train a new run.",
             model_path=run.model_path,
-            prefix_digest=saved.prefix_digest[:12],
-            digest=prefix.digest[:12],
+            expected=saved.prefix_digest[:12],
+            found=prefix.digest[:12],
             weights=saved.weights,
         )
     return source, prefix
 
 
 class Classifier:
-    """A model that is ready to answer: a run's, an exported file's, or ImageNet's own.
+    """A model that is ready to predict: a run's, an exported file's, or the original network.
 
     Attributes:
-        classes: the names of what it tells apart.
-        decoding: how it sees a photo.
-        output: how it answers.
-        temperature: what its logits are divided by for probabilities.
-        is_scaled: whether that is a fitted temperature.
-        calibrated: whether the probabilities are scaled, here or in the weights.
+        classes: the names of its classes, in the order of its outputs.
+        decoding: how a photo becomes its input.
+        output: softmax over the classes, or one sigmoid.
+        temperature: what the logits are divided by.
+        is_scaled: whether that is a temperature that was fitted.
+        calibrated: whether the probabilities are calibrated, here or in the weights.
 
     Args:
         source: the weights that `prefix` is made of.
-        tensors: what the model has beside them.
-        spec: what it is; without a temperature the probabilities stay as they were trained.
+        tensors: the model's other tensors.
+        spec: describes the model; without a temperature the logits are not scaled.
     """
 
     def __init__(
@@ -138,11 +105,11 @@ class Classifier:
         self._workspace = workspace
         self._prefix = prefix
         self._suffix = make_suffix(prefix, spec.head, len(spec.classes), size=spec.decoding.size)
-        # Always as many, so that a photo has the same digits in whatever company. Few where each costs.
+        # Always the same number, so that a photo's digits do not depend on the photos beside it.
         self._rows = _ROWS_PRETRAINED if prefix.frozen or prefix.thawed else _ROWS
         self._params, constants = self._suffix.from_tensors(tensors)
         self._constants = constants | prefix.frozen_arrays
-        # Kept, since their indexes have been read; each is in use by one thread at a time.
+        # Reused, since their indexes have been read; each is in use by one thread at a time.
         self._stores: dict[Decoding, list[FeatureStore]] = {}
 
     @classmethod
@@ -154,10 +121,10 @@ class Classifier:
         calibrate: bool = True,
         report: Callable[[Progress], None] = lambda _: None,
     ) -> "Classifier":
-        """What a run learned.
+        """The classifier of a run.
 
         Args:
-            calibrate: use the run's temperature, if it has one.
+            calibrate: use the run's temperature, where it has one.
             report: called while weights are downloaded.
 
         Raises:
@@ -176,11 +143,11 @@ class Classifier:
 
     @classmethod
     def of_file(cls, path: Path, *, workspace: Workspace) -> "Classifier":
-        """What `catdog export` wrote as a file of catdog's own: it needs nothing beside it.
+        """The classifier of a file that `catdog export` wrote in catdog's own format.
 
         Raises:
             WeightsError: it cannot be read, or is no such file.
-            RunError: its new layers are not those that it says it has.
+            RunError: its tensors do not fit its architecture.
         """
         spec, tensors = read_exported(path)
         source = find_weights(str(path.absolute()), preprocessing=spec.preprocessing)
@@ -189,7 +156,7 @@ class Classifier:
 
     @classmethod
     def of_imagenet(cls, source: WeightSource, *, workspace: Workspace) -> "Classifier":
-        """The original network, with all its layers and its 1000 classes.
+        """The original network, with all its layers and the 1000 classes of ImageNet.
 
         Raises:
             WeightsError: the weights lack a layer, or cannot be read.
@@ -197,7 +164,7 @@ class Classifier:
         if not source.has_top:
             raise WeightsError(
                 "the 1000 classes of ImageNet need fc1, fc2 and predictions, which the weights {name!r} "
-                "lack: give others, such as --weights keras or --weights timm",
+                "lack. Give others, such as --weights keras or --weights timm.",
                 name=source.name,
             )
         spec = ModelSpec(class_names(), source.preprocessing, Head("imagenet", dropout=0), Decoding())
@@ -205,94 +172,108 @@ class Classifier:
         top = read_tensors(source, IMAGENET_TOP[-1:], memo_dir=workspace.checked)
         return cls(source, prefix, top, spec, workspace=workspace)
 
-    def answer(
+    def predict(
         self,
         paths: Sequence[Path],
         *,
         digests: dict[Path, str] | None = None,
         report: Callable[[Progress], None] = lambda _: None,
         mirrored: bool = False,
-    ) -> Answers:
-        """Probabilities for photo files; those that cannot be read are listed, not raised.
+    ) -> Predictions:
+        """Predict for photo files; those that cannot be read are listed, not raised.
 
-        See `stream` for the arguments.
+        Args:
+            digests: content digests, by path, where they are known already.
+            report: called as the work goes on.
+            mirrored: predict for the photos' mirror images.
+
+        Raises:
+            CacheError: the cache cannot be read.
         """
-        known = list(self.stream(paths, digests=digests, report=report, mirrored=mirrored))
-        photos = [photo for photo, one in enumerate(known) if one.reason is None]
+        found: dict[int, tuple[str, np.ndarray]] = {}  # photo → digest, logits
+        skipped: dict[int, Skipped] = {}
+        groups = self._features(paths, mirrored=mirrored, digests=digests, report=report)
+        with closing(groups):
+            for group in groups:
+                if group.features is None:
+                    pairs = zip(group.photos, group.reasons, strict=True)
+                    skipped |= {i: Skipped(paths[i], reason) for photos, reason in pairs for i in photos}
+                    continue
+                rows = zip(group.photos, group.digests, self._logits(group.features), strict=True)
+                found |= {i: (digest, row) for photos, digest, row in rows for i in photos}
+        photos = sorted(found)
         units = 1 if self.output == "binary" else len(self.classes)
-        scores = [known[photo].logits for photo in photos]
-        logits_nk = np.stack(scores) if scores else np.empty((0, units), np.float32)
-        return Answers(
+        logits_nk = np.stack([found[i][1] for i in photos]) if photos else np.empty((0, units), np.float32)
+        return Predictions(
             photos=np.array(photos, np.int64),
-            digests=tuple(known[photo].digest for photo in photos),
+            digests=tuple(found[i][0] for i in photos),
             logits=logits_nk,
             probabilities=self.probabilities(logits_nk),
-            skipped=tuple(
-                Skipped(path, one.reason) for path, one in zip(paths, known, strict=True) if one.reason
-            ),
+            skipped=tuple(skipped[i] for i in sorted(skipped)),
         )
 
     def stream(
         self,
         paths: Sequence[Path],
         *,
-        digests: dict[Path, str] | None = None,
         report: Callable[[Progress], None] = lambda _: None,
-        mirrored: bool = False,
         writer: ShardWriter | None = None,
-    ) -> Generator[Outcome, None, None]:
-        """What there is to say of each photo file, in the order of `paths`, as soon as it is known.
+    ) -> Generator[Prediction, None, None]:
+        """One prediction for each photo file, in the order of `paths`, as soon as it is known.
 
         Args:
-            digests: content digests, by path, where they are known already.
             report: called as the work goes on.
-            mirrored: answer for the photos' mirror images.
-            writer: keeps the features, and is closed by the caller: see `writer`. None keeps them at the end.
+            writer: caches the features, and is closed by the caller; None caches them at the end.
 
         Raises:
             CacheError: the cache cannot be read.
         """
+        waiting: dict[int, Prediction] = {}  # for photos that come before
+        following = 0
+        with closing(self._features(paths, report=report, writer=writer)) as groups:
+            for group in groups:
+                waiting |= self._predictions(paths, group)
+                while following in waiting:
+                    yield waiting.pop(following)
+                    following += 1
+
+    def writer(self) -> ShardWriter:
+        """Caches the features of many streams together, in shards as large as those of one."""
+        return ShardWriter(FeatureStore(self._workspace.features, self._prefix.key(self.decoding)))
+
+    def _features(
+        self, paths: Sequence[Path], *, mirrored: bool = False, **options: Any
+    ) -> Generator[Known, None, None]:
+        """See `stream` in `catdog.features` for the options."""
         decoding = replace(self.decoding, mirrored=mirrored)
         idle = self._stores.setdefault(decoding, [])
         try:
             store = idle.pop()
         except IndexError:
             store = FeatureStore(self._workspace.features, self._prefix.key(decoding))
-        waiting: dict[int, Outcome] = {}  # for photos before them
-        next_photo = 0
-        groups = stream(
-            paths,
-            self._prefix,
-            decoding,
-            store=store,
-            workers=self._workspace.workers,
-            digests=digests,
-            report=report,
-            writer=writer,
-        )
+        options |= {"store": store, "workers": self._workspace.workers}
         try:
-            with closing(groups):
-                for known in groups:
-                    for photos, outcome in zip(known.photos, self._outcomes(known), strict=True):
-                        waiting |= dict.fromkeys(photos, outcome)
-                    while (outcome := waiting.pop(next_photo, None)) is not None:
-                        next_photo += 1
-                        yield outcome
+            with closing(stream(paths, self._prefix, decoding, **options)) as groups:
+                yield from groups
         finally:
             idle.append(store)
 
-    def writer(self) -> ShardWriter:
-        """Keeps the features of many streams, a few at a time, in shards as large as those of one."""
-        return ShardWriter(FeatureStore(self._workspace.features, self._prefix.key(self.decoding)))
+    def _predictions(self, paths: Sequence[Path], group: Known) -> dict[int, Prediction]:
+        """By the photo's index."""
+        if group.features is None:
+            pairs = zip(group.photos, group.reasons, strict=True)
+            return {i: Prediction(Input(paths[i]), reason=reason) for photos, reason in pairs for i in photos}
+        rows = zip(group.photos, self.probabilities(self._logits(group.features)), strict=True)
+        return {i: Prediction(Input(paths[i]), self._ranked(row)) for photos, row in rows for i in photos}
 
-    def _outcomes(self, known: Known) -> list[Outcome]:
-        if known.features is None:
-            return [Outcome(reason=reason) for reason in known.reasons]
-        kept = Features.in_memory(known.features)
-        features = condense(self._suffix, self._constants, kept, rows=self._rows)
-        scores = logits(self._suffix, self._params, self._constants, features, rows=self._rows)
-        shares = self.probabilities(scores)
-        return [Outcome(*each) for each in zip(known.digests, scores, shares, strict=True)]
+    def _ranked(self, probabilities_k: np.ndarray) -> dict[str, float]:
+        order = np.argsort(-probabilities_k, kind="stable")
+        return {self.classes[i]: float(probabilities_k[i]) for i in order}
+
+    def _logits(self, features: np.ndarray) -> np.ndarray:
+        """(n, units) of features (n, *shape)."""
+        condensed = condense(self._suffix, self._constants, Features.in_memory(features), rows=self._rows)
+        return logits(self._suffix, self._params, self._constants, condensed, rows=self._rows)
 
     def probabilities(self, logits_nk: np.ndarray, *, temperature: float | None = None) -> np.ndarray:
         """(n, classes) float32 of logits, at the model's temperature or another."""
@@ -310,7 +291,7 @@ class Classifier:
 
     @cached_property
     def heat_maps(self) -> HeatMaps:
-        """Where on a photo the model sees a class.
+        """Computes where on a photo a class is found.
 
         Raises:
             WeightsError: the pretrained weights can no longer be read.

@@ -1,10 +1,10 @@
-"""A connection to a server of the web that ends at a given moment, whatever the server does.
+"""A connection to a web server that ends at a deadline, whatever the server does.
 
-The name is looked up once. All that it resolves to is checked, and one of these very addresses is connected
-to: a name that resolves to something else a moment later changes nothing.
+The name is looked up once. All its addresses are checked, and one of these is connected to: it does not
+matter if the name resolves to something else a moment later.
 
-A socket's timeout is for one wait: a server that sends a byte now and then is never late. So each wait here,
-of looking up, connecting, TLS, sending and receiving, gets only what is left of the whole.
+A socket's timeout is for one wait: a server that sends a byte now and then is never late. So each wait here
+(name look-up, connecting, TLS, sending, receiving) gets only the time that is left until the deadline.
 """
 
 import io
@@ -25,7 +25,7 @@ _Found = list[tuple[Any, ...]]  # as socket.getaddrinfo gives it
 
 
 class Deadline:
-    """A moment after which nothing is waited for any more."""
+    """A moment after which waiting ends."""
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
@@ -34,7 +34,7 @@ class Deadline:
         """Seconds until then.
 
         Raises:
-            TimeoutError: there are none.
+            TimeoutError: none are left.
         """
         left = self._end - time.monotonic()
         if left <= 0:
@@ -55,12 +55,12 @@ def connected(
 
     Raises:
         PhotoError: there is no such server, or it is in a private network.
-        TimeoutError: the deadline has passed; also in the block, whatever is waited for there.
+        TimeoutError: the deadline has passed, here or anywhere in the block.
         OSError: no address can be connected to, or the certificate is not trusted.
     """
     addresses = _resolved(host, port, deadline)
     if not allow_private and not all(is_public(str(where[0])) for _, _, _, _, where in addresses):
-        raise PhotoError("{host} is in a private network: --allow-private-urls lets it be read", host=host)
+        raise PhotoError("{host} is in a private network; --allow-private-urls allows that", host=host)
     with _open_socket(addresses, deadline) as plain:
         if not tls:
             yield _Connection(host, port, plain, deadline)
@@ -73,10 +73,10 @@ def connected(
 
 
 def _resolved(host: str, port: int, deadline: Deadline) -> _Found:
-    """What the name stands for.
+    """The addresses of a name.
 
-    The system's look-up cannot be interrupted: a thread waits for it, and is left to itself if that takes too
-    long. It ends when the system gives up.
+    The system's look-up cannot be interrupted: a thread waits for it, and nobody waits for the thread beyond
+    the deadline. It ends when the system gives up.
     """
     found: Future[_Found] = Future()
 
@@ -96,17 +96,17 @@ def _resolved(host: str, port: int, deadline: Deadline) -> _Found:
 
 
 def _open_socket(addresses: _Found, deadline: Deadline) -> socket.socket:
-    """A socket that is connected to the first address that answers. Each gets its share of the time."""
+    """A socket that is connected to the first address that accepts. They share the time that is left."""
     failed: OSError = OSError("no address")
     for number, (family, kind, protocol, _, where) in enumerate(addresses):
-        share = deadline.left() / (len(addresses) - number)
+        seconds = deadline.left() / (len(addresses) - number)
         try:
             opened = socket.socket(family, kind, protocol)
         except OSError as error:  # this machine has no IPv6
             failed = error
             continue
         try:
-            opened.settimeout(share)
+            opened.settimeout(seconds)
             opened.connect(where)
             return opened
         except OSError as error:
@@ -118,11 +118,11 @@ def _open_socket(addresses: _Found, deadline: Deadline) -> socket.socket:
     try:
         raise failed
     finally:
-        del failed  # its traceback has this frame
+        del failed  # else its traceback and this frame refer to each other
 
 
 class _Connection(HTTPConnection):
-    """What HTTP says, over a socket that is there already and that somebody else closes."""
+    """HTTP over a socket that is open already and that the caller closes."""
 
     def __init__(self, host: str, port: int, opened: socket.socket, deadline: Deadline) -> None:
         super().__init__(host, port)
@@ -133,7 +133,7 @@ class _Connection(HTTPConnection):
 
 
 class _Timed:
-    """As much of a socket as `http.client` uses."""
+    """The part of a socket that `http.client` uses, with the deadline as its timeout."""
 
     def __init__(self, opened: socket.socket, deadline: Deadline) -> None:
         self._opened, self._deadline = opened, deadline
@@ -147,11 +147,11 @@ class _Timed:
         return io.BufferedReader(_Received(self._opened, self._deadline))
 
     def close(self) -> None:
-        """Nothing: a response may still be read, see `connected`."""
+        """Does nothing: the response may still be read, see `connected`."""
 
 
 class _Received(io.RawIOBase):
-    """What a socket receives, as a file."""
+    """The bytes that a socket receives, as a file."""
 
     def __init__(self, opened: socket.socket, deadline: Deadline) -> None:
         self._opened, self._deadline = opened, deadline

@@ -1,53 +1,102 @@
-"""A folder that photos are written into: names that fit, and whether what fails there fails for all of them.
+"""A folder that photos are written into, under names that are free and that the file system allows.
 
-What limits a name is bytes, and a letter may take four.
+The limit of a name is in bytes, and a letter may take four.
 """
 
 import errno
 import functools
 import os
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
-from catdog.errors import CatdogError, OptionError, PhotoError
+from catdog.errors import OptionError, PhotoError
+from catdog.inference.free_names import Content, LinkTo, Numbering
 
-_FOR_ALL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # the disk is full, or only to be read
-_USUAL = 255  # bytes; on Windows it is UTF-16 units, of which no name has more than bytes
-_LEAST = 64  # bytes: less is no limit of a file system that photos lie on
-_LONGEST_SUFFIX = 16  # bytes: more behind a point is no suffix
-_JOINER = "\u200d"  # of emoji
+_FOR_ALL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # the disk is full or read-only
+_USUAL = 255  # bytes; on Windows UTF-16 units, of which no name has more than bytes
+_LEAST = 64  # bytes: a file system that reports less does not report a limit
+_LONGEST_SUFFIX = 16  # bytes: what is longer is no suffix
+_JOINER = "\u200d"  # between emoji that are drawn as one
 
 
-def ready(folder: Path, option: str) -> None:
-    """Make the folder that the option names.
+class Destination:
+    """Writes photos into a folder. Nothing is overwritten, and nothing is written twice.
 
-    Raises:
-        OptionError: it cannot be made, or not be written.
+    Attributes:
+        folder: made when the first photo is written.
+        written: photos that were written.
+        present: photos that were there already.
+
+    Args:
+        option: of the command line, that names the folder; for errors.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    except OSError as error:
-        raise _unusable(error, folder, option) from error
 
+    def __init__(self, folder: Path, option: str):
+        self.folder = folder
+        self.written = self.present = 0
+        self._option = option
+        self._numbering = Numbering()
 
-def failed(error: OSError, folder: Path, option: str) -> CatdogError:
-    """What to raise where a file cannot be written: PhotoError, or OptionError where no file can."""
-    if error.errno in _FOR_ALL:
-        return _unusable(error, folder, option)
-    return PhotoError(
-        "the photo cannot be written into {folder}: {reason}", folder=folder, reason=error.strerror or error
-    )
+    def put(
+        self, name: str, newcomer: LinkTo | Content, write: Callable[[Path], None], *, below: str = ""
+    ) -> bool:
+        """Write a file under its name, or under the next free one, such as `cat-2.jpg`.
+
+        Where the same file is there already, it stays: a command can be repeated.
+
+        Args:
+            newcomer: what is to be written, for the comparison.
+            write: writes it to the path that it is given.
+            below: a folder inside `folder`.
+
+        Returns:
+            Whether the file was written.
+
+        Raises:
+            PhotoError: this photo cannot be written.
+            OptionError: no photo can be written into the folder.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if not os.access(self.folder, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        except OSError as error:
+            raise self._unusable(self.folder, error) from error
+        longest = longest_name(self.folder)
+        place = self.folder / shortened(below, longest)
+        try:
+            place.mkdir(exist_ok=True)
+            target = self._numbering.free(lambda number: place / numbered(name, number, longest), newcomer)
+            if target is not None:
+                write(target)
+        except OSError as error:
+            if error.errno in _FOR_ALL:
+                raise self._unusable(place, error) from error
+            reason = error.strerror or error
+            raise PhotoError(
+                "the photo cannot be written into {folder}: {reason}", folder=place, reason=reason
+            ) from error
+        self.written += target is not None
+        self.present += target is None
+        return target is not None
+
+    def _unusable(self, place: Path, error: OSError) -> OptionError:
+        return OptionError(
+            "expected to write photos into {folder}: {reason}. Give {option} a folder that can be written.",
+            folder=place,
+            reason=error.strerror or error,
+            option=self._option,
+        )
 
 
 def numbered(name: str, number: int, longest: int) -> str:
     """The name of the first file of that name, `cat.jpg`, of the second, `cat-2.jpg`, and so on.
 
-    One that has too many bytes is shortened before the number and the suffix, between two letters.
+    A name that is too long is shortened before the number and the suffix, between two letters.
 
     Args:
-        longest: bytes that it may have.
+        longest: bytes that the name may have.
     """
     stem, suffix = os.path.splitext(name)
     if len(os.fsencode(suffix)) > _LONGEST_SUFFIX:
@@ -57,7 +106,7 @@ def numbered(name: str, number: int, longest: int) -> str:
 
 
 def shortened(text: str, longest: int) -> str:
-    """As many of its first letters as have at most `longest` bytes, each with its accents."""
+    """As many of the first letters as fit into `longest` bytes, each with its accents."""
     if len(os.fsencode(text)) <= longest:
         return text
     end = size = 0
@@ -73,21 +122,12 @@ def longest_name(folder: Path) -> int:
     """Bytes that the name of a file in `folder`, which exists, may have."""
     try:
         found = os.pathconf(folder, "PC_NAME_MAX")
-    except (AttributeError, OSError, ValueError):  # Windows, or a file system that does not say
+    except (AttributeError, OSError, ValueError):  # Windows, or a file system that does not report it
         return _USUAL
-    return min(found, _USUAL) if found >= _LEAST else _USUAL  # some say 1,530, and mean 255 letters
-
-
-def _unusable(error: OSError, folder: Path, option: str) -> OptionError:
-    return OptionError(
-        "expected to write photos into {folder}: {reason}. Give {option} a folder that can be written.",
-        folder=folder,
-        reason=error.strerror or error,
-        option=option,
-    )
+    return min(found, _USUAL) if found >= _LEAST else _USUAL  # some report 1,530 for 255 letters
 
 
 def _belongs_to_the_last(before: str, letter: str) -> bool:
-    """Whether it is no letter of its own: an accent, a vowel or final of Hangul as macOS writes it."""
+    """Whether `letter` is a part of the one before: an accent, or a vowel or final consonant of Hangul."""
     medial_or_final = "\u1160" <= letter <= "\u11ff"
     return medial_or_final or _JOINER in (before, letter) or unicodedata.category(letter).startswith("M")

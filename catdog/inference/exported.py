@@ -1,4 +1,4 @@
-"""A file that `catdog export` wrote for catdog itself: a model that needs nothing beside it."""
+"""Reads a file that `catdog export` wrote in catdog's own format: a model in one file."""
 
 import json
 from pathlib import Path
@@ -18,10 +18,10 @@ _LARGEST_SIZE = 1024  # pixels a side that a file may ask for: more would fill t
 
 
 def read_exported(path: Path) -> tuple[ModelSpec, dict[str, np.ndarray]]:
-    """Of what `write_catdog` wrote, the spec and the tensors of the new layers.
+    """The spec of an exported file, and the tensors of its new layers by their names in a run.
 
     Raises:
-        WeightsError: the file is damaged, or is none that catdog wrote for itself.
+        WeightsError: the file is damaged, or catdog did not write it in its own format.
     """
     with opened(path) as file:
         try:
@@ -30,7 +30,7 @@ def read_exported(path: Path) -> tuple[ModelSpec, dict[str, np.ndarray]]:
         except (KeyError, AttributeError, ValueError, RecursionError, OptionError) as error:
             raise WeightsError(
                 "expected a run folder, or a .safetensors file that `catdog export` wrote, found {path}, "
-                "which does not say what it tells apart",
+                "which does not name its classes",
                 path=path,
             ) from error
         new = {name: raw for name, raw in file.tensors.items() if name.startswith(NEW)}
@@ -38,15 +38,15 @@ def read_exported(path: Path) -> tuple[ModelSpec, dict[str, np.ndarray]]:
             raw.dtype not in FLOATS for raw in new.values()
         ):
             raise WeightsError(
-                "{path} does not hold the new layers that it says it has: only what `catdog export` wrote in "
-                "its format catdog can be used as a model",
+                "the new layers in {path} are not those that its header describes. Only files that `catdog "
+                "export` wrote with --format catdog can be used as a model.",
                 path=path,
             )
         return spec, {name.removeprefix(NEW): read(raw, raw.shape, place_rows) for name, raw in new.items()}
 
 
 def _new_shapes(spec: ModelSpec) -> dict[str, Shape]:
-    """The shapes of the new layers' tensors, by their names in a file.
+    """The shapes of the new layers' tensors, by their names in the file.
 
     Raises:
         OptionError: there is no such network.
@@ -54,8 +54,8 @@ def _new_shapes(spec: ModelSpec) -> dict[str, Shape]:
     size = spec.decoding.size
     if not 32 <= size <= _LARGEST_SIZE:
         raise OptionError(
-            "expected photos of 32 to {largest_size} pixels a side, found {size}",
-            largest_size=_LARGEST_SIZE,
+            "expected photos of 32 to {largest} pixels a side, found {size}",
+            largest=_LARGEST_SIZE,
             size=size,
         )
     features = describe(body(spec.head), input_shape=(size, size, 3))[-1].output_shape

@@ -1,4 +1,4 @@
-"""Free names in a folder: `cat.jpg`, `cat-2.jpg`, ... Nothing is overwritten, nothing is written twice."""
+"""Free names in a folder: `cat.jpg`, `cat-2.jpg`, ..., and whether the same file is there already."""
 
 import hashlib
 import os
@@ -10,19 +10,19 @@ from pathlib import Path
 
 
 class LinkTo:
-    """A symbolic link that wants a name. Only a link to the same file is the same."""
+    """A symbolic link that needs a name. Only a link to the same file is the same."""
 
     def __init__(self, original: Path):
         self._original = original
 
     @cached_property
     def real_path(self) -> str | None:
-        """A link to this file is the same; None: no link is."""
+        """Of the file that the same link points to; None where no link is the same."""
         return os.path.realpath(self._original)
 
     @cached_property
     def size(self) -> int | None:
-        """A file of this size, bytes, and this digest is the same; None: no file is."""
+        """Bytes of the same file, which has the same digest too; None where no file is the same."""
         return None
 
     @cached_property
@@ -40,7 +40,7 @@ class CopyOf(LinkTo):
 
 
 class Content:
-    """Bytes that are to be written. A file that holds them is the same."""
+    """Bytes that need a name. A file with these bytes is the same."""
 
     real_path = None
 
@@ -55,26 +55,26 @@ class Content:
 
 
 class Numbering:
-    """Finds free names. Keep it as long as files are written: what it has looked at, it remembers.
+    """Finds free names. It remembers the files that it has looked at: use the same one for a whole command.
 
-    So the work for n files that want one name grows with n, not with its square, also where another command
-    has left such files: each is looked at once, and read once if a newcomer has its size.
+    The work for n files that need one name then grows with n, not with its square, also where an earlier
+    command has left such files: each is looked at once, and read once if a newcomer has its size.
     """
 
     def __init__(self) -> None:
-        # By the path without a number; only of names that more than one file has.
+        # By the path without a number; only for names that more than one file needs.
         self._taken: dict[Path, _Taken] = {}
 
     def free(self, named: Callable[[int], Path], newcomer: LinkTo | Content) -> Path | None:
-        """The first free path of `cat.jpg`, `cat-2.jpg`, ...; None where one of those before it is the same.
+        """The first free path of `cat.jpg`, `cat-2.jpg`, ...; None where a file before it is the same.
 
         The caller writes the file before it asks again.
 
         Args:
-            named: gives the path for each number from 1; what it gives for 1 decides about the others.
+            named: gives the path for each number from 1. The path for 1 determines the others.
 
         Raises:
-            OSError: what is there cannot be read, or the newcomer cannot.
+            OSError: a file that is there, or the newcomer, cannot be read.
         """
         path = named(1)
         if not os.path.lexists(path):
@@ -94,16 +94,16 @@ class Numbering:
 
 
 class _Taken:
-    """The files that have a name, without a number or with one up to `count`."""
+    """The files that have a name: without a number, and with the numbers up to `count`."""
 
     def __init__(self) -> None:
         self.count = 0
-        self._links: set[str] = set()  # real paths that they stand for
+        self._links: set[str] = set()  # real paths that they point to
         self._unread: dict[int, list[Path]] = defaultdict(list)  # by size
         self._digests: dict[int, set[bytes]] = defaultdict(set)  # by size
 
     def add(self, path: Path) -> None:
-        """The next one."""
+        """Look at the file with the next number."""
         self.count += 1
         found = os.lstat(path)
         if stat.S_ISLNK(found.st_mode):
@@ -112,7 +112,7 @@ class _Taken:
             self._unread[found.st_size].append(path)
 
     def has(self, newcomer: LinkTo | Content) -> bool:
-        """Whether one of them is the same."""
+        """Whether one of the files is the same."""
         if self._links and newcomer.real_path in self._links:
             return True
         size = newcomer.size

@@ -1,7 +1,7 @@
-"""Grad-CAM: where on a photo a model sees a class.
+"""Grad-CAM: where on a photo a model finds a class.
 
 Source: R. R. Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
-Localization, ICCV 2017; as there, of VGG16's last convolution, block5_conv3.
+Localization, ICCV 2017; as there, for VGG16's last convolution, block5_conv3.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,18 +22,18 @@ from catdog.model.suffix import Suffix, Tensors
 from catdog.weights.source import WeightSource
 from catdog.workspace import Workspace
 
-STAGE = "block5"  # the freeze boundary is moved to here, unless it is further left already
-_POOL = "block5_pool"  # what goes into it is looked at
+STAGE = "block5"  # the freeze boundary is moved to here, unless it comes earlier already
+_POOL = "block5_pool"  # the heat map is made from the input of this layer
 
 _BATCH = 8  # photos; each takes some megabytes of activations
 
 
 class HeatMaps:
-    """Makes heat maps of one model.
+    """Computes heat maps of one model.
 
     Args:
-        tensors: what the model has beside the weights of `source`.
-        unfreeze: its own freeze boundary.
+        tensors: the model's tensors beside the weights of `source`.
+        unfreeze: the model's own freeze boundary.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class HeatMaps:
         unfreeze: str,
         workspace: Workspace,
     ):
-        self._prefix = Prefix(source, spec.head, unfreeze=_further_left(unfreeze, spec), workspace=workspace)
+        self._prefix = Prefix(source, spec.head, unfreeze=_earlier(unfreeze, spec), workspace=workspace)
         self._suffix = make_suffix(self._prefix, spec.head, len(spec.classes), size=spec.decoding.size)
         self._params, self._constants = self._suffix.from_tensors(self._prefix.thawed_tensors | dict(tensors))
         self._pool = [layer.name for layer in self._suffix.layers].index(_POOL)
@@ -55,15 +55,15 @@ class HeatMaps:
     def __call__(
         self, paths: Sequence[Path], classes: Sequence[int], *, digests: dict[Path, str] | None = None
     ) -> np.ndarray:
-        """Where on each photo the class of the same position is seen.
+        """Where on each photo its class is found.
 
         Args:
-            classes: indices, one a photo.
+            classes: indices, one for each photo.
             digests: content digests, by path, where they are known already.
 
         Returns:
-            (n, h, w) float32, 14 × 14 for photos of 224 pixels; 0…1, the largest of each photo 1. All 0
-            where nothing on the photo speaks for the class.
+            (n, h, w) float32, 14 × 14 for photos of 224 pixels; 0…1, the largest value of each photo is 1.
+            All 0 where nothing on the photo supports the class.
 
         Raises:
             PhotoError: a photo cannot be read.
@@ -78,7 +78,7 @@ class HeatMaps:
             digests=digests,
         )
         if found.skipped or found.features is None:
-            raise PhotoError("{path}: {reason}", path=found.skipped[0].path, reason=found.skipped[0].reason)
+            raise PhotoError("{photo}: {reason}", photo=found.skipped[0].path, reason=found.skipped[0].reason)
         maps = []
         for start in range(0, len(paths), _BATCH):
             rows = np.arange(start, min(start + _BATCH, len(paths)))
@@ -98,7 +98,7 @@ def _grad_cam(
     classes_b: jax.Array,
     layer: int,
 ) -> jax.Array:
-    """(b, h, w): the channels that go into `layers[layer]`, weighted by how they move the class's logit."""
+    """(b, h, w): the channels that enter `layers[layer]`, weighted by their effect on the class's logit."""
     activations = suffix.logits(params, constants, features_b, until=layer)
 
     def score(activations_bhwc: jax.Array) -> jax.Array:
@@ -114,7 +114,7 @@ def _grad_cam(
     return heat / jnp.where(largest > 0, largest, 1)
 
 
-def _further_left(unfreeze: str, spec: ModelSpec) -> str:
+def _earlier(unfreeze: str, spec: ModelSpec) -> str:
     """`unfreeze`, or `STAGE` where that comes first."""
     earlier = {layer.stage for layer in body(spec.head)[: len(CONVOLUTIONS)]} | {ALL}
     return unfreeze if unfreeze in earlier else STAGE

@@ -1,4 +1,4 @@
-"""What `catdog predict` is given, as a stream of photos: files, folders, patterns, and paths on stdin."""
+"""The inputs of a prediction, as a stream of photos: files, folders, patterns, addresses, paths on stdin."""
 
 import glob
 import os
@@ -9,11 +9,12 @@ from io import BufferedReader
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from catdog.data.files import MAX_FILE_BYTES
 from catdog.data.walk import walk
 from catdog.inference import web
-from catdog.text import Message, extension, kinds, message, plural
+from catdog.text import Message, extension, message
 
 STDIN = "-"
 
@@ -21,11 +22,13 @@ _BLOCK = 1 << 16
 
 
 class Input(NamedTuple):
-    """Something to answer for: a file, or what was given instead of one and why that is no file.
+    """A photo to predict for, or the reason why there is no file to read.
 
     Attributes:
-        name: what its row says instead of the path.
-        is_address: `name` is on the web, and `path` is nothing yet.
+        path: the file. Of a photo on the web there is none until it is downloaded.
+        truth: the true class, where it is known.
+        name: how it was given, where that differs from `path`.
+        is_address: whether `name` is the address of a photo on the web.
     """
 
     path: Path
@@ -34,80 +37,72 @@ class Input(NamedTuple):
     name: str | None = None
     is_address: bool = False
 
+    @property
+    def shown(self) -> str:
+        """How it was given."""
+        return str(self.path) if self.name is None else self.name
 
-class LeftOut:
-    """The files below folders that do not look like photos. Filled as the folders are searched."""
-
-    def __init__(self) -> None:
-        self._kinds: Counter[str] = Counter()
-
-    def add(self, files: Iterable[Path]) -> None:
-        """Count them by extension: there may be many."""
-        self._kinds.update(map(extension, files))
-
-    def sentence(self) -> Message | None:
-        """How many there are, of which kinds; None where there is none."""
-        if not self._kinds:
-            return None
-        number = sum(self._kinds.values())
-        return message(
-            "left out {count}: no photo by name or content ({kinds})",
-            count=plural("{count:,} file", "{count:,} files", number),
-            kinds=kinds(self._kinds),
-        )
+    @property
+    def file_name(self) -> str:
+        """The name of a copy, such as `cat.jpg`."""
+        return Path(urlsplit(self.shown).path if self.is_address else self.path).name or "photo"
 
 
-def expand(given: Iterable[str], stdin: BufferedReader, left_out: LeftOut) -> Iterator[Input]:
-    """Files as they are; folders as the photos below them; patterns where the shell has not expanded them.
+def expand(given: Iterable[str], stdin: BufferedReader, others: Counter[str]) -> Iterator[Input]:
+    """The photos that `given` stands for, in order, found as they are taken.
 
-    Addresses of http and https as they are. `-` is as many paths, folders and addresses as stdin has, see
-    `paths_from`. A file whose name has the form of a pattern is that file.
+    A file is one photo, and so is an address of http or https. A folder is all photos below it. A pattern is
+    what it matches, unless a file has that very name. `-` is the paths, folders and addresses on stdin, see
+    `paths_from`. What is missing is an input too: its prediction has the reason.
+
+    Args:
+        others: counts the files in folders that do not look like photos, by extension.
     """
     for name in given:
         if name == STDIN:
             for line in paths_from(stdin):
-                yield from _expand_path(line, left_out)
+                yield from _expand_path(line, others)
         elif not os.path.lexists(name) and not web.is_address(name) and glob.has_magic(name):
             matches = sorted(glob.glob(name, recursive=True))
             if not matches:
                 yield Input(Path(name), name=name, error=message("no file matches this pattern"))
             for match in matches:
-                yield from _expand_path(match, left_out)
+                yield from _expand_path(match, others)
         else:
-            yield from _expand_path(name, left_out)
+            yield from _expand_path(name, others)
 
 
-def _expand_path(name: str, left_out: LeftOut) -> Iterator[Input]:
-    """One path or address, never a pattern."""
+def _expand_path(name: str, others: Counter[str]) -> Iterator[Input]:
+    """The photos of one path or address, which is never a pattern."""
     path = Path(name)
     if web.is_address(name):
         yield Input(path, name=name, is_address=True)
     elif os.path.isdir(path):
         tree = walk(path)
-        left_out.add(tree.others)
+        others.update(map(extension, tree.others))
         below = deque(tree.photos)
         if not below and not tree.closed:
-            yield Input(path, name=name, error=message("a folder without photos"))
+            yield Input(path, name=name, error=message("the folder has no photos"))
         closed = tree.closed
         del tree
         while below:
-            yield Input(below.popleft())  # and forgotten: paths grow when they are used
+            yield Input(below.popleft())  # not kept: a path that was used takes more memory
         for folder in closed:
-            yield Input(folder, error=message("a folder that cannot be listed"))
+            yield Input(folder, error=message("the folder cannot be listed"))
     else:
-        yield Input(path, name=name)  # a file that is missing gets a row that says so
+        yield Input(path, name=name)
 
 
 def paths_from(stdin: BufferedReader) -> Iterator[str]:
-    """Paths as they arrive, one a line; or between NULs, if there is one at the start (`find -print0`)."""
+    """Paths as they arrive, one per line; or separated by NULs where one comes first (`find -print0`)."""
     separator, rest = b"", b""
-    # Unbuffered: a thread that waits in a buffered read keeps a lock that Python wants when it ends.
+    # Unbuffered: a thread waiting in a buffered read holds a lock that Python needs when it exits.
     source = getattr(stdin, "raw", stdin)
     while block := source.read(_BLOCK):
         rest += block
         if not separator:
-            # A path may hold a line's end, but never a NUL.
-            separator = next((one for one in (b"\0", b"\n") if one in rest), b"")
+            # A path may contain a newline, but never a NUL.
+            separator = next((byte for byte in (b"\0", b"\n") if byte in rest), b"")
         if separator:
             *whole, rest = rest.split(separator)
             if separator == b"\n":
@@ -119,11 +114,11 @@ def paths_from(stdin: BufferedReader) -> Iterator[str]:
 
 @contextmanager
 def photo_from(stdin: BufferedReader) -> Iterator[Input]:
-    """One photo whose bytes are all of stdin."""
+    """The photo whose bytes are on stdin, in a temporary file."""
     with TemporaryDirectory(prefix="catdog-") as folder:
         path = Path(folder) / "stdin"
         with path.open("wb") as file:
-            # A little more than a photo may have is enough to refuse it: stdin may have no end.
+            # Stdin may have no end: a little more than the limit is enough for the photo to be refused.
             while file.tell() <= MAX_FILE_BYTES and (block := stdin.read(_BLOCK)):
                 file.write(block)
         yield Input(path, name=STDIN)

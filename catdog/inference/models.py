@@ -1,59 +1,77 @@
-"""Which model a name stands for, in one place: a run by its path or its name, or an exported file."""
+"""Which model a name stands for, in one place: a run by its path or its name, an exported file, ImageNet."""
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from catdog.errors import RunError
-from catdog.inference.classifier import Classifier
+from catdog.errors import OptionError, RunError, WeightsError
 from catdog.progress import Progress
-from catdog.runs import Run, has_runs, newest_run, open_run, runs_below, shipped_run
+from catdog.runs import Run, has_runs, is_run, newest_run, open_run, runs_below, shipped_run
+from catdog.text import message
+from catdog.weights.download import DOWNLOADS
+from catdog.weights.source import find_weights
 from catdog.workspace import Workspace
+
+if TYPE_CHECKING:
+    from catdog.inference.classifier import Classifier
+
+IMAGENET = "imagenet"  # names the original network, where a command can use it
 
 _SHOWN = 10  # runs that an error lists
 
 
 def find_model(name: str | os.PathLike[str] | None, runs_dir: Path) -> Run | Path:
-    """The run, or the exported file, that `name` stands for. A path wins over a name below `runs_dir`.
+    """The run, or the exported file, that `name` stands for.
+
+    A path wins over a name, unless there is no model at the path: `sample_data` may be a folder of photos and
+    the name of a run.
 
     Args:
-        name: of a run below `runs_dir`, or the path of a run or of a file that `catdog export` wrote. None is the
-            newest run below `runs_dir`, and where there is none, the run in the package.
+        name: the path of a run or of a file that `catdog export` wrote, or the name of a run below
+            `runs_dir`; None is the newest run there, and where there is none, the run in the package.
 
     Raises:
-        RunError: there is no such model; the message lists the runs that there are.
+        RunError: there is no such model; the message lists the runs that are there. Or the run is damaged.
     """
     if name is None:
         return newest_run(runs_dir) if has_runs(runs_dir) else shipped_run()
     path = Path(name)
     if is_exported(path):
         return path
-    if os.path.exists(path):
-        return open_run(path)
-    if len(path.parts) == 1 and (runs_dir / path).is_dir():
-        return open_run(runs_dir / path)
-    there = [run.folder.name for run in runs_below(runs_dir)] if runs_dir.is_dir() else []
-    if not there:
-        raise RunError(
-            "expected a run or an exported file, found nothing at {path} and no run under {runs_dir}. "
-            "`catdog train DATA` makes a run.",
-            path=path,
-            runs_dir=runs_dir,
-        )
-    raise RunError(
-        "expected a run or an exported file, found nothing at {path}. The runs under {runs_dir} are: {names}",
-        path=path,
-        runs_dir=runs_dir,
-        names=", ".join(there[:_SHOWN]) + (", ..." if len(there) > _SHOWN else ""),
-    )
+    named = [runs_dir / path] if len(path.parts) == 1 else []
+    for folder in (path, *named):
+        if os.path.exists(folder) and is_run(folder):
+            return open_run(folder)
+    try:
+        there = [run.folder.name for run in runs_below(runs_dir)]
+    except OSError:
+        there = []
+    if there:
+        names = ", ".join(there[:_SHOWN]) + (", ..." if len(there) > _SHOWN else "")
+        runs = message("The runs under {runs_dir} are: {names}", runs_dir=runs_dir, names=names)
+    else:
+        runs = message("There is no run under {runs_dir}; `catdog train DATA` makes one.", runs_dir=runs_dir)
+    raise RunError("expected a run or an exported file, found none at {path}. {runs}", path=path, runs=runs)
 
 
 def is_exported(path: Path) -> bool:
-    """Whether it is a file that is not one of a run folder's own."""
+    """Whether it is a file, and not one of the two that make a run folder.
+
+    Other programs write a `config.json` beside a `model.safetensors` too: only a run's names its prefix.
+    """
     if not os.path.isfile(path):
         return False
-    is_of_run = path.name in ("model.safetensors", "config.json") and (path.parent / "config.json").is_file()
-    return not is_of_run
+    if path.name not in ("model.safetensors", "config.json"):
+        return True
+    try:
+        config = json.loads((path.parent / "config.json").read_bytes())
+    except OSError:
+        return True
+    except ValueError:  # perhaps a run's, damaged: opening it reports that
+        return False
+    return not (isinstance(config, dict) and "prefix_digest" in config)
 
 
 def open_classifier(
@@ -62,16 +80,58 @@ def open_classifier(
     *,
     calibrate: bool = True,
     report: Callable[[Progress], None] = lambda _: None,
-) -> Classifier:
+) -> "Classifier":
     """The classifier of what `find_model` found.
 
     Args:
-        calibrate: use a run's temperature. An exported file is as it was exported.
+        calibrate: use a run's temperature.
         report: called while weights are downloaded.
 
     Raises:
+        OptionError: an exported file without its calibration, which cannot be taken out of it.
         RunError, WeightsError: it cannot be read, or its weights cannot.
     """
+    from catdog.inference.classifier import Classifier  # imports jax, which finding a model does not need
+
     if isinstance(model, Run):
         return Classifier.of_run(model, workspace=workspace, calibrate=calibrate, report=report)
+    if not calibrate:
+        raise OptionError(
+            "{file} is an exported file, whose calibration is part of its weights. Export the run again with "
+            "--no-calibrate, or use the run.",
+            file=model,
+        )
     return Classifier.of_file(model, workspace=workspace)
+
+
+def open_imagenet(
+    weights: str | None,
+    preprocessing: str | None,
+    workspace: Workspace,
+    *,
+    report: Callable[[Progress], None] = lambda _: None,
+) -> "Classifier":
+    """The original network with its 1000 classes.
+
+    Args:
+        weights, preprocessing: as for `find_weights`; without weights, those that were downloaded before.
+        report: called while weights are downloaded.
+
+    Raises:
+        WeightsError: there are no weights, they lack a layer, or they cannot be read.
+    """
+    from catdog.inference.classifier import Classifier
+
+    name = weights or _downloaded(workspace)
+    source = find_weights(name, preprocessing=preprocessing, workspace=workspace, report=report)
+    return Classifier.of_imagenet(source, workspace=workspace)
+
+
+def _downloaded(workspace: Workspace) -> str:
+    for name, download in DOWNLOADS.items():
+        if workspace.weights and (workspace.weights / download.file_name).is_file():
+            return name
+    raise WeightsError(
+        "the 1000 classes of ImageNet need weights with fc1, fc2 and predictions, and none have been "
+        "downloaded yet. Give --weights keras or --weights timm (550 MB, downloaded once), or --weights FILE."
+    )

@@ -1,4 +1,4 @@
-"""Which IP addresses are public, and which are in somebody's own network."""
+"""Which IP addresses are public, and which belong to a private network."""
 
 import ipaddress
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -9,24 +9,24 @@ _NOT_PUBLIC_4 = (
     IPv4Network("0.0.0.0/8"),  # this host, in this network
     IPv4Network("100.64.0.0/10"),  # behind a provider's translator (CGNAT)
     IPv4Network("192.0.0.0/24"),  # for protocols
-    IPv4Network("192.88.99.0/24"),  # relays of 6to4, given up
+    IPv4Network("192.88.99.0/24"),  # relays of 6to4, deprecated
 )
 _NOT_PUBLIC_6 = (
     IPv6Network("2001:db8::/32"),  # documentation
     IPv6Network("3fff::/20"),  # documentation
 )
-# All public addresses of IPv6 that are handed out lie here. So ::/8, where IPv4-compatible addresses are,
-# fc00::/7 (private), fe80::/10 (link-local), fec0::/10 (site-local) and ff00::/8 (multicast) do not.
+# All public addresses of IPv6 that are in use lie here. So ::/8, where IPv4-compatible addresses are,
+# fc00::/7 (private), fe80::/10 (link-local), fec0::/10 (site-local) and ff00::/8 (multicast) are not public.
 _UNICAST = IPv6Network("2000::/3")
-# Translators to IPv4 for the whole internet. 64:ff9b:1::/48 is for a network's own translator: not public.
+# Translators to IPv4 for the whole internet. 64:ff9b:1::/48 is for a private network's translator.
 _NAT64 = IPv6Network("64:ff9b::/96")
 _TEREDO = IPv6Network("2001::/32")
 
 
 def is_public(address: str) -> bool:
-    """Whether the whole internet reaches this IP address, and so nobody's own network is entered with it.
+    """Whether this IP address is reached from the whole internet, and so is in no private network.
 
-    Of an IPv6 address that stands for one of IPv4 (mapped, NAT64, 6to4, Teredo), that one decides.
+    An IPv6 address that stands for one of IPv4 (mapped, NAT64, 6to4, Teredo) is as public as that one.
 
     Raises:
         ValueError: it is no IP address.

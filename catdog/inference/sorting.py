@@ -1,42 +1,32 @@
-"""`catdog predict --sort-into DIR`: photos, copied or linked into one folder a class."""
+"""Photos, copied or linked into one folder per predicted class."""
 
 import shutil
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from catdog import durable
-from catdog.inference.destination import failed, longest_name, numbered, ready, shortened
-from catdog.inference.free_names import CopyOf, LinkTo, Numbering
+from catdog.inference.destination import Destination
+from catdog.inference.free_names import CopyOf, LinkTo
+from catdog.inference.prediction import Prediction
 
 
-def sorter(folder: Path, numbering: Numbering, *, link: bool) -> Callable[[Path, str, str], bool]:
-    """A function that puts a photo into `folder`/label/, under a name, and says whether it was not there.
-
-    Nothing is overwritten: where another file has the name, the photo gets the next free one, `cat-2.jpg`;
-    where the same photo is there already, it stays, so that the command can be repeated. Originals are only
-    read. The function raises PhotoError where this photo cannot be written, OptionError where none can.
+class Sorter(Destination):
+    """Puts each photo into `folder`/label/. Originals are only read.
 
     Args:
-        numbering: the same for all photos of a command.
-        link: make symbolic links to the absolute paths of the photos, not copies.
+        link: make symbolic links to the absolute paths of the photos; those from the web are copied.
     """
 
-    def put(photo: Path, label: str, name: str) -> bool:
-        ready(folder, "--sort-into")
-        longest = longest_name(folder)
-        place = folder / shortened(_folder_name(label), longest)
-        try:
-            place.mkdir(exist_ok=True)
-            newcomer = LinkTo(photo) if link else CopyOf(photo)
-            target = numbering.free(lambda number: place / numbered(name, number, longest), newcomer)
-            if target is None:
-                return False
-            _link(photo, target) if link else _copy(photo, target)
-            return True
-        except OSError as error:
-            raise failed(error, place, "--sort-into") from error
+    def __init__(self, folder: Path, *, link: bool = False):
+        super().__init__(folder, "--sort-into")
+        self._link = link
 
-    return put
+    def __call__(self, prediction: Prediction) -> bool:
+        """See `Destination.put`."""
+        photo, place = prediction.source, _folder_name(prediction.label or "")
+        if self._link and not photo.is_address:
+            return self.put(photo.file_name, LinkTo(photo.path), partial(_link, photo.path), below=place)
+        return self.put(photo.file_name, CopyOf(photo.path), partial(_copy, photo.path), below=place)
 
 
 def _link(photo: Path, target: Path) -> None:
@@ -51,6 +41,6 @@ def _copy(photo: Path, target: Path) -> None:
 
 
 def _folder_name(label: str) -> str:
-    """A class's name as one folder's: a class may be called `a/b` or `..` in somebody's weights."""
+    """A class may be called `a/b` or `..` in somebody's weights: its name as that of one folder."""
     name = label.replace("/", "_").replace("\\", "_").replace("\0", "_")
     return f"_{name}" if name.strip(".") == "" else name

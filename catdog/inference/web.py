@@ -1,6 +1,6 @@
-"""A photo from the web, within limits, and from a private network only if that is asked for.
+"""Downloads a photo from the web, within limits; from a private network only where that is allowed.
 
-Proxies are not used: they would look up the name of the server themselves.
+Proxies are not used: they would look up the server's name themselves.
 """
 
 from collections.abc import Mapping
@@ -13,12 +13,12 @@ from catdog.errors import PhotoError
 from catdog.inference.connection import Deadline, connected
 
 MAX_BYTES = 64 * 2**20
-SECONDS = 30.0  # for one photo: looking up, connecting, TLS, headers, body, and all of that for each redirect
+SECONDS = 30.0  # for one photo: name look-up, connecting, TLS, headers and body, of all redirects together
 
 _SCHEMES = {"http": 80, "https": 443}
 _REDIRECTS = 5
 _BLOCK = 1 << 16
-_PLAIN = "!#$%&'()*+,/:;=?@[]~"  # what an address may have; the rest is escaped, such as Korean letters
+_PLAIN = "!#$%&'()*+,/:;=?@[]~"  # stays as it is in an address; the rest, such as Korean letters, is escaped
 
 
 def is_address(given: str) -> bool:
@@ -29,14 +29,14 @@ def is_address(given: str) -> bool:
 def fetch_photo(
     address: str, *, allow_private: bool, max_bytes: int = MAX_BYTES, seconds: float = SECONDS
 ) -> bytes:
-    """The bytes that a GET of an http or https address gives.
+    """The file at an http or https address.
 
     Args:
-        allow_private: also from this machine and from addresses that are not public.
-        seconds: for all of it. A server that sends a little now and then gets no more.
+        allow_private: also download from this machine and from private networks.
+        seconds: for the whole download, however slowly the server sends.
 
     Raises:
-        PhotoError: it is no such address, the server does not answer with a file, or a limit is passed.
+        PhotoError: it is no such address, the server sends no file, or a limit is exceeded.
     """
     deadline = Deadline(seconds)
     try:
@@ -49,32 +49,32 @@ def fetch_photo(
     except TimeoutError as error:
         raise PhotoError("the server takes too long") from error
     except (HTTPException, OSError, ValueError) as error:
-        said = error.strerror if isinstance(error, OSError) else None
-        said = " ".join((said or str(error)).split())[:200] or type(error).__name__
-        raise PhotoError("the address cannot be read: {said}", said=said) from error
+        reason = error.strerror if isinstance(error, OSError) else None
+        reason = " ".join((reason or str(error)).split())[:200] or type(error).__name__
+        raise PhotoError("the address cannot be read: {reason}", reason=reason) from error
 
 
 def _get(address: str, allow_private: bool, max_bytes: int, deadline: Deadline) -> bytes | str:
-    """The file, or where the server says that it is."""
+    """The file, or the address that the server redirects to."""
     parts = urlsplit(address)
     if parts.scheme not in _SCHEMES or not parts.hostname:
-        raise PhotoError("not an address of http or https: {address}", address=address[:200])
+        raise PhotoError("not an http or https address: {address}", address=address[:200])
     port = parts.port or _SCHEMES[parts.scheme]
     try:
         host = parts.hostname.encode("idna").decode("ascii")
     except UnicodeError as error:
-        raise PhotoError("there is no server {hostname}", hostname=parts.hostname) from error
+        raise PhotoError("there is no server {host}", host=parts.hostname) from error
     with connected(
         host, port, tls=parts.scheme == "https", allow_private=allow_private, deadline=deadline
     ) as connection:
         connection.request("GET", _request_target(parts), headers=_headers(parts, host))
         with connection.getresponse() as response:
             if response.status in (301, 302, 303, 307, 308) and "Location" in response.headers:
-                # Bytes that are not ASCII come as Latin-1; most servers mean UTF-8.
+                # Python decodes bytes that are not ASCII as Latin-1; most servers send UTF-8.
                 return response.headers["Location"].encode("latin-1").decode("utf-8", "surrogateescape")
             if response.status != 200:
-                phrase = PHRASES.get(response.status, "")
-                raise PhotoError(f"the server answers {response.status} {phrase}".rstrip())
+                status = f"{response.status} {PHRASES.get(response.status, '')}".rstrip()
+                raise PhotoError("the server answers {status}", status=status)
             return _read(response, max_bytes)
 
 
@@ -89,7 +89,7 @@ def _headers(parts: SplitResult, host: str) -> Mapping[str, str]:
         "Host": name if parts.port is None else f"{name}:{parts.port}",
         "User-Agent": f"catdog/{__version__}",
         "Accept": "image/*",
-        "Accept-Encoding": "identity",  # what is not packed cannot burst
+        "Accept-Encoding": "identity",  # what is not compressed cannot grow beyond all limits
         "Connection": "close",
     }
 
@@ -99,9 +99,9 @@ def _read(response: HTTPResponse, max_bytes: int) -> bytes:
     while part := response.read1(_BLOCK):
         total += len(part)
         if total > max_bytes:
-            raise PhotoError("the file has more than {max_bytes} MiB", max_bytes=max_bytes // 2**20)
+            raise PhotoError("the file is larger than {mebibytes} MiB", mebibytes=max_bytes // 2**20)
         parts.append(part)
     expected = response.headers.get("Content-Length")
     if expected is not None and expected.isdecimal() and total < int(expected):
-        raise PhotoError("the connection ended before the file did")
+        raise PhotoError("the connection ended before the end of the file")
     return b"".join(parts)

@@ -59,7 +59,7 @@ def test_weights_are_downloaded_once_and_found_again(
     monkeypatch.setitem(DOWNLOADS, "timm", replace(DOWNLOADS["timm"], digest=digest))
     monkeypatch.setenv("HF_ENDPOINT", server.address)
     monkeypatch.setenv("CATDOG_CACHE_DIR", str(Path("cache").absolute()))
-    kept = Path("cache/weights/vgg16.tv_in1k.safetensors")
+    stored = Path("cache/weights/vgg16.tv_in1k.safetensors")
     try:
         first = cli("predict", PHOTOS[0], "--model", "imagenet", "--weights", "timm")
         assert first.status == 0, first.err
@@ -76,10 +76,10 @@ def test_weights_are_downloaded_once_and_found_again(
         assert cli("evaluate").status == 0
         assert len(server.asked) == 1
     finally:
-        kept.unlink(missing_ok=True)
+        stored.unlink(missing_ok=True)
 
 
-def test_downloads_stay_where_nothing_else_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_downloads_are_stored_without_a_cache_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "configure", lambda folder: None)
     workspace = WorkspaceOptions(tmp_path, None, True, 1).open()
     assert workspace.weights == tmp_path / "weights"

@@ -1,4 +1,4 @@
-"""Names that hold what a terminal obeys: none gets it, and programs still get the names as they are."""
+"""Names with control characters: no terminal gets these, and programs get the names unchanged."""
 
 import csv
 import io
@@ -50,14 +50,14 @@ def test_rows_of_predict(cli: Cli, photo: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["text", "json", "jsonl", "csv"])
-def test_no_form_reaches_a_terminal_raw(photo: Path, tmp_path: Path, form: str) -> None:
+def test_no_format_writes_control_characters_to_a_terminal(photo: Path, tmp_path: Path, form: str) -> None:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "catdog", "predict", ".", "--format", form]
     with subprocess.Popen(
         command, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE
     ) as process:
         os.close(theirs)
-        said = b""
+        shown = b""
         while True:
             try:
                 block = os.read(ours, 4096)
@@ -65,12 +65,12 @@ def test_no_form_reaches_a_terminal_raw(photo: Path, tmp_path: Path, form: str) 
                 break
             if not block:
                 break
-            said += block
+            shown += block
         assert process.stderr
         process.stderr.read()
     os.close(ours)
     assert process.returncode == 0
-    text = said.decode()
+    text = shown.decode()
     assert "owned" in text
     for harmful in ("\x1b[2J", "\x1b]0;", "\x07", "\x9b", "\u202e", "\u2066"):
         assert harmful not in text
@@ -79,7 +79,7 @@ def test_no_form_reaches_a_terminal_raw(photo: Path, tmp_path: Path, form: str) 
 def test_errors_notes_and_tables(cli: Cli, tmp_path: Path) -> None:
     assert SHOWN in cli("train", NAME).err
     assert SHOWN in cli("predict", "a.jpg", "--model", NAME).err
-    assert not HARMFUL.search(cli("train", f"--{NAME}").err)  # click speaks here
+    assert not HARMFUL.search(cli("train", f"--{NAME}").err)  # click's own error
     data = copytree(SAMPLE / "valid", tmp_path / "data")
     (data / "cats").rename(data / NAME)
     (data / NAME / NAME).write_text("no photo")

@@ -1,4 +1,4 @@
-"""`catdog predict --show` in terminals that show pictures: a pseudo-terminal that answers as they do."""
+"""`catdog predict --show` in terminals that show pictures: a pseudo-terminal that responds as they do."""
 
 import base64
 import fcntl
@@ -27,7 +27,7 @@ ASKED_KIND = b"\x1b[c"
 ASKED_KITTY = b"\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\"
 
 
-# Makes its stdin the terminal that it belongs to, and becomes Python.
+# Makes stdin its controlling terminal, and becomes Python.
 _LAUNCHER = """
 import fcntl, os, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
@@ -42,7 +42,7 @@ def _in_terminal(
     cell: tuple[int, int] = (10, 20),
     **more: str,
 ) -> bytes:
-    """What `catdog predict PHOTO --show` writes to a terminal of 80 × 30 cells that answers like this."""
+    """What `catdog predict PHOTO --show` writes to a terminal of 80 × 30 cells that responds like this."""
     main, side = pty.openpty()
     fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 80, 80 * cell[0], 30 * cell[1]))
     environment = os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor"} | more
@@ -54,7 +54,7 @@ def _in_terminal(
         command, stdin=side, stdout=side, stderr=subprocess.PIPE, env=environment, start_new_session=True
     )
     os.close(side)
-    written, answered, end = b"", 0, time.monotonic() + 120
+    written, responses, end = b"", 0, time.monotonic() + 120
     while time.monotonic() < end:
         if not select.select([main], [], [], 0.2)[0]:
             continue
@@ -62,8 +62,8 @@ def _in_terminal(
             written += os.read(main, 1 << 16)
         except OSError:  # the other side is closed
             break
-        if kind and written.count(ASKED_KIND) > answered:
-            answered += 1
+        if kind and written.count(ASKED_KIND) > responses:
+            responses += 1
             os.write(
                 main,
                 (b"\x1b_Gi=31;OK\x1b\\" if kitty and ASKED_KITTY in written else b"")
@@ -94,7 +94,7 @@ def _likeness(found: np.ndarray) -> float:
 def test_kitty_gets_the_photo_itself(arguments: tuple[str, ...]) -> None:
     written = _in_terminal(*arguments, kitty=True)
     parts = re.findall(rb"\x1b_G([^;]*i=\d+[^;]*);([^\x1b]*)\x1b\\", written.replace(ASKED_KITTY, b""))
-    assert all(b"q=2" in options for options, _ in parts)  # no answer that would be left for the shell
+    assert all(b"q=2" in options for options, _ in parts)  # no response that would be left for the shell
     picture = Image.open(io.BytesIO(base64.b64decode(b"".join(data for _, data in parts))))
     assert picture.width == 480  # 48 cells
     assert abs(picture.width / picture.height - 451 / 300) < 0.05
@@ -125,7 +125,7 @@ def _drawn(sixel: bytes) -> np.ndarray:
             chosen, *rest = map(int, token[1:].split(b";"))
             if rest:
                 assert rest[0] == 2  # RGB in per cent
-                colours[chosen] = tuple(round(share * 2.55) for share in rest[1:])
+                colours[chosen] = tuple(round(percent * 2.55) for percent in rest[1:])
         elif token == b"$":
             x = 0
         elif token == b"-":
@@ -143,9 +143,9 @@ def _drawn(sixel: bytes) -> np.ndarray:
     "terminal",
     [
         {"kind": b"62;22"},  # no pictures
-        {"kind": b""},  # answers nothing at all
-        {"kitty": True, "cell": (0, 0)},  # does not say how large a cell is
-        {"kitty": True, "TMUX": "/tmp/tmux,1,0"},  # which takes the question for a title
+        {"kind": b""},  # does not respond
+        {"kitty": True, "cell": (0, 0)},  # does not report the size of a cell
+        {"kitty": True, "TMUX": "/tmp/tmux,1,0"},  # which takes the query for a title
     ],
     ids=["plain", "silent", "cells of unknown size", "tmux"],
 )
@@ -157,7 +157,7 @@ def test_other_terminals_get_half_blocks(arguments: tuple[str, ...], terminal: d
     assert PHOTO.name.encode() in written.splitlines()[-1]
 
 
-def test_nothing_is_asked_that_is_not_needed(arguments: tuple[str, ...]) -> None:
+def test_a_terminal_is_not_queried_without_need(arguments: tuple[str, ...]) -> None:
     for options, term in ((arguments[:1] + arguments[2:], "xterm"), (arguments, "dumb")):
         written = _in_terminal(*options, kitty=True, TERM=term)
         assert ASKED_KIND not in written

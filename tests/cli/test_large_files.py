@@ -1,4 +1,4 @@
-"""Files that are too large for any photo: every command goes on without them and says why."""
+"""Files that are too large for a photo: every command skips them and reports why."""
 
 import os
 from io import BufferedReader, BytesIO, RawIOBase
@@ -40,15 +40,15 @@ def test_predict_has_a_row_for_it(cli: Cli, trained: Run, data: Path) -> None:
     assert "파일이 300,000,000,000바이트로, 한도인 1,073,741,824바이트를 넘습니다" in korean.out
 
 
-def test_train_and_inspect_go_on_without_it(cli: Cli, data: Path) -> None:
+def test_train_and_inspect_skip_it(cli: Cli, data: Path) -> None:
     trained = cli("train", data, "--epochs", 1, "--name", "run")
     assert trained.status == 0, trained.err
     assert f"enormous.jpg: {REASON}" in trained.err
     found = cli("inspect", data, "--quick")
     assert REASON in found.out + found.err
-    one = cli("inspect", data / "train" / "cats" / "enormous.jpg")
-    assert one.status == 1
-    assert REASON in one.err
+    alone = cli("inspect", data / "train" / "cats" / "enormous.jpg")
+    assert alone.status == 1
+    assert REASON in alone.err
 
 
 class _Endless(RawIOBase):

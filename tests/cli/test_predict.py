@@ -1,6 +1,7 @@
-"""`catdog predict`: inputs, forms, languages, errors in their own rows."""
+"""`catdog predict`: inputs, formats, languages, errors in their own rows."""
 
 import csv
+import gettext
 import io
 import json
 import os
@@ -9,14 +10,20 @@ import subprocess
 import sys
 from pathlib import Path
 from shutil import copy
+from typing import Any
 
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
 from catdog.cli import console
-from catdog.cli.views.predictions import Answer, writer_for
+from catdog.cli.translate import LANGUAGES
+from catdog.cli.views import predictions
+from catdog.cli.views.predictions import captions, writer_for
+from catdog.inference.inputs import Input
+from catdog.inference.prediction import Prediction
 from catdog.runs import Run
+from catdog.text import Message, message
 from tests.cli.conftest import SAMPLE, Cli
 from tests.process import catdog
 
@@ -55,7 +62,7 @@ def test_json_rows_are_in_the_order_of_the_inputs(cli: Cli, model: tuple[str, st
         assert row.keys() == {"path", "label", "probability", "top", "probabilities", "calibrated", "error"}
         assert row["error"] is None
         assert row["top"][0] == {"label": row["label"], "probability": row["probability"]}
-        assert sum(one["probability"] for one in row["top"]) == pytest.approx(1, abs=1e-5)
+        assert sum(entry["probability"] for entry in row["top"]) == pytest.approx(1, abs=1e-5)
     for row in (rows[1], rows[3]):
         assert (row["label"], row["probability"], row["top"]) == (None, None, [])
         assert row["error"]
@@ -103,7 +110,7 @@ def test_folders_and_patterns(cli: Cli, model: tuple[str, str], tmp_path: Path) 
     assert [row["error"] for row in rows] == [
         "no file matches this pattern",
         None,
-        "a folder without photos",
+        "the folder has no photos",
     ]
 
 
@@ -136,21 +143,32 @@ def test_the_lectures_line_in_korean(cli: Cli, model: tuple[str, str]) -> None:
         if row["label"] == "cats"
     ]
     result = cli("predict", right[0]["path"], "--lang", "ko", *model)
-    assert result.out.splitlines()[1] == "=====위는 [고양이] 입니다.====="
+    assert result.out.splitlines() == [
+        right[0]["path"],
+        f"=====위는 [고양이] 입니다.===== {right[0]['probability']:.1%}",
+    ]
     several = cli("predict", "--random", 6, "--lang", "ko", *model).out
     assert len(re.findall(r"=====위는 \[(?:고양이|강아지)\] 입니다\.=====", several)) == 6
+    unsure = cli("predict", CATS[0], "--threshold", 1, "--lang", "ko", *model).out
+    assert "=====위는 [잘 모르겠음] 입니다.=====" in unsure
 
 
 def test_what_does_not_go_together(cli: Cli, model: tuple[str, str]) -> None:
     assert cli("predict", *model).status == 2
-    assert cli("predict", CATS[0], "--lang", "ko", "--top-k", 2, *model).status == 2
-    assert cli("predict", CATS[0], "--lang", "ko", "--format", "json", *model).status == 2
+    assert cli("predict", CATS[0], "--show", "--format", "json", *model).status == 2
     assert cli("predict", CATS[0], CATS[1], "--random", 3, *model).status == 2
 
 
-def test_the_newest_run_answers_by_default(cli: Cli, trained: Run) -> None:
-    result = cli("predict", CATS[0], "--runs-dir", trained.folder.parent)
-    assert result.status == 0
+def test_the_newest_run_is_the_default_and_a_run_can_be_named(cli: Cli, trained: Run) -> None:
+    runs_dir = ("--runs-dir", trained.folder.parent)
+    newest = cli("predict", CATS[0], *runs_dir)
+    assert newest.status == 0
+    assert f"note: using the newest run, {trained.folder}; --model chooses another\n" in newest.err
+    named = cli("predict", CATS[0], *runs_dir, "--model", trained.folder.name)
+    assert (named.status, named.out, named.err) == (0, newest.out, "")
+    wrong = cli("predict", CATS[0], *runs_dir, "--model", "nadam")
+    assert wrong.status == 1
+    assert f"The runs under {trained.folder.parent} are: {trained.folder.name}" in wrong.err
 
 
 def test_a_reader_that_has_seen_enough(trained: Run, tmp_path: Path) -> None:
@@ -165,7 +183,7 @@ def test_a_reader_that_has_seen_enough(trained: Run, tmp_path: Path) -> None:
         assert words not in result.stderr
 
 
-def test_real_photos_of_the_sample_are_answered(trained: Run) -> None:
+def test_real_photos_of_the_sample_have_predictions(trained: Run) -> None:
     result = catdog("predict", SAMPLE / "photos", "--format", "json", "--model", trained.folder)
     assert result.returncode == 0, result.stderr
     assert len(json.loads(result.stdout)) == len(list((SAMPLE / "photos").iterdir()))
@@ -184,7 +202,7 @@ def test_a_name_that_is_not_utf8(trained: Run, tmp_path: Path) -> None:
             assert [row["path"] for row in json.loads(result.stdout)] == [name, os.fsdecode(b"\xff.jpg")]
 
 
-def test_show_draws_the_photo_above_its_answer(trained: Run) -> None:
+def test_show_draws_the_photo_above_its_prediction(trained: Run) -> None:
     arguments = ("predict", CATS[0], "--show", "--model", trained.folder)
     lines = catdog(*arguments, FORCE_COLOR="1", TERM="xterm-256color", COLUMNS="60").stdout.splitlines()
     assert all("▀" in line for line in lines[:-1])
@@ -195,15 +213,101 @@ def test_show_draws_the_photo_above_its_answer(trained: Run) -> None:
     assert "only on a terminal" in plain.stderr
 
 
-def test_answers_stand_below_each_other_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    screen = io.StringIO()
-    screen_console = Console(file=screen, force_terminal=True, color_system=None, width=60)
-    monkeypatch.setattr(console, "out", screen_console)
-    names = ("고양이.jpg", "a much longer name.jpg", "b.jpg", "x" * 50)
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """What a terminal of 60 columns shows."""
+    written = io.StringIO()
+    terminal = Console(file=written, force_terminal=True, color_system=None, width=60)
+    monkeypatch.setattr(console, "out", terminal)
+    return written
+
+
+def _printed(*photos: Prediction, top_k: int = 1) -> None:
     with writer_for(
-        "text", None, False, classes=("cats", "dogs"), top_k=1, truth=False, calibrated=True
+        "text", False, classes=("cats", "dogs"), top_k=top_k, truth=False, calibrated=True
     ) as write:
-        for name in names:
-            write(Answer(Path(name), name, "cats", (("cats", 0.9), ("dogs", 0.1)), None))
+        for prediction in photos:
+            write(prediction)
+
+
+def _cat(name: str, **more: Any) -> Prediction:
+    return Prediction(Input(Path(name), more.pop("truth", None)), {"cats": 0.9, "dogs": 0.1}, **more)
+
+
+def test_predictions_are_aligned_on_a_terminal(screen: io.StringIO) -> None:
+    _printed(*map(_cat, ("고양이.jpg", "a much longer name.jpg", "b.jpg", "x" * 50)))
     columns = [cell_len(line.partition("cats ")[0]) for line in screen.getvalue().splitlines()]
-    assert columns == [12, 24, 24, 52]  # a name longer than half the screen moves nobody else
+    assert columns == [12, 24, 24, 52]  # a name longer than half the screen moves no other
+
+
+# As a translator writes them: the path on a line of its own, then the lecture's sentence.
+KOREAN = {
+    "{path}: {label} {probability:.1%}": "{path}\n=====위는 [{label}] 입니다.===== {probability:.1%}",
+    "{path}: {label} {probability:.1%}, {others}": (
+        "{path}\n=====위는 [{label}] 입니다.===== {probability:.1%}, {others}"
+    ),
+    "{path}: {label}: {ranking}": "{path}\n=====위는 [{label}] 입니다.===== {ranking}",
+    "{path}: {reason}": "{path}\n읽을 수 없습니다: {reason}",
+    "{row} (true class: {label})": "{row}\n정답: {label}",
+    "cats": "고양이",
+    "dogs": "강아지",
+    "unsure": "잘 모르겠음",
+}
+
+
+@pytest.fixture
+def korean(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Korean(gettext.NullTranslations):
+        def gettext(self, message: str) -> str:
+            return KOREAN.get(message, message)
+
+    monkeypatch.setattr(predictions, "translated", lambda text: text.render(Korean()))
+
+
+@pytest.mark.usefixtures("korean")
+def test_each_row_is_one_template_that_a_translation_can_rearrange(screen: io.StringIO) -> None:
+    gone = message("the file does not exist")
+    _printed(_cat("a.jpg", truth="dogs"), _cat("b.jpg", threshold=0.95), _cat("c.jpg").failed(gone))
+    _printed(_cat("d.jpg"), top_k=2)
+    assert screen.getvalue().splitlines() == [
+        "a.jpg",
+        "=====위는 [고양이] 입니다.===== 90.0%",
+        "정답: 강아지",
+        "b.jpg",
+        "=====위는 [잘 모르겠음] 입니다.===== 고양이 90.0%",
+        "c.jpg",
+        "읽을 수 없습니다: the file does not exist",
+        "d.jpg",
+        "=====위는 [고양이] 입니다.===== 90.0%, 강아지 10.0%",
+    ]
+    assert captions(_cat("a.jpg", threshold=0.95)) == ["잘 모르겠음: 고양이 90.0%", "unsure: cats 90.0%"]
+
+
+@pytest.mark.usefixtures("korean")
+@pytest.mark.parametrize("form", ["json", "jsonl", "csv"])
+def test_what_programs_read_is_never_translated(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    photos = (
+        _cat("a.jpg", truth="dogs"),
+        _cat("b.jpg", threshold=0.95),
+        _cat("c.jpg").failed(message("gone")),
+    )
+    with writer_for(form, False, classes=("cats", "dogs"), top_k=2, truth=True, calibrated=True) as write:
+        for prediction in photos:
+            write(prediction)
+    assert capsys.readouterr().out.isascii()
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl", "csv"])
+def test_lang_changes_nothing_for_programs(cli: Cli, model: tuple[str, str], form: str) -> None:
+    inputs = ("predict", CATS[0], "missing.jpg", "--format", form, *model)
+    assert cli(*inputs, "--lang", LANGUAGES[-1]).out == cli(*inputs).out
+
+
+def test_only_known_labels_are_translated(monkeypatch: pytest.MonkeyPatch) -> None:
+    def rendered(text: Message) -> str:
+        return {"cats": "고양이"}.get(text.template, text.template)
+
+    monkeypatch.setattr(predictions, "translated", rendered)
+    assert [predictions.class_name(label) for label in ("cats", "Cats", "Dogs", "note")] == [
+        "고양이", "고양이", "Dogs", "note"
+    ]  # fmt: skip

@@ -71,8 +71,8 @@ def shell(line: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 )
 def test_each_input(line: str, paths: list[str], place: Path, address: str) -> None:
     result = shell(f"{line.replace('$ADDRESS', address)} --format jsonl", place)
-    rows = [json.loads(one) for one in result.stdout.splitlines()]
-    assert sorted(row["path"] for row in rows) == sorted(one.replace("$ADDRESS", address) for one in paths)
+    rows = [json.loads(row) for row in result.stdout.splitlines()]
+    assert sorted(row["path"] for row in rows) == sorted(path.replace("$ADDRESS", address) for path in paths)
     for row in rows:
         broken = row["path"].startswith("no photo")
         assert bool(row["error"]) == broken
@@ -112,17 +112,17 @@ def test_each_output_of_all_inputs_at_once(form: str, place: Path, address: str)
             "calibrated",
             "error",
         ]
-        shares = [(row["probability of cats"], row["probability of dogs"]) for row in rows]
+        probabilities = [(row["probability of cats"], row["probability of dogs"]) for row in rows]
     else:
         lines = result.stdout.splitlines()
-        rows = json.loads(result.stdout) if form == "json" else [json.loads(one) for one in lines]
-        shares = [tuple(row["probabilities"].values()) for row in rows]
+        rows = json.loads(result.stdout) if form == "json" else [json.loads(line) for line in lines]
+        probabilities = [tuple(row["probabilities"].values()) for row in rows]
     assert [(row["path"], row["label"] or None) for row in rows] == expected
-    for row, each, (_, label) in zip(rows, shares, expected, strict=True):
+    for row, of_classes, (_, label) in zip(rows, probabilities, expected, strict=True):
         assert str(row["calibrated"]).lower() == "true"
         assert bool(row["error"]) == (label is None)
         if label:
-            assert sum(map(float, each)) == pytest.approx(1, abs=1e-6)
+            assert sum(map(float, of_classes)) == pytest.approx(1, abs=1e-6)
 
 
 def test_copies_links_and_saved_photos(place: Path, tmp_path: Path) -> None:
@@ -132,9 +132,9 @@ def test_copies_links_and_saved_photos(place: Path, tmp_path: Path) -> None:
     for _ in range(2):
         result = shell(line, photos)
         assert result.returncode == 0, result.stderr
-    kept = sorted(str(path.relative_to(tmp_path / "sorted")) for path in (tmp_path / "sorted").rglob("*.jpg"))
-    assert len(kept) == 3
-    assert "cats/a cat.jpg" in kept
+    copies = [str(path.relative_to(tmp_path / "sorted")) for path in (tmp_path / "sorted").rglob("*.jpg")]
+    assert len(copies) == 3
+    assert "cats/a cat.jpg" in copies
     assert len(list((tmp_path / "saved").rglob("*.jpg"))) == 3
     linked = shell("catdog predict more --sort-into ../links --link", photos)
     assert linked.returncode == 0

@@ -26,12 +26,12 @@ def _read(path: Path) -> np.ndarray:
         return np.asarray(picture.convert("RGB")).astype(int)
 
 
-def test_the_photo_with_its_answer_below(cli: Cli, model: tuple[str, str], tmp_path: Path) -> None:
+def test_the_photo_with_its_prediction_below(cli: Cli, model: tuple[str, str], tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()
     with Image.open(PHOTOS / "chelsea.jpg") as photo:
         exif = Image.Exif()
-        exif[0x0112] = 6  # lies on its side
+        exif[0x0112] = 6  # rotated by 90°
         photo.resize((2000, 1400)).save(folder / "turned.jpg", exif=exif)
     copy(PHOTOS / "chelsea.jpg", folder / "chelsea.jpg")
     (folder / "broken.jpg").write_bytes(b"no photo")
@@ -67,7 +67,7 @@ def test_it_can_be_repeated_and_overwrites_nothing(cli: Cli, model: tuple[str, s
     assert (tmp_path / "a" / "same.jpg").read_bytes() == (PHOTOS / "chelsea.jpg").read_bytes()
 
 
-def test_why_colours_the_photo(cli: Cli, model: tuple[str, str], tmp_path: Path) -> None:
+def test_why_lays_a_heat_map_over_the_photo(cli: Cli, model: tuple[str, str], tmp_path: Path) -> None:
     photo = PHOTOS / "chelsea.jpg"
     assert cli("predict", photo, "--save", "plain", *model).status == 0
     assert cli("predict", photo, "--save", "why", "--why", "--format", "json", *model).status == 0
@@ -76,7 +76,7 @@ def test_why_colours_the_photo(cli: Cli, model: tuple[str, str], tmp_path: Path)
     height = decode_for_people(photo, side=1024).shape[0]
     difference = np.abs(plain - why).mean(axis=2)
     assert difference[:height].max() > 60  # hot
-    assert np.percentile(difference[:height], 5) < 15  # and elsewhere the photo
+    assert np.percentile(difference[:height], 5) < 15  # elsewhere the photo is unchanged
     assert difference[height + 4 :].mean() < 3
     assert cli("predict", photo, "--why", *model).status == 2
 

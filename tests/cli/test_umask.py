@@ -1,4 +1,4 @@
-"""All that a command writes has the permissions that the umask of its process allows, no more, no less."""
+"""All files that a command writes have exactly the permissions that the umask of its process allows."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def test_all_that_is_written_follows_the_umask(tmp_path: Path, mask: int) -> Non
     draw_pictures(data / "valid", {"circles": 2, "squares": 2}, seed=2)
     photos = sorted((data / "valid").rglob("*.png"))
     for photo in photos:
-        photo.chmod(0o444)  # a copy is no more public, and no less, than anything else
+        photo.chmod(0o444)  # a copy has the permissions of other new files
     work = tmp_path / "work"
     work.mkdir()
 

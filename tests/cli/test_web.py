@@ -33,7 +33,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Location", "/loop")
             self.end_headers()
         elif place == "/photo.jpg":
-            self._answer(PHOTO)
+            self._send(PHOTO)
         elif place == "/endless":
             self.send_response(200)
             self.end_headers()
@@ -58,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.send_error(404)
 
-    def _answer(self, body: bytes) -> None:
+    def _send(self, body: bytes) -> None:
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -67,7 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
     def handle(self) -> None:
         try:
             super().handle()
-        except ConnectionError:  # who reads has had enough
+        except ConnectionError:  # the client has read enough
             pass
 
     def log_message(self, format: str, *args: object) -> None:
@@ -111,9 +111,9 @@ def test_a_photo_and_its_redirects(server: str) -> None:
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "localhost", "10.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "169.254.169.254"]
 )
-def test_a_private_network_is_left_alone(host: str) -> None:
+def test_a_private_network_is_not_read(host: str) -> None:
     before = len(_Handler.seen)
-    with pytest.raises(PhotoError, match="private network: --allow-private-urls"):
+    with pytest.raises(PhotoError, match="private network; --allow-private-urls"):
         fetch_photo(f"http://{host}:1/photo.jpg", allow_private=False)
     assert len(_Handler.seen) == before
 
@@ -121,7 +121,7 @@ def test_a_private_network_is_left_alone(host: str) -> None:
 def test_a_redirect_into_a_private_network_is_not_followed(
     server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The first server counts as public; where it sends us does not.
+    # The first server counts as public; the one that it redirects to does not.
     monkeypatch.setattr(connection, "is_public", lambda address: address == "127.0.0.1" or is_public(address))
     before = len(_Handler.seen)
     with pytest.raises(PhotoError, match="127.0.0.2 is in a private network"):
@@ -133,11 +133,11 @@ def test_a_redirect_into_a_private_network_is_not_followed(
     "target", ["file:///etc/passwd", "ftp://127.0.0.1/photo.jpg", "data:image/png;base64,AAAA"]
 )
 def test_a_redirect_to_another_scheme_is_not_followed(server: str, target: str) -> None:
-    assert _reason(f"{server}/to/{target}").startswith("not an address of http or https")
+    assert _reason(f"{server}/to/{target}").startswith("not an http or https address")
 
 
 def test_limits(server: str) -> None:
-    assert _reason(f"{server}/endless", max_bytes=1 << 20) == "the file has more than 1 MiB"
+    assert _reason(f"{server}/endless", max_bytes=1 << 20) == "the file is larger than 1 MiB"
     began = time.monotonic()
     assert _reason(f"{server}/slow", seconds=0.5) == "the server takes too long"
     assert time.monotonic() - began < 5
@@ -146,7 +146,7 @@ def test_limits(server: str) -> None:
 
 def test_servers_that_do_not_give_a_photo(server: str) -> None:
     assert _reason(f"{server}/nothing") == "the server answers 404 Not Found"
-    assert _reason(f"{server}/cut") == "the connection ended before the file did"
+    assert _reason(f"{server}/cut") == "the connection ended before the end of the file"
     assert _reason("http://no.such.host.invalid/photo.jpg") == "there is no server no.such.host.invalid"
     assert _reason("http://127.0.0.1:1/photo.jpg") == "the address cannot be read: Connection refused"
     assert _reason("http://127.0.0.1:99999/photo.jpg").startswith("the address cannot be read")

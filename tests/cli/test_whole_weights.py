@@ -1,4 +1,4 @@
-"""Weights with fc1, fc2 and ImageNet's own answers, from the command line."""
+"""Weights with fc1, fc2 and the 1000 classes of ImageNet, from the command line."""
 
 import json
 import os
@@ -73,31 +73,33 @@ def test_another_head_can_stand_on_the_same_weights(few: Path, whole_file: Path,
     assert cli("train", few, "--weights", whole_file, "--head", "concat", "--epochs", 1).status == 0
 
 
-def test_the_1000_answers_of_imagenet(whole_file: Path, cli: Cli) -> None:
+def test_the_1000_classes_of_imagenet(whole_file: Path, cli: Cli) -> None:
     result = cli("predict", *PHOTOS, "--model", "imagenet", "--weights", whole_file, "--format", "json")
     assert result.status == 0, result.err
     rows = json.loads(result.out)
     for row in rows:
         assert len(row["top"]) == 5
-        assert {one["label"] for one in row["top"]} <= set(class_names())
-        shares = [one["probability"] for one in row["top"]]
-        assert shares == sorted(shares, reverse=True)
+        assert {entry["label"] for entry in row["top"]} <= set(class_names())
+        probabilities = [entry["probability"] for entry in row["top"]]
+        assert probabilities == sorted(probabilities, reverse=True)
     assert len({row["label"] for row in rows}) > 1
-    only_one = cli("predict", PHOTOS[0], "--model", "imagenet", "--weights", whole_file, "--top-k", 1)
-    assert only_one.out.count("%") == 1
+    single = cli("predict", PHOTOS[0], "--model", "imagenet", "--weights", whole_file, "--top-k", 1)
+    assert single.out.count("%") == 1
 
 
 @pytest.mark.peer
-def test_they_are_those_of_keras(whole_file: Path, cli: Cli, keras_vgg16: Any, keras: ModuleType) -> None:
+def test_the_probabilities_are_those_of_keras(
+    whole_file: Path, cli: Cli, keras_vgg16: Any, keras: ModuleType
+) -> None:
     inputs = keras.applications.vgg16.preprocess_input(real_photos().astype(np.float32))
     logits = np.asarray(keras_vgg16(inputs), np.float64)
-    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares /= shares.sum(axis=1, keepdims=True)
+    probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
     result = cli("predict", *PHOTOS, "--model", "imagenet", "--weights", whole_file, "--format", "json")
-    for row, expected in zip(json.loads(result.out), shares, strict=True):
+    for row, expected in zip(json.loads(result.out), probabilities, strict=True):
         order = np.argsort(-expected)[:5]
-        assert [one["label"] for one in row["top"]] == [class_names()[one] for one in order]
-        found = [one["probability"] for one in row["top"]]
+        assert [entry["label"] for entry in row["top"]] == [class_names()[label] for label in order]
+        found = [entry["probability"] for entry in row["top"]]
         np.testing.assert_allclose(found, expected[order], rtol=0, atol=1e-4)
 
 
@@ -109,7 +111,7 @@ def test_the_names_of_the_classes() -> None:
     assert (names[134], names[517]) == ("crane (bird)", "crane (machine)")
 
 
-def test_a_photo_is_inspected_with_both_answers_beside_each_other(
+def test_a_photo_is_inspected_with_both_predictions_beside_each_other(
     whole_run: Run, whole_file: Path, cli: Cli
 ) -> None:
     options = (PHOTOS[0], "--model", whole_run.folder, "--weights", whole_file)
@@ -123,14 +125,14 @@ def test_a_photo_is_inspected_with_both_answers_beside_each_other(
     assert of_imagenet[0]["label"] in text
 
 
-def test_without_such_weights_the_run_answers_alone(trained: Run, cli: Cli) -> None:
+def test_without_such_weights_only_the_run_predicts(trained: Run, cli: Cli) -> None:
     result = cli("inspect", PHOTOS[0], "--model", trained.folder)
     assert result.status == 0
     assert "cats" in result.out
     assert "none have been downloaded yet: give --weights keras" in result.out
 
 
-def test_without_either_the_model_in_the_package_answers_and_the_reason_is_said(cli: Cli) -> None:
+def test_without_either_the_model_in_the_package_predicts_and_the_reason_is_reported(cli: Cli) -> None:
     result = cli("inspect", PHOTOS[0])
     assert result.status == 0
     assert "cats_and_dogs" in result.out
@@ -146,16 +148,16 @@ def test_a_photo_that_cannot_be_read_is_an_error(trained: Run, cli: Cli) -> None
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "reason"),
     [
         (("--model", "imagenet"), "none have been downloaded yet"),
         (("--model", "imagenet", "--weights", "builtin"), "which the weights 'builtin' lack"),
     ],
 )
-def test_the_1000_answers_need_the_whole_top(arguments: tuple[str, ...], said: str, cli: Cli) -> None:
+def test_the_1000_classes_need_the_whole_top(arguments: tuple[str, ...], reason: str, cli: Cli) -> None:
     result = cli("predict", PHOTOS[0], *arguments)
     assert result.status == 1
-    assert said in result.err
+    assert reason in result.err
 
 
 def test_options_that_do_nothing_are_refused(trained: Run, cli: Cli) -> None:
@@ -168,8 +170,13 @@ def test_options_that_do_nothing_are_refused(trained: Run, cli: Cli) -> None:
         result = cli("inspect", *arguments, "--weights", "keras")
         assert result.status == 2
         assert "go with a photo as TARGET" in result.err
-    result = cli("predict", "--random", 2, "--model", "imagenet")
-    assert (result.status, "--random takes photos of a run" in result.err) == (2, True)
+    for arguments, reason in (
+        (("--random", 2), "--random takes photos of a run"),
+        ((PHOTOS[0], "--no-calibrate"), "--no-calibrate is about a run"),
+    ):
+        result = cli("predict", *arguments, "--model", "imagenet")
+        assert result.status == 2
+        assert f"{reason}: it does not go with --model imagenet" in result.err
 
 
 def test_a_file_that_is_no_photo_is_named(cli: Cli) -> None:
@@ -204,7 +211,7 @@ def test_the_name_of_a_weights_file_need_not_be_utf_8(few: Path, cli: Cli) -> No
 
 
 def test_a_download_can_be_put_into_the_cache_by_hand(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And one that is not what it should be is never used."""
+    """A file with another digest is never used."""
     monkeypatch.setenv("CATDOG_OFFLINE", "1")
     result = cli("predict", PHOTOS[0], "--model", "imagenet", "--weights", "timm", "--cache-dir", "cache")
     assert result.status == 1

@@ -1,4 +1,4 @@
-"""Inputs in chunks: growing with the caller's speed, and none held back for one that is late."""
+"""Inputs in chunks: growing with the caller's speed, and none waiting for another that is late."""
 
 import threading
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from threading import Event
 
 import pytest
 
-from catdog.errors import DataError
+from catdog.errors import CatdogError, DataError
 from catdog.inference.arrivals import chunks
 from catdog.inference.inputs import Input
 
@@ -39,24 +39,24 @@ def test_they_grow_by_the_time_they_take() -> None:
         sizes.append(len(chunk))
     assert sizes[0] == 8
     assert set(sizes[8:-1]) <= set(range(375, 386))  # twenty seconds each
-    assert [one for chunk in chunks(photos) for one in chunk] == photos
+    assert [photo for chunk in chunks(photos) for photo in chunk] == photos
 
 
-def test_what_is_late_holds_nothing_back() -> None:
-    answered = Event()
+def test_no_input_waits_for_the_next() -> None:
+    predicted = Event()
 
     def inputs() -> Iterator[Input]:
-        for one in _photos(3):
-            yield one
-            assert answered.wait(30)  # like somebody who waits for the answer before the next question
-            answered.clear()
+        for photo in _photos(3):
+            yield photo
+            assert predicted.wait(30)  # like a program that waits for a prediction before it writes on
+            predicted.clear()
 
     for number, chunk in enumerate(chunks(inputs())):
         assert chunk == [Input(Path(str(number)))]
-        answered.set()
+        predicted.set()
 
 
-def test_a_slow_server_does_not_hold_back_what_comes_before() -> None:
+def test_photos_before_a_slow_download_do_not_wait_for_it() -> None:
     seen = Event()
 
     class Slow(BaseHTTPRequestHandler):
@@ -80,7 +80,7 @@ def test_a_slow_server_does_not_hold_back_what_comes_before() -> None:
         rest = list(next(came))
         while len(rest) < 2:
             rest += next(came)
-        assert [one.name for one in rest] == [address, None]
+        assert [photo.name for photo in rest] == [address, None]
         assert rest[0].path.read_bytes() == b"a photo"
         assert rest[1] == last
         assert list(came) == []
@@ -88,16 +88,35 @@ def test_a_slow_server_does_not_hold_back_what_comes_before() -> None:
         server.shutdown()
 
 
-def test_what_the_inputs_raise_is_raised() -> None:
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (DataError("the folder is gone"), "the folder is gone"),
+        (OSError(5, "Input/output error"), "the list of photos cannot be read: Input/output error"),
+    ],
+)
+def test_what_the_inputs_raise_is_raised_after_them(error: Exception, text: str) -> None:
     def inputs() -> Iterator[Input]:
         yield from _photos(2)
-        raise DataError("the folder has gone")
+        raise error
 
     seen: list[Input] = []
-    with pytest.raises(DataError, match="has gone"):
+    with pytest.raises(CatdogError) as caught:
         for chunk in chunks(inputs()):
             seen += chunk
+    assert str(caught.value) == text
     assert seen == _photos(2)
+
+
+def test_a_download_that_cannot_be_stored_has_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Path, content: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("catdog.inference.web.fetch_photo", lambda address, *, allow_private: b"a photo")
+    monkeypatch.setattr(Path, "write_bytes", full)
+    address = "http://photo.invalid/photo.jpg"
+    ((photo,),) = chunks([Input(Path(address), name=address, is_address=True)])
+    assert str(photo.error) == "the download cannot be stored: No space left on device"
 
 
 def test_closing_it_ends_its_thread() -> None:
@@ -105,13 +124,13 @@ def test_closing_it_ends_its_thread() -> None:
 
     def inputs() -> Iterator[Input]:
         nonlocal taken
-        for one in _photos(100_000):
+        for photo in _photos(100_000):
             taken += 1
-            yield one
+            yield photo
 
     came = chunks(inputs())
     assert len(next(came)) <= 8
-    (thread,) = (one for one in threading.enumerate() if one.name == "catdog-inputs")
+    (thread,) = (thread for thread in threading.enumerate() if thread.name == "catdog-inputs")
     came.close()
     thread.join(30)
     assert not thread.is_alive()

@@ -1,8 +1,9 @@
-"""Free names: what is there is recognised, and the work grows with the files, not with their square."""
+"""Free names: files that are there are recognised; the work grows with their number, not with its square."""
 
 import hashlib
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 
 from catdog.inference.destination import numbered
 from catdog.inference.free_names import Content, CopyOf, LinkTo, Numbering
-from catdog.inference.sorting import sorter
+from catdog.inference.inputs import Input
+from catdog.inference.prediction import Prediction
+from catdog.inference.sorting import Sorter
 
 
 def _photos(folder: Path, count: int) -> list[Path]:
@@ -24,8 +27,14 @@ def _photos(folder: Path, count: int) -> list[Path]:
     return made
 
 
+def _sort(sort: Sorter, photo: Path, name: str = "") -> bool:
+    """Sort a photo of a cat, under another name if need be."""
+    address = f"http://photo.invalid/{name}" if name else None
+    return sort(Prediction(Input(photo, name=address, is_address=bool(name)), {"cats": 1.0}))
+
+
 def _calls(monkeypatch: pytest.MonkeyPatch, work: Callable[[], object]) -> int:
-    """How often `work` asks for a file's facts, opens one, or reads one."""
+    """How often `work` queries, opens or reads a file."""
     calls = 0
 
     def counted(module: Any, name: str, patch: pytest.MonkeyPatch) -> None:
@@ -50,16 +59,10 @@ def test_many_photos_of_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     counts: dict[str, list[int]] = {"first": [], "again": []}
     for size in (40, 80):
         photos = _photos(tmp_path / f"photos {size}", size)
-        news: list[bool] = []
-
-        def sort(size: int = size, photos: list[Path] = photos, news: list[bool] = news) -> None:
-            put = sorter(tmp_path / f"sorted {size}", Numbering(), link=link)
-            news[:] = [put(photo, "cats", photo.name) for photo in photos]
-
-        counts["first"].append(_calls(monkeypatch, sort))
-        assert all(news)
-        counts["again"].append(_calls(monkeypatch, sort))  # another command: it knows nothing
-        assert not any(news)
+        for time, new in (("first", size), ("again", 0)):  # another command remembers nothing
+            sort = Sorter(tmp_path / f"sorted {size}", link=link)
+            counts[time].append(_calls(monkeypatch, partial(list, map(partial(_sort, sort), photos))))
+            assert (sort.written, sort.present) == (new, size - new)
         written = sorted((tmp_path / f"sorted {size}" / "cats").iterdir())
         assert len(written) == size
         assert {path.read_bytes() for path in written} == {path.read_bytes() for path in photos}
@@ -67,13 +70,13 @@ def test_many_photos_of_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert large <= 2.1 * small
 
 
-def test_a_gap_is_filled_and_what_stands_behind_it_is_recognised(tmp_path: Path) -> None:
+def test_a_gap_is_filled_and_files_after_it_are_recognised(tmp_path: Path) -> None:
     photos = _photos(tmp_path / "photos", 3)
-    put = sorter(tmp_path, Numbering(), link=False)
-    assert [put(photo, "cats", "a.jpg") for photo in photos] == [True, True, True]
-    (tmp_path / "cats" / "a-2.jpg").unlink()
-    put = sorter(tmp_path, Numbering(), link=False)
-    assert [put(photo, "cats", "a.jpg") for photo in photos] == [False, True, False]
+    sort = Sorter(tmp_path)
+    assert [_sort(sort, photo) for photo in photos] == [True, True, True]
+    (tmp_path / "cats" / "IMG_0001-2.jpg").unlink()
+    sort = Sorter(tmp_path)
+    assert [_sort(sort, photo) for photo in photos] == [False, True, False]
     assert len(list((tmp_path / "cats").iterdir())) == 3
 
 
@@ -94,7 +97,7 @@ def test_what_is_the_same(tmp_path: Path) -> None:
     for newcomer, found in (
         (LinkTo(photo), None),
         (CopyOf(photo), None),  # a link to it is there
-        (Content(photo.read_bytes()), free),  # made by catdog: no link stands for it
+        (Content(photo.read_bytes()), free),  # made by catdog: a link to the photo is another file
         (LinkTo(other), free),  # a copy is no link
         (CopyOf(other), None),
         (Content(other.read_bytes()), None),
@@ -108,17 +111,17 @@ def test_what_is_the_same(tmp_path: Path) -> None:
     assert numbering.free(named, Content(b"new")) is None
     assert numbering.free(named, Content(b"newer")) == folder / "a-6.jpg"
     path.unlink()
-    assert numbering.free(named, Content(b"new")) == path  # as it is now, not as it was
+    assert numbering.free(named, Content(b"new")) == path  # as the folder is now
 
 
 def test_names_that_meet(tmp_path: Path) -> None:
     """A numbered name may be another photo's own."""
     first, second, third = _photos(tmp_path / "photos", 3)
-    put = sorter(tmp_path, Numbering(), link=False)
-    assert put(first, "cats", "a.jpg")
-    assert put(second, "cats", "a-2.jpg")
-    assert put(third, "cats", "a.jpg")
-    assert put(third, "cats", "a-2.jpg")
+    sort = Sorter(tmp_path)
+    assert _sort(sort, first, "a.jpg")
+    assert _sort(sort, second, "a-2.jpg")
+    assert _sort(sort, third, "a.jpg")
+    assert _sort(sort, third, "a-2.jpg")
     there = {path.name: path.read_bytes() for path in (tmp_path / "cats").iterdir()}
     assert there.keys() == {"a.jpg", "a-2.jpg", "a-3.jpg", "a-2-2.jpg"}
     assert there["a-3.jpg"] == there["a-2-2.jpg"] == third.read_bytes()

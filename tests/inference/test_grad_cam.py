@@ -1,4 +1,4 @@
-"""Heat maps: against Keras' convolutions and JAX's gradient, and on photos where one knows what is where."""
+"""Heat maps: against Keras' convolutions and JAX's gradient, and on photos whose content is known."""
 
 from pathlib import Path
 from types import ModuleType
@@ -51,13 +51,13 @@ def test_heat_is_what_keras_gives(model: Model, keras: ModuleType) -> None:
             weights = jax.grad(logit)(activations, label).mean(axis=(1, 2))
             heat = np.maximum((activations * weights[:, None, None]).sum(axis=-1)[0], 0)
             ours = model._classifier.heat_maps([photo], [label])[0]
-            np.testing.assert_allclose(ours, heat / heat.max(), atol=5e-3)  # features are kept as float16
+            np.testing.assert_allclose(ours, heat / heat.max(), atol=5e-3)  # features are cached as float16
 
 
 def test_heat_lies_on_the_animal(dogscats: Path, model: Model, tmp_path: Path) -> None:
-    """A cat on the left and a dog on the right: each class is seen on its own half."""
-    share = {"cats": [], "dogs": []}
-    pairs = zip(*(sorted((dogscats / "valid" / one).iterdir())[:12] for one in ("cats", "dogs")), strict=True)
+    """A cat on the left and a dog on the right: each class is found on its own half."""
+    fractions = {"cats": [], "dogs": []}
+    pairs = zip(*(sorted((dogscats / "valid" / name).iterdir())[:12] for name in fractions), strict=True)
     paths = []
     for number, (cat, dog) in enumerate(pairs):
         both = Image.new("RGB", (448, 224))
@@ -68,9 +68,9 @@ def test_heat_lies_on_the_animal(dogscats: Path, model: Model, tmp_path: Path) -
     for label, name in enumerate(model.classes):
         for heat in model._classifier.heat_maps(paths, [label] * len(paths)):
             half = heat[:, :7] if name == "cats" else heat[:, 7:]
-            share[name].append(half.sum() / max(heat.sum(), 1e-6))
-    for name, shares in share.items():
-        assert np.median(shares) > 0.8, (name, shares)
+            fractions[name].append(half.sum() / max(heat.sum(), 1e-6))
+    for name, of_photos in fractions.items():
+        assert np.median(of_photos) > 0.8, (name, of_photos)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_heat_lies_on_the_animal(dogscats: Path, model: Model, tmp_path: Path) -
         ("crop", (200, 100), (slice(50, 100), slice(0, 50))),
     ],
 )
-def test_heat_is_laid_where_the_network_saw_it(
+def test_heat_is_laid_over_the_square_that_the_network_gets(
     resize, shape: tuple[int, int], expected: tuple[slice, slice]
 ) -> None:
     heat = np.zeros((14, 14), np.float32)

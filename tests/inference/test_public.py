@@ -4,13 +4,13 @@ import pytest
 
 from catdog.inference.public import is_public
 
-# What the internet reaches.
+# Reached from the whole internet.
 PUBLIC = (
     "1.1.1.1",
     "8.8.8.8",
     "93.184.215.14",
-    "100.63.255.255",  # the last one before CGNAT
-    "100.128.0.0",  # the first one behind it
+    "100.63.255.255",  # the last address before CGNAT
+    "100.128.0.0",  # the first address after it
     "172.15.255.255",
     "172.32.0.0",
     "192.167.255.255",
@@ -24,7 +24,7 @@ PUBLIC = (
     "2001:0:808:808::f7f7:f7f7",  # Teredo: the server 8.8.8.8, the client 8.8.8.8, inverted
 )
 
-# What somebody's own network may answer, or nobody.
+# In a private network, or not in use.
 PRIVATE = (
     "0.0.0.0",
     "0.1.2.3",

@@ -1,4 +1,4 @@
-"""One limit for all of an address: servers that are slow in every way there is, on this machine."""
+"""One deadline for a whole download: servers that are slow in every possible way, on this machine."""
 
 import socket
 import ssl
@@ -16,8 +16,8 @@ from catdog.inference import connection
 from catdog.inference.public import is_public
 from catdog.inference.web import fetch_photo
 
-SECONDS = 0.5  # that an address may take here
-ENOUGH = 10.0  # where it is answered
+SECONDS = 0.5  # that a slow download may take here
+ENOUGH = 10.0  # where the server sends the file
 DRIP = 0.05  # seconds between two bytes: far less than any timeout of a socket
 LATE = "the server takes too long"
 CERTIFICATE = Path(__file__).parent / "server.pem"  # for photo.invalid, with its key; nobody trusts it
@@ -35,7 +35,7 @@ def serving(behave: Behave) -> Iterator[int]:
     threads: list[threading.Thread] = []
 
     def handle(peer: socket.socket) -> None:
-        with peer, suppress(OSError):  # the client has had enough
+        with peer, suppress(OSError):  # the client has closed the connection
             behave(peer, stop)
 
     def accept(listening: socket.socket) -> None:
@@ -86,7 +86,7 @@ def dripping(at_once: bytes, for_ever: bytes, *, listens: bool = True) -> Behave
 
 
 def is_late(address: str, **options: Any) -> None:
-    """Fetch it, and see that it ends when it should, and that nothing of it is left."""
+    """Download it: that ends at the deadline, and leaves no thread."""
     before = set(threading.enumerate())
     began = time.monotonic()
     with pytest.raises(PhotoError) as caught:
@@ -94,7 +94,7 @@ def is_late(address: str, **options: Any) -> None:
     took = time.monotonic() - began
     assert str(caught.value) == LATE
     assert SECONDS - 0.1 < took < SECONDS + 2
-    assert {one for one in threading.enumerate() if one.name.startswith("catdog")} <= before
+    assert {thread for thread in threading.enumerate() if thread.name.startswith("catdog")} <= before
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_server_that_drips(behave: Behave) -> None:
         is_late(f"http://127.0.0.1:{port}/photo.jpg")
 
 
-def test_a_server_that_says_nothing() -> None:
+def test_a_server_that_sends_nothing() -> None:
     with serving(lambda peer, stop: (request_of(peer), stop.wait(30)) and None) as port:
         is_late(f"http://127.0.0.1:{port}/photo.jpg")
 
@@ -202,10 +202,10 @@ def test_what_drips_inside_tls(behave: Behave, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_name_whose_look_up_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    answered = threading.Event()
+    found = threading.Event()
 
     def hang(*_: Any, **__: Any) -> list[Any]:
-        answered.wait(30)
+        found.wait(30)
         return []
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
@@ -213,9 +213,9 @@ def test_a_name_whose_look_up_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(PhotoError, match=LATE):
         fetch_photo("http://photo.invalid/photo.jpg", allow_private=True, seconds=SECONDS)
     assert time.monotonic() - began < SECONDS + 2
-    (thread,) = (one for one in threading.enumerate() if one.name == "catdog-look-up")
-    assert thread.daemon  # it holds nobody up
-    answered.set()
+    (thread,) = (thread for thread in threading.enumerate() if thread.name == "catdog-look-up")
+    assert thread.daemon  # the process does not wait for it
+    found.set()
     thread.join(10)
     assert not thread.is_alive()
 
@@ -235,7 +235,7 @@ def deaf() -> Iterator[tuple[str, int]]:
             except TimeoutError:
                 yield listening.getsockname()
                 return
-        pytest.skip("this system's queues of connections have no end")
+        pytest.skip("this system's queues of connections have no limit")
 
 
 def test_a_server_that_does_not_accept() -> None:
@@ -243,13 +243,13 @@ def test_a_server_that_does_not_accept() -> None:
         is_late(f"http://{host}:{port}/photo.jpg")
 
 
-def _resolving(monkeypatch: pytest.MonkeyPatch, *answers: list[tuple[str, int]]) -> list[str]:
-    """Let names resolve to these addresses, one list a look-up; returns the names that were looked up."""
+def _resolving(monkeypatch: pytest.MonkeyPatch, *addresses: list[tuple[str, int]]) -> list[str]:
+    """Let names resolve to these addresses, a list for each look-up; returns the names looked up."""
     asked: list[str] = []
 
     def look_up(host: str, port: int, **_: Any) -> list[Any]:
         asked.append(host)
-        found = answers[len(asked) - 1]
+        found = addresses[len(asked) - 1]
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", where) for where in found]
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
@@ -268,7 +268,7 @@ def _photo(peer: socket.socket, stop: threading.Event) -> None:
     peer.sendall(OK + b"Content-Length: %d\r\n\r\n%b" % (len(host), host.encode()))
 
 
-def test_where_an_address_is_deaf_the_next_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_an_address_does_not_accept_the_next_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     with deaf() as where, serving(_photo) as port:
         _resolving(monkeypatch, [where, ("127.0.0.1", port)])
         found = fetch_photo("http://photo.invalid/photo.jpg", allow_private=True, seconds=4.0)
@@ -293,7 +293,7 @@ def test_the_address_that_was_checked_is_the_one_connected_to(monkeypatch: pytes
         asked = _resolving(monkeypatch, checked, private, private)
         with pytest.raises(PhotoError, match="photo.invalid is in a private network"):
             fetch_photo("http://photo.invalid/again", allow_private=False, seconds=ENOUGH)
-        assert len(asked) == 2  # one a redirect, and it was heeded
+        assert len(asked) == 2  # a look-up for each redirect, and its result counts
         asked = _resolving(monkeypatch, checked, checked)
         assert fetch_photo("http://photo.invalid/again", allow_private=False, seconds=ENOUGH) == b"photo"
 

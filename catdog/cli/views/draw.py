@@ -1,6 +1,6 @@
-"""A photo in the terminal: as a picture where it can show one, else two pixels a character cell.
+"""A photo in the terminal: as a picture where the terminal can show one, otherwise two pixels per character.
 
-Of a cell "▀", the upper pixel is its foreground and the lower one is behind it.
+In "▀", the upper pixel is the foreground and the lower pixel is the background.
 """
 
 from collections.abc import Callable
@@ -14,14 +14,14 @@ from catdog.cli import console
 from catdog.cli.views import graphics
 
 _COLUMNS = 48
-_PIXELS = 768  # of a picture's longer side
+_PIXELS = 768  # at most, of a picture's longer side
 
 
 def draw_photo(photo: Callable[[int], np.ndarray]) -> None:
     """Print the whole photo on stdout, its aspect ratio kept, as wide as fits.
 
     Args:
-        photo: pixels that the longer side has at most → (height, width, 3) uint8.
+        photo: gives (height, width, 3) uint8 with a longer side of at most as many pixels as its argument.
 
     Raises:
         PhotoError: it cannot be read.

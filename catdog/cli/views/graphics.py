@@ -1,8 +1,7 @@
-"""Whether the terminal can show pictures, and showing one by Kitty's protocol or as Sixel: textual-image.
+"""Pictures in terminals that can show them, by Kitty's protocol or as Sixel, with textual-image.
 
-The terminal is asked once, by questions that every terminal answers or swallows: the answer to the last one,
-what kind of terminal it is, says that no other will come. So nothing is left behind for the shell to read,
-and nothing waits for a terminal that stays silent.
+The terminal is queried once. Every terminal responds to the last query, for its type; after that response no
+other comes. So nothing is left for the shell to read, and a terminal that does not respond is not waited for.
 """
 
 import importlib
@@ -24,57 +23,57 @@ from catdog.data.overlay import to_jpeg
 Protocol = Literal["kitty", "sixel"]
 
 _LIBRARY = "textual_image"
-_KITTY = b"\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\"  # may a picture of one pixel be shown?
-_KIND = b"\x1b[c"
-_KIND_ANSWER = re.compile(rb"\x1b\[\?([\d;]*)c")
-_SIXEL = b"4"  # in the answer to that: can show Sixel
-_SECONDS = 1.0  # for an answer: the terminal may be far away
+_KITTY = b"\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\"  # queries whether a picture of one pixel can be shown
+_TYPE = b"\x1b[c"
+_TYPE_RESPONSE = re.compile(rb"\x1b\[\?([\d;]*)c")
+_SIXEL = b"4"  # in that response: can show Sixel
+_SECONDS = 1.0  # to wait for a response: the connection to the terminal may be slow
 
 
 @cache
 def protocol() -> Protocol | None:
-    """How pictures can be shown on stdout; None is by characters only, or nothing is known.
+    """How pictures can be shown on stdout; None where they cannot, or where that is unknown.
 
-    The terminal is asked only where stdout is one and textual-image is there to make use of the answer.
+    The terminal is queried only where stdout is a terminal and textual-image is installed.
     """
     plain = console.out.is_dumb_terminal or "NO_COLOR" in os.environ
     if plain or not sys.stdout.isatty() or find_spec(_LIBRARY) is None or _cell() is None:
         return None
-    answer = _ask()
-    kind = _KIND_ANSWER.search(answer)
-    if b"\x1b_Gi=31;OK" in answer:
+    response = _query()
+    features = _TYPE_RESPONSE.search(response)
+    if b"\x1b_Gi=31;OK" in response:
         return "kitty"
-    return "sixel" if kind and _SIXEL in kind[1].split(b";") else None
+    return "sixel" if features and _SIXEL in features[1].split(b";") else None
 
 
 def show(pixels: np.ndarray, columns: int, by: Protocol) -> None:
-    """Print a picture, (height, width, 3) uint8, on stdout, at most so many cells wide and never too high."""
+    """Print a picture, (height, width, 3) uint8, at most `columns` wide and as high as the screen."""
     cell_width, cell_height = _cell() or (1, 2)
     height, width = pixels.shape[:2]
-    rows = max(1, console.out.height - 2)  # a higher one would scroll away while it is drawn
+    rows = max(1, console.out.height - 2)  # a higher picture would scroll away while it is drawn
     columns = max(1, min(columns, rows * cell_height * width // (height * cell_width)))
     picture = io.BytesIO(to_jpeg(pixels, quality=95))
     console.out.print(_renderable("tgp" if by == "kitty" else "sixel")(picture, width=columns, height="auto"))
 
 
 def _renderable(name: str) -> Any:
-    # Where stdout is a terminal, the library asks it as soon as it is imported, and in a way that may
-    # leave answers behind. It has been asked.
-    kept, sys.__stdout__ = sys.__stdout__, None  # pyright: ignore
+    # Where stdout is a terminal, the library queries it as soon as it is imported, and may leave responses
+    # behind. Here the terminal has been queried already.
+    stdout, sys.__stdout__ = sys.__stdout__, None  # pyright: ignore
     try:
         return importlib.import_module(f"{_LIBRARY}.renderable.{name}").Image
     finally:
-        sys.__stdout__ = kept  # pyright: ignore
+        sys.__stdout__ = stdout  # pyright: ignore
 
 
 def _cell() -> tuple[int, int] | None:
-    """Width and height of a cell in pixels; None where the system does not know: the library would ask."""
+    """Width and height of a cell in pixels; None where the system does not know them."""
     try:
         import fcntl
         import termios
 
         size = fcntl.ioctl(sys.stdout.fileno(), termios.TIOCGWINSZ, bytes(8))
-    except (ImportError, OSError):  # Windows; no terminal after all
+    except (ImportError, OSError):  # Windows; or stdout is not a terminal
         return None
     rows, columns, width, height = struct.unpack("HHHH", size)
     if not (rows and columns and width // columns and height // rows):
@@ -82,12 +81,12 @@ def _cell() -> tuple[int, int] | None:
     return width // columns, height // rows
 
 
-def _ask() -> bytes:
-    """What the terminal answers; empty where this process is not in its foreground."""
+def _query() -> bytes:
+    """The terminal's response; empty where this process is not in the foreground."""
     import termios
     import tty
 
-    # tmux and screen take what Kitty is asked for the title of a window.
+    # tmux and screen take the query of Kitty for the title of a window.
     multiplexed = "TMUX" in os.environ or os.environ.get("TERM", "").startswith(("tmux", "screen"))
     try:
         terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
@@ -95,12 +94,12 @@ def _ask() -> bytes:
         return b""
     try:
         if os.tcgetpgrp(terminal) != os.getpgrp():
-            return b""  # in the background, it would be stopped
+            return b""  # a background process would be stopped
         before = termios.tcgetattr(terminal)
         try:
             tty.setcbreak(terminal, termios.TCSANOW)
-            os.write(terminal, _KIND if multiplexed else _KITTY + _KIND)
-            return _read_answer(terminal)
+            os.write(terminal, _TYPE if multiplexed else _KITTY + _TYPE)
+            return _read_response(terminal)
         finally:
             termios.tcsetattr(terminal, termios.TCSANOW, before)
     except (OSError, termios.error):
@@ -109,13 +108,13 @@ def _ask() -> bytes:
         os.close(terminal)
 
 
-def _read_answer(terminal: int) -> bytes:
+def _read_response(terminal: int) -> bytes:
     import select
 
-    answer, end = b"", time.monotonic() + _SECONDS
-    while not _KIND_ANSWER.search(answer):
+    response, end = b"", time.monotonic() + _SECONDS
+    while not _TYPE_RESPONSE.search(response):
         left = end - time.monotonic()
         if left <= 0 or not select.select([terminal], [], [], left)[0]:
             break
-        answer += os.read(terminal, 1)  # no more than the answer: what is typed is for the shell
-    return answer
+        response += os.read(terminal, 1)  # and not more: what is typed meanwhile is for the shell
+    return response

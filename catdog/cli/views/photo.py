@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from catdog.cli import progress_bars
-from catdog.cli.models import IMAGENET, classifier_of, imagenet_classifier
 from catdog.cli.options import chosen_run
 from catdog.cli.views import pages
 from catdog.data import probe
 from catdog.errors import PhotoError, RunError, WeightsError
 from catdog.inference.classifier import Classifier
+from catdog.inference.models import IMAGENET, open_classifier, open_imagenet
 from catdog.workspace import Workspace
 
 _TOP = 5
@@ -40,13 +40,15 @@ def photo_page(
     if model != Path(IMAGENET):
         try:
             run = chosen_run(model, runs_dir)
-            models[str(run.folder)] = classifier_of(run, workspace)
+            with progress_bars.FeatureBar() as bar:
+                models[str(run.folder)] = open_classifier(run, workspace, report=bar)
         except RunError as error:
             if model:
                 raise
             missing.append(str(error))
     try:
-        models["ImageNet"] = imagenet_classifier(weights, preprocessing, workspace)
+        with progress_bars.FeatureBar() as bar:
+            models["ImageNet"] = open_imagenet(weights, preprocessing, workspace, report=bar)
     except WeightsError as error:
         if weights or not models:
             raise
@@ -57,7 +59,7 @@ def photo_page(
 
 def _top(classifier: Classifier, photo: Path) -> list[tuple[str, float]]:
     with progress_bars.FeatureBar() as bar:
-        found = classifier.answer([photo], report=bar)
+        found = classifier.predict([photo], report=bar)
     if found.skipped:
         raise PhotoError("{photo}: {reason}", photo=photo, reason=found.skipped[0].reason)
     shares = found.probabilities[0]

@@ -1,0 +1,83 @@
+"""What a model predicts: the record of one photo, and the arrays of many."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from catdog.data import Skipped
+from catdog.inference.inputs import Input
+from catdog.text import Message
+
+UNSURE = "unsure"  # the label where no class is probable enough
+
+
+@dataclass(frozen=True, repr=False)
+class Prediction:
+    """The classes of one photo by probability, or the reason why there are none.
+
+    Attributes:
+        source: where the photo comes from.
+        probabilities: class → probability, the most probable first; empty where there is an error.
+        reason: why the photo could not be read or stored; None where there is no error.
+        threshold: the label is UNSURE where the largest probability is below this.
+        picture: gives the photo for people, (height, width, 3) uint8, with a longer side of at most as many
+            pixels as its argument says; raises PhotoError. None where nobody asked for it.
+    """
+
+    source: Input
+    probabilities: dict[str, float] = field(default_factory=dict)
+    reason: Message | None = None
+    threshold: float = 0.0
+    picture: Callable[[int], np.ndarray] | None = field(default=None, compare=False)
+
+    def __repr__(self) -> str:
+        return f"Prediction(path={self.path!r}, probabilities={self.probabilities}, error={self.error!r})"
+
+    @property
+    def path(self) -> str:
+        """The photo, as it was given: a path, an address, or `-` for stdin."""
+        return self.source.shown
+
+    @property
+    def label(self) -> str | None:
+        """The most probable class, or UNSURE; None where there is an error."""
+        return UNSURE if self.is_unsure else next(iter(self.probabilities), None)
+
+    @property
+    def probability(self) -> float | None:
+        """Of the most probable class; None where there is an error."""
+        return next(iter(self.probabilities.values()), None)
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether no class is probable enough."""
+        return self.probability is not None and self.probability < self.threshold
+
+    @property
+    def error(self) -> str | None:
+        """The reason in English."""
+        return None if self.reason is None else str(self.reason)
+
+    def failed(self, reason: Message) -> "Prediction":
+        """The same photo with an error instead of probabilities."""
+        return replace(self, probabilities={}, reason=reason, picture=None)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model predicts for many photos, as arrays.
+
+    Attributes:
+        photos: indices, among the paths that were given, of the n photos that could be read; ascending, (n,).
+        digests: their content digests, hex.
+        logits: (n, units) float32.
+        probabilities: (n, classes) float32.
+        skipped: the photos that could not be read.
+    """
+
+    photos: np.ndarray
+    digests: tuple[str, ...]
+    logits: np.ndarray
+    probabilities: np.ndarray
+    skipped: tuple[Skipped, ...]
