@@ -1,7 +1,8 @@
 """A photo with a strip of text below it."""
 
 import os
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,7 @@ def captioned(pixels: npt.NDArray[np.uint8], *texts: str) -> npt.NDArray[np.uint
 def _set(text: str, size: int) -> tuple[str, Font]:
     """The text as it can be written, and the font that can."""
     font = _font_for(text, size)
-    return (text if _has_all(font, text) else _spelt(font, text)), font
+    return (text if _has_all(font, text) else spelt(text, partial(_has, font))), font
 
 
 def _width(shown: str, font: Font) -> int:
@@ -98,8 +99,9 @@ def _drawn(font: Font, letter: str) -> bytes:
     return canvas.tobytes()
 
 
-def _spelt(font: Font, text: str) -> str:
-    return "".join(letter if _has(font, letter) else f"[U+{ord(letter):04X}]" for letter in text)
+def spelt(text: str, has: Callable[[str], bool]) -> str:
+    """The text with each letter that a font does not have as its code point, such as `[U+AC00]`."""
+    return "".join(letter if has(letter) else f"[U+{ord(letter):04X}]" for letter in text)
 
 
 @cache
