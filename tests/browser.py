@@ -1,4 +1,4 @@
-"""Pages in a real browser: headless Chromium, which says what a page fetches and what it complains about."""
+"""Pages in a real browser: headless Chromium, which reports what a page loads and its errors."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
 def browse(page: Path, folder: Path) -> tuple[str, list[str], list[str]]:
-    """Open a page: its document as the browser understood it, the addresses it asked for, its complaints.
+    """Open a page: its document as the browser parsed it, the addresses it loaded, its console messages.
 
     Skips the test where there is no Chromium.
     """
@@ -39,13 +39,13 @@ def browse(page: Path, folder: Path) -> tuple[str, list[str], list[str]]:
         timeout=120,
         check=True,
     )
-    complaints = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    messages = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
     text = log.read_text()
     try:
         events = json.loads(text)["events"]
     except json.JSONDecodeError:  # the browser does not always close its list
         events = json.loads(text.rstrip().rstrip(",") + "]}")["events"]
-    # A page is the initiator of what it asks for; what the browser does on its own behalf has none.
-    asked = [event["params"] for event in events if "initiator" in event.get("params", {})]
-    fetched = {one["url"] for one in asked if one["initiator"] != "not an origin"}
-    return done.stdout, sorted(url for url in fetched if not url.startswith("data:")), complaints
+    # A page is the initiator of its requests; the browser's own have none.
+    requests = [event["params"] for event in events if "initiator" in event.get("params", {})]
+    loaded = {request["url"] for request in requests if request["initiator"] != "not an origin"}
+    return done.stdout, sorted(url for url in loaded if not url.startswith("data:")), messages

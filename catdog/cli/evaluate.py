@@ -1,16 +1,14 @@
-"""`catdog evaluate [DATA]`: how good is a run, and on which photos is it wrong."""
+"""`catdog evaluate [RUN...] [DATA]`: how good is a run, and on which photos is it wrong."""
 
+import os
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
-from catdog import durable
 from catdog.cli import console, progress_bars
 from catdog.cli.escapes import json_text
+<<<<<<< HEAD
 from catdog.cli.options import WorkspaceOptions, chosen_run, model_options, workspace_options
 from catdog.cli.translate import UsageError
 from catdog.cli.views import scores
@@ -19,41 +17,55 @@ from catdog.errors import DataError, OptionError
 from catdog.inference.models import open_classifier
 from catdog.runs import Run, is_run, open_run
 from catdog.text import Message, message, plural
+=======
+from catdog.cli.options import WorkspaceOptions, chosen_run, runs_dir_option, workspace_options
+from catdog.cli.translate import UsageError
+from catdog.cli.views import scores
+from catdog.data import SPLITS
+from catdog.errors import RunError
+from catdog.runs import Run, is_run
+from catdog.text import message, plural
+>>>>>>> evaluate
 
-if TYPE_CHECKING:
-    from catdog.evaluation.choose import Chosen
-    from catdog.evaluation.compare import Comparison
-    from catdog.evaluation.judge import Judged
-    from catdog.workspace import Workspace
+EXAMPLES = (
+    "catdog evaluate",
+    "catdog evaluate nadam --report report.html",
+    "catdog evaluate nadam adam --data dogscats",
+    "catdog evaluate cats.safetensors dogscats",
+)
 
 
 @click.command("evaluate", short_help="how good is a run, and on which photos is it wrong")
 @click.argument("targets", metavar="[RUN...] [DATA]", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--data", type=click.Path(path_type=Path), help="The folder of photos, as DATA.")
-@model_options
 @click.option(
     "--split",
     type=click.Choice(SPLITS),
-    help="Which photos.  [default: validation; where DATA has none, what the run was not trained on]",
+    help="Which photos.  [default: validation; if DATA has no such split, the photos that the run was not "
+    "trained on]",
 )
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="The run or the exported file, as RUN.  [default: the newest run under --runs-dir, or else the "
+    "model in the package]",
+)
+@runs_dir_option
+@click.option("--tta", is_flag=True, help="Test-time augmentation: average each photo with its mirror image.")
+@click.option("--no-calibrate", is_flag=True, help="Leave out temperature scaling.")
 @click.option(
     "--worst",
     type=click.IntRange(0),
     default=5,
     show_default=True,
-    help="How many of the photos with the largest loss to list.",
-)
-@click.option("--tta", is_flag=True, help="Average each photo with its mirror image; say what that gained.")
-@click.option(
-    "--no-calibrate",
-    is_flag=True,
-    help="Leave the probabilities as they were trained, without temperature scaling.",
+    help="Number of photos with the largest loss to list.",
 )
 @click.option(
     "--report",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE.html",
-    help="Write everything, with plots, photos and heat maps, as one page.",
+    help="Write a self-contained HTML report with plots, photos and heat maps.",
 )
 @click.option(
     "--plots",
@@ -63,7 +75,9 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @workspace_options
+@click.pass_obj
 def command(
+    typed: str,
     targets: tuple[Path, ...],
     data: Path | None,
     model: Path | None,
@@ -77,92 +91,20 @@ def command(
     as_json: bool,
     workspace: WorkspaceOptions,
 ) -> None:
-    """Measure a run on labelled photos: those in DATA, or the run's own validation photos.
+    """Evaluate runs on labelled photos: those in the folder DATA, or the run's own validation photos.
 
-    Several runs are measured on the same photos and compared.
+    RUN is the path of a run, its name under --runs-dir, or a file that `catdog export` wrote. Several runs
+    are compared on the same photos.
     """
-    from catdog.evaluation.compare import mcnemar
+    from catdog.evaluation.evaluate import evaluate
 
-    runs, data = _sorted_out(targets, data, model, runs_dir)
-    if len(runs) > 1 and (report or plots):
-        raise UsageError("--report and --plots are about one run: name one.")
-    judged, remarks = _judge(runs, data, split, tta, not no_calibrate, workspace.open())
-    for remark in remarks:
-        console.note(remark)
-    compared = [
-        mcnemar(str(runs[one].folder), str(runs[other].folder), judged[one].right, judged[other].right)
-        for one in range(len(runs))
-        for other in range(one + 1, len(runs))
-    ]
-    _print(runs, judged, compared, worst, as_json=as_json)
-    if report or plots:
-        _write(judged[0], runs[0], data, remarks, report, plots)
-
-
-def _print(
-    runs: Sequence[Run],
-    judged: "Sequence[Judged]",
-    compared: "Sequence[Comparison]",
-    worst: int,
-    *,
-    as_json: bool,
-) -> None:
-    if as_json:
-        facts = [_facts(run, one, worst) for run, one in zip(runs, judged, strict=True)]
-        comparison = {"runs": facts, "comparisons": [one.to_json() for one in compared]}
-        click.echo(json_text(comparison if compared else facts[0], indent=2))
-        return
-    if skipped := {bad.path: bad.reason for one in judged for bad in one.skipped}:
-        path, reason = next(iter(skipped.items()))
-        console.warn(
-            message(
-                "{count} could not be read, the first {path}: {reason}",
-                count=plural("{count:,} photo", "{count:,} photos", len(skipped)),
-                path=path,
-                reason=reason,
-            )
-        )
-    if compared:
-        scores.show_comparison(runs, judged, compared)
-    else:
-        scores.show(runs[0], judged[0], _worst(judged[0], worst))
-
-
-def _sorted_out(
-    targets: Sequence[Path], data: Path | None, model: Path | None, runs_dir: Path
-) -> tuple[list[Run], Path | None]:
-    """The runs that are meant, and the folder of photos; None is the runs' own."""
-    folders = [target for target in targets if not is_run(target)]
-    if len(folders) + (data is not None) > 1:
-        raise UsageError(
-            "expected one folder of photos, found {map}; a run has a config.json in it.",
-            map=", ".join(map(str, [*folders, *([data] if data else [])])),
-        )
-    if gone := [target for target in targets if not target.exists()]:
-        raise DataError(
-            "expected a run or a folder of photos, found nothing at {gone}. Check the path.", gone=gone[0]
-        )
-    runs = [open_run(target) for target in targets if is_run(target)]
-    if runs and model:
-        raise UsageError("give runs as RUN..., or one with --model, not both.")
-    if len({run.folder.resolve() for run in runs}) < len(runs):
-        raise UsageError("a run is given twice.")
-    return runs or [chosen_run(model, runs_dir)], data or (folders[0] if folders else None)
-
-
-def _judge(
-    runs: Sequence[Run],
-    data: Path | None,
-    split: str | None,
-    tta: bool,
-    calibrate: bool,
-    workspace: "Workspace",
-) -> tuple[list["Judged"], list[Message]]:
-    """Each run's answers, for the same photos, and what is to be said about those."""
-    from catdog.evaluation.choose import choose, choose_for_all
-    from catdog.evaluation.judge import judge
-
+    models, data = _models_and_data(targets, data, model, runs_dir)
+    if len(models) > 1 and (report or plots):
+        raise UsageError("--report and --plots are about one run. Name only one.")
+    if no_calibrate and not all(isinstance(found, Run) for found in models):
+        raise UsageError("--no-calibrate is for runs. An exported file cannot be changed.")
     with progress_bars.FeatureBar() as bar:
+<<<<<<< HEAD
         models = [open_classifier(run, workspace, calibrate=calibrate, report=bar) for run in runs]
         pairs = list(zip(runs, models, strict=True))
         if len({frozenset(one.classes) for one in models}) > 1:
@@ -181,91 +123,78 @@ def _judge(
             remarks.append(
                 message(
                     "{count:,} photos are left out: not every run may be asked about them", count=left_out
+=======
+        evaluation = evaluate(
+            models,
+            data,
+            split,
+            workspace.open(),
+            average_mirrored=tta,
+            calibrate=not no_calibrate,
+            report=bar,
+        )
+    for remark in evaluation.remarks:
+        console.note(remark)
+    if as_json:
+        click.echo(json_text(evaluation.to_json(worst=worst), indent=2))
+    else:
+        if skipped := evaluation.skipped:
+            console.warn(
+                plural(
+                    "{count:,} photo is unreadable and was skipped: {path}: {reason}",
+                    "{count:,} photos are unreadable and were skipped, the first is {path}: {reason}",
+                    len(skipped),
+                    path=evaluation.shown(skipped[0].path),
+                    reason=skipped[0].reason,
+>>>>>>> evaluate
                 )
             )
-        judged = [
-            judge(one, photos, fitted_on=run.split()["valid"], average_mirrored=tta, report=bar)
-            for (run, one), photos in zip(pairs, common, strict=True)
-        ]
-    return _same_photos(judged), remarks
+        scores.show(evaluation, worst=worst)
+    if plots:
+        from catdog.reports.plots import write_plots
+
+        count = write_plots(evaluation.models[0], plots)
+        console.tell(
+            plural(
+                "Wrote {count} plot into {folder}", "Wrote {count} plots into {folder}", count, folder=plots
+            )
+        )
+    if report:
+        from catdog.reports.evaluation_page import write_report
+
+        write_report(evaluation, report, command=typed)
+        console.tell(message("Wrote {file}", file=report))
 
 
-def _same_photos(judged: "list[Judged]") -> "list[Judged]":
-    """Without the photos that only some of the runs could read: a file may go or change in between."""
-    photos = [list(zip(one.paths, one.digests, strict=True)) for one in judged]
-    common = set.intersection(*map(set, photos))
-    return [
-        one.select(np.array([row for row, photo in enumerate(own) if photo in common], np.int64))
-        if len(own) > len(common)
-        else one
-        for one, own in zip(judged, photos, strict=True)
-    ]
+def _models_and_data(
+    targets: Sequence[Path], data: Path | None, model: Path | None, runs_dir: Path
+) -> tuple[list[Run | Path], Path | None]:
+    """The runs and exported files that are meant, and the folder of photos; None is the run's own."""
+    from catdog.inference.models import find_model
 
-
-def _in_common(chosen: "Sequence[Chosen]") -> tuple[list["Chosen"], int]:
-    """The same with the photos that are in all of them, and how many others there are."""
-    everything = {photo.path for one in chosen for photo in one.photos}
-    shared = set.intersection(*({photo.path for photo in one.photos} for one in chosen))
-    if not shared:
-        raise OptionError("the runs have no photos in common: name a folder that none was trained on, --data")
-    kept = [
-        replace(one, photos=tuple(photo for photo in one.photos if photo.path in shared)) for one in chosen
-    ]
-    return kept, len(everything) - len(shared)
-
-
-def _write(
-    judged: "Judged",
-    run: Run,
-    data: Path | None,
-    remarks: Sequence[Message],
-    report: Path | None,
-    folder: Path | None,
-) -> None:
-    from catdog.reports.evaluation_page import report_page
-    from catdog.reports.plots import plots_of
-
-    plots = plots_of(judged, run.history(), best_epoch=run.read_model()[1].epoch)
-    try:
-        if folder:
-            folder.mkdir(parents=True, exist_ok=True)
-            for plot in plots:
-                durable.write_bytes(folder / f"{plot.name}.png", plot.png())
-            console.tell(message("Wrote {count} plots into {folder}", count=len(plots), folder=folder))
-        if report:
-            command = click.get_current_context().obj
-            root = data or Path(run.config.options.data)
-            page = report_page(judged, run, data=root, remarks=remarks, plots=plots, command=command)
-            report.parent.mkdir(parents=True, exist_ok=True)
-            durable.write_bytes(report, page.encode("utf-8", "replace"))
-            console.tell(message("Wrote {report}", report=report))
-    except OSError as error:
-        raise OptionError(
-            "expected to write {filename}: {reason}. Name another place.",
-            filename=error.filename or report or folder,
-            reason=error.strerror or error,
-        ) from error
-
-
-def _facts(run: Run, judged: "Judged", worst: int) -> dict[str, Any]:
-    return judged.evaluation.to_json() | {
-        "model": str(run.folder),
-        "calibration": judged.calibration.to_json(),
-        "tta": judged.gain.to_json() if judged.gain else None,
-        "worst": _worst(judged, worst),
-        "skipped": [{"path": str(one.path), "reason": str(one.reason)} for one in judged.skipped],
-    }
-
-
-def _worst(judged: "Judged", count: int) -> list[dict[str, Any]]:
-    """The photos with the largest loss, largest first."""
-    return [
-        {
-            "path": str(judged.paths[row]),
-            "true": judged.classes[judged.labels[row]],
-            "label": judged.classes[judged.answers[row]],
-            "probability": float(judged.probabilities[row].max()),
-            "loss": float(judged.surprises[row]),
-        }
-        for row in judged.worst(count)
-    ]
+    models: list[Run | Path] = []
+    folders = [data] if data else []
+    for target in targets:
+        if os.path.isdir(target) and not is_run(target):
+            folders.append(target)
+            continue
+        try:
+            models.append(find_model(target, runs_dir))
+        except RunError as error:
+            if os.path.exists(target):
+                raise
+            raise RunError(
+                "{target} is no folder of photos and no model: {reason}", target=target, reason=error
+            ) from None
+    if len(folders) > 1:
+        raise UsageError(
+            "expected one folder of photos, found {folders}. A run has a config.json in it.",
+            folders=", ".join(map(str, folders)),
+        )
+    if models and model:
+        raise UsageError("give runs as RUN, or one with --model, not both.")
+    if len({(found.folder if isinstance(found, Run) else found).resolve() for found in models}) < len(models):
+        raise UsageError("a run is given twice.")
+    if not models:
+        models = [find_model(model, runs_dir) if model else chosen_run(None, runs_dir)]
+    return models, folders[0] if folders else None

@@ -1,1 +1,1 @@
-"""What a trained run is worth: its answers, and numbers and pictures made from them."""
+"""How good a trained model is: its predictions for labelled photos, and numbers made from them."""

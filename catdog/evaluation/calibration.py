@@ -1,4 +1,4 @@
-"""Are probabilities as sure as they are right: reliability, and what a temperature does for it."""
+"""Are the probabilities calibrated: reliability, and what temperature scaling changes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,77 +14,92 @@ _FOLDS = 5
 
 @dataclass(frozen=True)
 class Bin(JsonRecord):
-    """The photos whose answer has a probability in (low, high]; means are None where there is none."""
+    """The photos with a predicted probability in (low, high]; without photos the means are None."""
 
     low: float
     high: float
     count: int
-    confidence: float | None  # mean probability of the answer
+    confidence: float | None  # mean probability of the predicted class
     accuracy: float | None
 
 
 @dataclass(frozen=True)
 class Reliability(JsonRecord):
-    """How far probabilities can be taken at their word.
+    """How well probabilities are calibrated.
 
     Attributes:
-        error: expected calibration error: mean distance of accuracy and confidence over the bins, weighted
-            by their photos; a share. Source: Naeini, Cooper, Hauskrecht, AAAI 2015, over 15 equal bins of the
-            answer's probability, as in Guo et al., ICML 2017.
-        log_loss: mean cross-entropy, nats a photo.
+        error: expected calibration error, a fraction: mean distance of accuracy and confidence over the bins,
+            weighted by their photos. Source: Naeini, Cooper, Hauskrecht, AAAI 2015, over 15 equal bins of the
+            predicted class's probability, as in Guo et al., ICML 2017.
+        nll: mean negative log-likelihood, nats per photo.
     """
 
     error: float
-    log_loss: float
+    nll: float
     bins: tuple[Bin, ...]
 
 
 @dataclass(frozen=True)
 class Calibration(JsonRecord):
-    """Before and after temperature scaling.
+    """Without and with temperature scaling; at least one of the two is there.
 
     Attributes:
-        temperature: what the model divides its logits by; None where it is not scaled, and `after` with it.
-        held_out: these are the photos that the temperature was fitted on, so `after` judges each fifth of
-            them at a temperature fitted on the other four.
+        temperature: what the model divides its logits by; None where it is not scaled here.
+        held_out: the temperature was fitted on some of these photos. For `after`, each fifth of those is
+            evaluated at a temperature that was fitted on the other four.
+        before: uncalibrated; None where an exported file holds its temperature in the last layer.
+        after: calibrated; None where the model has no temperature.
     """
 
     temperature: float | None
     held_out: bool
-    before: Reliability
+    before: Reliability | None
     after: Reliability | None
+
+    @property
+    def final(self) -> Reliability:
+        """That of the probabilities that `catdog predict` prints."""
+        found = self.after or self.before
+        assert found
+        return found
 
 
 def reliability(probabilities_nk: np.ndarray, labels_n: np.ndarray) -> Reliability:
-    """Compare how sure answers are with how right they are; at least one photo."""
+    """Compare the probability of the predicted class with the accuracy, for at least one photo.
+
+    Args:
+        probabilities_nk: (n, k).
+        labels_n: the true classes, (n,).
+    """
     probabilities = probabilities_nk.astype(np.float64)
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels_n
     edges = np.linspace(0, 1, BINS + 1)
-    place = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, BINS - 1)
-    bins = []
+    places = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, BINS - 1)
+    bins, error = [], 0.0
     for number in range(BINS):
-        inside = place == number
+        inside = places == number
         count = int(inside.sum())
-        means = (float(confidence[inside].mean()), float(right[inside].mean())) if count else (None, None)
-        bins.append(Bin(float(edges[number]), float(edges[number + 1]), count, *means))
-    gaps = [
-        one.count * abs(one.confidence - one.accuracy)
-        for one in bins
-        if one.confidence is not None and one.accuracy is not None
-    ]
-    true = probabilities[np.arange(len(labels_n)), labels_n]
-    log_loss = float(-np.log(np.maximum(true, np.finfo(np.float32).tiny)).mean())
-    return Reliability(sum(gaps) / len(labels_n), log_loss, tuple(bins))
+        means = (float(confidence[inside].mean()), float(right[inside].mean())) if count else None
+        bins.append(Bin(float(edges[number]), float(edges[number + 1]), count, *(means or (None, None))))
+        error += count * abs(means[0] - means[1]) if means else 0.0
+    nll = float(negative_log_likelihoods(probabilities, labels_n).mean())
+    return Reliability(error / len(labels_n), nll, tuple(bins))
+
+
+def negative_log_likelihoods(probabilities_nk: np.ndarray, labels_n: np.ndarray) -> np.ndarray:
+    """Of each photo's true class, (n,) float64, nats; finite also where its probability is 0."""
+    true = probabilities_nk[np.arange(len(labels_n)), labels_n].astype(np.float64)
+    return -np.log(np.maximum(true, np.finfo(np.float32).tiny))
 
 
 def held_out_temperatures(
     logits_nk: np.ndarray, labels_n: np.ndarray, digests: Sequence[str], output: Output
 ) -> np.ndarray:
-    """For each photo a temperature (n,) that was fitted without it.
+    """For each photo a temperature (n,) that was fitted without it, by cross-validation.
 
     Args:
-        digests: content digests, which decide about the fifths: copies of a photo are in the same one.
+        digests: content digests, which decide about the folds: exact duplicates are in the same one.
     """
     folds = np.array([int(digest[:8], 16) % _FOLDS for digest in digests])
     temperatures = np.ones(len(labels_n))

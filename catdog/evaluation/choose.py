@@ -1,4 +1,4 @@
-"""Which labelled photos an evaluation is about: a split of a folder, or the run's own validation side."""
+"""Which labelled photos an evaluation uses: a split of a folder, or the run's own validation photos."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,20 +7,23 @@ from pathlib import Path
 import numpy as np
 
 from catdog.data import Photo, Skipped, fingerprint, scan
-from catdog.errors import DataError
+from catdog.errors import DataError, OptionError
 from catdog.progress import Progress
 from catdog.runs import Run
-from catdog.text import Message, first_few, message
+from catdog.text import Message, first_few, message, plural
+
+_Splits = dict[str, set[str]]  # split → content digests
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """Labelled photos of a run's classes.
+    """Labelled photos of a model's classes.
 
     Attributes:
-        photos: those whose class the run knows.
+        photos: those whose class the model knows.
         digests: their content digests, by path.
-        remarks: what was left out, and whether the run was trained on some of them: one sentence each.
+        skipped: the unreadable photos.
+        remarks: what was left out, and whether the model was trained on some of them: one sentence each.
     """
 
     photos: tuple[Photo, ...]
@@ -35,24 +38,24 @@ class Chosen:
 
 
 @dataclass(frozen=True)
-class _Pool:
-    """The photos of one folder and split that several runs may choose from, read once.
+class _Pool(Chosen):
+    """The photos of one folder and split that several models may choose from, read once.
 
     Attributes:
-        has_split: whether the folder itself says that these are of the split.
-        readable: those whose class the runs know and whose file could be read.
+        root: the folder.
+        split: as it was asked for.
+        has_split: whether the folder itself has this split.
+        classes: those that the models know.
     """
 
     root: Path
+    split: str | None
     has_split: bool
-    readable: tuple[Photo, ...]
-    digests: dict[Path, str]
-    skipped: tuple[Skipped, ...]
-    remarks: tuple[Message, ...]
+    classes: tuple[str, ...]
 
 
 def choose(
-    run: Run,
+    model: Run | Path,
     classes: tuple[str, ...],
     data: Path | None,
     split: str | None,
@@ -60,44 +63,67 @@ def choose(
     workers: int,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> Chosen:
-    """Pick the photos to evaluate on.
+    """Choose the photos to evaluate one model on.
 
     Args:
-        classes: those that the run tells apart.
+        model: a run, or an exported file.
+        classes: those of the model.
         data: a folder; None is the run's own.
         split: a name among `SPLITS`. None is validation: the folder's own, or without one, the photos that
-            the run was not trained on (of the run's own folder: its validation side).
+            the run was not trained on (of the run's own folder: its validation photos).
 
     Raises:
         DataError: there is no such folder, or nothing in it to evaluate on.
+        OptionError: no folder is given for an exported file.
     """
-    root = data or Path(run.config.options.data)
-    if data is None and not root.exists():
-        raise DataError(
-            "the photos that {folder} was trained with are not at {root}. Name a folder of photos: "
-            "catdog evaluate DATA",
-            folder=run.folder,
-            root=root,
+    root, own = data or own_folder([model]), data is None
+    return choose_for_all([model], classes, root, split, own=own, workers=workers, report=report)[0]
+
+
+def own_folder(models: Sequence[Run | Path]) -> Path:
+    """The folder of photos of the first run among the models.
+
+    Raises:
+        OptionError: all are exported files.
+        DataError: the folder is no longer there.
+    """
+    run = next((model for model in models if isinstance(model, Run)), None)
+    if run is None:
+        raise OptionError(
+            "expected a folder of photos: the exported file {file} has no photos of its own. Give DATA too.",
+            file=models[0],
         )
-    sides = run.split()  # before the photos are read: it may be damaged
-    pool = _read(root, classes, split, workers=workers, report=report)
-    return _chosen(run, sides, classes, pool, split, own=data is None)
+    folder = Path(run.config.options.data)
+    if not folder.exists():
+        raise DataError(
+            "the photos that {run} was trained on are no longer at {folder}. Give DATA, their folder.",
+            run=run.folder,
+            folder=folder,
+        )
+    return folder
 
 
 def choose_for_all(
-    runs: Sequence[Run],
+    models: Sequence[Run | Path],
     classes: tuple[str, ...],
-    data: Path,
+    root: Path,
     split: str | None,
     *,
+    own: bool = False,
     workers: int,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> list[Chosen]:
-    """Pick, as `choose` does, for several runs of the same classes. Each file is read once for all."""
-    sides = [run.split() for run in runs]
-    pool = _read(data, classes, split, workers=workers, report=report)
+    """Choose, as `choose` does, for several models of the same classes. Each file is read once for all.
+
+    Args:
+        own: the folder is the run's own.
+    """
+    # Before the photos are read: one of them may be damaged.
+    splits = [model.split() if isinstance(model, Run) else {} for model in models]
+    pool = _read(root, classes, split, workers=workers, report=report)
     return [
-        _chosen(run, of_run, classes, pool, split, own=False) for run, of_run in zip(runs, sides, strict=True)
+        _of_run(model, of_model, pool, own=own) if isinstance(model, Run) else _of_file(model, pool)
+        for model, of_model in zip(models, splits, strict=True)
     ]
 
 
@@ -109,11 +135,10 @@ def _read(
     workers: int,
     report: Callable[[Progress], None],
 ) -> _Pool:
-    dataset = scan(root)
-    known = set(classes)
-    has_split = split in dataset.splits or (split is None and "valid" in dataset.splits)
+    dataset, known = scan(root), set(classes)
+    has_split = (split or "valid") in dataset.splits
     if has_split:
-        pool = list(dataset.splits[split or "valid"])
+        photos = list(dataset.splits[split or "valid"])
     elif split == "test":
         raise DataError(
             "expected a test folder in {root}, found the splits {splits}. Choose another --split.",
@@ -121,77 +146,98 @@ def _read(
             splits=", ".join(dataset.splits),
         )
     else:
-        pool = [photo for photos in dataset.splits.values() for photo in photos]
+        photos = [photo for group in dataset.splits.values() for photo in group]
     remarks = list(dataset.remarks)
-    if strangers := sorted({photo.label or "" for photo in pool} - known):
-        count = sum(photo.label not in known for photo in pool)
+    if strangers := [photo.label or "" for photo in photos if photo.label not in known]:
         remarks.append(
-            message(
-                "{count} photos of classes that the run does not know are left out: {first_few}",
-                count=count,
-                first_few=first_few(strangers),
+            plural(
+                "{count:,} photo of a class that the model does not know is left out: {classes}",
+                "{count:,} photos of classes that the model does not know are left out: {classes}",
+                len(strangers),
+                classes=first_few(sorted(set(strangers))),
             )
         )
-        pool = [photo for photo in pool if photo.label in known]
+        photos = [photo for photo in photos if photo.label in known]
     prints = fingerprint(
-        [photo.path for photo in pool],
+        [photo.path for photo in photos],
         workers=workers,
         report=report,
     )
-    return _Pool(
-        root,
-        has_split,
-        tuple(photo for photo in pool if photo.path in prints.digests),
-        prints.digests,
-        prints.skipped,
-        tuple(remarks),
-    )
+    readable = tuple(photo for photo in photos if photo.path in prints.digests)
+    return _Pool(readable, prints.digests, prints.skipped, tuple(remarks), root, split, has_split, classes)
 
 
-def _chosen(
-    run: Run,
-    sides: dict[str, set[str]],
-    classes: tuple[str, ...],
-    pool: _Pool,
-    split: str | None,
-    *,
-    own: bool,
-) -> Chosen:
-    """The photos of the pool that this run may be evaluated on."""
-    digests, readable, remarks = pool.digests, pool.readable, list(pool.remarks)
+def _of_run(run: Run, splits: _Splits, pool: _Pool, *, own: bool) -> Chosen:
+    """The photos of the pool that this run is evaluated on."""
+    photos, split, remarks = pool.photos, pool.split, list(pool.remarks)
     if not pool.has_split and split != "all":
-        readable = tuple(photo for photo in readable if _belongs(digests[photo.path], split, sides, own=own))
-        if not own and split is None and (left_out := len(pool.readable) - len(readable)):
-            remarks.append(
-                message("{left_out} photos that the run was trained on are left out", left_out=left_out)
-            )
-            if not readable:
-                raise DataError(
-                    "expected photos in {root} that {folder} was not trained on, found none: it was trained on "
-                    "all {left_out}. Give other photos, or --split all.",
-                    root=pool.root,
-                    folder=run.folder,
-                    left_out=left_out,
-                )
-    if not readable:
-        raise DataError(
-            f"expected photos of {', '.join(classes)} to evaluate on in {pool.root}, found none"
-            f"{'' if split is None else f' on the side {split!r}'}. See: catdog inspect {pool.root}"
+        photos = tuple(
+            photo for photo in photos if _belongs(pool.digests[photo.path], split, splits, own=own)
         )
-    trained_on = sum(digests[photo.path] in sides["train"] for photo in readable)
+        left_out = len(pool.photos) - len(photos)
+        if left_out and not own and split is None:
+            remarks.append(_trained_on(run, pool, left_out))
+    trained_on = sum(pool.digests[photo.path] in splits["train"] for photo in photos)
     if trained_on and split not in ("train", "all"):
         remarks.append(
             message(
-                "the run was trained on {trained_on} of these {count} photos: the numbers are better than "
-                "they should be",
+                "data leak: {run} was trained on {trained_on:,} of these {photos:,} photos. The results are "
+                "too optimistic.",
+                run=run.folder,
                 trained_on=trained_on,
-                count=len(readable),
+                photos=len(photos),
             )
         )
-    return Chosen(readable, digests, pool.skipped, tuple(remarks))
+    return _found(photos, pool, remarks)
 
 
-def _belongs(digest: str, split: str | None, sides: dict[str, set[str]], *, own: bool) -> bool:
+def _belongs(digest: str, split: str | None, splits: _Splits, *, own: bool) -> bool:
     if split is not None:
-        return digest in sides[split]
-    return digest in sides["valid"] if own else digest not in sides["train"]
+        return digest in splits[split]
+    return digest in splits["valid"] if own else digest not in splits["train"]
+
+
+def _trained_on(run: Run, pool: _Pool, count: int) -> Message:
+    """The remark about photos that are left out; an error if there are no others."""
+    if count == len(pool.photos):
+        raise DataError(
+            "expected photos in {root} that {run} was not trained on, found none: it was trained on all "
+            "{photos:,}. Give other photos, or --split all.",
+            root=pool.root,
+            run=run.folder,
+            photos=count,
+        )
+    return plural(
+        "{count:,} photo is left out: {run} was trained on it",
+        "{count:,} photos are left out: {run} was trained on them",
+        count,
+        run=run.folder,
+    )
+
+
+def _of_file(file: Path, pool: _Pool) -> Chosen:
+    """The photos of the pool that this exported file is evaluated on: it does not record its own split."""
+    if pool.has_split or pool.split == "all":
+        return _found(pool.photos, pool, pool.remarks)
+    unknown = message(
+        "the exported file {file} does not record its training photos. If some of them are among these, the "
+        "results are too optimistic.",
+        file=file,
+    )
+    return _found(() if pool.split else pool.photos, pool, [*pool.remarks, unknown])
+
+
+def _found(photos: tuple[Photo, ...], pool: _Pool, remarks: Sequence[Message]) -> Chosen:
+    if photos:
+        return Chosen(photos, pool.digests, pool.skipped, tuple(remarks))
+    fields = {"classes": ", ".join(pool.classes), "root": pool.root, "split": pool.split}
+    if pool.split is None:
+        raise DataError(
+            "expected photos of the classes {classes} in {root}, found none. See: catdog inspect {root}",
+            **fields,
+        )
+    raise DataError(
+        "expected photos of the classes {classes} in the split {split!r} of {root}, found none. See: "
+        "catdog inspect {root}",
+        **fields,
+    )

@@ -1,4 +1,4 @@
-"""Two runs on the same photos: is one better, or was it luck?"""
+"""Two models on the same photos: is the difference significant?"""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ from catdog.config import JsonRecord
 
 @dataclass(frozen=True)
 class Comparison(JsonRecord):
-    """McNemar's test on the photos where exactly one of two runs is right.
+    """McNemar's test on the photos for which exactly one of two models is right.
 
     Attributes:
-        first: the name of a run, and `second` of another.
-        only_first: photos that the first alone has right.
-        only_second: photos that the second alone has right.
-        p_value: how likely a difference at least as large is, were both equally good; two-sided, exact.
+        first: the name of a model, and `second` of another.
+        only_first: photos that only the first predicts correctly.
+        only_second: photos that only the second predicts correctly.
+        p_value: probability of a difference at least as large if both were equally good; two-sided, exact.
             Source: Q. McNemar, Psychometrika 12 (1947), 153-157, with the binomial distribution.
     """
 
@@ -28,13 +28,18 @@ class Comparison(JsonRecord):
     both_wrong: int
     p_value: float
 
+    @property
+    def is_significant(self) -> bool:
+        """At the 5 % level."""
+        return self.p_value < 0.05
+
 
 def mcnemar(first: str, second: str, right_first: np.ndarray, right_second: np.ndarray) -> Comparison:
-    """Compare two runs.
+    """Compare two models.
 
     Args:
-        right_first: whether the first run has each photo right, (n,) bool.
-        right_second: the same of the second, in the same order of photos.
+        right_first: whether the first model predicts each photo correctly, (n,) bool.
+        right_second: the same for the second, in the same order of photos.
     """
     assert right_first.shape == right_second.shape
     only_first = int((right_first & ~right_second).sum())

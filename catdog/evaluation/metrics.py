@@ -1,23 +1,20 @@
-"""Numbers about answers: accuracy with its interval, loss, confusion, precision, recall, F1, ROC AUC."""
+"""Metrics of predictions: accuracy and its interval, loss, confusion, precision, recall, F1, ROC AUC."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
+from scipy.stats import binomtest, rankdata
 
 from catdog.config import JsonRecord
 from catdog.errors import DataError
 
-_Z_95 = 1.959963984540054  # the normal distribution's 97.5 % point
-
 
 @dataclass(frozen=True)
 class ClassScore(JsonRecord):
-    """How one class came out. A share whose denominator is zero is None."""
+    """The metrics of one class. A fraction whose denominator is zero is None."""
 
     label: str
-    count: int  # photos that truly are of this class
+    count: int  # photos whose true class it is
     precision: float | None
     recall: float | None
     f1: float | None
@@ -25,14 +22,15 @@ class ClassScore(JsonRecord):
 
 
 @dataclass(frozen=True)
-class Evaluation(JsonRecord):
-    """How good the answers for `count` photos are.
+class Metrics(JsonRecord):
+    """How good the predictions for `count` photos are.
 
     Attributes:
-        accuracy_interval: Wilson's 95 % interval.
+        right: correct predictions.
+        accuracy_interval: Wilson's 95 % confidence interval.
         roc_auc: mean over the classes that have one.
-        loss: mean cross-entropy, nats a photo.
-        confusion: row: true class, column: answer; in the order of `classes`.
+        loss: mean cross-entropy, nats per photo.
+        confusion: row: true class, column: predicted class; in the order of `classes`.
     """
 
     count: int
@@ -47,7 +45,7 @@ class Evaluation(JsonRecord):
 
     @property
     def confused(self) -> list[tuple[str, str, int]]:
-        """(true class, answer, photos) of the wrong answers, the most frequent first."""
+        """(true class, predicted class, photos) of the wrong predictions, the most frequent first."""
         cells = [
             (self.classes[row], self.classes[column], count)
             for row, counts in enumerate(self.confusion)
@@ -58,25 +56,23 @@ class Evaluation(JsonRecord):
 
 
 def wilson_interval(right: int, count: int) -> tuple[float, float]:
-    """The 95 % score interval of a share, which stays honest near 0 and 1 and for few photos.
+    """The 95 % score interval of a fraction. It is also valid near 0 and 1, and for few photos.
 
     Source: E. B. Wilson, Journal of the American Statistical Association 22 (1927), 209-212.
     """
-    share, spread = right / count, _Z_95**2 / count
-    centre = (share + spread / 2) / (1 + spread)
-    half = _Z_95 * math.sqrt(share * (1 - share) / count + spread / (4 * count)) / (1 + spread)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    interval = binomtest(right, count).proportion_ci(confidence_level=0.95, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def roc_auc(scores: np.ndarray, is_positive: np.ndarray) -> float | None:
-    """Area under the ROC curve: how often a positive has a larger score than a negative, ties half.
+    """Area under the ROC curve: how often a positive has a larger score than a negative; ties count half.
 
     Args:
         scores: (n,).
         is_positive: (n,) bool.
 
     Returns:
-        None where there is no positive or no negative.
+        From 0 to 1; None where there is no positive or no negative.
 
     Source: J. A. Hanley, B. J. McNeil, Radiology 143 (1982), 29-36: the Wilcoxon statistic.
     """
@@ -88,10 +84,10 @@ def roc_auc(scores: np.ndarray, is_positive: np.ndarray) -> float | None:
     return float((ranks - positives * (positives + 1) / 2) / (positives * negatives))
 
 
-def evaluate(
+def compute_metrics(
     probabilities: np.ndarray, labels: np.ndarray, losses: np.ndarray, *, classes: tuple[str, ...]
-) -> Evaluation:
-    """Score answers.
+) -> Metrics:
+    """The metrics of predictions.
 
     Args:
         probabilities: (n, k).
@@ -102,30 +98,25 @@ def evaluate(
         DataError: there is no photo.
     """
     if not len(labels):
-        raise DataError("expected at least one photo to evaluate, found none that can be read")
-    answers = probabilities.argmax(axis=1)
+        raise DataError("expected at least one readable photo to evaluate, found none")
     confusion = np.zeros((len(classes), len(classes)), np.int64)
-    np.add.at(confusion, (labels, answers), 1)
+    np.add.at(confusion, (labels, probabilities.argmax(axis=1)), 1)
     right, count = int(np.trace(confusion)), len(labels)
     scores = []
     for index, label in enumerate(classes):
-        hits, truly, said = (
-            confusion[index, index],
-            confusion[index].sum(),
-            confusion[:, index].sum(),
-        )
+        hits, photos, predicted = confusion[index, index], confusion[index].sum(), confusion[:, index].sum()
         scores.append(
             ClassScore(
                 label=label,
-                count=int(truly),
-                precision=_share(hits, said),
-                recall=_share(hits, truly),
-                f1=_share(2 * hits, truly + said),
+                count=int(photos),
+                precision=_fraction(hits, predicted),
+                recall=_fraction(hits, photos),
+                f1=_fraction(2 * hits, photos + predicted),
                 roc_auc=roc_auc(probabilities[:, index], labels == index),
             )
         )
     areas = [score.roc_auc for score in scores if score.roc_auc is not None]
-    return Evaluation(
+    return Metrics(
         count=count,
         right=right,
         accuracy=right / count,
@@ -138,5 +129,5 @@ def evaluate(
     )
 
 
-def _share(part: np.integer, whole: np.integer) -> float | None:
+def _fraction(part: np.integer, whole: np.integer) -> float | None:
     return float(part / whole) if whole else None

@@ -16,82 +16,78 @@ from catdog.data import PhotoHeader, probe
 from catdog.data.overlay import Pixels, lay_over
 from catdog.data.parallel import ordered_map
 from catdog.errors import PhotoError
-from catdog.evaluation.judge import Judged
-from catdog.reports.html import picture, render, thumbnail
-from catdog.reports.plots import Plot
+from catdog.evaluation.evaluate import Evaluation
+from catdog.evaluation.predictions import EvaluatedPredictions
+from catdog.reports.html import picture, render, thumbnail, write_file
+from catdog.reports.plots import plots_of
 from catdog.runs import Run
-from catdog.text import Message
+from catdog.text import Message, message
 
 _PHOTOS = 12  # of each kind that is shown
 _LINES = 50  # of a list that may be long
 
+_Facts = list[tuple[Message, object]]
 
-def report_page(
-    judged: Judged, run: Run, *, data: Path, remarks: Sequence[Message], plots: Sequence[Plot], command: str
-) -> str:
-    """The page.
+
+def write_report(evaluation: Evaluation, file: Path, *, command: str) -> None:
+    """Write the page of an evaluation of one model.
 
     Args:
-        data: the folder that the photos are in.
-        remarks: what a reader should know about the choice of photos.
-        command: what made this page, as typed.
+        command: what makes this page, as typed.
 
     Raises:
         PhotoError: a photo has become unreadable while its heat map was made.
         WeightsError: the pretrained weights cannot be read, for the heat maps.
+        OptionError: the file cannot be written.
     """
-    worst = judged.worst(_PHOTOS)
-    unsure = [row for row in judged.least_certain(2 * _PHOTOS) if row not in worst][:_PHOTOS]
-    shown = _photos(judged, np.unique([*worst, *unsure]))
-    skipped = [{"path": one.path, "reason": one.reason} for one in judged.skipped]
-    return render(
+    (predictions,) = evaluation.models
+    worst = predictions.worst(_PHOTOS)
+    uncertain = [row for row in predictions.least_certain(2 * _PHOTOS) if row not in worst][:_PHOTOS]
+    photos = _photos(evaluation, predictions, np.unique([*worst, *uncertain]))
+    page = render(
         "evaluation.html",
         version=__version__,
-        name=str(run.folder),
+        name=predictions.name,
         when=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        data=data,
-        report=judged.evaluation,
-        calibration=judged.calibration,
-        gain=judged.gain,
-        remarks=remarks,
-        plots=plots,
-        worst=[shown[row] for row in worst],
-        least_certain=[shown[row] for row in unsure],
-        counts=_counts(judged, run) | _pictures(judged.paths),
-        skipped=skipped[:_LINES],
-        skipped_more=max(0, len(skipped) - _LINES),
-        about=_about(judged, run),
-        commands=[
-            *(f"{typed}  # made the model" for typed in run.config.command.splitlines()),
-            f"{command}  # made this page",
-        ],
-        facts=_facts(run),
+        data=evaluation.data,
+        metrics=predictions.metrics,
+        calibration=predictions.calibration,
+        gain=predictions.gain,
+        remarks=evaluation.remarks,
+        plots=plots_of(predictions),
+        worst=[photos[row] for row in worst],
+        least_certain=[photos[row] for row in uncertain],
+        counts=[*_counts(predictions), *_pictures(predictions.paths)],
+        skipped=[(evaluation.shown(bad.path), bad.reason) for bad in predictions.skipped[:_LINES]],
+        skipped_more=max(0, len(predictions.skipped) - _LINES),
+        command=command,
+        **_model_card(predictions),
     )
+    write_file(file, page.encode("utf-8", "replace"))
 
 
-def _photos(judged: Judged, rows: np.ndarray) -> dict[int, dict[str, Any]]:
-    """What the page says and shows of each photo, its heat map beside it."""
-    pixels = {row: _thumbnail(judged.paths[row]) for row in rows.tolist()}
+def _photos(
+    evaluation: Evaluation, predictions: EvaluatedPredictions, rows: np.ndarray
+) -> dict[int, dict[str, Any]]:
+    """What the page shows of each photo, its heat map beside it."""
+    pixels = {row: _thumbnail(predictions.paths[row]) for row in rows.tolist()}
     there = [row for row, found in pixels.items() if found is not None]
-    paths = [judged.paths[row] for row in there]
-    digests = {judged.paths[row]: judged.digests[row] for row in there}
-    heats = judged.classifier.heat_maps(paths, judged.answers[there].tolist(), digests=digests)
+    paths = [predictions.paths[row] for row in there]
+    digests = {predictions.paths[row]: predictions.digests[row] for row in there}
+    classifier = predictions.classifier
+    heats = classifier.heat_maps(paths, predictions.predicted[there].tolist(), digests=digests)
     heat = dict(zip(there, heats, strict=True))
     shown = {}
     for row, photo in pixels.items():
-        answer = int(judged.answers[row])
+        found = predictions.photo(row)
         warm = None
         if photo is not None and heat[row].any():
-            warm = picture(lay_over(photo, heat[row], judged.classifier.decoding))
+            warm = picture(lay_over(photo, heat[row], classifier.decoding))
         shown[row] = {
-            "path": judged.paths[row],
+            "path": evaluation.shown(Path(found.path)),
             "picture": None if photo is None else picture(photo),
             "heat": warm,
-            "answer": judged.classes[answer],
-            "truth": judged.classes[judged.labels[row]],
-            "right": bool(judged.right[row]),
-            "probability": float(judged.probabilities[row, answer]),
-            "loss": float(judged.surprises[row]),
+            "prediction": found,
         }
     return shown
 
@@ -99,69 +95,98 @@ def _photos(judged: Judged, rows: np.ndarray) -> dict[int, dict[str, Any]]:
 def _thumbnail(path: Path) -> Pixels | None:
     try:
         return thumbnail(path)
-    except PhotoError:  # it has gone since it was judged
+    except PhotoError:  # it has been removed since it was predicted
         return None
 
 
-def _counts(judged: Judged, run: Run) -> dict[str, int]:
-    sides = run.split()
-    counts = {"evaluated here": len(judged.labels)}
-    for index, label in enumerate(judged.classes):
-        counts[f"of these, {label}"] = int((judged.labels == index).sum())
-    counts["could not be read"] = len(judged.skipped)
-    counts["trained on"] = len(sides["train"])
-    counts["validated on, while it was trained"] = len(sides["valid"])
-    copies = len(judged.digests) - len(set(judged.digests))
-    return counts | {"with the content of another of these": copies}
+def _counts(predictions: EvaluatedPredictions) -> _Facts:
+    counts: _Facts = [(message("evaluated"), len(predictions.labels))]
+    for index, label in enumerate(predictions.classes):
+        of_class = int((predictions.labels == index).sum())
+        counts.append((message("evaluated, of the class {label}", label=label), of_class))
+    duplicates = len(predictions.digests) - len(set(predictions.digests))
+    counts.append((message("exact duplicates among them"), duplicates))
+    counts.append((message("unreadable and skipped"), len(predictions.skipped)))
+    if isinstance(predictions.model, Run):
+        splits = predictions.model.split()
+        counts.append((message("training photos of the run"), len(splits["train"])))
+        counts.append((message("validation photos of the run"), len(splits["valid"])))
+    return counts
 
 
-def _pictures(paths: Sequence[Path]) -> dict[str, str]:
+def _pictures(paths: Sequence[Path]) -> _Facts:
     """Sizes and formats of the photos, as their headers say."""
     headers = [header for header in ordered_map(_header, paths, workers=devices.usable_cores()) if header]
-    sizes = sorted(((one.width, one.height) for one in headers), key=lambda size: (size[0] * size[1], size))
-    formats = Counter(one.format for one in headers).most_common()
+    sizes = sorted((header.width * header.height, header.width, header.height) for header in headers)
     if not sizes:
-        return {}
-    chosen = {"smallest": sizes[0], "median": sizes[(len(sizes) - 1) // 2], "largest": sizes[-1]}
-    facts = {f"{name}, pixels": f"{width}×{height}" for name, (width, height) in chosen.items()}
-    return facts | {"formats": ", ".join(f"{name} {number}" for name, number in formats)}
+        return []
+    formats = Counter(header.format for header in headers).most_common()
+    smallest, median, largest = (
+        f"{width}×{height}" for _, width, height in (sizes[0], sizes[(len(sizes) - 1) // 2], sizes[-1])
+    )
+    return [
+        (message("smallest, pixels"), smallest),
+        (message("median, pixels"), median),
+        (message("largest, pixels"), largest),
+        (message("formats"), ", ".join(f"{name} {number}" for name, number in formats)),
+    ]
 
 
 def _header(path: Path) -> PhotoHeader | None:
     try:
         return probe(path)
-    except PhotoError:  # it has gone since it was judged
+    except PhotoError:  # it has been removed since it was predicted
         return None
 
 
-def _about(judged: Judged, run: Run) -> str:
-    options = run.config.options
-    layers = "all layers" if options.unfreeze == "all" else f"what comes from {options.unfreeze} on"
-    return (
-        f"A VGG16 (Simonyan and Zisserman, 2014), pretrained on ImageNet, of which {layers} was trained to "
-        f"tell {', '.join(judged.classes)} apart; head {options.head.kind}."
-    )
-
-
-def _facts(run: Run) -> dict[str, str]:
-    config, saved = run.config, run.read_model()[1]
-    options = config.options
+def _model_card(predictions: EvaluatedPredictions) -> dict[str, Any]:
+    model, decoding = predictions.model, predictions.classifier.decoding
+    classes = ", ".join(predictions.classes)
     installed = {"catdog": __version__, "python": platform.python_version()}
+    shape: _Facts = [(message("input"), f"{decoding.size}×{decoding.size}, {decoding.resize}")]
+    if isinstance(model, Path):
+        about = message(
+            "A VGG16 (Simonyan and Zisserman, 2014), exported by catdog. Classes: {classes}.", classes=classes
+        )
+        facts = [*shape, (message("SHA-256 of the exported file"), _sha256(model))]
+        return {"about": about, "trained_by": [], "facts": [*facts, _versions_here(installed)]}
+    config, spec = model.config, model.read_model()[1]
+    options = config.options
     installed |= {name: version(name) for name in config.versions if name not in installed}
-    return {
-        "epochs": f"{run.epochs_done() or options.epochs}, of which number {saved.epoch} is kept",
-        "optimizer": f"{options.optimizer}, learning rate {options.learning_rate:g}, "
-        f"batches of {options.batch_size}, seed {options.seed}",
-        "photos as": f"{saved.decoding.size}×{saved.decoding.size}, {saved.decoding.resize}, "
-        f"preprocessing {saved.preprocessing}",
-        "pretrained weights": saved.weights,
-        "SHA-256 of the frozen weights": config.prefix_digest,
-        "SHA-256 of photos, classes and sides": config.data_digest,
-        "SHA-256 of model.safetensors": hashlib.sha256(run.model_path.read_bytes()).hexdigest(),
-        "trained": f"{config.created}, on {config.device}",
-        "versions then": _listed(config.versions),
-        "versions here": f"{_listed(installed)}, on {devices.describe()}",
-    }
+    facts = [
+        (message("trained layers, from"), options.unfreeze),
+        (message("head"), options.head.kind),
+        (message("epochs"), model.epochs_done() or options.epochs),
+        (message("epoch of the best checkpoint"), spec.epoch),
+        (message("optimizer"), options.optimizer),
+        (message("learning rate"), f"{options.learning_rate:g}"),
+        (message("batch size"), options.batch_size),
+        (message("random seed"), options.seed),
+        *shape,
+        (message("preprocessing"), spec.preprocessing),
+        (message("pretrained weights"), spec.weights),
+        (message("SHA-256 of the frozen weights"), config.prefix_digest),
+        (message("SHA-256 of photos, classes and splits"), config.data_digest),
+        (message("SHA-256 of model.safetensors"), _sha256(model.model_path)),
+        (message("trained"), config.created),
+        (message("versions for the training"), f"{_listed(config.versions)}, {config.device}"),
+        _versions_here(installed),
+    ]
+    about = message(
+        "A VGG16 (Simonyan and Zisserman, 2014), pretrained on ImageNet and fine-tuned by catdog. "
+        "Classes: {classes}.",
+        classes=classes,
+    )
+    return {"about": about, "trained_by": config.command.splitlines(), "facts": facts}
+
+
+def _versions_here(installed: dict[str, str]) -> tuple[Message, object]:
+    return message("versions for this page"), f"{_listed(installed)}, {devices.describe()}"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _listed(versions: dict[str, str]) -> str:

@@ -1,14 +1,17 @@
-"""Plots of a run and of its answers, drawn by matplotlib; as PNG files, or as SVG for a page.
+"""Plots of predictions and of a run's training, drawn by matplotlib: as PNG files, or as SVG for a page.
 
-Each comes with a sentence that says what it shows, for who cannot see it.
+Each has a sentence that describes it, for people who cannot see it.
 """
 
+import gettext
 import io
 import re
 import warnings
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -19,13 +22,22 @@ from matplotlib.font_manager import findfont, fontManager
 from matplotlib.ft2font import FT2Font
 from matplotlib.ticker import MaxNLocator
 
+<<<<<<< HEAD
 from catdog.evaluation.calibration import Calibration, Reliability
 from catdog.evaluation.judge import Judged
 from catdog.runs import EpochRecord
 from catdog.text import spelt
+=======
+from catdog.data.caption import spelt
+from catdog.evaluation.calibration import Calibration
+from catdog.evaluation.predictions import EvaluatedPredictions
+from catdog.reports.html import ENGLISH, for_people, write_file
+from catdog.runs import EpochRecord, Run
+from catdog.text import Message, message
+>>>>>>> evaluate
 
 _INK = "#010203"  # becomes the page's own text colour, light or dark
-_BLUE, _ORANGE = "#3f7fd6", "#d9772b"  # told apart by those who see few colours, on white and on black
+_BLUE, _ORANGE = "#3f7fd6", "#d9772b"  # distinguishable for colour-blind people, on white and on black
 _SIZE = (5.0, 3.8)  # inches
 _DPI = 160
 _MOST_NAMES = 20  # classes whose names still fit along an axis
@@ -35,61 +47,79 @@ _LONG_NAME = 14  # letters; longer ones are written aslant
 # Beside matplotlib's own font, for class names in other scripts; in a page the browser has fonts of its own.
 _FONTS = ("DejaVu Sans", "Noto Sans CJK KR", "Noto Sans CJK JP", "Malgun Gothic", "AppleGothic")
 
+# Makes text that can be drawn of a class name, or of a message, which it translates.
+_Write = Callable[[str | Message], str]
+
 
 @dataclass(frozen=True)
 class Plot:
     """One picture.
 
     Attributes:
-        name: of its file, without the ending.
-        title: what a person would call it.
-        alt: what it shows, in a sentence.
+        name: of its file, without the extension.
+        alt: a sentence that says what the plot shows.
     """
 
     name: str
-    title: str
-    alt: str
-    _draw: Callable[[Figure, Callable[[str], str]], None]  # and what makes a class name one that can be drawn
+    title: Message
+    alt: Message
+    _draw: Callable[[Figure, _Write], None]
     _size: tuple[float, float] = _SIZE
 
     @property
     def is_wide(self) -> bool:
-        """Whether it wants a page's whole width."""
+        """Whether it needs a page's whole width."""
         return self._size[0] > 1.2 * _SIZE[0]
 
     def png(self) -> bytes:
-        """Black on white; letters that no font here has are spelt as their code points."""
+        """Black on white; letters that no font here has are written as their code points."""
         with _style("black"):
-            return self._saved("png", _spelt, facecolor="white", dpi=_DPI)
+            return self._saved("png", lambda text: spelt(_text(text), _has), facecolor="white", dpi=_DPI)
 
-    def svg(self) -> Markup:
+    def svg(self, translations: gettext.NullTranslations = ENGLISH) -> Markup:
         """For a page of HTML: text stays text, in the page's colour, with the sentence as its label."""
+        write = partial(_text, translations=translations)
         with _style(_INK), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph .* missing")  # the browser has more fonts
-            text = self._saved("svg", str, transparent=True).decode("utf-8")
+            text = self._saved("svg", write, transparent=True).decode("utf-8")
         drawing = text[text.index("<svg") :].replace(_INK, "currentColor")
         drawing = re.sub(r'^<svg ([^>]*?)width="[^"]*" height="[^"]*"', r"<svg \1", drawing)
-        label = f'<svg role="img" aria-label="{escape(self.alt)}" '
-        return Markup(drawing.replace("<svg ", label, 1))
+        return Markup(drawing.replace("<svg ", f'<svg role="img" aria-label="{escape(write(self.alt))}" ', 1))
 
-    def _saved(self, form: str, write: Callable[[str], str], **how: object) -> bytes:
+    def _saved(self, form: str, write: _Write, **how: object) -> bytes:
         figure = Figure(figsize=self._size, layout="constrained")
         self._draw(figure, write)
-        figure.axes[0].set_title(self.title)
+        figure.axes[0].set_title(write(self.title))
         file = io.BytesIO()
         metadata = dict.fromkeys(("Creator", "Date", "Format", "Type") if form == "svg" else ("Software",))
         figure.savefig(file, format=form, metadata=metadata, **how)  # pyright: ignore[reportArgumentType]
         return file.getvalue()
 
 
-def plots_of(judged: Judged, history: Sequence[EpochRecord], *, best_epoch: int) -> list[Plot]:
-    """All plots that an evaluation has: confusion, ROC, reliability; and of the run its learning curves."""
-    curves = [_curves(history, best_epoch, name) for name in ("loss", "accuracy")] if history else []
-    return [_confusion(judged), *_roc(judged), _reliability(judged.calibration), *curves]
+def plots_of(predictions: EvaluatedPredictions) -> list[Plot]:
+    """All plots of an evaluation: confusion matrix, ROC, reliability; of a run its learning curves too."""
+    plots = [_confusion(predictions), *_roc(predictions), _reliability(predictions.calibration)]
+    run = predictions.model
+    if isinstance(run, Run) and (history := run.history()):
+        best = run.read_model()[1].epoch
+        plots += [_curve(history, best, name) for name in ("loss", "accuracy")]
+    return plots
+
+
+def write_plots(predictions: EvaluatedPredictions, folder: Path) -> int:
+    """Write all plots as PNG files into a folder; returns how many there are.
+
+    Raises:
+        OptionError: one cannot be written.
+    """
+    plots = plots_of(predictions)
+    for plot in plots:
+        write_file(folder / f"{plot.name}.png", plot.png())
+    return len(plots)
 
 
 def _style(ink: str):
-    """Settings for the time of one drawing; class names are no formulas."""
+    """Settings for one drawing; a class name is never parsed as a formula."""
     return matplotlib.rc_context(
         {
             "font.family": list(_fonts()),
@@ -115,9 +145,18 @@ def _fonts() -> dict[str, Set[int]]:
     return {name: FT2Font(findfont(name)).get_charmap().keys() for name in _FONTS if name in known}
 
 
+<<<<<<< HEAD
 def _spelt(text: str) -> str:
     has = set().union(*_fonts().values())
     return spelt(text, lambda letter: ord(letter) in has or letter == " ")
+=======
+def _has(letter: str) -> bool:
+    return letter == " " or any(ord(letter) in letters for letters in _fonts().values())
+
+
+def _text(text: str | Message, translations: gettext.NullTranslations = ENGLISH) -> str:
+    return for_people(text.render(translations) if isinstance(text, Message) else text)
+>>>>>>> evaluate
 
 
 def _axes(figure: Figure) -> Axes:
@@ -127,17 +166,17 @@ def _axes(figure: Figure) -> Axes:
     return axes
 
 
-def _confusion(judged: Judged) -> Plot:
-    report = judged.evaluation
-    counts = np.array(report.confusion)
+def _confusion(predictions: EvaluatedPredictions) -> Plot:
+    metrics = predictions.metrics
+    counts = np.array(metrics.confusion)
 
-    def draw(figure: Figure, write: Callable[[str], str]) -> None:
-        names = [_short(write(name)) for name in report.classes]
+    def draw(figure: Figure, write: _Write) -> None:
+        names = [_short(write(name)) for name in metrics.classes]
         axes = figure.add_subplot()
-        shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-        axes.set_xlabel("answer")
-        axes.set_ylabel("true class")
+        fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        axes.set_xlabel(write(message("predicted class")))
+        axes.set_ylabel(write(message("true class")))
         if len(names) > _MOST_NAMES:
             return
         axes.set_xticks(range(len(names)), names)
@@ -147,98 +186,115 @@ def _confusion(judged: Judged) -> Plot:
                 label.set(ha="right", rotation_mode="anchor")
         axes.set_yticks(range(len(names)), names)
         for row, column in np.ndindex(counts.shape):
-            ink = "white" if shares[row, column] > 0.5 else "#20242a"
+            ink = "white" if fractions[row, column] > 0.5 else "#20242a"
             axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=ink)
 
-    alt = f"Confusion matrix: {report.right} of {report.count} photos are on its diagonal, which is right."
-    named = min(len(report.classes), _MOST_NAMES)
+    alt = message(
+        "Confusion matrix: {right} of {photos} photos are on its diagonal, which means a correct prediction.",
+        right=metrics.right,
+        photos=metrics.count,
+    )
+    named = min(len(metrics.classes), _MOST_NAMES)
     size = (max(_SIZE[0], 2.5 + 0.35 * named), max(_SIZE[1], 2.5 + 0.3 * named))
-    return Plot("confusion", "Confusion matrix", alt, draw, size)
+    return Plot("confusion", message("Confusion matrix"), alt, draw, size)
 
 
-def _roc(judged: Judged) -> list[Plot]:
-    report = judged.evaluation
-    scored = [index for index, score in enumerate(report.per_class) if score.roc_auc is not None]
+def _roc(predictions: EvaluatedPredictions) -> list[Plot]:
+    metrics = predictions.metrics
+    scored = [index for index, score in enumerate(metrics.per_class) if score.roc_auc is not None]
     if not scored:
         return []
-    # Of two classes one is the other's mirror image; of many, those with the smallest area say most.
-    scored = scored[1:] if len(report.classes) == 2 else scored
-    areas = {index: report.per_class[index].roc_auc or 0.0 for index in scored}
+    # The curves of two classes are mirror images; of many, those with the smallest area say most.
+    scored = scored[1:] if len(metrics.classes) == 2 else scored
+    areas = {index: metrics.per_class[index].roc_auc or 0.0 for index in scored}
     shown = sorted(scored, key=lambda index: areas[index])[:_MOST_CURVES]
 
-    def draw(figure: Figure, write: Callable[[str], str]) -> None:
+    def draw(figure: Figure, write: _Write) -> None:
         axes = _axes(figure)
         for index in shown:
-            order = np.argsort(-judged.probabilities[:, index], kind="stable")
-            hit = (judged.labels == index)[order]
-            ends = np.append(np.diff(judged.probabilities[order, index]) != 0, True)  # ties move together
-            true = np.concatenate([[0], np.cumsum(hit)[ends]]) / hit.sum()
-            false = np.concatenate([[0], np.cumsum(~hit)[ends]]) / (~hit).sum()
-            colour = _BLUE if len(shown) == 1 else None
+            order = np.argsort(-predictions.probabilities[:, index], kind="stable")
+            positive = (predictions.labels == index)[order]
+            # Ties move together.
+            ends = np.append(np.diff(predictions.probabilities[order, index]) != 0, True)
+            true = np.concatenate([[0], np.cumsum(positive)[ends]]) / positive.sum()
+            false = np.concatenate([[0], np.cumsum(~positive)[ends]]) / (~positive).sum()
             axes.plot(
-                false, true, label=f"{areas[index]:.4f} {_short(write(report.classes[index]))}", color=colour
+                false,
+                true,
+                label=f"{areas[index]:.4f} {_short(write(metrics.classes[index]))}",
+                color=_BLUE if len(shown) == 1 else None,
             )
         axes.plot([0, 1], [0, 1], color="#888888", linestyle=":")
-        axes.set_xlabel("false positive rate")
-        axes.set_ylabel("true positive rate")
+        axes.set_xlabel(write(message("false positive rate")))
+        axes.set_ylabel(write(message("true positive rate")))
+        title = write(message("area under the curve"))
         if len(shown) == 1:
-            axes.legend(title="area", loc="lower right", frameon=False)
+            axes.legend(title=title, loc="lower right", frameon=False)
         else:
-            figure.legend(title="area", loc="outside lower center", ncols=2, frameon=False)
+            figure.legend(title=title, loc="outside lower center", ncols=2, frameon=False)
 
-    worst = shown[0]
-    alt = f"ROC curves; the smallest area is {areas[worst]:.4f}, of the class {report.classes[worst]}."
+    alt = message(
+        "ROC curves: the smallest area is {area:.4f}, that of the class {label}.",
+        area=areas[shown[0]],
+        label=metrics.classes[shown[0]],
+    )
     if len(shown) == 1:
-        return [Plot("roc", "ROC curve", alt, draw)]
-    return [Plot("roc", "ROC curves, each class against all others", alt, draw, (_SIZE[0], _SIZE[1] + 1))]
+        return [Plot("roc", message("ROC curve"), alt, draw)]
+    title = message("ROC curves, one class against all others")
+    return [Plot("roc", title, alt, draw, (_SIZE[0], _SIZE[1] + 1))]
 
 
 def _reliability(calibration: Calibration) -> Plot:
-    def line(axes: Axes, one: Reliability, label: str, colour: str, marker: str) -> None:
-        full = [part for part in one.bins if part.count]
-        axes.plot(
-            [part.confidence or 0.0 for part in full],
-            [part.accuracy or 0.0 for part in full],
-            marker=marker,
-            color=colour,
-            label=f"{label}: error {one.error:.4f}",
-        )
+    before, after = calibration.before, calibration.after
 
-    def draw(figure: Figure, write: Callable[[str], str]) -> None:
+    def draw(figure: Figure, write: _Write) -> None:
         axes = _axes(figure)
         axes.plot([0, 1], [0, 1], color="#888888", linestyle=":")
-        line(axes, calibration.before, "as trained", _ORANGE, "o")
-        if calibration.after:
-            line(axes, calibration.after, f"at temperature {calibration.temperature:.2f}", _BLUE, "s")
-        axes.set_xlabel("probability of the answer")
-        axes.set_ylabel("share of right answers")
-        axes.legend(loc="lower right" if not calibration.after else "best", frameon=False)
+        for shown, label, colour, marker in (
+            (before, message("uncalibrated: error {error:.4f}", error=before and before.error), _ORANGE, "o"),
+            (after, message("calibrated: error {error:.4f}", error=after and after.error), _BLUE, "s"),
+        ):
+            if shown:
+                full = [part for part in shown.bins if part.count]
+                confidence, accuracy = ([part.confidence for part in full], [part.accuracy for part in full])
+                axes.plot(confidence, accuracy, marker=marker, color=colour, label=write(label))  # pyright: ignore
+        axes.set_xlabel(write(message("probability of the predicted class")))
+        axes.set_ylabel(write(message("fraction of correct predictions")))
+        axes.legend(loc="lower right", frameon=False)
 
-    alt = f"Reliability diagram: expected calibration error {calibration.before.error:.4f} as trained"
-    alt += f", {calibration.after.error:.4f} after temperature scaling." if calibration.after else "."
-    return Plot("reliability", "Reliability diagram", alt, draw)
+    error = calibration.final.error
+    alt = message("Reliability diagram: the expected calibration error is {error:.4f}.", error=error)
+    return Plot("reliability", message("Reliability diagram"), alt, draw)
 
 
-def _curves(history: Sequence[EpochRecord], best_epoch: int, name: str) -> Plot:
-    """By epoch, on training and on validation photos: `loss` or `accuracy`."""
+def _curve(history: Sequence[EpochRecord], best: int, name: str) -> Plot:
+    """`loss` or `accuracy` by epoch, on training and on validation photos."""
     field = {"loss": "loss", "accuracy": "acc"}[name]
-    training, validation = ([getattr(one, f"{side}{field}") for one in history] for side in ("", "val_"))
-    title = f"{name.capitalize()} by epoch"
-    alt = (
-        f"{name.capitalize()} over {len(history)} epochs: of training photos from {training[0]:.4f} to "
-        f"{training[-1]:.4f}, of validation photos from {validation[0]:.4f} to {validation[-1]:.4f}; kept "
-        f"is epoch {best_epoch}."
+    training, validation = ([getattr(record, side + field) for record in history] for side in ("", "val_"))
+    label = {"loss": message("loss"), "accuracy": message("accuracy")}[name]
+    title = {"loss": message("Loss by epoch"), "accuracy": message("Accuracy by epoch")}[name]
+    alt = message(
+        "{title}, {epochs} epochs: training from {training_first:.4f} to {training_last:.4f}, validation "
+        "from {validation_first:.4f} to {validation_last:.4f}. The best checkpoint is that of epoch {best}.",
+        title=title,
+        epochs=len(history),
+        training_first=training[0],
+        training_last=training[-1],
+        validation_first=validation[0],
+        validation_last=validation[-1],
+        best=best,
     )
-    epochs = [one.epoch for one in history]
+    epochs = [record.epoch for record in history]
 
-    def draw(figure: Figure, write: Callable[[str], str]) -> None:
+    def draw(figure: Figure, write: _Write) -> None:
         axes = _axes(figure)
-        marker = "o" if len(epochs) < 30 else ""
-        axes.plot(epochs, training, color=_ORANGE, marker=marker, markersize=4, label="training")
-        axes.plot(epochs, validation, color=_BLUE, marker=marker, markersize=4, label="validation")
-        axes.axvline(best_epoch, color="#888888", linestyle=":", label=f"kept: epoch {best_epoch}")
-        axes.set_xlabel("epoch")
-        axes.set_ylabel(name)
+        style: dict[str, Any] = {"marker": "o" if len(epochs) < 30 else "", "markersize": 4}
+        axes.plot(epochs, training, color=_ORANGE, label=write(message("training")), **style)
+        axes.plot(epochs, validation, color=_BLUE, label=write(message("validation")), **style)
+        checkpoint = write(message("best checkpoint: epoch {epoch}", epoch=best))
+        axes.axvline(best, color="#888888", linestyle=":", label=checkpoint)
+        axes.set_xlabel(write(message("epoch")))
+        axes.set_ylabel(write(label))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(frameon=False)
 

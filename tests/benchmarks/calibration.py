@@ -2,10 +2,10 @@
 
     python tests/benchmarks/calibration.py DATA [--seeds 5]
 
-Trains the default head and `--head fc --fc-units 256 --epochs 10`, a few seeds each, and judges each on its
-validation photos as `catdog evaluate` does: each fifth of them at a temperature fitted on the other four.
-Then fits temperatures in several ways on some of the validation photos, chosen at random, and judges them on
-the rest: what the constants in `catdog/model/temperature.py` come from. Two cores need some minutes.
+Trains the default head and `--head fc --fc-units 256 --epochs 10`, a few seeds each, and evaluates each on
+its validation photos as `catdog evaluate` does: each fifth of them at a temperature fitted on the other four.
+Then fits temperatures in several ways on some of the validation photos, chosen at random, and evaluates them
+on the rest: what the constants in `catdog/model/temperature.py` come from. Two cores need some minutes.
 """
 
 import argparse
@@ -21,11 +21,10 @@ import numpy as np
 from catdog import devices
 from catdog.config import Decoding, Head, TrainOptions
 from catdog.evaluation.calibration import reliability
-from catdog.evaluation.choose import choose
-from catdog.evaluation.judge import Judged, judge
+from catdog.evaluation.evaluate import evaluate
+from catdog.evaluation.predictions import EvaluatedPredictions
 from catdog.features.forward import make_suffix
 from catdog.features.prefix import Prefix
-from catdog.inference.classifier import Classifier
 from catdog.model.temperature import fit_temperature
 from catdog.runs import create_run
 from catdog.training.fit import fit
@@ -51,31 +50,32 @@ _WAYS = {
 
 
 def main() -> None:
-    """Train, judge, print."""
+    """Train, evaluate, print."""
     parser = argparse.ArgumentParser(description="Calibration before and after temperature scaling.")
     parser.add_argument("data", type=Path)
     parser.add_argument("--seeds", type=int, default=5)
     arguments = parser.parse_args()
     devices.configure(_CACHE.parent)
-    judged = {
-        name: [_judged(arguments.data, head, epochs, seed) for seed in range(arguments.seeds)]
+    evaluated = {
+        name: [_evaluated(arguments.data, head, epochs, seed) for seed in range(arguments.seeds)]
         for name, (head, epochs) in _TRAININGS.items()
     }
     print("| head | temperature | calibration error as trained | scaled | log loss as trained | scaled |")
     print("| --- | --- | --- | --- | --- | --- |")
-    for name, runs in judged.items():
-        pairs = [(run.calibration.before, run.calibration.after or run.calibration.before) for run in runs]
+    for name, runs in evaluated.items():
+        finals = [run.calibration.final for run in runs]
+        pairs = [(run.calibration.before or final, final) for run, final in zip(runs, finals, strict=True)]
         cells = [
             _median([run.classifier.temperature for run in runs], ".2f"),
             *(_median([pair[side].error for pair in pairs], ".2%") for side in (0, 1)),
-            *(_median([pair[side].log_loss for pair in pairs], ".4f") for side in (0, 1)),
+            *(_median([pair[side].nll for pair in pairs], ".4f") for side in (0, 1)),
         ]
         print(f"| {name} | {' | '.join(cells)} |")
-    for name, runs in judged.items():
+    for name, runs in evaluated.items():
         _ways(name, runs)
 
 
-def _judged(data: Path, head: Head, epochs: int, seed: int) -> Judged:
+def _evaluated(data: Path, head: Head, epochs: int, seed: int) -> EvaluatedPredictions:
     """What `catdog train` makes of this, on the validation photos."""
     options = TrainOptions(
         data=str(data.absolute()),
@@ -102,16 +102,14 @@ def _judged(data: Path, head: Head, epochs: int, seed: int) -> Judged:
         run.write_split(photos.sides())
         for _ in fit(run, job, epochs=epochs):
             pass
-        model = Classifier.of_run(run, workspace=workspace)
-        chosen = choose(run, model.classes, None, None, workers=workers)
-        return judge(model, chosen, fitted_on=run.split()["valid"])
+        return evaluate([run], None, None, workspace).models[0]
 
 
 def _find(name: str, preprocessing: str) -> WeightSource:
     return find_weights(name, preprocessing=preprocessing)
 
 
-def _ways(head: str, runs: Sequence[Judged]) -> None:
+def _ways(head: str, runs: Sequence[EvaluatedPredictions]) -> None:
     """One row a way to fit: means over seeds and draws, on the photos that the temperature did not see."""
     half = min(len(run.labels) for run in runs) // 2
     sizes = [*(size for size in _FITTED_ON if size < half), half]
@@ -122,7 +120,7 @@ def _ways(head: str, runs: Sequence[Judged]) -> None:
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
-def _cell(runs: Sequence[Judged], size: int, way: tuple[float, float] | None) -> str:
+def _cell(runs: Sequence[EvaluatedPredictions], size: int, way: tuple[float, float] | None) -> str:
     losses, errors, temperatures = [], [], []
     for seed, run in enumerate(runs):
         random = np.random.default_rng(seed)
@@ -132,14 +130,14 @@ def _cell(runs: Sequence[Judged], size: int, way: tuple[float, float] | None) ->
             temperature = _fitted(run, seen, *way) if way else 1.0
             probabilities = run.classifier.probabilities(run.logits[rest], temperature=temperature)
             result = reliability(probabilities, run.labels[rest])
-            losses.append(result.log_loss)
+            losses.append(result.nll)
             errors.append(result.error)
             temperatures.append(temperature)
     text = f"{statistics.mean(losses):.4f}, {statistics.mean(errors):.2%}"
     return f"{text}, {min(temperatures):.2f} to {max(temperatures):.2f}" if way else text
 
 
-def _fitted(run: Judged, seen: np.ndarray, unseen: float, belief: float) -> float:
+def _fitted(run: EvaluatedPredictions, seen: np.ndarray, unseen: float, belief: float) -> float:
     output = run.classifier.output
     return fit_temperature(run.logits[seen], run.labels[seen], output, unseen=unseen, belief=belief)
 

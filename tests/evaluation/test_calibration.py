@@ -1,4 +1,4 @@
-"""Calibration error against values worked out by hand, and what held-out temperatures may not see."""
+"""Calibration error against values worked out by hand, and what held-out temperatures may not use."""
 
 import hashlib
 
@@ -14,23 +14,23 @@ def test_error_is_the_weighted_gap_of_the_bins() -> None:
     probabilities = np.array([[0.7, 0.3], [0.7, 0.3], [0.3, 0.7], [0.95, 0.05]])
     found = reliability(probabilities, np.array([0, 1, 1, 1]))
     assert found.error == pytest.approx((3 * abs(2 / 3 - 0.7) + 1 * 0.95) / 4)
-    assert found.log_loss == pytest.approx(-np.log([0.7, 0.3, 0.7, 0.05]).mean())
-    full = [one for one in found.bins if one.count]
-    assert [(one.count, one.accuracy) for one in full] == [(3, pytest.approx(2 / 3)), (1, 0.0)]
+    assert found.nll == pytest.approx(-np.log([0.7, 0.3, 0.7, 0.05]).mean())
+    full = [part for part in found.bins if part.count]
+    assert [(part.count, part.accuracy) for part in full] == [(3, pytest.approx(2 / 3)), (1, 0.0)]
     assert len(found.bins) == BINS
-    assert all(one.low < (one.confidence or 0) <= one.high for one in full)
+    assert all(part.low < (part.confidence or 0) <= part.high for part in full)
 
 
 def test_every_photo_is_in_one_bin_also_at_the_ends() -> None:
     probabilities = np.array([[1.0, 0.0], [0.5, 0.5], [1 / 3, 2 / 3]])
-    assert sum(one.count for one in reliability(probabilities, np.array([0, 1, 1])).bins) == 3
+    assert sum(part.count for part in reliability(probabilities, np.array([0, 1, 1])).bins) == 3
 
 
-def test_a_certain_answer_that_is_wrong_costs_a_finite_loss() -> None:
-    assert 50 < reliability(np.array([[1.0, 0.0]]), np.array([1])).log_loss < 100
+def test_a_certain_prediction_that_is_wrong_costs_a_finite_loss() -> None:
+    assert 50 < reliability(np.array([[1.0, 0.0]]), np.array([1])).nll < 100
 
 
-def test_held_out_temperatures_do_not_see_their_photo() -> None:
+def test_a_held_out_temperature_is_fitted_without_its_photo() -> None:
     random = np.random.default_rng(0)
     logits = random.normal(size=(50, 2)).astype(np.float32) * 4
     labels = random.integers(0, 2, 50)
@@ -40,8 +40,8 @@ def test_held_out_temperatures_do_not_see_their_photo() -> None:
         changed = labels.copy()
         changed[number] = 1 - changed[number]
         after = held_out_temperatures(logits, changed, digests, "category")
-        copies = [other for other in range(50) if digests[other] == digests[number]]
-        assert np.array_equal(after[copies], before[copies])
+        duplicates = [other for other in range(50) if digests[other] == digests[number]]
+        assert np.array_equal(after[duplicates], before[duplicates])
         assert (after != before).any()
     assert len(set(before)) == 5
     assert fit_temperature(logits, labels, "category") == pytest.approx(before.mean(), rel=0.2)

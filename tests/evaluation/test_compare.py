@@ -24,4 +24,5 @@ def test_p_value(only_first: int, only_second: int, p_value: float) -> None:
     assert (found.both_right, found.both_wrong) == (7, 3)
     assert (found.only_first, found.only_second) == (only_first, only_second)
     assert found.p_value == pytest.approx(p_value)
+    assert found.is_significant == (p_value < 0.05)
     assert mcnemar("b", "a", second, first).p_value == pytest.approx(p_value)

@@ -1,10 +1,10 @@
-"""Numbers about answers, against values worked out elsewhere."""
+"""Metrics of predictions, against values worked out elsewhere."""
 
 import numpy as np
 import pytest
 
 from catdog.errors import DataError
-from catdog.evaluation.metrics import evaluate, roc_auc, wilson_interval
+from catdog.evaluation.metrics import compute_metrics, roc_auc, wilson_interval
 
 
 @pytest.mark.parametrize(
@@ -22,27 +22,28 @@ def test_wilson_interval(right: int, count: int, low: float, high: float) -> Non
     assert wilson_interval(right, count) == pytest.approx((low, high), abs=5e-5)
 
 
-def test_wilson_interval_covers_what_it_says() -> None:
+def test_wilson_interval_covers_95_percent() -> None:
     random = np.random.default_rng(0)
-    for share in (0.5, 0.9, 0.985):
-        covered = [
-            low <= share <= high
-            for low, high in (wilson_interval(int(right), 400) for right in random.binomial(400, share, 4000))
-        ]
-        assert np.mean(covered) == pytest.approx(0.95, abs=0.02)
+    for fraction in (0.5, 0.9, 0.985):
+        drawn, counts = np.unique(random.binomial(400, fraction, 4000), return_counts=True)
+        intervals = [wilson_interval(int(right), 400) for right in drawn]
+        covered = [low <= fraction <= high for low, high in intervals]
+        assert np.average(covered, weights=counts) == pytest.approx(0.95, abs=0.02)
 
 
-def test_counts_and_shares() -> None:
-    # True classes a, a, a, b, b, c; answers a, a, b, b, c, c.
+def test_counts_and_fractions() -> None:
+    # True classes a, a, a, b, b, c; predicted a, a, b, b, c, c.
     labels = np.array([0, 0, 0, 1, 1, 2])
     probabilities = np.eye(4)[[0, 0, 1, 1, 2, 2]] * 0.7 + 0.075
     losses = -np.log(probabilities[np.arange(6), labels])
-    report = evaluate(probabilities, labels, losses, classes=("a", "b", "c", "d"))
-    assert (report.count, report.right) == (6, 4)
-    assert report.accuracy == pytest.approx(4 / 6)
-    assert report.loss == pytest.approx(losses.mean())
-    assert report.confusion == ((2, 1, 0, 0), (0, 1, 1, 0), (0, 0, 1, 0), (0, 0, 0, 0))
-    scores = {one.label: (one.count, one.precision, one.recall, one.f1) for one in report.per_class}
+    metrics = compute_metrics(probabilities, labels, losses, classes=("a", "b", "c", "d"))
+    assert (metrics.count, metrics.right) == (6, 4)
+    assert metrics.accuracy == pytest.approx(4 / 6)
+    assert metrics.loss == pytest.approx(losses.mean())
+    assert metrics.confusion == ((2, 1, 0, 0), (0, 1, 1, 0), (0, 0, 1, 0), (0, 0, 0, 0))
+    scores = {
+        score.label: (score.count, score.precision, score.recall, score.f1) for score in metrics.per_class
+    }
     assert scores["a"] == (3, pytest.approx(1.0), pytest.approx(2 / 3), pytest.approx(0.8))
     assert scores["b"] == (2, pytest.approx(0.5), pytest.approx(0.5), pytest.approx(0.5))
     assert scores["c"] == (1, pytest.approx(0.5), pytest.approx(1.0), pytest.approx(2 / 3))
@@ -50,8 +51,8 @@ def test_counts_and_shares() -> None:
 
 
 def test_nothing_to_evaluate() -> None:
-    with pytest.raises(DataError, match="at least one photo"):
-        evaluate(np.empty((0, 2)), np.empty(0, np.int64), np.empty(0), classes=("a", "b"))
+    with pytest.raises(DataError, match="at least one readable photo"):
+        compute_metrics(np.empty((0, 2)), np.empty(0, np.int64), np.empty(0), classes=("a", "b"))
 
 
 @pytest.mark.parametrize("levels", [2, 5, 1000])
@@ -72,10 +73,10 @@ def test_scores_are_scikit_learns() -> None:
     probabilities = random.dirichlet([1, 1, 1], size=200)
     labels = np.array([random.choice(3, p=row) for row in probabilities])
     losses = -np.log(probabilities[np.arange(200), labels])
-    report = evaluate(probabilities, labels, losses, classes=("a", "b", "c"))
+    metrics = compute_metrics(probabilities, labels, losses, classes=("a", "b", "c"))
     theirs = precision_recall_fscore_support(labels, probabilities.argmax(axis=1))
-    for index, score in enumerate(report.per_class):
+    for index, score in enumerate(metrics.per_class):
         ours = (score.precision, score.recall, score.f1, score.count)
         assert ours == pytest.approx([column[index] for column in theirs])  # pyright: ignore
-    assert report.loss == pytest.approx(log_loss(labels, probabilities))
-    assert report.roc_auc == pytest.approx(roc_auc_score(labels, probabilities, multi_class="ovr"))
+    assert metrics.loss == pytest.approx(log_loss(labels, probabilities))
+    assert metrics.roc_auc == pytest.approx(roc_auc_score(labels, probabilities, multi_class="ovr"))

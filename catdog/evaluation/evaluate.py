@@ -1,0 +1,146 @@
+"""`evaluate(models, data, ...)`: how good models are on the same labelled photos, in one call."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from catdog.data import Skipped
+from catdog.errors import OptionError
+from catdog.evaluation.choose import Chosen, choose_for_all, own_folder
+from catdog.evaluation.compare import Comparison, mcnemar
+from catdog.evaluation.predictions import EvaluatedPredictions, evaluate_predictions
+from catdog.inference.models import open_classifier
+from catdog.progress import Progress
+from catdog.runs import Run
+from catdog.text import Message, plural
+from catdog.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The predictions of one or more models for the same photos of one folder.
+
+    Attributes:
+        data: the folder.
+        models: one for each model, in the order that was asked for.
+        comparisons: of each two models.
+        remarks: what a reader should know about the choice of photos.
+    """
+
+    data: Path
+    models: tuple[EvaluatedPredictions, ...]
+    comparisons: tuple[Comparison, ...]
+    remarks: tuple[Message, ...]
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """The unreadable photos, each once."""
+        return tuple({bad.path: bad for model in self.models for bad in model.skipped}.values())
+
+    def shown(self, path: Path) -> Path:
+        """A photo's path below the folder that was asked about."""
+        return path.relative_to(self.data) if path.is_relative_to(self.data) else path
+
+    def to_json(self, *, worst: int) -> dict[str, Any]:
+        """Of one model its metrics, with the `worst` photos; of several all of these and the comparisons."""
+        models = [model.to_json(worst=worst) for model in self.models]
+        if not self.comparisons:
+            return models[0]
+        return {"runs": models, "comparisons": [comparison.to_json() for comparison in self.comparisons]}
+
+
+def evaluate(
+    models: Sequence[Run | Path],
+    data: Path | None,
+    split: str | None,
+    workspace: Workspace,
+    *,
+    average_mirrored: bool = False,
+    calibrate: bool = True,
+    report: Callable[[Progress], None] = lambda _: None,
+) -> Evaluation:
+    """Evaluate models, each on the same photos, and compare each two of them.
+
+    Args:
+        models: runs and exported files, as `catdog.inference.models.find_model` finds them.
+        data: the folder of photos; None is that of the first run.
+        split: see `catdog.evaluation.choose.choose`. Of several runs without `split`, the photos that none of
+            them was trained on.
+        average_mirrored: test-time augmentation with the mirror image.
+        calibrate: use the runs' temperatures.
+
+    Raises:
+        DataError: there is no such folder, or nothing in it to evaluate on.
+        OptionError: the models have different classes or no photos in common, or no folder is given for
+            exported files.
+        RunError, WeightsError: a model cannot be read.
+    """
+    root = data or own_folder(models)
+    classifiers = [open_classifier(model, workspace, calibrate=calibrate, report=report) for model in models]
+    names = [model.folder if isinstance(model, Run) else model for model in models]
+    if len({frozenset(classifier.classes) for classifier in classifiers}) > 1:
+        raise OptionError(
+            "expected models with the same classes, found {classes}",
+            classes="; ".join(
+                f"{name}: {', '.join(classifier.classes)}"
+                for name, classifier in zip(names, classifiers, strict=True)
+            ),
+        )
+    chosen, remarks = _common(
+        choose_for_all(
+            models,
+            classifiers[0].classes,
+            root,
+            split,
+            own=data is None and len(models) == 1,
+            workers=workspace.workers,
+            report=report,
+        )
+    )
+    evaluated = _readable_by_all(
+        [
+            evaluate_predictions(model, classifier, photos, average_mirrored=average_mirrored, report=report)
+            for model, classifier, photos in zip(models, classifiers, chosen, strict=True)
+        ]
+    )
+    comparisons = tuple(
+        mcnemar(first.name, second.name, first.right, second.right)
+        for first, second in combinations(evaluated, 2)
+    )
+    return Evaluation(root, tuple(evaluated), comparisons, remarks)
+
+
+def _common(chosen: Sequence[Chosen]) -> tuple[list[Chosen], tuple[Message, ...]]:
+    """The same with the photos that are in all of them, and what a reader should know about the choice."""
+    paths = [{photo.path for photo in photos.photos} for photos in chosen]
+    common = set.intersection(*paths)
+    if not common:
+        raise OptionError("the models have no photos in common. Give DATA: photos that none was trained on.")
+    remarks = dict.fromkeys(remark for photos in chosen for remark in photos.remarks)
+    if left_out := len(set.union(*paths)) - len(common):
+        remark = plural(
+            "{count:,} photo is left out: not every model can be evaluated on it",
+            "{count:,} photos are left out: not every model can be evaluated on them",
+            left_out,
+        )
+        remarks[remark] = None
+    return [
+        replace(photos, photos=tuple(photo for photo in photos.photos if photo.path in common))
+        for photos in chosen
+    ], tuple(remarks)
+
+
+def _readable_by_all(evaluated: Sequence[EvaluatedPredictions]) -> list[EvaluatedPredictions]:
+    """Without the photos that only some models could read: a file may be removed or change in between."""
+    photos = [list(zip(model.paths, model.digests, strict=True)) for model in evaluated]
+    common = set.intersection(*map(set, photos))
+    return [
+        model.select(np.array([row for row, photo in enumerate(own) if photo in common], np.int64))
+        if len(own) > len(common)
+        else model
+        for model, own in zip(evaluated, photos, strict=True)
+    ]

@@ -1,0 +1,240 @@
+"""One model's predictions for labelled photos: every number of an evaluation is made from them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from catdog.config import JsonRecord
+from catdog.data import Skipped
+from catdog.errors import DataError
+from catdog.evaluation.calibration import (
+    Calibration,
+    held_out_temperatures,
+    negative_log_likelihoods,
+    reliability,
+)
+from catdog.evaluation.choose import Chosen
+from catdog.evaluation.metrics import Metrics, compute_metrics
+from catdog.inference.classifier import Classifier
+from catdog.progress import Progress
+from catdog.runs import Run
+
+
+@dataclass(frozen=True)
+class Gain(JsonRecord):
+    """What test-time augmentation (averaging with the mirror image) changes.
+
+    Attributes:
+        right: correct predictions without it, and `right_averaged` with it.
+        loss: mean uncalibrated cross-entropy without it, and `loss_averaged` with it; nats.
+    """
+
+    right: int
+    right_averaged: int
+    loss: float
+    loss_averaged: float
+
+
+@dataclass(frozen=True)
+class EvaluatedPhoto(JsonRecord):
+    """One photo with its prediction."""
+
+    path: str
+    true: str
+    label: str  # the predicted class
+    probability: float  # of the predicted class
+    loss: float  # negative log-likelihood of the true class, nats
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the prediction is correct."""
+        return self.true == self.label
+
+
+@dataclass(frozen=True)
+class EvaluatedPredictions:
+    """The predictions of a model for n labelled photos.
+
+    Attributes:
+        model: a run, or an exported file.
+        paths: of the photos that could be read.
+        labels: the true classes, (n,), indices into `classes`.
+        logits: (n, units) float32, uncalibrated.
+        plain_logits: the same without test-time augmentation.
+        probabilities: (n, classes) float32, as `catdog predict` gives them.
+        losses: uncalibrated cross-entropy of each photo, (n,), nats: the training log has means of these.
+        skipped: the unreadable photos.
+        fitted_on: digests of the photos that the temperature was fitted on.
+    """
+
+    model: Run | Path
+    classifier: Classifier
+    paths: tuple[Path, ...]
+    digests: tuple[str, ...]
+    labels: np.ndarray
+    logits: np.ndarray
+    plain_logits: np.ndarray
+    probabilities: np.ndarray
+    losses: np.ndarray
+    skipped: tuple[Skipped, ...]
+    fitted_on: frozenset[str] = field(repr=False)
+    gain: Gain | None = None
+
+    @property
+    def name(self) -> str:
+        """The path of the run or of the exported file."""
+        return str(self.model.folder if isinstance(self.model, Run) else self.model)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Their names."""
+        return self.classifier.classes
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """Accuracy and the like."""
+        return compute_metrics(self.probabilities, self.labels, self.losses, classes=self.classes)
+
+    @cached_property
+    def predicted(self) -> np.ndarray:
+        """The most probable class of each photo, (n,)."""
+        return self.probabilities.argmax(axis=1)
+
+    @property
+    def right(self) -> np.ndarray:
+        """Whether that is the true one, (n,) bool."""
+        return self.predicted == self.labels
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        """How well the probabilities are calibrated, without and with temperature scaling."""
+        model = self.classifier
+        unscaled = reliability(model.probabilities(self.logits, temperature=1), self.labels)
+        if not model.is_scaled:
+            return Calibration(None, False, *((None, unscaled) if model.calibrated else (unscaled, None)))
+        temperatures = np.full(len(self.labels), model.temperature)
+        fitted = np.array([digest in self.fitted_on for digest in self.digests])
+        if fitted.any():
+            temperatures[fitted] = held_out_temperatures(
+                self.plain_logits[fitted],
+                self.labels[fitted],
+                [digest for digest, inside in zip(self.digests, fitted, strict=True) if inside],
+                model.output,
+            )
+        scaled = model.probabilities(self.logits / temperatures[:, None], temperature=1)
+        after = reliability(scaled, self.labels)
+        return Calibration(model.temperature, bool(fitted.any()), unscaled, after)
+
+    def select(self, rows: np.ndarray, *, skipped: tuple[Skipped, ...] = ()) -> "EvaluatedPredictions":
+        """Some of the photos, by their indices; `skipped` are added to the unreadable ones."""
+        return replace(
+            self,
+            paths=tuple(self.paths[row] for row in rows),
+            digests=tuple(self.digests[row] for row in rows),
+            labels=self.labels[rows],
+            logits=self.logits[rows],
+            plain_logits=self.plain_logits[rows],
+            probabilities=self.probabilities[rows],
+            losses=self.losses[rows],
+            skipped=(*self.skipped, *skipped),
+        )
+
+    @cached_property
+    def nll(self) -> np.ndarray:
+        """Negative log-likelihood of each photo under `probabilities`, (n,), nats."""
+        return negative_log_likelihoods(self.probabilities, self.labels)
+
+    def photo(self, row: int) -> EvaluatedPhoto:
+        """The photo with that index."""
+        predicted = self.predicted[row]
+        return EvaluatedPhoto(
+            path=str(self.paths[row]),
+            true=self.classes[self.labels[row]],
+            label=self.classes[predicted],
+            probability=float(self.probabilities[row, predicted]),
+            loss=float(self.nll[row]),
+        )
+
+    def worst(self, count: int) -> np.ndarray:
+        """Indices of the photos with the largest loss, largest first."""
+        return np.argsort(-self.nll, kind="stable")[:count]
+
+    def least_certain(self, count: int) -> np.ndarray:
+        """Indices of the photos whose two most probable classes are closest, closest first."""
+        top = np.sort(self.probabilities, axis=1)[:, -2:]
+        return np.argsort(top[:, 1] - top[:, 0], kind="stable")[:count]
+
+    def to_json(self, *, worst: int) -> dict[str, Any]:
+        """Everything that `catdog evaluate --json` prints, with `worst` photos; paths are not shortened."""
+        return self.metrics.to_json() | {
+            "model": self.name,
+            "calibration": self.calibration.to_json(),
+            "tta": self.gain.to_json() if self.gain else None,
+            "worst": [self.photo(row).to_json() for row in self.worst(worst)],
+            "skipped": [{"path": str(bad.path), "reason": str(bad.reason)} for bad in self.skipped],
+        }
+
+
+def evaluate_predictions(
+    model: Run | Path,
+    classifier: Classifier,
+    chosen: Chosen,
+    *,
+    average_mirrored: bool = False,
+    report: Callable[[Progress], None] = lambda _: None,
+) -> EvaluatedPredictions:
+    """Predict labelled photos.
+
+    Args:
+        average_mirrored: test-time augmentation: take the mean of the logits of each photo and of its mirror
+            image.
+
+    Raises:
+        DataError: none of the photos can be read.
+    """
+    paths = [photo.path for photo in chosen.photos]
+    found = classifier.predict(paths, digests=chosen.digests, report=report)
+    labels = chosen.labels(classifier.classes)[found.photos]
+    if not len(labels):
+        raise DataError(
+            "expected a readable photo among {photos:,}, found none. The first, {path}: {reason}",
+            photos=len(paths),
+            path=found.skipped[0].path,
+            reason=found.skipped[0].reason,
+        )
+    predictions = EvaluatedPredictions(
+        model=model,
+        classifier=classifier,
+        paths=tuple(paths[photo] for photo in found.photos),
+        digests=found.digests,
+        labels=labels,
+        logits=found.logits,
+        plain_logits=found.logits,
+        probabilities=found.probabilities,
+        losses=classifier.losses(found.logits, labels),
+        skipped=(*chosen.skipped, *found.skipped),
+        fitted_on=frozenset(model.split()["valid"]) if isinstance(model, Run) else frozenset(),
+    )
+    return _averaged(predictions, report) if average_mirrored else predictions
+
+
+def _averaged(predictions: EvaluatedPredictions, report: Callable[[Progress], None]) -> EvaluatedPredictions:
+    model = predictions.classifier
+    digests = dict(zip(predictions.paths, predictions.digests, strict=True))
+    mirrored = model.predict(predictions.paths, digests=digests, report=report, mirrored=True)
+    if len(mirrored.photos) < len(predictions.paths):  # a file has been removed in between
+        predictions = predictions.select(mirrored.photos, skipped=mirrored.skipped)
+    logits = (predictions.logits + mirrored.logits) / 2
+    probabilities = model.probabilities(logits)
+    losses = model.losses(logits, predictions.labels)
+    gain = Gain(
+        right=int(predictions.right.sum()),
+        right_averaged=int((probabilities.argmax(axis=1) == predictions.labels).sum()),
+        loss=float(predictions.losses.mean()),
+        loss_averaged=float(losses.mean()),
+    )
+    return replace(predictions, logits=logits, probabilities=probabilities, losses=losses, gain=gain)
