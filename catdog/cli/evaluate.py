@@ -8,16 +8,6 @@ import click
 
 from catdog.cli import console, progress_bars
 from catdog.cli.escapes import json_text
-<<<<<<< HEAD
-from catdog.cli.options import WorkspaceOptions, chosen_run, model_options, workspace_options
-from catdog.cli.translate import UsageError
-from catdog.cli.views import scores
-from catdog.data import SPLITS
-from catdog.errors import DataError, OptionError
-from catdog.inference.models import open_classifier
-from catdog.runs import Run, is_run, open_run
-from catdog.text import Message, message, plural
-=======
 from catdog.cli.options import WorkspaceOptions, chosen_run, runs_dir_option, workspace_options
 from catdog.cli.translate import UsageError
 from catdog.cli.views import scores
@@ -25,7 +15,6 @@ from catdog.data import SPLITS
 from catdog.errors import RunError
 from catdog.runs import Run, is_run
 from catdog.text import message, plural
->>>>>>> evaluate
 
 EXAMPLES = (
     "catdog evaluate",
@@ -104,26 +93,6 @@ def command(
     if no_calibrate and not all(isinstance(found, Run) for found in models):
         raise UsageError("--no-calibrate is for runs. An exported file cannot be changed.")
     with progress_bars.FeatureBar() as bar:
-<<<<<<< HEAD
-        models = [open_classifier(run, workspace, calibrate=calibrate, report=bar) for run in runs]
-        pairs = list(zip(runs, models, strict=True))
-        if len({frozenset(one.classes) for one in models}) > 1:
-            lists = "; ".join(f"{run.folder}: {', '.join(one.classes)}" for run, one in pairs)
-            raise OptionError("expected runs that tell the same classes apart, found {lists}", lists=lists)
-        # Without DATA the photos are those of the first run: one folder for all.
-        classes, options = models[0].classes, runs[0].config.options
-        if len(runs) > 1:
-            folder = data or Path(options.data)
-            chosen = choose_for_all(runs, classes, folder, split, workers=workspace.workers, report=bar)
-        else:
-            chosen = [choose(runs[0], classes, data, split, workers=workspace.workers, report=bar)]
-        remarks = list(dict.fromkeys(remark for one in chosen for remark in one.remarks))
-        common, left_out = _in_common(chosen)
-        if left_out:
-            remarks.append(
-                message(
-                    "{count:,} photos are left out: not every run may be asked about them", count=left_out
-=======
         evaluation = evaluate(
             models,
             data,
@@ -146,7 +115,6 @@ def command(
                     len(skipped),
                     path=evaluation.shown(skipped[0].path),
                     reason=skipped[0].reason,
->>>>>>> evaluate
                 )
             )
         scores.show(evaluation, worst=worst)

@@ -1,10 +1,6 @@
 """A photo with a strip of text below it."""
 
 import os
-<<<<<<< HEAD
-=======
-from collections.abc import Callable
->>>>>>> evaluate
 from functools import cache, partial
 from pathlib import Path
 
@@ -67,11 +63,7 @@ def captioned(pixels: npt.NDArray[np.uint8], *texts: str) -> npt.NDArray[np.uint
 def _set(text: str, size: int) -> tuple[str, Font]:
     """The text as it can be written, and the font for it."""
     font = _font_for(text, size)
-<<<<<<< HEAD
     return spelt(text, partial(_has, font)), font
-=======
-    return (text if _has_all(font, text) else spelt(text, partial(_has, font))), font
->>>>>>> evaluate
 
 
 def _width(shown: str, font: Font) -> int:
@@ -108,14 +100,6 @@ def _drawn(font: Font, letter: str) -> bytes:
     return canvas.tobytes()
 
 
-<<<<<<< HEAD
-=======
-def spelt(text: str, has: Callable[[str], bool]) -> str:
-    """The text with each letter that a font does not have as its code point, such as `[U+AC00]`."""
-    return "".join(letter if has(letter) else f"[U+{ord(letter):04X}]" for letter in text)
-
-
->>>>>>> evaluate
 @cache
 def _system_fonts() -> tuple[str, ...]:
     """Font files with many scripts, the best first."""

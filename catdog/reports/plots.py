@@ -22,19 +22,11 @@ from matplotlib.font_manager import findfont, fontManager
 from matplotlib.ft2font import FT2Font
 from matplotlib.ticker import MaxNLocator
 
-<<<<<<< HEAD
-from catdog.evaluation.calibration import Calibration, Reliability
-from catdog.evaluation.judge import Judged
-from catdog.runs import EpochRecord
-from catdog.text import spelt
-=======
-from catdog.data.caption import spelt
 from catdog.evaluation.calibration import Calibration
 from catdog.evaluation.predictions import EvaluatedPredictions
 from catdog.reports.html import ENGLISH, for_people, write_file
 from catdog.runs import EpochRecord, Run
-from catdog.text import Message, message
->>>>>>> evaluate
+from catdog.text import Message, message, spelt
 
 _INK = "#010203"  # becomes the page's own text colour, light or dark
 _BLUE, _ORANGE = "#3f7fd6", "#d9772b"  # distinguishable for colour-blind people, on white and on black
@@ -145,18 +137,12 @@ def _fonts() -> dict[str, Set[int]]:
     return {name: FT2Font(findfont(name)).get_charmap().keys() for name in _FONTS if name in known}
 
 
-<<<<<<< HEAD
-def _spelt(text: str) -> str:
-    has = set().union(*_fonts().values())
-    return spelt(text, lambda letter: ord(letter) in has or letter == " ")
-=======
 def _has(letter: str) -> bool:
     return letter == " " or any(ord(letter) in letters for letters in _fonts().values())
 
 
 def _text(text: str | Message, translations: gettext.NullTranslations = ENGLISH) -> str:
     return for_people(text.render(translations) if isinstance(text, Message) else text)
->>>>>>> evaluate
 
 
 def _axes(figure: Figure) -> Axes:
