@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.command("evaluate", short_help="how good is a run, and on which photos is it wrong")
 @click.argument("targets", metavar="[RUN...] [DATA]", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--data", type=click.Path(path_type=Path), help="The folder of photos, as DATA.")
-@model_options
+@model_options()
 @click.option(
     "--split",
     type=click.Choice(SPLITS),

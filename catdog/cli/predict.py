@@ -54,7 +54,7 @@ _HEAT_MAPS = 16  # photos whose heat maps are made together
 
 @click.command("predict", short_help="what is on these photos")
 @click.argument("photos", nargs=-1, metavar="PHOTO...")
-@model_options
+@model_options(imagenet=True)
 @weights_option(default=None)
 @preprocessing_option
 @click.option(

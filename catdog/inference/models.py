@@ -3,12 +3,15 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from catdog.errors import RunError
-from catdog.inference.classifier import Classifier
 from catdog.progress import Progress
 from catdog.runs import Run, has_runs, newest_run, open_run, runs_below, shipped_run
 from catdog.workspace import Workspace
+
+if TYPE_CHECKING:
+    from catdog.inference.classifier import Classifier
 
 _SHOWN = 10  # runs that an error lists
 
@@ -62,7 +65,7 @@ def open_classifier(
     *,
     calibrate: bool = True,
     report: Callable[[Progress], None] = lambda _: None,
-) -> Classifier:
+) -> "Classifier":
     """The classifier of what `find_model` found.
 
     Args:
@@ -72,6 +75,8 @@ def open_classifier(
     Raises:
         RunError, WeightsError: it cannot be read, or its weights cannot.
     """
+    from catdog.inference.classifier import Classifier  # imports jax, which finding a model does not need
+
     if isinstance(model, Run):
         return Classifier.of_run(model, workspace=workspace, calibrate=calibrate, report=report)
     return Classifier.of_file(model, workspace=workspace)
