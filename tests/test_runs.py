@@ -217,7 +217,7 @@ def test_options_from_json_are_checked(change: dict[str, object]) -> None:
     with pytest.raises(OptionError):
         TrainOptions.from_json(values | change)
     del values["seed"]
-    with pytest.raises(OptionError, match="missing: seed"):
+    with pytest.raises(OptionError, match="missing fields: seed"):
         TrainOptions.from_json(values)
 
 

@@ -25,6 +25,7 @@ from catdog.cli.translate import UsageError
 from catdog.cli.views.pages import Page, show
 from catdog.config import Head
 from catdog.errors import DataError, OptionError, PhotoError, RunError, WeightsError
+from catdog.export import EXTENSIONS
 from catdog.model.architecture import ALL, LayerFacts, body, boundary, describe, head, stages, vgg16
 from catdog.runs import Run, is_run, runs_below
 from catdog.text import N_, Message, message
@@ -43,7 +44,6 @@ EXAMPLES = (
     "catdog inspect --cache",
 )
 
-_EXPORTED = {".safetensors", ".h5", ".onnx"}  # the files that `catdog export` writes
 _TOP = 5  # classes of each model that are shown for a photo
 
 
@@ -152,7 +152,7 @@ def _subject_at(target: Path, runs_dir: Path) -> _Subject:
     if os.path.isdir(target):
         return _RUNS if runs_below(target) else _DATA_SET
     if os.path.isfile(target):
-        return _EXPORTED_FILE if target.suffix.lower() in _EXPORTED else _PHOTO
+        return _EXPORTED_FILE if target.suffix.lower() in EXTENSIONS.values() else _PHOTO
     chosen_model(target, runs_dir)  # or an error
     return _RUN
 
