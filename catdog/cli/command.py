@@ -138,7 +138,7 @@ class Command(Translated):
 
 def lang_parameter() -> Option:
     """`--lang`. What it asks for is known before click reads the command line, see `catdog.cli.run`."""
-    meaning, otherwise = N_("Language of messages."), N_("as LANG says")
+    meaning, otherwise = N_("Language of messages."), N_("from LANG")
     languages = click.Choice(LANGUAGES)
     return Option(["--lang"], type=languages, expose_value=False, help=meaning, otherwise=otherwise)
 

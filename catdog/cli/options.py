@@ -83,14 +83,14 @@ def workspace_options(command: Callable[..., object]) -> Callable[..., object]:
             group=OTHER,
             type=click.IntRange(1, 256),
             default=devices.usable_cores,
-            help=N_("Threads that decode photos and, on a CPU, compute features."),
+            help=N_("Number of worker threads."),
             otherwise=N_("number of cores"),
         ),
         option(
             "--no-cache",
             group=CACHE,
             is_flag=True,
-            help=N_("Compute all features again, and write nothing into the cache."),
+            help=N_("Compute features again; write nothing into the cache."),
         ),
         option(
             "--cache-limit",
@@ -98,16 +98,16 @@ def workspace_options(command: Callable[..., object]) -> Callable[..., object]:
             type=_Size(),
             metavar="SIZE",
             envvar=LIMIT_VARIABLE,
-            help=N_("Disk space for features, such as 20GB; the least recently used are deleted."),
-            otherwise=N_("$CATDOG_CACHE_LIMIT, or a tenth of the disk"),
+            help=N_("Disk space for cached features, such as 20GB."),
+            otherwise=N_("$CATDOG_CACHE_LIMIT or a tenth of the disk"),
         ),
         option(
             "--cache-dir",
             group=CACHE,
             type=click.Path(file_okay=False, path_type=Path),
             envvar=CACHE_VARIABLE,
-            help=N_("Folder of the cache."),
-            otherwise=N_("$CATDOG_CACHE_DIR, or ~/.cache/catdog"),
+            help=N_("Cache folder."),
+            otherwise=N_("$CATDOG_CACHE_DIR or your cache folder"),
         ),
     ):
         decorated = decorate(decorated)
