@@ -1,6 +1,6 @@
-"""The options that make a result repeatable, as frozen dataclasses that go to and from JSON.
+"""The options that decide a result, as frozen dataclasses that are saved as JSON.
 
-Only what changes a number belongs here: where a cache lies or how many threads decode does not.
+Only what can change a number belongs here, not the folder of the cache or the number of threads.
 """
 
 import dataclasses
@@ -32,7 +32,7 @@ class JsonRecord:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
-        """Build from what `to_json` gave.
+        """The inverse of `to_json`.
 
         Raises:
             OptionError: a field is missing, unknown, or of the wrong type.
@@ -47,19 +47,21 @@ class JsonRecord:
             and field.default is dataclasses.MISSING
             and field.default_factory is dataclasses.MISSING
         )
-        if unknown or missing:
+        if unknown:
             raise OptionError(
-                "expected the fields {fields}; unknown: {unknown}; missing: {missing}. A newer catdog may "
-                "have written them.",
-                fields=", ".join(fields),
-                unknown=", ".join(unknown) or "none",
-                missing=", ".join(missing) or "none",
+                "unknown fields: {names}. Another version of catdog may have written them.",
+                names=", ".join(unknown),
+            )
+        if missing:
+            raise OptionError(
+                "missing fields: {names}. Another version of catdog may have written the others.",
+                names=", ".join(missing),
             )
         return cls(**{name: _checked(name, value, hints[name]) for name, value in values.items()})
 
 
 def _checked(name: str, value: Any, hint: Any) -> Any:
-    """`value` as `hint` wants it, or an OptionError that names the field."""
+    """`value` as the type `hint`, or an OptionError that names the field."""
     origin = get_origin(hint)
     if origin is Literal:
         fits = value in get_args(hint)
@@ -86,18 +88,18 @@ def _checked(name: str, value: Any, hint: Any) -> Any:
         fits = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
     if not fits:
         raise OptionError(
-            "the field {name!r} holds {value!r}, expected {hint}", name=name, value=value, hint=hint
+            "expected {type} in the field {field!r}, found {value!r}", type=hint, field=name, value=value
         )
     return value
 
 
 @dataclass(frozen=True)
 class Decoding(JsonRecord):
-    """How a photo file becomes the (size, size, 3) uint8 RGB array that the network sees."""
+    """How a photo file becomes the (size, size, 3) uint8 RGB array that goes into the network."""
 
     size: int = 224  # pixels, both sides
     resize: Resize = "squash"  # squash the whole photo; or centre crop; or pad with black
-    mirrored: bool = False  # left and right exchanged, at the end
+    mirrored: bool = False  # left and right exchanged, as the last step
 
 
 @dataclass(frozen=True)
@@ -112,35 +114,35 @@ class Head(JsonRecord):
 
 @dataclass(frozen=True)
 class ModelSpec(JsonRecord):
-    """What a model's file says of it: all that is needed, beside the tensors, to predict."""
+    """The header of a model's file: all that is needed to predict, beside the tensors."""
 
     classes: tuple[str, ...]
     preprocessing: str  # the name of a `Preprocessing`
     head: Head
     decoding: Decoding
     calibrated: bool = False  # whether a temperature is in the last layer already, as in an exported file
-    temperature: float | None = None  # what the logits are divided by for calibrated probabilities
-    # Of a run, which stands on weights that lie elsewhere:
+    temperature: float | None = None  # divides the logits, for calibrated probabilities
+    # Only of a run, which needs the pretrained weights too:
     unfreeze: str = "head"  # the first stage that was trained
-    weights: str = ""  # the weights' name, as in `TrainOptions`; empty where the file holds all of them
+    weights: str = ""  # as in `TrainOptions`; empty if the file holds all weights
     prefix_digest: str = ""  # of the frozen prefix's weights, hex
-    epoch: int = 0  # the epoch whose parameters these are, from 1
+    epoch: int = 0  # of these parameters, from 1
 
 
 @dataclass(frozen=True)
 class TrainOptions(JsonRecord):
-    """Everything that decides what a training computes, beside the photos and the weights themselves."""
+    """All that decides the result of a training, beside the photos and the weights themselves."""
 
     data: str  # the folder of photos, absolute
     epochs: int
-    batch_size: int  # photos an optimizer step
+    batch_size: int  # photos per optimizer step
     optimizer: str
     learning_rate: float
     head: Head
     unfreeze: str  # the first stage that trains
     weights: str  # `builtin`, the name of a download, or a file
-    valid_fraction: float  # share of validation photos where DATA has no split of its own
+    valid_fraction: float  # fraction of validation photos, if DATA has no split of its own
     seed: int
     decoding: Decoding
     strict: bool  # an unreadable photo is an error
-    preprocessing: PhotosAs | None = None  # of the weights, where their file does not say
+    preprocessing: PhotosAs | None = None  # of the weights, if their file does not name it

@@ -1,6 +1,7 @@
-"""What there is to compute on, and JAX's configuration: cores, flags, the compilation cache, meshes, dtypes.
+"""The devices, and JAX's configuration: cores, flags, the compilation cache, meshes, dtypes.
 
-`configure` must run before the first computation; nothing else in catdog sets a flag or reads a device.
+`configure` must be called before the first computation; nothing else in catdog sets a flag or looks for a
+device.
 """
 
 import contextlib
@@ -18,30 +19,30 @@ if TYPE_CHECKING:
     from jax.sharding import Mesh, NamedSharding
 
 
-# jaxlib 0.10.0 and 0.10.1 hand some products followed by a reduction to a library that computes them wrongly,
-# or crashes, from 16,385 rows on (the family of https://github.com/jax-ml/jax/issues/39103). This keeps
-# reductions out of it. Other versions may not know the flag, and XLA aborts on one that it does not know.
+# jaxlib 0.10.0 and 0.10.1 give some products with a following reduction to a library that computes them
+# wrongly, or crashes, from 16,385 rows on (https://github.com/jax-ml/jax/issues/39103 and related). This flag
+# excludes reductions. Other versions may not have it, and XLA aborts on an unknown flag.
 _YNN_FLAG = "--xla_cpu_experimental_ynn_fusion_type"
 _YNN_VERSIONS = ("0.10.0", "0.10.1")
 
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
-# Some hundreds of trainings, each with options of its own. JAX has a bound too, but a process that is killed
-# at the wrong moment leaves it an entry without a time stamp, and from then on it keeps nothing and warns.
+# Enough for some hundreds of different trainings. JAX has a limit of its own, but a process that is killed at
+# the wrong moment leaves an entry without a time stamp, and from then on JAX only warns and caches nothing.
 _COMPILED_BYTES = 256 * 2**20
 
 
 def set_flags() -> None:
     """Set the flags that JAX reads when it is imported and when it first looks for a device.
 
-    What the user has set wins. Safe to call again.
+    The user's own settings win. Safe to call again.
     """
-    from importlib.metadata import version  # half of the time that `catdog --help` takes
+    from importlib.metadata import version  # slow to import: half of the time of `catdog --help`
 
-    # A GPU may be shared with the user's other work: take memory as it is needed, not 75 % at once.
+    # The GPU may have other work: take memory as it is needed, not 75 % at once.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    # XLA's lines are not for the user of a command: what matters is raised. On some processors it prints an
-    # error for every program that comes from the cache: https://github.com/jax-ml/jax/issues/38445.
+    # XLA's log is not for the user of a command: real errors are raised. On some processors it logs an error
+    # for every program from the cache: https://github.com/jax-ml/jax/issues/38445.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     flags = os.environ.get("XLA_FLAGS", "")
     if version("jaxlib") in _YNN_VERSIONS and _YNN_FLAG not in flags:
@@ -49,12 +50,12 @@ def set_flags() -> None:
 
 
 def configure(cache_dir: Path | None) -> None:
-    """Set the flags, then import JAX, with a compilation cache below `cache_dir` that only this user reads.
+    """Set the flags, then import JAX, with a private compilation cache below `cache_dir`.
 
     Safe to call again.
 
     Args:
-        cache_dir: None keeps no compiled programs.
+        cache_dir: None caches no compiled programs.
 
     Raises:
         CacheError: the cache cannot be written.
@@ -70,35 +71,34 @@ def configure(cache_dir: Path | None) -> None:
             trim_compiled(folder, _COMPILED_BYTES)
         except OSError as error:
             raise CacheError(
-                "nothing can be written into the cache folder {cache_dir}: {reason}. What this command "
-                "computes is computed again next time. Make room, or name another place with --cache-dir or "
-                "CATDOG_CACHE_DIR.",
-                cache_dir=cache_dir,
-                reason=error.strerror or error,
+                "the cache {folder} cannot be written: {reason}. The results of this command are not cached. "
+                "Free some space, or choose another folder with --cache-dir or CATDOG_CACHE_DIR.",
+                folder=cache_dir,
+                reason=error,
             ) from error
         jax.config.update("jax_compilation_cache_dir", str(folder))
-        # The many small programs of a start cost more together than the one large.
+        # Compiling the many small programs takes longer than the large one: cache them all.
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-        # Another process may be writing the entry: it is compiled here then, and nobody need know.
+        # Another process may be writing the entry: then the program is compiled here.
         warnings.filterwarnings("ignore", "Error reading persistent compilation cache entry", UserWarning)
-        # The disk is full, which the feature cache says too.
+        # The disk is full: the feature cache warns about that too.
         warnings.filterwarnings("ignore", "Error writing persistent compilation cache entry", UserWarning)
 
 
 def compiled_folder(cache_dir: Path) -> Path:
-    """Where compiled programs are kept."""
+    """The folder of compiled programs."""
     return cache_dir / "compiled"
 
 
 def trim_compiled(folder: Path, limit: int) -> int:
-    """Delete the programs that were not used for longest, until the rest takes at most `limit` bytes.
+    """Delete the least recently used programs, until the rest takes at most `limit` bytes.
 
-    Only files that JAX names as its own count and go; what resists stays. When a program was last used, the
-    file system says; on some that is when it was written.
+    Only the files of JAX's cache count; a file that cannot be deleted stays. The time of the last use is the
+    file system's; on some it is the time of writing.
 
     Returns:
-        The bytes that were there before.
+        The bytes before.
     """
     entries = []
     for path in folder.glob("*-cache") if folder.is_dir() else ():
@@ -117,28 +117,28 @@ def trim_compiled(folder: Path, limit: int) -> int:
 
 
 def usable_cores(quota: Path = _QUOTA) -> int:
-    """Cores that this process may use: in a container or under a scheduler fewer than the machine has.
+    """Cores that this process may use; in a container or a scheduler's job fewer than the machine has.
 
     Args:
-        quota: where Linux says how much time a control group (version 2) gets: `200000 100000` is two cores.
+        quota: Linux' file with the quota of a control group (version 2): `200000 100000` is two cores.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         time, period = quota.read_text().split()
         return max(1, min(cores, math.ceil(int(time) / int(period))))
-    except (OSError, ValueError, ZeroDivisionError):  # no such system, or `max`: no limit
+    except (OSError, ValueError, ZeroDivisionError):  # not Linux, or `max`: no limit
         return cores
 
 
 def compute_dtype() -> str:
-    """The dtype of activations: bfloat16 where hardware has it, float32 on CPU, which only emulates it."""
+    """The dtype of activations: bfloat16, but float32 on a CPU, which is slow in bfloat16."""
     import jax
 
     return "float32" if jax.default_backend() == "cpu" else "bfloat16"
 
 
 def describe() -> str:
-    """The devices in words, for a run's record: `2 × cpu` or `1 × NVIDIA H100`."""
+    """The devices for a run's record: `2 × cpu` or `1 × NVIDIA H100`."""
     import jax
 
     devices = jax.devices()
@@ -146,7 +146,7 @@ def describe() -> str:
 
 
 def data_mesh() -> "Mesh":
-    """All devices along one axis, `data`; the compiler decides how intermediate arrays lie on it."""
+    """All devices along one axis, `data`; the compiler chooses the sharding of intermediate arrays."""
     import jax
     from jax.sharding import AxisType
 
@@ -154,14 +154,14 @@ def data_mesh() -> "Mesh":
 
 
 def batch_multiple() -> int:
-    """A batch on the mesh must be a multiple of this many photos."""
+    """The number of photos in a batch must be a multiple of this."""
     import jax
 
     return jax.device_count()
 
 
 def sharding(mesh: "Mesh", *, batch_axis: int) -> "NamedSharding":
-    """How an array lies on the mesh: axis `batch_axis` split among the devices, the others whole."""
+    """The sharding of an array on the mesh: only axis `batch_axis` is split among the devices."""
     from jax.sharding import NamedSharding, PartitionSpec
 
     return NamedSharding(mesh, PartitionSpec(*[None] * batch_axis, "data"))

@@ -1,6 +1,6 @@
-"""Writing a file so that a killed process leaves the old one or the new one, never a half.
+"""Writes a file so that a killed process leaves the old file or the new one, never a part.
 
-Not a place for formats: callers bring bytes, or write into the temporary file themselves.
+File formats do not belong here: callers give bytes, or write into the temporary file themselves.
 """
 
 import json
@@ -12,28 +12,27 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-_SHOWN = 40  # letters of the name that a temporary file shows: a name may be as long as the disk allows
+_SHOWN = 40  # letters of the name in that of the temporary file: a name may be as long as the disk allows
 
 
 @contextmanager
 def replacing(path: Path, *, mode: int | None = None) -> Iterator[IO[bytes]]:
-    """A temporary file beside `path`, open for writing, that takes its name; see `replacing_path`."""
+    """A temporary file, open for writing, that replaces `path`; see `replacing_path`."""
     with replacing_path(path, mode=mode) as temporary, temporary.open("wb") as file:
         yield file
 
 
 @contextmanager
 def replacing_path(path: Path, *, mode: int | None = None) -> Iterator[Path]:
-    """The path of an empty file beside `path` that takes its name once the block ends without an error.
+    """The path of an empty temporary file that replaces `path` if the block ends without an error.
 
-    What the block wrote there reaches the disk before the rename, the rename before the return.
+    Its content is on the disk before it is renamed, and the new name before the return.
 
     Args:
-        mode: the permissions of the file, from its first byte; None gives it those of any new file, by the
-            umask of the process at this moment.
+        mode: the permissions of the file from its first byte; None is those of any new file, by the umask.
     """
     temporary = path.with_name(f".{path.name[:_SHOWN]}.{secrets.token_hex(8)}.tmp")
-    # The umask cannot be read without setting it, which other threads would feel: the system applies it.
+    # The umask cannot be read without setting it for all threads: the system applies it.
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else mode)
     try:
         permissions = stat.S_IMODE(os.fstat(descriptor).st_mode) if mode is None else mode
@@ -41,7 +40,7 @@ def replacing_path(path: Path, *, mode: int | None = None) -> Iterator[Path]:
         os.close(descriptor)
     try:
         yield temporary
-        # The block may have put another file in its place, or copied the permissions of another.
+        # The block may have replaced the file, or copied the permissions of another.
         temporary.chmod(permissions)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
@@ -64,13 +63,13 @@ def write_json(path: Path, value: Any, *, mode: int | None = None) -> None:
 
 
 def write_json_lines(path: Path, values: list[Any]) -> None:
-    """Replace the file at `path` by one JSON value a line."""
+    """Replace the file at `path` by one JSON value per line; see `replacing_path`."""
     lines = (json.dumps(value, ensure_ascii=False) + "\n" for value in values)
     write_bytes(path, _encode("".join(lines)))
 
 
 def make_private(folder: Path) -> None:
-    """Make a folder, and those above it that are missing, for this user alone.
+    """Make a folder, and the missing ones above it, that only this user can open.
 
     Raises:
         OSError: it cannot be made.
@@ -82,12 +81,12 @@ def make_private(folder: Path) -> None:
 
 
 def _encode(text: str) -> bytes:
-    # The name of a file need not be UTF-8: Python keeps such bytes as surrogates, JSON can escape them.
+    # The name of a file need not be UTF-8: Python has such bytes as surrogates, which JSON can escape.
     return text.encode("utf-8", "backslashreplace")
 
 
 def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # Windows cannot open a folder, and needs no sync for a rename
+    if os.name == "nt":  # Windows cannot open a folder, and does not need this
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:

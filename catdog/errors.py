@@ -1,21 +1,21 @@
-"""What can go wrong, as one family of exceptions.
+"""The exceptions of catdog.
 
-Each message is one line that says what was expected, what was found and what to do next. The library raises;
-only `catdog.cli` turns a `CatdogError` into a line on stderr and exit status 1.
+Each message is one line that says what was expected, what was found and what to do next. The library raises
+them; only `catdog.cli` turns a `CatdogError` into a line on stderr and exit status 1.
 """
 
 from catdog.text import Message
 
 
 class CatdogError(Exception):
-    """Something the user can act on. `str(error)` is the whole message, one English line.
+    """An error that the user can do something about. `str(error)` is the whole message, one English line.
 
     Attributes:
-        message: the same as a template with fields, which the command line translates.
+        message: the same as a `Message`, which the command line translates.
 
     Args:
-        template: of the message, or the whole message.
-        fields: what stands in the template's places.
+        template: of the message, or a whole message.
+        fields: of the template.
     """
 
     def __init__(self, template: str | Message, /, **fields: object):
@@ -32,11 +32,11 @@ class PhotoError(CatdogError):
 
 
 class WeightsError(CatdogError):
-    """A weights file that is missing, damaged, or made for another architecture."""
+    """A weights file that is missing, damaged, or for another architecture."""
 
 
 class RunError(CatdogError):
-    """A run folder that is missing, incomplete, damaged, or does not fit what is asked of it."""
+    """A run folder that is missing, incomplete or damaged, or does not match the photos or the weights."""
 
 
 class CacheError(CatdogError):

@@ -1,33 +1,34 @@
-"""How much memory there is to use, the machine's or less in a container, and how to give it back."""
+"""How much memory is available, on the machine or in a container, and how to return it to the system."""
 
 import functools
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 _ROOT = Path("/")
-_NO_LIMIT = 1 << 62  # what version 1 says where nobody has set a limit is a little below 2^63
+_NO_LIMIT = 1 << 62  # without a limit version 1 has a number a little below 2^63
 
 
 def available_bytes(root: Path = _ROOT) -> int:
-    """Bytes that this process can take now without swapping or passing a container's limit; at least 0.
+    """Bytes that this process can use now without swapping or exceeding a container's limit; at least 0.
 
-    That is the smaller of what the system says is available (on Linux, macOS and Windows), and of what each
-    control group around this process still allows (Linux, versions 1 and 2). File pages that the kernel drops
-    at need count as available, in both. The number changes with every moment: ask when it is needed.
+    The minimum of the system's available memory (Linux, macOS, Windows) and of what is left in each control
+    group of this process (Linux, versions 1 and 2). File pages that the kernel can drop count as available.
+    The number changes all the time: ask when it is needed.
 
     Args:
         root: where the file systems `proc` and `sys` are mounted.
     """
-    import psutil  # not at the top: `catdog --help` does not need it
+    import psutil  # slow to import, and `catdog --help` does not need it
 
     return max(0, min([psutil.virtual_memory().available, *_left_in_groups(root)]))
 
 
 def give_back() -> None:
-    """Return to the system what this process has freed, as far as its allocator keeps that for later.
+    """Return freed memory to the system, if the allocator holds it back for later.
 
-    The usual one of Linux (glibc) keeps an arena a thread: threads that need much one after the other keep as
-    much together as if they had needed it at once. Elsewhere this does nothing: large blocks go back anyway.
+    glibc, the usual one of Linux, has an arena for each thread: threads that need much memory one after the
+    other hold as much together as if they had needed it at once. With other allocators this does nothing:
+    they return large blocks by themselves.
     """
     _trim()(0)
 
@@ -43,7 +44,7 @@ def _trim() -> Callable[[int], object]:
 
 
 def _left_in_groups(root: Path) -> list[int]:
-    """Bytes that are left in each control group with a limit that holds for this process."""
+    """Bytes left in each control group of this process that has a limit."""
     try:
         lines = (root / "proc/self/cgroup").read_text("utf-8").splitlines()
     except OSError:  # not Linux, or /proc is not mounted
@@ -61,17 +62,17 @@ def _left_in_groups(root: Path) -> list[int]:
 
 
 def _upwards(mount: Path, path: str) -> list[Path]:
-    """The folder of the group `path` and of all that it is in, up to where groups are mounted.
+    """The folder of the group `path` and those of its parents, up to where groups are mounted.
 
-    In a container the path may be the one outside of it, and what is mounted the container's own group: the
-    folders that are not there are passed over.
+    In a container the path may be that outside of the container, where only the container's own group is
+    mounted: folders that do not exist are skipped.
     """
     relative = PurePosixPath(path.lstrip("/"))
     return [mount / part for part in (relative, *relative.parents) if ".." not in part.parts]
 
 
 def _left(folder: Path, limit: str, used: str, droppable: str) -> list[int]:
-    """What the limit in this folder leaves, as one number; none where there is no limit."""
+    """The bytes left of the limit in this folder, in a list; empty if there is no limit."""
     try:
         most, taken = int((folder / limit).read_text()), int((folder / used).read_text())
         facts = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())

@@ -1,4 +1,4 @@
-"""How far a long step is: the record that library code hands to whoever watches. Needs no jax."""
+"""The progress of a long step: the record that the library gives to its caller. Needs no jax."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,13 +6,12 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Progress:
-    """A step under way.
+    """A step in progress.
 
     Attributes:
-        stage: reading files, waiting for the compiler, computing features, comparing photos, or downloading
-            weights.
-        done: photos that are through; bytes of a download.
-        total: photos, or bytes, that this stage is about; 0 where nobody knows.
+        stage: reading files, compiling, computing features, comparing photos, or downloading weights.
+        done: photos; bytes of a download.
+        total: photos, or bytes, of the whole stage; 0 if it is unknown.
     """
 
     stage: Literal["hash", "compile", "features", "compare", "download"]

@@ -1,14 +1,14 @@
 """The run folder: what one training leaves behind. Written, read and checked here, without JAX.
 
     config.json        options, versions, digests of photos and weights
-    model.safetensors  the suffix of the best epoch; a `ModelSpec` in its header
-    history.jsonl      one line an epoch
-    split.json         which photo (content digest) was on which side
-    skipped.jsonl      what could not be read, and why
+    model.safetensors  the suffix of the best checkpoint (lowest validation loss); a `ModelSpec` in its header
+    history.jsonl      one line per epoch
+    split.json         the split of each photo, by content digest
+    skipped.jsonl      unreadable photos, with the reason
     resume/state.safetensors   parameters, optimizer state, step and epoch after the last epoch
-    resume/lock        locked by the training at work; the lock ends with its process, the file stays
+    resume/lock        locked by a running training; the lock ends with its process, the file stays
 
-Every file is replaced whole, so a killed training leaves the last good state.
+Every file is replaced as a whole, so a killed training leaves the last complete state.
 """
 
 import json
@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import safetensors
 import safetensors.numpy
+from safetensors import SafetensorError
 
 from catdog import durable
 from catdog.config import JsonRecord, ModelSpec, TrainOptions
@@ -32,6 +33,8 @@ from catdog.errors import OptionError, RunError
 
 # safetensors writes several metadata keys in a random order; one key keeps the file's bytes repeatable.
 METADATA_KEY = "catdog"
+# What reading and checking a file of a run raises.
+_UNREADABLE = (OSError, ValueError, LookupError, AttributeError, TypeError, OptionError, SafetensorError)
 _SHOWN = 40  # letters of a run's name that its folder shows while it is made
 
 
@@ -40,31 +43,31 @@ class RunConfig(JsonRecord):
     """config.json: what makes the run repeatable."""
 
     options: TrainOptions
-    classes: tuple[str, ...]
-    data_digest: str  # of every photo's content, class and side
-    prefix_digest: str  # of the frozen prefix's weights
-    preprocessing: str
+    classes: tuple[str, ...]  # in the order of the model's outputs
+    data_digest: str  # of the content, class and split of every photo, hex
+    prefix_digest: str  # of the frozen prefix's weights, hex
+    preprocessing: str  # the name of a `Preprocessing`
     versions: dict[str, str]  # catdog, Python, JAX, Flax, Optax, NumPy, Pillow
-    device: str
+    device: str  # such as "1 × cpu"
     created: str  # ISO 8601, UTC
-    command: str = ""  # that started it, as typed, and those that went on with it, a line each
+    command: str = ""  # that started it, as typed, and those that resumed it, a line each
 
 
 @dataclass(frozen=True)
 class EpochRecord(JsonRecord):
-    """One line of history.jsonl. Losses in nats a photo, accuracies as shares."""
+    """One line of history.jsonl. Losses are means in nats per photo, accuracies fractions of the photos."""
 
-    epoch: int
-    seconds: float
-    loss: float
+    epoch: int  # from 1
+    seconds: float  # validation included
+    loss: float  # of the training photos, while the epoch went on
     acc: float
-    val_loss: float
+    val_loss: float  # of the validation photos, after the epoch
     val_acc: float
 
 
 @dataclass(frozen=True)
 class SkippedRecord(JsonRecord):
-    """One line of skipped.jsonl."""
+    """One line of skipped.jsonl: an unreadable photo, and the reason in English."""
 
     path: str
     reason: str
@@ -78,7 +81,7 @@ class Run:
 
     @property
     def model_path(self) -> Path:
-        """Where the best epoch's parameters are."""
+        """Where the best checkpoint is."""
         return self.folder / "model.safetensors"
 
     @property
@@ -90,15 +93,11 @@ class Run:
         """config.json.
 
         Raises:
-            RunError: it is missing or does not hold what it should.
+            RunError: it is missing or damaged.
         """
         path = self.folder / "config.json"
-        try:
+        with _reading(path):
             return RunConfig.from_json(json.loads(path.read_bytes()))
-        except (OSError, ValueError, AttributeError, OptionError) as error:
-            raise RunError(
-                "expected a run's options in {path}: {reason}", path=path, reason=_reason(error)
-            ) from error
 
     def write_config(self, config: RunConfig) -> None:
         """Replace config.json."""
@@ -107,15 +106,19 @@ class Run:
         self.__dict__["config"] = config
 
     def history(self) -> list[EpochRecord]:
-        """The epochs so far; empty before the first has ended."""
+        """The finished epochs."""
         return [EpochRecord.from_json(line) for line in self._read_lines("history.jsonl")]
+
+    def best_epoch(self) -> EpochRecord | None:
+        """The epoch of the best checkpoint (lowest validation loss); None before one has finished."""
+        return min(self.history(), key=lambda record: record.val_loss, default=None)
 
     def write_history(self, records: list[EpochRecord]) -> None:
         """Replace history.jsonl."""
         self._write_lines("history.jsonl", records)
 
     def skipped(self) -> list[SkippedRecord]:
-        """The photos that could not be read."""
+        """The unreadable photos."""
         return [SkippedRecord.from_json(line) for line in self._read_lines("skipped.jsonl")]
 
     def write_skipped(self, records: list[SkippedRecord]) -> None:
@@ -123,23 +126,23 @@ class Run:
         self._write_lines("skipped.jsonl", records)
 
     def split(self) -> dict[str, set[str]]:
-        """Side (`train`, `valid`) → content digests of the photos there."""
+        """Split (`train`, `valid`) → content digests of its photos, hex.
+
+        Raises:
+            RunError: split.json is missing or damaged.
+        """
         path = self.folder / "split.json"
-        try:
-            return {side: set(digests) for side, digests in json.loads(path.read_bytes()).items()}
-        except (OSError, ValueError, AttributeError, TypeError) as error:
-            raise RunError(
-                "expected the sides of the photos in {path}: {reason}", path=path, reason=_reason(error)
-            ) from error
+        with _reading(path):
+            return {split: set(digests) for split, digests in json.loads(path.read_bytes()).items()}
 
-    def write_split(self, sides: dict[str, list[str]]) -> None:
-        """Replace split.json by side → content digests."""
+    def write_split(self, splits: dict[str, list[str]]) -> None:
+        """Replace split.json by split → content digests."""
         with _writing(self.folder):
-            durable.write_json(self.folder / "split.json", sides)
+            durable.write_json(self.folder / "split.json", splits)
 
-    def write_model(self, tensors: dict[str, np.ndarray], saved: ModelSpec) -> None:
+    def write_model(self, tensors: dict[str, np.ndarray], spec: ModelSpec) -> None:
         """Replace model.safetensors. The same arguments give the same bytes."""
-        _write_tensors(self.model_path, tensors, saved.to_json())
+        _write_tensors(self.model_path, tensors, spec.to_json())
 
     def read_model(self) -> tuple[dict[str, np.ndarray], ModelSpec]:
         """The tensors of model.safetensors by name, and its header.
@@ -149,42 +152,38 @@ class Run:
         """
         if not self.model_path.exists():
             raise RunError(
-                "expected a trained model in {folder}, found none: its training has not finished an epoch. "
-                "Go on with: catdog train --resume {folder}",
+                "expected a trained model in {folder}, found none: no epoch has finished. "
+                "Continue with: catdog train --resume {folder}",
                 folder=self.folder,
             )
         tensors, header = _read_tensors(self.model_path)
-        try:
+        with _reading(self.model_path):
             return tensors, ModelSpec.from_json(header)
-        except OptionError as error:
-            raise RunError(
-                "the header of {model_path} does not fit: {reason}", model_path=self.model_path, reason=error
-            ) from error
 
     def write_state(self, tensors: dict[str, np.ndarray], progress: dict[str, Any]) -> None:
-        """Replace the state that `--resume` starts from."""
+        """Replace the state that `--resume` continues from."""
         with _writing(self.folder):
             self._state_path.parent.mkdir(exist_ok=True)
         _write_tensors(self._state_path, tensors, progress)
 
     def epochs_done(self) -> int:
-        """Epochs that are wholly on disk: a kill may have come between a line of the history and the rest."""
+        """Epochs whose state is on disk: a killed training may have written one more line of the history."""
         if not self._state_path.exists():
             return 0
         return int(_read_header(self._state_path).get("epoch", 0))
 
     def read_state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
-        """What `write_state` wrote, or None where no epoch has ended."""
+        """What `write_state` wrote, or None before the first epoch has finished."""
         return _read_tensors(self._state_path) if self._state_path.exists() else None
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """No other process trains this run within the block. The system ends the lock with the process.
+        """Lock the run: no other process trains it within the block. The lock ends with the process.
 
-        What is read of the run inside the block is what the last holder wrote.
+        Inside the block the run is read again from the disk.
 
         Raises:
-            RunError: another training holds it, or the folder cannot be written.
+            RunError: another training has the lock, or the folder cannot be written.
         """
         from filelock import FileLock, Timeout
 
@@ -195,8 +194,8 @@ class Run:
                 lock.acquire(blocking=False)
             except Timeout:
                 raise RunError(
-                    "expected {folder} for this training alone, found another training at work in it. Wait until "
-                    "that has ended or stop it, then try again; or start a new run with another --name.",
+                    "another training is running in {folder}. Wait until it ends or stop it, then try again; "
+                    "or start a new run with another --name.",
                     folder=self.folder,
                 ) from None
         try:
@@ -206,7 +205,7 @@ class Run:
             lock.release()
 
     def discard_if_untrained(self) -> None:
-        """Delete the folder if no epoch has ended in it: there is nothing to keep."""
+        """Delete the folder if no epoch has finished in it."""
         if not self._state_path.exists() and not self.model_path.exists():
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -216,37 +215,34 @@ class Run:
 
     def _read_lines(self, name: str) -> list[Any]:
         path = self.folder / name
-        try:
-            return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-        except FileNotFoundError:
+        if not path.exists():
             return []
-        except (OSError, ValueError) as error:
-            raise RunError(
-                "expected one JSON object a line in {path}: {reason}", path=path, reason=_reason(error)
-            ) from error
+        with _reading(path):
+            return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
 def create_run(runs_dir: Path, name: str | None, config: RunConfig) -> Run:
-    """A new run folder that holds its config.json from the first moment it is visible.
+    """A new run folder; as soon as others can see it, config.json is in it.
 
     Args:
-        name: the folder's name; None takes that of the data folder, numbered if it is taken.
+        name: the folder's name; None takes the data folder's, with a number if there is such a run already.
 
     Raises:
-        RunError: the name is taken or is no name, or `runs_dir` cannot be written.
+        RunError: the name exists already or is not a folder name, or `runs_dir` cannot be written.
     """
     chosen = name or _free_name(runs_dir, Path(config.options.data).name)
     if Path(chosen).name != chosen or chosen.startswith("."):
         raise RunError(
-            "expected a plain folder name for the run, found {chosen!r}. Give another --name; --runs-dir "
-            "says where runs are kept.",
-            chosen=chosen,
+            "expected a plain folder name for the run, found {name!r}. Give another --name; --runs-dir is "
+            "the folder of all runs.",
+            name=chosen,
         )
     target = runs_dir / chosen
     if target.exists():
         raise RunError(
-            "{target} exists already. Give another --name, or go on with: catdog train --resume {target}",
-            target=target,
+            "{folder} exists already. Give another --name, or continue it with: "
+            "catdog train --resume {folder}",
+            folder=target,
         )
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
@@ -254,18 +250,18 @@ def create_run(runs_dir: Path, name: str | None, config: RunConfig) -> Run:
         staging.mkdir()  # not mkdtemp, which makes it private: the umask says who may read a run
     except OSError as error:
         raise RunError(
-            "expected to make the run folder {target}: {reason}. Name another place with --runs-dir.",
-            target=target,
-            reason=_reason(error),
+            "the run folder {folder} cannot be made: {reason}. Choose another folder with --runs-dir.",
+            folder=target,
+            reason=error,
         ) from error
     try:
         Run(staging).write_config(config)
         staging.rename(target)
     except OSError as error:
-        if target.exists():  # another training was faster: take the next number, or say so
+        if target.exists():  # another training was faster: take the next number, or report it
             return create_run(runs_dir, name, config)
         raise RunError(
-            "expected to make the run folder {target}: {reason}.", target=target, reason=_reason(error)
+            "the run folder {folder} cannot be made: {reason}", folder=target, reason=error
         ) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -279,10 +275,14 @@ def open_run(path: Path) -> Run:
         RunError: there is none, or its config.json is damaged.
     """
     folder = path.parent if path.is_file() else path
+    if not folder.exists():
+        raise RunError(
+            "expected a run folder, found nothing at {path}. `catdog train DATA` makes a run.", path=path
+        )
     if not (folder / "config.json").is_file():
         raise RunError(
-            f"expected a run folder at {path} (with config.json and model.safetensors), found "
-            f"{'none there' if folder.exists() else 'nothing'}. `catdog train DATA` makes one under runs/."
+            "expected a run folder, found {path}, which has no config.json. `catdog train DATA` makes a run.",
+            path=path,
         )
     run = Run(folder)
     _ = run.config
@@ -290,13 +290,13 @@ def open_run(path: Path) -> Run:
 
 
 def is_run(path: Path) -> bool:
-    """Whether a run folder is at `path`, or the file is one of its two that make it one."""
+    """Whether `path` is a run folder, or its config.json or model.safetensors."""
     if path.name in ("model.safetensors", "config.json") or (path / "model.safetensors").is_file():
         return True
     try:  # other programs leave a config.json beside photos too
         config = json.loads((path / "config.json").read_bytes())
     except ValueError:
-        return True  # perhaps a run's, damaged: who opens it says so
+        return True  # perhaps a run's, damaged: opening it reports that
     except OSError:
         return False
     return isinstance(config, dict) and "prefix_digest" in config
@@ -317,20 +317,20 @@ def newest_run(runs_dir: Path) -> Run:
     models = [path for path in runs_dir.glob("*/model.safetensors") if path.is_file()]
     if not models:
         raise RunError(
-            "expected a trained run under {runs_dir}, found none. Train one with `catdog train DATA`, or "
-            "name one with --model.",
+            "there is no trained run under {runs_dir}. Train one with `catdog train DATA`, or name one with "
+            "--model.",
             runs_dir=runs_dir,
         )
     return open_run(max(models, key=lambda path: path.stat().st_mtime_ns).parent)
 
 
 def shipped_run() -> Run:
-    """The run that comes with the package: cats against dogs. Not to be written to."""
+    """The run in the package: cats and dogs. Not to be written to."""
     return Run(Path(__file__).parent / "pretrained" / "cats_and_dogs")
 
 
 def has_runs(runs_dir: Path) -> bool:
-    """Whether some run below `runs_dir` has a model."""
+    """Whether any run below `runs_dir` has a model."""
     return any(path.is_file() for path in runs_dir.glob("*/model.safetensors"))
 
 
@@ -350,15 +350,15 @@ def _write_tensors(path: Path, tensors: dict[str, np.ndarray], header: dict[str,
 
 @contextmanager
 def _writing(folder: Path) -> Iterator[None]:
-    """Turns what the system says against a write into a RunError."""
+    """Turns an OSError into a RunError."""
     try:
         yield
     except OSError as error:
         raise RunError(
-            "expected to write in {folder}: {reason}. Make room or allow it; what was written before is "
-            "kept, and `catdog train --resume` goes on from there.",
+            "{folder} cannot be written: {reason}. Free some space or change its permissions; the last "
+            "finished epoch is saved, and `catdog train --resume` continues from it.",
             folder=folder,
-            reason=_reason(error),
+            reason=error,
         ) from error
 
 
@@ -369,14 +369,16 @@ def _read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
 
 def _read_header(path: Path) -> dict[str, Any]:
+    with _reading(path), safetensors.safe_open(path, framework="numpy") as file:
+        return json.loads((file.metadata() or {})[METADATA_KEY])
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turns what is wrong with a file into a RunError."""
     try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            return json.loads((file.metadata() or {})[METADATA_KEY])
-    except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
+        yield
+    except _UNREADABLE as error:
         raise RunError(
-            "expected a file that catdog wrote at {path}: {reason}", path=path, reason=_reason(error)
+            "{path} cannot be read as a file of a run: {reason}", path=path, reason=error
         ) from error
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -12,14 +12,14 @@ _ENGLISH = gettext.NullTranslations()
 
 @dataclass(frozen=True)
 class Message:
-    """A sentence as a template with named fields. It is filled in, and translated, once: where it is shown.
+    """A sentence as a template with named fields. It is filled in and translated once: where it is shown.
 
     `str(message)` is the English sentence. A template without fields is used as it is.
 
     Attributes:
         template: in the syntax of `str.format`, such as "expected {expected}, found {found!r}".
-        fields: by name. A message among them, or an exception that has one, is rendered in the same language;
-            a tuple of messages is joined by "; ".
+        fields: by name. A message among them is rendered in the same language, as is the message of an
+            exception; a tuple of messages is joined by "; ".
         plural: the template for every value of the field `count` but 1; None where there is no such field.
     """
 
@@ -39,7 +39,9 @@ class Message:
         if self.plural is not None and isinstance(count, int):
             template = translations.ngettext(self.template, self.plural, count)
         else:
-            template = translations.gettext(self.template)
+            template = (
+                translations.gettext(self.template) if self.template else ""
+            )  # of "" gettext has a header
         if not self.fields:
             return template
         return template.format(
@@ -57,12 +59,25 @@ def plural(singular: str, plural: str, count: int, /, **fields: object) -> Messa
     return Message(singular, {"count": count, **fields}, plural)
 
 
+def N_(text: str) -> str:
+    """Marks a text for translators that is translated elsewhere, such as the help of an option."""
+    return text
+
+
+def reason(error: BaseException) -> Message:
+    """What an exception says: the message of a `CatdogError`, or the words of the system or of a library."""
+    if isinstance(own := getattr(error, "message", None), Message):
+        return own
+    return Message(getattr(error, "strerror", None) or str(error) or type(error).__name__)
+
+
 def _rendered(value: object, translations: gettext.NullTranslations) -> object:
-    value = getattr(value, "message", value) if isinstance(value, Exception) else value
+    if isinstance(value, BaseException):
+        value = reason(value)
     if isinstance(value, Message):
         return value.render(translations)
-    if isinstance(value, tuple) and value and all(isinstance(each, Message) for each in value):
-        return "; ".join(each.render(translations) for each in value)
+    if isinstance(value, tuple) and value and all(isinstance(part, Message) for part in value):
+        return "; ".join(part.render(translations) for part in value)
     return value
 
 

@@ -1,4 +1,4 @@
-"""Where things are kept between commands, how much of the disk they may take, and how many threads work."""
+"""The folders of the cache, how much of the disk they may use, and how many threads work."""
 
 import os
 import shutil
@@ -24,13 +24,13 @@ def _warn(sentence: Message) -> None:
 
 @dataclass(frozen=True)
 class FeatureCache:
-    """Where features are kept.
+    """The cache of features.
 
     Attributes:
-        root: the folder. None keeps them in memory, for as long as a command needs them.
-        writable: whether anything can be written there. What is there is read all the same.
-        limit: bytes that all of them together may take on disk; None is a tenth of the disk.
-        warn: takes a sentence for the user, where something is lost that costs time later.
+        root: the folder. None holds features in memory while a command needs them.
+        limit: bytes on disk for all features together; None is a tenth of the disk.
+        warn: receives a sentence for the user, if features are lost and have to be computed again later.
+        writable: whether anything can be written there. The features there are read in any case.
     """
 
     root: Path | None
@@ -45,19 +45,19 @@ class FeatureCache:
         return int(shutil.disk_usage(_existing(self.root)).total * _FRACTION_OF_DISK)
 
     def bytes_free(self) -> int:
-        """What the disk has left for this user, in bytes; 0 where nothing can be written."""
+        """Free bytes on the disk for this user; 0 if nothing can be written."""
         return shutil.disk_usage(_existing(self.root)).free if self.root and self.writable else 0
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """What one command works with: its folders and its threads. Without arguments, nothing is kept.
+    """The folders and threads of one command. Without arguments nothing is cached.
 
     Attributes:
-        cache: what may be deleted at any time; None where a command is to leave nothing.
-        weights: downloads, which stay even where nothing else is kept; None refuses to download.
-        features: where features are cached.
-        workers: threads that read and decode photos, and on a CPU that compute features.
+        cache: the folder of the cache, which may be deleted at any time; None caches nothing.
+        weights: the folder of downloads, which are saved even if nothing is cached; None refuses to download.
+        features: the cache of features.
+        workers: threads that read and decode photos and, on a CPU, compute features.
     """
 
     cache: Path | None = None
@@ -75,18 +75,18 @@ class Workspace:
         warn: Callable[[Message], None] = _warn,
         workers: int = 1,
     ) -> "Workspace":
-        """All folders in one; without `keep` only downloads are written there."""
+        """All folders in one; without `keep` only downloads are written to it."""
         features = FeatureCache(cache / "features" if keep else None, limit, warn)
         return cls(cache if keep else None, cache / "weights", features, workers)
 
     @property
     def checked(self) -> Path | None:
-        """Which weights files were found sound."""
+        """The folder of the list of weights files whose digest was checked."""
         return self.cache and self.cache / "checked"
 
 
 def default_cache_dir() -> Path:
-    """The user's cache folder, for when nothing else is said."""
+    """The user's cache folder."""
     return platformdirs.user_cache_path("catdog", appauthor=False)
 
 
@@ -110,5 +110,5 @@ def cache_limit_of_environment() -> int | None:
 
 
 def _existing(path: Path) -> Path:
-    """The path, or the first folder above it that is there."""
+    """The path, or the first folder above it that exists."""
     return next((folder for folder in (path.absolute(), *path.absolute().parents) if folder.is_dir()), path)

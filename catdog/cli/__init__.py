@@ -10,41 +10,41 @@ import click
 
 from catdog import __version__, devices
 from catdog.cli import interrupt
+from catdog.cli.command import CONTEXT, Translated, lang_parameter
 from catdog.cli.escapes import visible, visible_name
-from catdog.cli.translate import language_of, translated, use
+from catdog.cli.translate import language_of, speaking, translated
 from catdog.errors import CatdogError
+from catdog.text import N_, message
 
-_COMMANDS = {
-    "train": "fine-tune on a folder of photos, write runs/<name>/",
-    "evaluate": "how good is a run, and on which photos is it wrong",
-    "predict": "what is on these photos",
-    "inspect": "look inside: the architecture, a run, a data set, a photo, the cache",
-    "export": "write a run as one file that stands alone",
+COMMANDS = {
+    "train": N_("fine-tune on a folder of photos, write runs/<name>/"),
+    "evaluate": N_("measure how good a run is, and on which photos it is wrong"),
+    "predict": N_("classify photos"),
+    "inspect": N_("look inside: the architecture, a run, a data set, a photo, the cache"),
+    "export": N_("write a run as one file that needs nothing else"),
 }
 
 
-class _LazyGroup(click.Group):
+class _LazyGroup(Translated, click.Group):
     """Knows the commands by name and sentence; imports one only to run it or to show its own help."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in COMMANDS:
             return None
         devices.set_flags()  # some are read as soon as jaxlib is imported
         return importlib.import_module(f"catdog.cli.{cmd_name}").command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section(translated(N_("Commands"))):
+            formatter.write_dl([(name, translated(sentence)) for name, sentence in COMMANDS.items()])
+        super().format_options(ctx, formatter)
 
 
-@click.group(
-    cls=_LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-@click.version_option(__version__, prog_name="catdog")
+@click.group(cls=_LazyGroup, params=[lang_parameter()], context_settings=CONTEXT)
+@click.version_option(__version__, prog_name="catdog", help=N_("Show the version and exit."))
 def cli() -> None:
     """Fine-tune ImageNet's VGG16 on a folder of photos, and classify with it."""
 
@@ -54,7 +54,11 @@ def run(arguments: Sequence[str]) -> int:
 
     A command finds the line itself as the context's `obj`.
     """
-    use(language_of(arguments))
+    with speaking(language_of(arguments)):
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         typed = shlex.join(["catdog", *arguments])
         status = cli.main(list(arguments), prog_name="catdog", standalone_mode=False, obj=typed)
@@ -65,7 +69,8 @@ def run(arguments: Sequence[str]) -> int:
         click.echo("\n".join(visible(line) for line in lines).rstrip("\n"), err=True)
         return error.exit_code
     except CatdogError as error:
-        click.echo(f"catdog: {translated('error')}: {visible_name(translated(error.message))}", err=True)
+        sentence = visible_name(translated(error.message))
+        click.echo(translated(message("catdog: error: {sentence}", sentence=sentence)), err=True)
         return 1
     except (click.Abort, KeyboardInterrupt):
         interrupt.seen()

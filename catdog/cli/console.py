@@ -15,7 +15,8 @@ from rich.text import Text
 
 from catdog.cli.escapes import visible, visible_name
 from catdog.cli.translate import translated
-from catdog.text import Message
+from catdog.cli.wrapping import wrapped
+from catdog.text import Message, message
 
 # Where there is no terminal there is no width to fit: a table in a file must not be cut off.
 _FILE_WIDTH = 240
@@ -57,31 +58,32 @@ def say(line: str | Message | Text = "") -> None:
     out.print(line if isinstance(line, Text) else Text(translated(line)), soft_wrap=True)
 
 
-def tell(line: str | Message) -> None:
-    """One line on stderr."""
-    err.print(Text(translated(line)), soft_wrap=True)
+def tell(line: str | Message, style: str = "") -> None:
+    """Lines on stderr. A terminal gets them broken at spaces only, but an indented command in one piece."""
+    lines = translated(line).split("\n")
+    if err.is_terminal:
+        lines = [part for line in lines for part in ([line] if line[:1] == " " else wrapped(line, err.width))]
+    err.print(Text("\n".join(lines), style=style), soft_wrap=True)
 
 
 def note(sentence: Message) -> None:
-    """One line on stderr that may be skipped over."""
-    tell(f"{translated('note')}: {visible_name(translated(sentence))}")
+    """A line on stderr that may be skipped over."""
+    tell(message("note: {sentence}", sentence=visible_name(translated(sentence))))
 
 
 def warn(sentence: Message) -> None:
-    """One line on stderr that asks to be read."""
-    err.print(
-        Text(f"{translated('warning')}: {visible_name(translated(sentence))}", style="yellow"), soft_wrap=True
-    )
+    """A line on stderr that asks to be read."""
+    tell(message("warning: {sentence}", sentence=visible_name(translated(sentence))), style="yellow")
 
 
-def seconds_for_people(seconds: float) -> str:
+def duration(seconds: float) -> Message:
     """`9s`, `3m 40s`, `2h 05m`."""
     whole = round(seconds)
     if whole < 60:
-        return f"{whole}s"
+        return message("{seconds}s", seconds=whole)
     if whole < 3600:
-        return f"{whole // 60}m {whole % 60:02d}s"
-    return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+        return message("{minutes}m {seconds:02d}s", minutes=whole // 60, seconds=whole % 60)
+    return message("{hours}h {minutes:02d}m", hours=whole // 3600, minutes=whole % 3600 // 60)
 
 
 def short(path: Path) -> str:
@@ -99,5 +101,5 @@ def table(*headings: str, right: Sequence[int] | None = None) -> Table:
     made = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     numbers = range(1, len(headings)) if right is None else right
     for position, heading in enumerate(headings):
-        made.add_column(Text(heading), justify="right" if position in numbers else "left")
+        made.add_column(Text(translated(heading)), justify="right" if position in numbers else "left")
     return made

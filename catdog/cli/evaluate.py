@@ -7,14 +7,15 @@ from pathlib import Path
 import click
 
 from catdog.cli import console, progress_bars
+from catdog.cli.command import DATA, MODEL, OUTPUT, Command, option
 from catdog.cli.escapes import json_text
-from catdog.cli.options import WorkspaceOptions, chosen_run, runs_dir_option, workspace_options
+from catdog.cli.options import WorkspaceOptions, chosen_run, model_options, workspace_options
 from catdog.cli.translate import UsageError
 from catdog.cli.views import scores
 from catdog.data import SPLITS
 from catdog.errors import RunError
 from catdog.runs import Run, is_run
-from catdog.text import message, plural
+from catdog.text import N_, message, plural
 
 EXAMPLES = (
     "catdog evaluate",
@@ -24,45 +25,46 @@ EXAMPLES = (
 )
 
 
-@click.command("evaluate", short_help="how good is a run, and on which photos is it wrong")
+@click.command("evaluate", cls=Command, examples=EXAMPLES)
 @click.argument("targets", metavar="[RUN...] [DATA]", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--data", type=click.Path(path_type=Path), help="The folder of photos, as DATA.")
-@click.option(
+@option("--data", type=click.Path(path_type=Path), help=N_("The folder of photos, as DATA."), group=DATA)
+@option(
     "--split",
     type=click.Choice(SPLITS),
-    help="Which photos.  [default: validation; if DATA has no such split, the photos that the run was not "
-    "trained on]",
+    help=N_("Which photos."),
+    otherwise=N_("validation; if DATA has none, photos that the run was not trained on"),
+    group=DATA,
 )
-@click.option(
-    "--model",
-    type=click.Path(path_type=Path),
-    metavar="RUN",
-    help="The run or the exported file, as RUN.  [default: the newest run under --runs-dir, or else the "
-    "model in the package]",
+@model_options()
+@option(
+    "--tta",
+    is_flag=True,
+    help=N_("Test-time augmentation: average each photo with its mirror image."),
+    group=MODEL,
 )
-@runs_dir_option
-@click.option("--tta", is_flag=True, help="Test-time augmentation: average each photo with its mirror image.")
-@click.option("--no-calibrate", is_flag=True, help="Leave out temperature scaling.")
-@click.option(
+@option("--no-calibrate", is_flag=True, help=N_("Leave out temperature scaling."), group=MODEL)
+@option(
     "--worst",
     type=click.IntRange(0),
     default=5,
-    show_default=True,
-    help="Number of photos with the largest loss to list.",
+    help=N_("Number of photos with the largest loss to list."),
+    group=OUTPUT,
 )
-@click.option(
+@option(
     "--report",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE.html",
-    help="Write a self-contained HTML report with plots, photos and heat maps.",
+    help=N_("Write a self-contained HTML report with plots, photos and heat maps."),
+    group=OUTPUT,
 )
-@click.option(
+@option(
     "--plots",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Write the plots as PNG files.",
+    help=N_("Write the plots as PNG files."),
+    group=OUTPUT,
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@option("--json", "as_json", is_flag=True, help=N_("Print one JSON object."), group=OUTPUT)
 @workspace_options
 @click.pass_obj
 def command(

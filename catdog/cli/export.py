@@ -1,106 +1,72 @@
-"""`catdog export RUN FILE`: one file that stands alone."""
+"""`catdog export RUN FILE`: a run as one file that needs nothing else."""
 
-import os
 from pathlib import Path
 
 import click
+from rich.filesize import decimal
 
 from catdog.cli import console, progress_bars
-from catdog.cli.options import WorkspaceOptions, workspace_options
+from catdog.cli.command import MODEL, OUTPUT, Command, option
+from catdog.cli.options import WorkspaceOptions, chosen_model, runs_dir_option, workspace_options
 from catdog.errors import OptionError
-from catdog.runs import open_run
-from catdog.text import bytes_for_people, message
+from catdog.export import EXTENSIONS, export, format_of
+from catdog.runs import Run
+from catdog.text import N_, message
 
-# Format → what its files are called.
-_SUFFIXES = {"catdog": ".safetensors", "keras": ".h5", "onnx": ".onnx", "torchvision": ".safetensors"}
+EXAMPLES = (
+    "catdog export runs/sample_data cats.safetensors",
+    "catdog export sample_data cats.onnx",
+    "catdog export sample_data cats.h5 --no-calibrate",
+)
 
 
-@click.command("export", short_help="write a run as one file that stands alone")
+@click.command("export", cls=Command, examples=EXAMPLES)
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option(
+@option(
     "--format",
-    "form",
-    type=click.Choice(list(_SUFFIXES)),
-    help="catdog (.safetensors), keras (.h5, weights of Keras' VGG16), onnx (.onnx), or torchvision "
-    "(.safetensors with its names).  [default: by the name of FILE; catdog for .safetensors]",
+    group=OUTPUT,
+    type=click.Choice(list(EXTENSIONS)),
+    metavar="NAME",
+    help=N_("catdog (.safetensors), keras (.h5), onnx (.onnx) or torchvision (.safetensors)."),
+    otherwise=N_("by the extension of FILE"),
 )
-@click.option(
-    "--no-calibrate",
-    is_flag=True,
-    help="Leave the last layer as it was trained, without the run's temperature.",
-)
-@click.option("--force", is_flag=True, help="Replace FILE where it exists.")
+@option("--no-calibrate", group=MODEL, is_flag=True, help=N_("Leave out the temperature scaling."))
+@option("--force", group=OUTPUT, is_flag=True, help=N_("Replace FILE if it exists."))
+@runs_dir_option
 @workspace_options
 def command(
     run: Path,
     file: Path,
-    form: str | None,
+    format: str | None,
     no_calibrate: bool,
     force: bool,
+    runs_dir: Path,
     workspace: WorkspaceOptions,
 ) -> None:
-    """Write the run RUN with all its weights to FILE: nothing else is needed to use it.
-
-    The names of the classes and what photos must look like travel in the file.
+    """Write RUN (a path, or a name under --runs-dir) with all its weights to FILE. Nothing else is needed to
+    use the file: it holds the class names and the preprocessing too.
     """
-    from catdog.export.whole import whole_network
-
-    form = form or _form_of(file)
-    if file.name.lower().endswith(".weights.h5"):
-        raise OptionError(
-            "Keras 3 expects another layout in a file called {name!r} than in other .h5 files: name it "
-            "{name_2}.h5",
-            name=file.name,
-            name_2=file.name[: -len(".weights.h5")],
-        )
-    if file.absolute().parent == run.absolute():
-        raise OptionError("{file} lies in the run's own folder: name a FILE elsewhere", file=file)
-    if os.path.exists(file) and not force:
-        raise OptionError("{file} exists already: give another name, or --force to replace it", file=file)
+    format = format or format_of(file)
+    found = chosen_model(run, runs_dir)
+    if not isinstance(found, Run):
+        raise OptionError("{file} is an exported file: name the run that it comes from", file=found)
     with progress_bars.FeatureBar() as bar:
-        network = whole_network(
-            open_run(run), workspace=workspace.open(), calibrate=not no_calibrate, report=bar
+        spec = export(
+            found,
+            file,
+            format=format,
+            calibrate=not no_calibrate,
+            force=force,
+            workspace=workspace.open(),
+            report=bar,
         )
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        _writer(form)(file, network)
-        size = file.stat().st_size
-    except OSError as error:
-        raise OptionError(
-            "expected to write {file}: {reason}. Name another.", file=file, reason=error.strerror or error
-        ) from error
-    classes = ", ".join(network.spec.classes)
     console.say(
         message(
-            "Wrote {file}: {form}, {bytes_for_people}, tells apart {classes}",
+            "Wrote {file}: {format}, {size}, classes: {classes}",
             file=file,
-            form=form,
-            bytes_for_people=bytes_for_people(size),
-            classes=classes,
+            format=format,
+            size=decimal(file.stat().st_size),
+            classes=", ".join(spec.classes),
         )
     )
-
-
-def _form_of(file: Path) -> str:
-    for form, suffix in _SUFFIXES.items():
-        if file.suffix.lower() == suffix:
-            return form
-    known = ", ".join(dict.fromkeys(_SUFFIXES.values()))
-    raise OptionError(
-        "expected a FILE that ends in {known}, found {name!r}; or say which --format",
-        known=known,
-        name=file.name,
-    )
-
-
-def _writer(form: str):
-    from catdog.export import files as export
-    from catdog.export import onnx_graph
-
-    return {
-        "catdog": export.write_catdog,
-        "keras": export.write_keras,
-        "onnx": onnx_graph.write_onnx,
-        "torchvision": export.write_torchvision,
-    }[form]

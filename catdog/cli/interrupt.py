@@ -1,10 +1,10 @@
 """Ctrl-C that is never lost.
 
-Python raises KeyboardInterrupt wherever it happens to be. In a callback, of a weak reference, of the garbage
-collector, of an object's end, it is printed and forgotten, and a library may catch it with everything else:
-so it is raised again if it has gone before `seen` was called. In the middle of an import it leaves half a
-module, or brings a C++ library down, and while a thread is started it leaves one that nobody ends: there it
-is put off by a moment, again and again, until the program is elsewhere.
+Python raises KeyboardInterrupt at whatever line the program is. In a callback (of a weak reference, of the
+garbage collector, in `__del__`) it is only printed, and a library may catch it with all other exceptions: so
+it is raised again if it disappears before `seen` is called. During an import it leaves half a module or
+crashes a C++ library, and during the start of a thread it leaves one that nobody joins: there it is delayed
+by a moment, again and again, until the program is elsewhere.
 """
 
 import signal
@@ -18,29 +18,29 @@ if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
 _MOMENT = 0.02  # seconds
-_PATIENCE = 0.2  # seconds between two looks at whether an interrupt is still under way
+_PATIENCE = 0.2  # seconds between two checks whether an interrupt still exists
 
 
 class _Interrupt(KeyboardInterrupt):
-    """One whose end can be watched."""
+    """A KeyboardInterrupt that can be weakly referenced."""
 
 
-_raised: weakref.ref[_Interrupt] | None = None  # the last one, until it is seen
+_raised: weakref.ref[_Interrupt] | None = None  # the last one, until `seen` is called
 
 
 def install() -> None:
-    """From now on, SIGINT raises KeyboardInterrupt, but only where it is safe, and until it is seen."""
-    if hasattr(signal, "setitimer"):  # not on Windows, which keeps Python's own handler
+    """From now on SIGINT raises KeyboardInterrupt where it is safe, and again until `seen` is called."""
+    if hasattr(signal, "setitimer"):  # not on Windows: there Python's own handler stays
         signal.signal(signal.SIGINT, _interrupt)
         signal.signal(signal.SIGALRM, _interrupt)
         sys.unraisablehook = _ignored
 
 
 def seen() -> None:
-    """The interrupt has arrived where it is heeded, or the program is at its end.
+    """The interrupt was handled, or the program ends.
 
-    Timers that it has kept somebody from cancelling are cancelled: Python would wait for them. JAX sets one
-    of a minute while it looks for a TPU.
+    Timers that the interrupt has left are cancelled, because Python would wait for them: JAX sets one of a
+    minute while it looks for a TPU.
     """
     global _raised
     _raised = None
@@ -54,7 +54,7 @@ def seen() -> None:
 def _interrupt(signum: int, frame: FrameType | None) -> None:
     global _raised
     if signum == signal.SIGALRM and _raised is not None and _raised() is not None:
-        signal.setitimer(signal.ITIMER_REAL, _PATIENCE)  # on its way: files are closed, features written
+        signal.setitimer(signal.ITIMER_REAL, _PATIENCE)  # it still exists: files are being closed
     elif _is_delicate(frame):
         signal.setitimer(signal.ITIMER_REAL, _MOMENT)
     else:
@@ -64,11 +64,11 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
         try:
             raise error
         finally:
-            del error  # its traceback has this frame: it would never go
+            del error  # its traceback has this frame: it would never be freed
 
 
 def _ignored(what: "UnraisableHookArgs") -> None:
-    if not issubclass(what.exc_type, _Interrupt):  # that one is raised again
+    if not issubclass(what.exc_type, _Interrupt):  # an _Interrupt is raised again
         sys.__unraisablehook__(what)
 
 

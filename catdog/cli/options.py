@@ -4,21 +4,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, wraps
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import click
 
 from catdog import devices
 from catdog.cli import console, progress_bars
-from catdog.cli.translate import LANGUAGES
+from catdog.cli.command import CACHE, MODEL, OTHER, option
+from catdog.cli.translate import LANGUAGES, translated
 from catdog.config import PREPROCESSINGS
 from catdog.errors import CacheError
-from catdog.runs import Run, has_runs, newest_run, open_run, shipped_run
-from catdog.text import bytes_from_people, message
+from catdog.runs import Run, has_runs, open_run
+from catdog.text import N_, bytes_from_people, message
 from catdog.weights.source import WeightSource, find_weights
 from catdog.workspace import CACHE_VARIABLE, LIMIT_VARIABLE, Workspace, default_cache_dir
-
-_Command = TypeVar("_Command", bound=Callable[..., object])
 
 
 @dataclass(frozen=True)
@@ -57,8 +56,9 @@ class _Size(click.ParamType):
         """See `click.ParamType`."""
         try:
             return value if isinstance(value, int) else bytes_from_people(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+        except ValueError:
+            sentence = message("expected a size such as 20GB or 500MB, found {value!r}", value=value)
+            self.fail(translated(sentence), param, ctx)
 
 
 def workspace_options(command: Callable[..., object]) -> Callable[..., object]:
@@ -77,57 +77,59 @@ def workspace_options(command: Callable[..., object]) -> Callable[..., object]:
         return command(*args, workspace=chosen, **rest)
 
     decorated: Callable[..., object] = made
-    for option in (
-        click.option(
+    for decorate in (
+        option(
             "--workers",
+            group=OTHER,
             type=click.IntRange(1, 256),
             default=devices.usable_cores,
-            show_default="the cores there are",
-            help="Threads that decode photos, and on a CPU that compute features.",
+            help=N_("Number of worker threads."),
+            otherwise=N_("number of cores"),
         ),
-        click.option(
+        option(
             "--no-cache",
+            group=CACHE,
             is_flag=True,
-            help="Write nothing into the cache: compute features each time, and keep them in memory.",
+            help=N_("Compute features again; write nothing into the cache."),
         ),
-        click.option(
+        option(
             "--cache-limit",
+            group=CACHE,
             type=_Size(),
             metavar="SIZE",
             envvar=LIMIT_VARIABLE,
-            show_envvar=True,
-            show_default="a tenth of the disk",
-            help="What features may take on disk, such as 20GB. Those that were not used for longest are "
-            "deleted first, and none that a command is using.",
+            help=N_("Disk space for cached features, such as 20GB."),
+            otherwise=N_("$CATDOG_CACHE_LIMIT or a tenth of the disk"),
         ),
-        click.option(
+        option(
             "--cache-dir",
+            group=CACHE,
             type=click.Path(file_okay=False, path_type=Path),
             envvar=CACHE_VARIABLE,
-            show_envvar=True,
-            help=f"Where features are kept.  [default: {_for_people(default_cache_dir())}]",
+            help=N_("Cache folder."),
+            otherwise=N_("$CATDOG_CACHE_DIR or your cache folder"),
         ),
     ):
-        decorated = option(decorated)
+        decorated = decorate(decorated)
     return decorated
 
 
-def weights_option(*, default: str | None) -> Callable[[_Command], _Command]:
+def weights_option(*, default: str | None) -> Callable[[Any], Any]:
     """--weights."""
-    return click.option(
+    return option(
         "--weights",
+        group=MODEL,
         default=default,
-        show_default=default is not None,
         metavar="NAME|FILE",
-        help="Pretrained weights: builtin (convolutions, inside the package), keras or timm (downloaded "
-        "once, 550 MB), or a file: Keras' .h5, .safetensors, PyTorch's .pth.",
+        help=N_("Pretrained weights: builtin, keras, timm, or a file (.h5, .safetensors, .pth)."),
     )
 
 
-preprocessing_option = click.option(
+preprocessing_option = option(
     "--preprocessing",
+    group=MODEL,
     type=click.Choice(PREPROCESSINGS),
-    help="What photos must look like for --weights FILE, where the file does not say.",
+    help=N_("Preprocessing for --weights FILE, if the file does not name one."),
 )
 
 
@@ -137,51 +139,54 @@ def weights_from(name: str, preprocessing: str | None, workspace: Workspace) -> 
         return find_weights(name, preprocessing=preprocessing, workspace=workspace, report=bar)
 
 
-def model_options(command: _Command) -> _Command:
-    """--model and --runs-dir."""
-    for option in (
-        runs_dir_option,
-        click.option(
-            "--model",
-            type=click.Path(path_type=Path),
-            metavar="RUN",
-            help="The run folder to use; for predict also a file that `catdog export` wrote, and `imagenet`, "
-            "the original network with its 1000 answers.  [default: the newest under "
-            "--runs-dir; where there is none, the model in the package]",
-        ),
-    ):
-        command = option(command)
-    return command
+def model_options(*, imagenet: bool = False) -> Callable[[Any], Any]:
+    """--model and --runs-dir.
+
+    Args:
+        imagenet: the command can use the original network too, under the name `imagenet`.
+    """
+    meaning = N_("Run (a path, or a name under --runs-dir) or exported file.")
+    if imagenet:
+        meaning = N_("Run (a path, or a name under --runs-dir), exported file, or imagenet.")
+    model_option = option(
+        "--model",
+        group=MODEL,
+        type=click.Path(path_type=Path),
+        metavar="RUN",
+        help=meaning,
+        otherwise=N_("the newest run; without runs, the model in the package"),
+    )
+    return lambda command: model_option(runs_dir_option(command))
 
 
-runs_dir_option = click.option(
+runs_dir_option = option(
     "--runs-dir",
+    group=MODEL,
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("runs"),
-    show_default=True,
-    help="Where runs are kept.",
+    help=N_("Folder of the runs."),
 )
 
 
-# What it asks for is known before click reads the command line, see `catdog.cli.run`.
-lang_option = click.option("--lang", type=click.Choice(LANGUAGES), help="Language of messages.")
+def chosen_model(model: Path | None, runs_dir: Path) -> Run | Path:
+    """The run or the exported file that --model names, or the newest run; see `find_model`."""
+    from catdog.inference.models import find_model
+
+    if model is None and not has_runs(runs_dir):
+        console.note(
+            message(
+                "no trained run under {runs_dir}: using the model in the package, cats and dogs",
+                runs_dir=runs_dir,
+            )
+        )
+    return find_model(model, runs_dir)
 
 
 def chosen_run(model: Path | None, runs_dir: Path) -> Run:
-    """The run that --model names, or the newest; where there is none, the one in the package."""
-    if model:
-        return open_run(model)
-    if has_runs(runs_dir):
-        return newest_run(runs_dir)
-    console.note(
-        message(
-            "no trained run under {runs_dir}: this is the model in the package, cats against dogs",
-            runs_dir=runs_dir,
-        )
-    )
-    return shipped_run()
+    """The same for a command that takes runs only."""
+    found = chosen_model(model, runs_dir)
+    return found if isinstance(found, Run) else open_run(found)
 
 
-def _for_people(path: Path) -> str:
-    home = Path.home()
-    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
+# For a command that looks at the language itself; every `Command` has --lang anyway.
+lang_option = option("--lang", type=click.Choice(LANGUAGES), help=N_("Language of messages."))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from catdog.cli import console, progress_bars
+from catdog.cli.command import DATA, MODEL, OUTPUT, Command, option
 from catdog.cli.options import (
     WorkspaceOptions,
     lang_option,
@@ -29,7 +30,7 @@ from catdog.inference.models import IMAGENET, find_model, open_classifier, open_
 from catdog.inference.saving import Saver
 from catdog.inference.sorting import Sorter
 from catdog.runs import Run, has_runs
-from catdog.text import kinds, message, plural
+from catdog.text import N_, kinds, message, plural
 from catdog.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -68,59 +69,84 @@ class _Asked:
     lang: str | None = None
 
 
-@click.command("predict", short_help="what is on these photos")
+@click.command("predict", cls=Command, examples=EXAMPLES)
 @click.argument("photos", nargs=-1, metavar="PHOTO...")
-@click.option(
+@option(
     "--random",
     "random_count",
     type=click.IntRange(1),
     metavar="N",
-    help="Take N random validation photos of the data set PHOTO, or of the run, and show their true classes.",
+    help=N_(
+        "Take N random validation photos of the data set PHOTO, or of the run, and show their true classes."
+    ),
+    group=DATA,
 )
-@click.option("--stdin-image", is_flag=True, help="Read one photo, as bytes, from stdin.")
-@click.option(
+@option("--stdin-image", is_flag=True, help=N_("Read one photo, as bytes, from stdin."), group=DATA)
+@option(
     "--allow-private-urls",
     is_flag=True,
-    help="Allow http(s) addresses in private networks and on this machine.",
+    help=N_("Allow http(s) addresses in private networks and on this machine."),
+    group=DATA,
 )
-@click.option("-r", "--recursive", is_flag=True, help="No effect: folders are always searched recursively.")
-@model_options
+@option(
+    "-r",
+    "--recursive",
+    is_flag=True,
+    help=N_("No effect: folders are always searched recursively."),
+    group=DATA,
+)
+@model_options(imagenet=True)
 @weights_option(default=None)
 @preprocessing_option
-@click.option("--no-calibrate", is_flag=True, help="Do not apply the run's temperature to the probabilities.")
-@click.option(
+@option(
+    "--no-calibrate",
+    is_flag=True,
+    help=N_("Do not apply the run's temperature to the probabilities."),
+    group=MODEL,
+)
+@option(
     "--top-k",
     type=click.IntRange(1),
-    help="Classes per photo, the most probable first.  [default: 1; with --model imagenet 5]",
+    help=N_("Classes per photo, the most probable first."),
+    otherwise=N_("1; with --model imagenet 5"),
+    group=OUTPUT,
 )
-@click.option(
+@option(
     "--threshold",
     type=click.FloatRange(0, 1),
     metavar="P",
-    help="Predict 'unsure' where the largest probability is below P.",
+    help=N_("Predict 'unsure' where the largest probability is below P."),
+    group=OUTPUT,
 )
-@click.option(
-    "--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="Format."
+@option("--format", "form", type=click.Choice(FORMATS), default="text", help=N_("Format."), group=OUTPUT)
+@option(
+    "--show", is_flag=True, help=N_("Draw each photo in the terminal, above its prediction."), group=OUTPUT
 )
-@click.option("--show", is_flag=True, help="Draw each photo in the terminal, above its prediction.")
-@click.option(
+@option(
     "--save",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Write each photo, with its prediction below it, into DIR as a JPEG of at most 1,024 pixels a side.",
+    help=N_(
+        "Write each photo, with its prediction below it, into DIR as a JPEG of at most 1,024 pixels a side."
+    ),
+    group=OUTPUT,
 )
-@click.option(
+@option(
     "--why",
     is_flag=True,
-    help="With --show or --save: add a heat map of where the class is found (Grad-CAM).",
+    help=N_("With --show or --save: add a heat map of where the class is found (Grad-CAM)."),
+    group=OUTPUT,
 )
-@click.option(
+@option(
     "--sort-into",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Copy each photo into DIR/<predicted class>/. Nothing is overwritten.",
+    help=N_("Copy each photo into DIR/<predicted class>/. Nothing is overwritten."),
+    group=OUTPUT,
 )
-@click.option("--link", is_flag=True, help="With --sort-into: make symbolic links instead of copies.")
+@option(
+    "--link", is_flag=True, help=N_("With --sort-into: make symbolic links instead of copies."), group=OUTPUT
+)
 @lang_option
 @workspace_options
 def command(workspace: WorkspaceOptions, **given: Any) -> int:

@@ -1,21 +1,21 @@
 """Progress: Keras' epoch lines, and the bar for reading photos and computing features.
 
-On a terminal progress moves; elsewhere (a pipe, CI, NO_COLOR, TERM=dumb) it is plain lines, a few a minute at most.
+On a terminal progress moves; elsewhere (a pipe, CI, NO_COLOR, TERM=dumb) it is a few plain lines per minute.
 """
 
 import time
-from types import TracebackType
 from typing import Self
 
+from rich.filesize import decimal
 from rich.live import Live
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
 from catdog.cli import console
 from catdog.cli.translate import translated
 from catdog.progress import Progress as Step
 from catdog.runs import EpochRecord
-from catdog.text import bytes_for_people
+from catdog.text import Message, message
 
 _BAR_WIDTH = 30  # as Keras 1 draws it
 _SHORTEST_BAR = 5
@@ -66,8 +66,9 @@ class EpochBar:
         left = (time.monotonic() - self._began) * (self._photos - done) / done
         filled = done * _BAR_WIDTH // self._photos
         bar = ("=" * filled + ">")[:_BAR_WIDTH].ljust(_BAR_WIDTH, ".")
+        eta = translated(console.duration(left))
         line = (
-            f"{done:>{len(str(self._photos))}}/{self._photos} [{bar}] - ETA: {console.seconds_for_people(left)}"
+            f"{done:>{len(str(self._photos))}}/{self._photos} [{bar}] - ETA: {eta}"
             f" - loss: {loss:.4f} - acc: {acc:.4f}"
         )
         self._live.update(Text(line), refresh=True)
@@ -90,37 +91,27 @@ class FeatureBar:
     def __init__(self, *, in_parts: bool = False) -> None:
         self._in_parts = in_parts
         self._before = 0  # photos of earlier parts
-        self._done = 0
-        self._bar: Progress | None = None
-        self._task = None
-        self._stage = ""
-        self._began = 0.0
-        self._first = 0
-        self._last_plain = 0.0
+        self._last: Step | None = None
+        self._began = 0.0  # the stage, in seconds
+        self._first = 0  # what was done when the stage began
         self._loaded = False
+        self._display: _MovingBar | _Lines = _MovingBar() if console.moves() else _Lines(in_parts=in_parts)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.clear()
 
     def clear(self) -> None:
         """Take the bar away, for lines that are to stay."""
-        if self._bar:
-            self._bar.stop()
-        self._bar, self._stage = None, ""
+        self._display.clear()
+        self._last = None
 
     def make_room(self) -> None:
         """Take the bar off the terminal until the next step, for a line that goes there too."""
-        if self._bar and console.out.is_terminal:
-            self._bar.stop()
-            self._bar = None
+        if console.out.is_terminal:
+            self._display.clear()
 
     def __call__(self, step: Step) -> None:
         now = time.monotonic()
@@ -128,77 +119,115 @@ class FeatureBar:
             if self._loaded:
                 return
             self._loaded = True
-        if step.stage != self._stage or step.done < self._done:
-            self._enter_stage(step, now)
-        self._done = step.done
-        words = self._words(step, now)
-        finished = step.done == step.total
-        if console.moves():
-            self._draw(step, words)
-        elif step.stage != "compile" and (
-            now - self._last_plain > _PLAIN_SECONDS
-            or (finished and step.stage in _TOLD_AT_THE_END and not self._in_parts)
-        ):
-            self._last_plain = now
-            console.tell(f"{translated(_TITLES[step.stage])}: {translated(self._count(step))}{words}")
-        if finished and step.stage == "features":
+        if self._last is None or step.stage != self._last.stage or step.done < self._last.done:
+            self._began, self._first = now, step.done
+            self._display.begin(step, now)
+        self._last = step
+        open_ended = step.stage == "compile" or (self._in_parts and step.stage == "features")
+        self._display.show(step, self._count(step, now), now, total=0 if open_ended else step.total)
+        if step.stage == "features" and step.done == step.total:
             self._before += step.total
 
-    def _enter_stage(self, step: Step, now: float) -> None:
-        self._stage, self._began, self._first = step.stage, now, step.done
-        if not (self._in_parts and self._last_plain):
-            self._last_plain = now
-        if step.stage == "compile" and not console.moves():
-            console.tell("Loading the network; the first time, it is compiled for this machine ...")
-
-    def _words(self, step: Step, now: float) -> str:
-        done, seconds = step.done - self._first, now - self._began
-        settled = _SETTLED_SECONDS if step.stage == "features" else 0.0
-        if step.stage not in ("features", "download") or not done or seconds <= settled:
+    def _count(self, step: Step, now: float) -> Message | str:
+        """How many photos, or bytes, and how fast where that is known."""
+        seconds = now - self._began
+        settled = seconds > (_SETTLED_SECONDS if step.stage == "features" else 0) and step.done > self._first
+        rate = (step.done - self._first) / seconds if settled else 0.0
+        left = console.duration((step.total - step.done) / rate) if rate else ""
+        if step.stage == "compile":
             return ""
-        rate = done / seconds
-        a_second = (
-            f"{rate:.1f} photos/s" if step.stage == "features" else f"{bytes_for_people(round(rate))}/s"
+        if step.stage == "download":
+            done, total, speed = decimal(step.done), decimal(step.total), decimal(round(rate))
+            if not step.total:
+                return message("{done}, {speed}/s", done=done, speed=speed) if rate else done
+            if not rate:
+                return message("{done} of {total}", done=done, total=total)
+            return message(
+                "{done} of {total}, {speed}/s, {left} left", done=done, total=total, speed=speed, left=left
+            )
+        if self._in_parts and step.stage == "features":
+            done = self._before + step.done
+            if not rate:
+                return message("{done} photos", done=done)
+            return message("{done} photos, {rate:.1f} photos/s", done=done, rate=rate)
+        if not rate or step.stage != "features":
+            return message("{done}/{total} photos", done=step.done, total=step.total)
+        return message(
+            "{done}/{total} photos, {rate:.1f} photos/s, {left} left",
+            done=step.done,
+            total=step.total,
+            rate=rate,
+            left=left,
         )
-        known = step.total and not self._in_parts
-        left = f"{console.seconds_for_people((step.total - step.done) / rate)} left" if known else None
-        return "".join(f", {translated(one)}" for one in (a_second, left) if one)
 
-    def _draw(self, step: Step, words: str) -> None:
+
+class _MovingBar:
+    """Progress on a terminal: one bar, drawn over itself."""
+
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
+
+    def begin(self, step: Step, now: float) -> None:
+        """A stage starts: its first step is shown like all others."""
+
+    def show(self, step: Step, count: Message | str, now: float, *, total: int) -> None:
+        """The bar as it is after this step; without a total it only shows that something goes on."""
         if self._bar is None:
             columns = (
                 TextColumn("{task.description}"),
                 BarColumn(_BAR_WIDTH),
-                TextColumn("{task.fields[words]}"),
+                TextColumn("{task.fields[count]}"),
             )
             self._bar = Progress(*columns, console=console.err, transient=True)
-            self._task = self._bar.add_task("", total=step.total, words="")
+            self._task = self._bar.add_task("", count="")
             self._bar.start()
-        assert self._task is not None
-        open_ended = step.stage == "compile" or (self._in_parts and step.stage == "features")
-        count = "" if step.stage == "compile" else f"{translated(self._count(step))}{words}"
+        title = translated(_TITLES[step.stage])
         self._bar.update(
             self._task,
-            description=translated(_TITLES[step.stage]),
+            description=title,
             completed=step.done,
-            total=None if open_ended else step.total or None,
-            words=count,
+            total=total or None,
+            count=translated(count),
         )
 
-    def _count(self, step: Step) -> str:
-        if step.stage == "download":
-            total = f" of {bytes_for_people(step.total)}" if step.total else ""
-            return f"{bytes_for_people(step.done)}{total}"
-        if self._in_parts and step.stage == "features":
-            return f"{self._before + step.done} photos"
-        return f"{step.done}/{step.total} photos"
+    def clear(self) -> None:
+        """Take the bar away; the next step draws another."""
+        if self._bar:
+            self._bar.stop()
+        self._bar = None
+
+
+class _Lines:
+    """Progress in a pipe or a file: plain lines, where a stage takes long or ends."""
+
+    def __init__(self, *, in_parts: bool) -> None:
+        self._in_parts = in_parts
+        self._last_line = 0.0  # seconds
+
+    def begin(self, step: Step, now: float) -> None:
+        """A stage starts: the first line comes after a while, but compiling has no end to be told."""
+        if not (self._in_parts and self._last_line):
+            self._last_line = now
+        if step.stage == "compile":
+            console.tell(message("Loading the network; the first time, it is compiled for this machine ..."))
+
+    def show(self, step: Step, count: Message | str, now: float, *, total: int) -> None:
+        """A line, if it is time for one."""
+        ended = step.done == step.total and step.stage in _TOLD_AT_THE_END and not self._in_parts
+        if step.stage != "compile" and (ended or now - self._last_line > _PLAIN_SECONDS):
+            self._last_line = now
+            console.tell(message("{title}: {count}", title=_TITLES[step.stage], count=count))
+
+    def clear(self) -> None:
+        """Lines stay."""
 
 
 _TITLES = {
-    "download": "Downloading weights",
-    "hash": "Reading photos",
-    "compile": "Loading the network; the first time, it is compiled",
-    "features": "Computing features",
-    "compare": "Comparing photos",
+    "download": message("Downloading weights"),
+    "hash": message("Reading photos"),
+    "compile": message("Loading the network; the first time, it is compiled"),
+    "features": message("Computing features"),
+    "compare": message("Comparing photos"),
 }
-_TOLD_AT_THE_END = ("features", "download")  # of plain lines; the others have one only where they take long
+_TOLD_AT_THE_END = ("features", "download")  # the others have a line only where they take long

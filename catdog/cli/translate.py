@@ -1,12 +1,13 @@
 """The languages of the command line, through gettext: `catdog/locale/<language>/LC_MESSAGES/catdog.po`.
 
-The code says everything in English, as `Message`s. They are translated here, as they are shown. What click says
-itself ("Usage:", "Options") goes the same way.
+The code has every sentence in English, as a `Message`. They are translated here, as they are shown. click's
+own words ("Usage:", "Error:") are in the same catalogue.
 """
 
 import gettext
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -34,7 +35,7 @@ class UsageError(click.UsageError):
 
 def translated(text: Message | str) -> str:
     """A message, or a template without fields, in the language of this command line."""
-    return text.render(_translations) if isinstance(text, Message) else _translations.gettext(text)
+    return (text if isinstance(text, Message) else Message(text)).render(_translations)
 
 
 def language_of(arguments: Sequence[str]) -> str | None:
@@ -47,12 +48,25 @@ def language_of(arguments: Sequence[str]) -> str | None:
     return None
 
 
-def use(language: str | None) -> None:
-    """From now on speak this language; None asks LANGUAGE, LC_ALL, LC_MESSAGES and LANG, as gettext does."""
+@contextmanager
+def speaking(language: str | None) -> Iterator[None]:
+    """Messages are in this language within the block, and in English outside of it.
+
+    Args:
+        language: None asks LANGUAGE, LC_ALL, LC_MESSAGES and LANG, as gettext does. click always asks these:
+            LANGUAGE is set for the block.
+    """
     global _translations
+    before = os.environ.get("LANGUAGE")
     if language:
-        os.environ["LANGUAGE"] = language  # click asks the environment
-    languages = [language] if language else None
-    _translations = gettext.translation(_DOMAIN, _FOLDER, languages=languages, fallback=True)
-    gettext.bindtextdomain(_DOMAIN, str(_FOLDER))
-    gettext.textdomain(_DOMAIN)
+        os.environ["LANGUAGE"] = language
+    try:
+        gettext.bindtextdomain(_DOMAIN, str(_FOLDER))
+        gettext.textdomain(_DOMAIN)
+        _translations = gettext.translation(_DOMAIN, _FOLDER, fallback=True)
+        yield
+    finally:
+        _translations = gettext.NullTranslations()
+        os.environ.pop("LANGUAGE", None)
+        if before is not None:
+            os.environ["LANGUAGE"] = before

@@ -1,6 +1,6 @@
-"""A whole trained network in one file that stands alone: ours, Keras' or torchvision's. See `onnx_graph` too.
+"""A whole trained network in one file: catdog's own, Keras' or torchvision's. See `onnx_graph` too.
 
-Class names and preprocessing travel in the file, under the key `catdog`, as one JSON object; see `ModelSpec`.
+The file holds a `ModelSpec` under the key `catdog`, as one JSON object.
 """
 
 import json
@@ -22,11 +22,11 @@ from catdog.weights.naming import NEW, to_torchvision
 
 @dataclass(frozen=True)
 class WholeNetwork:
-    """Everything that is needed to answer.
+    """Everything that is needed to predict.
 
     Attributes:
         tensors: of all layers, float32, by `layer/part`.
-        features: the shape of what the pretrained layers give.
+        features: the shape of the output of the pretrained layers.
     """
 
     spec: ModelSpec
@@ -35,17 +35,17 @@ class WholeNetwork:
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """All that compute something in a prediction, from the first convolution to the logits."""
+        """The layers that compute something in a prediction, from the first convolution to the logits."""
         new = head(self.spec.head, len(self.spec.classes), features=self.features)
         return tuple(layer for layer in (*body(self.spec.head), *new) if not isinstance(layer, Dropout))
 
     def folded(self) -> dict[str, np.ndarray]:
-        """The tensors without a Rescale: the next layer's kernel is divided instead, to the same effect."""
+        """The tensors without a Rescale: the next layer's kernel is divided instead, for the same outputs."""
         tensors = dict(self.tensors)
-        for layer, behind in zip(self.layers, self.layers[1:], strict=False):
+        for layer, following in zip(self.layers, self.layers[1:], strict=False):
             if isinstance(layer, Rescale):
                 scale = tensors.pop(f"{layer.name}/scale")
-                tensors[f"{behind.name}/kernel"] = tensors[f"{behind.name}/kernel"] / scale
+                tensors[f"{following.name}/kernel"] = tensors[f"{following.name}/kernel"] / scale
         return tensors
 
     def stored(self) -> Iterator[Conv | Dense]:
@@ -54,7 +54,7 @@ class WholeNetwork:
 
 
 def write_catdog(path: Path, network: WholeNetwork) -> None:
-    """Our own file: what `--model` and `--weights` take."""
+    """catdog's own file: what `--model` and `--weights` take."""
     new = {layer.name for layer in network.layers if layer.stage == "head"}
     tensors = {
         f"{NEW}{name}" if name.partition("/")[0] in new else name: value
@@ -64,16 +64,16 @@ def write_catdog(path: Path, network: WholeNetwork) -> None:
 
 
 def write_torchvision(path: Path, network: WholeNetwork) -> None:
-    """What `torchvision.models.vgg16(num_classes=…).load_state_dict` takes.
+    """What `torchvision.models.vgg16(num_classes=…).load_state_dict` takes, as safetensors.
 
     Raises:
-        OptionError: the network is no VGG16 from end to end.
+        OptionError: the head is not VGG16's own.
     """
     if (kind := network.spec.head.kind) != "imagenet":
         raise OptionError(
-            "torchvision's VGG16 has fc1 and fc2, which a run with the head {kind} has not: export it as "
+            "torchvision's VGG16 has fc1 and fc2, and a run with the head {head} does not: export it as "
             ".onnx or .h5, or train with --head imagenet",
-            kind=kind,
+            head=kind,
         )
     _write_safetensors(path, to_torchvision(network.folded()), network)
 
@@ -87,14 +87,12 @@ def write_keras(path: Path, network: WholeNetwork) -> None:
     try:
         import h5py
     except ImportError as error:
-        raise OptionError(
-            "h5py, which writes .h5, is not installed: pip install 'catdog-cli[keras]'"
-        ) from error
+        raise OptionError("writing .h5 needs h5py: pip install 'catdog-cli[keras]'") from error
     tensors = network.folded()
     names = [layer.name for layer in network.stored()]
     with durable.replacing_path(path) as temporary, h5py.File(temporary, "w") as root:
         root.attrs["layer_names"] = np.array(names, "S")
-        root.attrs["backend"] = "tensorflow"  # kernels as those who correlate have them
+        root.attrs["backend"] = "tensorflow"  # its kernels are not turned, Theano's are
         root.attrs["keras_version"] = "3.0.0"
         root.attrs["preprocessing"] = network.spec.preprocessing
         root.attrs[OWN] = spec_text(network.spec)
@@ -113,5 +111,5 @@ def _write_safetensors(path: Path, tensors: Mapping[str, np.ndarray], network: W
 
 
 def spec_text(spec: ModelSpec) -> str:
-    """As the file holds it: ASCII, since a class may be called after a folder whose name is not UTF-8."""
+    """The JSON in the file: ASCII, because the name of a class, that of a folder, need not be UTF-8."""
     return json.dumps(spec.to_json(), sort_keys=True)

@@ -36,13 +36,13 @@ def write_onnx(path: Path, network: WholeNetwork) -> None:
     try:
         onnx: Any = importlib.import_module("onnx")
     except ImportError as error:
-        raise OptionError("onnx is not installed: pip install 'catdog-cli[onnx]'") from error
+        raise OptionError("writing .onnx needs onnx: pip install 'catdog-cli[onnx]'") from error
     graph = _Graph(onnx)
     graph.preprocess(network.spec.preprocessing)
     tensors = network.folded()
     for layer in network.layers:
         graph.layer(layer, tensors)
-    graph.answer(network.spec.head.output)
+    graph.probabilities(network.spec.head.output)
     size = network.spec.decoding.size
     helper = onnx.helper
     model = helper.make_model(
@@ -67,7 +67,7 @@ def write_onnx(path: Path, network: WholeNetwork) -> None:
 
 
 class _Graph:
-    """Nodes one after another, each fed by the one before."""
+    """Nodes in a row, each with the output of the one before."""
 
     def __init__(self, onnx: Any):
         self._onnx = onnx
@@ -76,7 +76,7 @@ class _Graph:
         self.constants: list[Any] = []
 
     def preprocess(self, preprocessing: str) -> None:
-        """Bytes to what the first convolution takes, channels before height."""
+        """Bytes to the input of the first convolution, NCHW."""
         channels, scale, offset = constants_of(preprocessing)
         self._node("Cast", to=self._onnx.TensorProto.FLOAT)
         self._node("Gather", self._constant("channels", np.array(channels, np.int64)), axis=3)
@@ -85,7 +85,7 @@ class _Graph:
         self._node("Transpose", perm=[0, 3, 1, 2])
 
     def layer(self, layer: Layer, tensors: dict[str, np.ndarray]) -> None:
-        """What the layer computes."""
+        """The nodes of one layer."""
         match layer:
             case Conv():
                 kernel = self._constant(f"{layer.name}.kernel", _oihw(tensors[f"{layer.name}/kernel"]))
@@ -107,7 +107,7 @@ class _Graph:
                 self._node("Concat", largest, axis=1)
                 self._node("Flatten")
             case Flatten():
-                self._node("Transpose", perm=[0, 2, 3, 1])  # our dense layers are fed the channel fastest
+                self._node("Transpose", perm=[0, 2, 3, 1])  # to NHWC, as the dense layer was trained
                 self._node("Flatten")
             case Dense():
                 kernel = self._constant(f"{layer.name}.kernel", tensors[f"{layer.name}/kernel"])
@@ -115,20 +115,20 @@ class _Graph:
                 self._node("Gemm", kernel, bias)
                 if layer.activation == "relu":
                     self._node("Relu")
-            case Rescale() | Dropout():  # folded into the layer behind; not there in a prediction
+            case Rescale() | Dropout():  # folded into the next layer; nothing in a prediction
                 pass
 
-    def answer(self, output: str) -> None:
+    def probabilities(self, output: str) -> None:
         """Logits to the probabilities of all classes."""
         if output == "binary":
-            yes = self._last
-            self._node("Sub", yes)  # zeros of the right shape: the logit of no
-            self._node("Concat", yes, axis=1)
+            logit = self._last
+            self._node("Sub", logit)  # zeros of the right shape: the logit of the first class
+            self._node("Concat", logit, axis=1)
         self._node("Softmax", axis=1)
         self.nodes[-1].output[0] = OUTPUT
 
     def _node(self, kind: str, *others: str, **attributes: Any) -> None:
-        """A node on the last one's output; then that output is the last."""
+        """A node on the last output; its own output is then the last."""
         name = f"{kind.lower()}_{len(self.nodes)}"
         self.nodes.append(
             self._onnx.helper.make_node(kind, [self._last, *others], [name], name=name, **attributes)

@@ -1,4 +1,4 @@
-"""A run together with the pretrained weights that it stands on."""
+"""A run together with the pretrained weights below its trained layers."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from catdog.progress import Progress
 from catdog.runs import Run
 from catdog.workspace import Workspace
 
-_LAST = ("predictions/kernel", "predictions/bias")  # what the logits come from, in every head
+_LAST = ("predictions/kernel", "predictions/bias")  # the last layer of every head
 
 
 def whole_network(
@@ -26,22 +26,22 @@ def whole_network(
     """All its layers and float32 tensors.
 
     Args:
-        calibrate: divide the last layer by the run's temperature: whoever computes the network then gets
-            calibrated probabilities.
+        calibrate: divide the last layer by the run's temperature, so that the network's probabilities are
+            calibrated.
         report: called while weights are downloaded.
 
     Raises:
         RunError: the run has no model, or the weights are not those it was trained on.
         WeightsError: the pretrained weights cannot be read.
     """
-    tensors, saved = run.read_model()
-    prefix = prefix_of(run, saved, workspace=workspace, report=report)
-    every = prefix.fixed_tensors() | tensors
-    calibrated = calibrate and saved.temperature is not None
+    trained, spec = run.read_model()
+    prefix = prefix_of(run, spec, workspace=workspace, report=report)
+    tensors = prefix.fixed_tensors() | trained
+    calibrated = calibrate and spec.temperature is not None
     if calibrated:
-        every |= {name: every[name] / np.float32(saved.temperature) for name in _LAST}
+        tensors |= {name: tensors[name] / np.float32(spec.temperature) for name in _LAST}
     return WholeNetwork(
-        ModelSpec(saved.classes, saved.preprocessing, saved.head, saved.decoding, calibrated),
-        tensors={name: value.astype(np.float32, copy=False) for name, value in every.items()},
-        features=shape_behind(body(saved.head), saved.decoding.size),
+        ModelSpec(spec.classes, spec.preprocessing, spec.head, spec.decoding, calibrated),
+        tensors={name: value.astype(np.float32, copy=False) for name, value in tensors.items()},
+        features=shape_behind(body(spec.head), spec.decoding.size),
     )

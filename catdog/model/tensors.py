@@ -11,6 +11,7 @@ import numpy as np
 
 from catdog.errors import WeightsError
 from catdog.model.layers import Layer, Shape, tensor_shapes
+from catdog.text import Message, message
 
 if TYPE_CHECKING:
     from catdog.model.network import Network
@@ -37,14 +38,26 @@ def expected_shapes(layers: Sequence[Layer]) -> dict[str, Shape]:
     return {f"{layer.name}/{part}": shape for layer in layers for part, shape in tensor_shapes(layer).items()}
 
 
-def differences(name: str, shape: Shape, found: HasShape | None) -> list[str]:
-    """What is wrong with a tensor of that name and shape, in words; empty where nothing is."""
+def differences(name: str, shape: Shape, found: HasShape | None) -> list[Message]:
+    """Sentences about what is wrong with a tensor that should have that name and shape; empty if nothing "
+    "is."""
     if found is None:
-        return [f"{name} expected {shape}, missing"]
-    problems = [] if found.shape == shape else [f"{name} expected {shape}, found {found.shape}"]
+        return [message("{tensor} expected {shape}, missing", tensor=name, shape=shape)]
+    problems = []
+    if found.shape != shape:
+        problems.append(
+            message("{tensor} expected {shape}, found {found}", tensor=name, shape=shape, found=found.shape)
+        )
     if str(found.dtype) not in FLOATS:
-        problems.append(f"{name} expected {' or '.join(FLOATS)}, found {found.dtype}")
+        problems.append(
+            message("{tensor} expected float16 or float32, found {dtype}", tensor=name, dtype=found.dtype)
+        )
     return problems
+
+
+def unexpected(name: str, found: HasShape) -> Message:
+    """A sentence about a tensor that should not be there."""
+    return message("{tensor} not expected, found {shape}", tensor=name, shape=found.shape)
 
 
 def load_into(network: "Network", tensors: Mapping[str, np.ndarray]) -> None:
@@ -58,9 +71,9 @@ def load_into(network: "Network", tensors: Mapping[str, np.ndarray]) -> None:
     problems = [
         problem for path, shape in expected.items() for problem in differences(path, shape, tensors.get(path))
     ]
-    problems += [f"{path} not expected, found {tensors[path].shape}" for path in tensors.keys() - expected]
+    problems += [unexpected(path, tensors[path]) for path in tensors.keys() - expected]
     if problems:
-        raise WeightsError("the tensors do not fit the network: {problems}", problems="; ".join(problems))
+        raise WeightsError("the tensors do not match the network: {problems}", problems=tuple(problems))
     network.assign(tensors)
 
 

@@ -1,11 +1,11 @@
-"""Pretrained weights that are too large to ship: downloaded when they are first wanted, then kept.
+"""Pretrained weights that are too large for the package: downloaded at their first use.
 
-pooch checks the digest, and gives a file its name only if it is right. Around that: where a file comes from,
-one download for two processes that want it at once, and a message from which it can be fetched by hand. How
-its bytes come over the network is in `transfer`; what they mean is not known here.
+pooch checks the digest, and gives a file its name only if the digest is right. This module adds: the address,
+one download for two processes that need a file at once, and an error that says how to download it by hand.
+`transfer` gets the bytes over the network.
 
-The environment has its say: CATDOG_OFFLINE and HF_HUB_OFFLINE forbid a download; CATDOG_MIRROR and, for the
-Hugging Face hub, HF_ENDPOINT name another server.
+Environment variables: CATDOG_OFFLINE and HF_HUB_OFFLINE forbid a download; CATDOG_MIRROR and, for the Hugging
+Face hub, HF_ENDPOINT name another server.
 """
 
 import logging
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from catdog.errors import WeightsError
+from catdog.text import Message, message
 from catdog.weights.integrity import require_digest
 
 if TYPE_CHECKING:
@@ -28,11 +29,11 @@ _HUB = "https://huggingface.co"
 class Download:
     """A published file."""
 
-    name: str  # what the user calls it
+    name: str  # as in --weights
     url: str
     file_name: str  # in the cache and on a mirror
     digest: str  # `sha256:` or `md5:`, then hex
-    size: int | None  # bytes, where it is known
+    size: int | None  # bytes, if known
 
 
 DOWNLOADS: dict[str, Download] = {
@@ -66,15 +67,15 @@ def fetch(
 ) -> Path:
     """The path of the file in the folder, complete and with the right digest; downloaded if it is not there.
 
-    A file that somebody put there is as good. While a download is under way, `<file name>.part` holds what
-    has come so far; where it fails, the next call goes on from there.
+    The user may put the file there by hand. `<file name>.part` holds an unfinished download; the next call
+    continues it.
 
     Args:
-        memo_dir: where it is remembered that the file was checked; see `require_digest`.
-        report: called with (bytes that are here, bytes of the whole file or None) for each piece that comes.
+        memo_dir: where checked files are remembered; see `require_digest`.
+        report: called with (bytes received, bytes of the whole file or None) as they come.
 
     Raises:
-        WeightsError: the file cannot be had, or the one in the folder is another.
+        WeightsError: the file cannot be downloaded, or the file in the folder has another digest.
     """
     folder = folder.absolute()
     path = folder / download.file_name
@@ -83,9 +84,12 @@ def fetch(
     try:
         require_digest(path, download.digest, memo_dir=memo_dir)
     except WeightsError as error:
-        by_hand = f"delete it to have it downloaded anew, or save {download.url} as {path.name} in the folder"
         raise WeightsError(
-            "{reason}; {by_hand} {folder}", reason=error, by_hand=by_hand, folder=folder
+            "{reason}; delete it to download it again, or save {url} as {name} in the folder {folder}",
+            reason=error,
+            url=download.url,
+            name=path.name,
+            folder=folder,
         ) from error
     return path
 
@@ -93,7 +97,8 @@ def fetch(
 def _obtain(download: Download, path: Path, report: "Report") -> None:
     """Download the file, or wait until another process has."""
     if variable := _offline_variable():
-        raise _failure(download, path, f"{variable}={os.environ[variable]} forbids it")
+        forbidden = message("{variable}={value} forbids it", variable=variable, value=os.environ[variable])
+        raise _failure(download, path, forbidden)
     from filelock import FileLock
 
     from catdog.weights.transfer import TransferError
@@ -103,17 +108,21 @@ def _obtain(download: Download, path: Path, report: "Report") -> None:
         with FileLock(path.with_name(f"{path.name}.lock")):
             _retrieve(download, path, report)
     except TransferError as error:
-        raise _failure(download, path, str(error)) from error
+        raise _failure(download, path, error.message) from error
     except OSError as error:
-        reason = f"cannot write to {path.parent} ({error.strerror or error})"
-        advice = "make room, or name another place with --cache-dir or CATDOG_CACHE_DIR"
-        raise _failure(download, path, f"{reason}; {advice}") from error
+        unwritable = message(
+            "{folder} cannot be written ({reason}); free some space, or choose another folder with "
+            "--cache-dir or CATDOG_CACHE_DIR",
+            folder=path.parent,
+            reason=error,
+        )
+        raise _failure(download, path, unwritable) from error
 
 
 def _retrieve(download: Download, path: Path, report: "Report") -> None:
-    """Let pooch have the file brought, checked and named, if it still is not there.
+    """Let pooch download, check and name the file, unless another process has.
 
-    Once more from the start where a part of an earlier download turns out to have been wrong.
+    It starts again from the first byte if the part of an earlier download was wrong.
     """
     import pooch
 
@@ -128,12 +137,17 @@ def _retrieve(download: Download, path: Path, report: "Report") -> None:
             return
         except ValueError as error:  # another digest; pooch has deleted the file
             if is_last or not transfer.resumed:
-                found = f"found {transfer.held:,} bytes with another digest"
-                raise TransferError(f"expected {download.digest}, {found}") from error
+                raise TransferError(
+                    message(
+                        "expected {digest}, found {received:,} bytes with another digest",
+                        digest=download.digest,
+                        received=transfer.held,
+                    )
+                ) from error
 
 
 def _address(download: Download) -> str:
-    """Where the environment wants the file to come from."""
+    """Where the file comes from; environment variables may name another server."""
     if mirror := os.environ.get("CATDOG_MIRROR"):
         return f"{mirror.rstrip('/')}/{download.file_name}"
     hub = os.environ.get("HF_ENDPOINT")
@@ -150,17 +164,25 @@ def _offline_variable() -> str | None:
     return None
 
 
-def _failure(download: Download, path: Path, reason: str) -> WeightsError:
+def _failure(download: Download, path: Path, reason: Message) -> WeightsError:
     address = _address(download)
-    what = "it" if address == download.url else download.url
+    fields = {
+        "address": _without_password(address),
+        "reason": reason,
+        "name": path.name,
+        "folder": path.parent,
+    }
+    if address == download.url:
+        return WeightsError(
+            "{address} cannot be downloaded: {reason}; you can download it in another way and save it as "
+            "{name} in the folder {folder}",
+            **fields,
+        )
     return WeightsError(
-        "{without_password} cannot be downloaded: {reason}; you can fetch {what} by other means and "
-        "save it as {name} in the folder {parent}",
-        without_password=_without_password(address),
-        reason=reason,
-        what=what,
-        name=path.name,
-        parent=path.parent,
+        "{address} cannot be downloaded: {reason}; you can download {url} in another way and save it as "
+        "{name} in the folder {folder}",
+        url=download.url,
+        **fields,
     )
 
 

@@ -4,9 +4,9 @@ from importlib import resources
 
 
 def class_names() -> tuple[str, ...]:
-    """Their names: the first word that WordNet 3.0 has for each synset, told apart where two are the same.
+    """Their names: the first word of each synset in WordNet 3.0, with a note where two are the same.
 
-    The order is that of the synsets' WordNet numbers, which the first column of the data file holds.
+    The order is that of the synsets' WordNet numbers, the first column of the data file.
     """
     text = (resources.files("catdog") / "pretrained" / "imagenet_classes.tsv").read_text("utf-8")
     return tuple(line.split("\t")[1] for line in text.splitlines())

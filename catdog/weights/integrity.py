@@ -1,8 +1,8 @@
-"""Is a file still the one that was published? Its digest, checked once and then remembered.
+"""Is a file still the one that was published? Its digest is checked once and then remembered.
 
-The memory is one small JSON file. It only ever saves time: where it is lost, damaged or cannot be
-written, the file is hashed again. It guards against decay and broken downloads, not against
-somebody who can write to the user's folders.
+The memory is one small JSON file, which only saves time: if it is lost, damaged or cannot be written, the
+file is hashed again. This protects against damaged disks and downloads, not against somebody who can write to
+the user's folders.
 """
 
 import hashlib
@@ -21,11 +21,11 @@ _NAMES = {"md5": "MD5", "sha256": "SHA-256"}
 
 
 def require_digest(path: Path, expected: str, *, memo_dir: Path | None = None) -> None:
-    """Return if the file has that digest, or had when it was last looked at and has not changed since.
+    """Return if the file has that digest, or had it at the last check and has not changed since.
 
     Args:
         expected: `sha256:` or `md5:`, then the digest in lower-case hex.
-        memo_dir: the folder where results are remembered, made when it is needed; None: nowhere.
+        memo_dir: the folder where results are remembered, made at the first; None remembers nothing.
 
     Raises:
         WeightsError: the file has another digest, or cannot be read.
@@ -42,17 +42,15 @@ def require_digest(path: Path, expected: str, *, memo_dir: Path | None = None) -
         with path.open("rb") as file:
             found_hex = hashlib.file_digest(file, new_hash).hexdigest()
     except OSError as error:
-        raise WeightsError(
-            "{path} cannot be read: {reason}", path=path, reason=error.strerror or error
-        ) from error
+        raise WeightsError("{path} cannot be read: {reason}", path=path, reason=error) from error
     if found_hex != expected_hex:
         raise WeightsError(
-            "{path} is damaged: expected the {names} {expected_hex}, found {found_hex}; install or "
-            "download it again",
+            "{path} is damaged: expected the {algorithm} {expected}, found {found}; install or download it "
+            "again",
             path=path,
-            names=_NAMES[algorithm],
-            expected_hex=expected_hex,
-            found_hex=found_hex,
+            algorithm=_NAMES[algorithm],
+            expected=expected_hex,
+            found=found_hex,
         )
     if memo_dir is not None:
         _write_memo(memo_dir, memo | {str(path): record})
@@ -70,7 +68,7 @@ def _read_memo(memo_dir: Path | None) -> dict[str, Any]:
 
 
 def _write_memo(memo_dir: Path, memo: dict[str, Any]) -> None:
-    """Replace the memo in one step; files that are gone drop out of it, so that it stays small."""
+    """Replace the memo in one step, without the files that no longer exist."""
     memo = {path: record for path, record in memo.items() if Path(path).exists()}
     with suppress(OSError):
         memo_dir.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,9 @@
-"""How each family of files names and lays out VGG16's tensors, and how to get from there to ours.
+"""The names and layouts of VGG16's tensors in each family of files, and how they become catdog's.
 
-The families: Keras (HWIO kernels, fc1 fed height × width × channel), the Theano files of Keras 1 (kernels out
-× in, turned by 180° because Theano convolves where others correlate, fc1 fed channel × height × width),
-torchvision and timm (kernels out × in, dense kernels out × in, fc1 fed channel first), and catdog's own.
+The families: Keras (HWIO kernels, the inputs of fc1 in the order height, width, channel), the Theano files of
+Keras 1 (OIHW kernels, turned by 180° because Theano convolves where others correlate, the inputs of fc1 in
+the order channel, height, width), torchvision and timm (OIHW kernels, dense kernels out × in, the inputs of
+fc1 channel first), and catdog's own (as Keras).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -19,12 +20,12 @@ from catdog.weights.files.tensors import Place, place_rows
 
 _CONVS: tuple[Conv, ...] = tuple(layer for layer in CONVOLUTIONS if isinstance(layer, Conv))
 _DENSES: tuple[Dense, ...] = tuple(layer for layer in IMAGENET_TOP if isinstance(layer, Dense))
-# What stands before the names of the new layers in a file that catdog exported.
+# The prefix of the new layers' names in a file that catdog exported.
 NEW = "head/"
 
 _FC1_POSITIONS, _FC1_CHANNELS = 7 * 7, 512
 
-# Where the row of fc1's kernel lies in our order (position, channel) that a channel-first file has at i.
+# Of row i of fc1's kernel in a channel-first file: its row in catdog's order (position, channel).
 _FC1_ROW_OF_CHANNEL_FIRST = (
     np.arange(_FC1_POSITIONS * _FC1_CHANNELS).reshape(_FC1_POSITIONS, _FC1_CHANNELS).T.reshape(-1)
 )
@@ -32,13 +33,13 @@ _FC1_ROW_OF_CHANNEL_FIRST = (
 
 @dataclass(frozen=True)
 class Named:
-    """One of a file's tensors as one of ours.
+    """One tensor of VGG16 in a file.
 
     Attributes:
-        file_name: what the file calls it.
-        raw: where it lies; None where the file lacks it.
-        place: how its rows get into a tensor of ours; see `tensors.read`.
-        file_shape: the shape in the file of a tensor of ours that has this shape.
+        file_name: its name in the file.
+        raw: the tensor in the file; None if the file does not have it.
+        place: puts rows of the file into catdog's layout; see `tensors.read`.
+        file_shape: catdog's shape → the shape in the file.
     """
 
     file_name: str
@@ -49,13 +50,13 @@ class Named:
 
 @dataclass(frozen=True)
 class Family:
-    """A file as one of the families understands it.
+    """A file in the terms of its family.
 
     Attributes:
-        named: by our name, such as `fc1/kernel`: all 32 tensors of VGG16 that the family has names for.
-        strangers: tensors of the file that are none of VGG16's.
-        preprocessing: what the photos need before these weights; None where the file cannot say.
-        is_explicit: whether the file says so, or its names suggest it.
+        named: all 32 tensors of VGG16, by catdog's name, such as `fc1/kernel`.
+        strangers: the other tensors of the file.
+        preprocessing: of the photos, for these weights; None if it is unknown.
+        is_explicit: whether the file names its preprocessing; otherwise the names of its tensors suggest it.
     """
 
     named: Mapping[str, Named]
@@ -65,10 +66,10 @@ class Family:
 
 
 def recognise(file: RawFile) -> Family:
-    """The file's tensors under our names.
+    """The file's tensors under catdog's names.
 
     Raises:
-        OptionError: the file names a preprocessing that there is none of.
+        OptionError: the file names an unknown preprocessing.
     """
     allowed: frozenset[str] = frozenset()
     if file.keras:
@@ -95,7 +96,7 @@ def recognise(file: RawFile) -> Family:
         named[our_name] = Named(file_name, raw, place, file_shape)
     if OWN in file.metadata:
         allowed = frozenset(name for name in file.tensors if name.startswith(NEW))
-    taken = {one.file_name for one in named.values()} | allowed
+    taken = {tensor.file_name for tensor in named.values()} | allowed
     strangers = {name: raw for name, raw in file.tensors.items() if name not in taken}
     return Family(named, strangers, preprocessing, "preprocessing" in file.metadata)
 
@@ -108,14 +109,14 @@ def _all_tensors() -> Iterator[tuple[Conv | Dense, str]]:
 
 @dataclass(frozen=True)
 class _KerasLayers:
-    """Which of a Keras file's layers is which of VGG16's, and how their kernels lie.
+    """The layers of a Keras file as layers of VGG16, and the layout of their kernels.
 
     Attributes:
-        names: our name → the file's.
-        new_top: the tensors of dense layers that somebody put on top of VGG16's: not ours, and no mistake.
+        names: catdog's name → the file's.
+        new_top: the tensors of other dense layers, on top of VGG16's; they are allowed.
         turned: kernels are turned by 180°.
-        channel_first: kernels are out × in, and fc1 is fed channel first.
-        is_vgg16: by its names or its age it is Keras' VGG16, and so is its preprocessing.
+        channel_first: kernels are OIHW, and the inputs of fc1 are channel first.
+        is_vgg16: its names or its age say that it is Keras' VGG16, with Keras' preprocessing.
     """
 
     names: Mapping[str, str]
@@ -126,8 +127,8 @@ class _KerasLayers:
 
 
 def _keras(file: RawFile) -> _KerasLayers:
-    """A layer goes by its name where some have VGG16's; where none has (convolution2d_3, layer_9), the n-th
-    convolution is the n-th, and so are dense layers."""
+    """Matches layers by name if any has a name of VGG16's. If none has (convolution2d_3, layer_9), the n-th
+    convolution is VGG16's n-th convolution, and the same for dense layers."""
     kernels = [
         (name.rpartition("/")[0], len(raw.shape))
         for name, raw in file.tensors.items()
@@ -186,7 +187,7 @@ def _torch_layout(layer: Layer, part: str, raw: RawTensor | None) -> tuple[Place
 
 
 def to_torchvision(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """All tensors of ours under torchvision's names, in its layout: what `recognise` undoes."""
+    """All tensors under torchvision's names, in its layout: the inverse of `recognise`."""
     names = _torch_names(timm=False)
     theirs = {}
     for name, tensor in tensors.items():
@@ -197,9 +198,9 @@ def to_torchvision(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _torch_names(*, timm: bool) -> dict[str, str]:
-    """Our name → torchvision's; for the layers after the convolutions, timm's."""
+    """catdog's name → torchvision's, or timm's, which has other names for the dense layers."""
     modules: dict[str, str] = {}
-    position = 0  # in torchvision's list of modules, where a ReLU follows each convolution
+    position = 0  # in torchvision's list of modules; a ReLU follows each convolution
     for layer in CONVOLUTIONS:
         if isinstance(layer, Conv):
             modules[layer.name] = f"features.{position}"

@@ -1,7 +1,7 @@
-"""Pretrained weights: where they lie, whether they fit a table of layers, and their tensors as arrays.
+"""Pretrained weights: their file, whether it matches a table of layers, and their tensors as arrays.
 
-`catdog.weights.files` opens files of every kind, `catdog.weights.naming` knows what each family of files
-calls VGG16's tensors. This room imports no jax.
+`catdog.weights.files` opens files of every kind, `catdog.weights.naming` knows the names and layouts of each
+family of files. This room imports no jax.
 """
 
 import hashlib
@@ -18,8 +18,9 @@ from catdog.errors import OptionError, WeightsError
 from catdog.model.architecture import CONVOLUTIONS, IMAGENET_TOP
 from catdog.model.layers import Layer, Shape
 from catdog.model.preprocess import Preprocessing
-from catdog.model.tensors import differences, expected_shapes
+from catdog.model.tensors import differences, expected_shapes, unexpected
 from catdog.progress import Progress
+from catdog.text import Message
 from catdog.weights.download import DOWNLOADS, fetch
 from catdog.weights.files import RawFile, opened
 from catdog.weights.files.tensors import read
@@ -35,14 +36,14 @@ NAMES: tuple[str, ...] = (BUILTIN, *DOWNLOADS)
 
 @dataclass(frozen=True)
 class WeightSource:
-    """A weights file, and what it wants done to the photos.
+    """A weights file, and the preprocessing that it needs.
 
     Attributes:
-        name: what the user called it.
+        name: as in --weights.
         preprocessing: the name of a `Preprocessing`.
-        layers: the names of VGG16's layers that it has tensors for.
+        layers: the layers of VGG16 whose tensors are in the file.
         misshapen: those of them whose tensors have other shapes than VGG16's.
-        digest: `sha256:` and hex, where it is known what the file must be and nobody has looked yet.
+        digest: `sha256:` and hex of a file that must be checked before it is read; None if none has to be.
     """
 
     name: str
@@ -54,12 +55,12 @@ class WeightSource:
 
     @property
     def has_fc(self) -> bool:
-        """Whether VGG16's fc1 and fc2 are there."""
+        """Whether the file has VGG16's fc1 and fc2."""
         return {"fc1", "fc2"} <= self.layers - self.misshapen
 
     @property
     def has_top(self) -> bool:
-        """Whether the whole of ImageNet's top is there."""
+        """Whether the file has fc1, fc2 and predictions, for the classes of ImageNet."""
         return self.has_fc and "predictions" in self.layers - self.misshapen
 
 
@@ -70,29 +71,29 @@ def find_weights(
     workspace: Workspace | None = None,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> WeightSource:
-    """The weights that a name stands for: `builtin`, one that is downloaded, or the path of a file.
+    """The weights of a name: `builtin`, a download, or the path of a file.
 
     Args:
-        preprocessing: what the user says of the file; None asks the file. It wins over what the names in
-            the file suggest, not over what the file says.
-        workspace: where downloads are kept, and which were found intact; None refuses to download.
+        preprocessing: as the user says; None asks the file. It wins over what the names of the tensors
+            suggest, not over what the file says.
+        workspace: its folder of downloads and its list of checked files; None refuses to download.
         report: called while a file is downloaded.
 
     Raises:
-        WeightsError: the name stands for nothing, the file cannot be read or does not say which
-            preprocessing it wants, or the download failed.
-        OptionError: the file says that it wants another preprocessing.
+        WeightsError: the name is unknown, the file cannot be read or does not name its preprocessing, or the
+            download failed.
+        OptionError: the file names another preprocessing.
     """
     digest = None
     if name == BUILTIN:
         path = Path(str(resources.files("catdog") / "pretrained" / BUILTIN_FILE))
         digest = BUILTIN_DIGEST
         if not path.is_file():
-            raise WeightsError("this installation lacks {path}: install catdog again", path=path)
+            raise WeightsError("{path} is missing in this installation: install catdog again", path=path)
     elif name in DOWNLOADS:
         if workspace is None or workspace.weights is None:
             raise WeightsError(
-                "the weights {name!r} are downloaded, and there is no folder to keep them in", name=name
+                "the weights {name!r} have to be downloaded, and there is no folder for downloads", name=name
             )
         path = fetch(
             DOWNLOADS[name],
@@ -104,32 +105,33 @@ def find_weights(
         path = Path(os.path.expanduser(name))  # unlike Path's, and is_file, never an error
         if not os.path.isfile(path):
             raise WeightsError(
-                "there are no weights {name!r}: expected {map}, or the path of a weights file (Keras' .h5, "
-                ".safetensors, or PyTorch's .pth)",
+                "there are no weights {name!r}: expected {names}, or the path of a weights file (.h5, "
+                ".safetensors, .pth)",
                 name=name,
-                map=", ".join(map(repr, NAMES)),
+                names=", ".join(NAMES),
             )
     with opened(path) as file:
         family = _recognised(file, path)
-    present = {ours: one for ours, one in family.named.items() if one.raw}
+    present = {name: tensor for name, tensor in family.named.items() if tensor.raw}
     shapes = expected_shapes((*CONVOLUTIONS, *IMAGENET_TOP))
     misshapen = [
-        ours for ours, one in present.items() if one.raw and one.raw.shape != one.file_shape(shapes[ours])
+        name
+        for name, tensor in present.items()
+        if tensor.raw and tensor.raw.shape != tensor.file_shape(shapes[name])
     ]
     known = Preprocessing.CAFFE if name == BUILTIN else family.preprocessing
     if preprocessing and known not in (None, preprocessing) and (name in NAMES or family.is_explicit):
         raise OptionError(
-            "--preprocessing {preprocessing} does not fit {name!r}, which wants {known}",
-            preprocessing=preprocessing,
+            "--preprocessing {given} does not match the weights {name!r}, which need {needed}",
+            given=preprocessing,
             name=name,
-            known=known,
+            needed=known,
         )
     wanted = preprocessing or known
     if wanted is None:
         raise WeightsError(
-            "{path} does not say what photos must look like for it. Say so: --preprocessing caffe (BGR "
-            "minus the mean: Keras and the network's authors) or --preprocessing torch (RGB, normalised: "
-            "torchvision and timm)",
+            "{path} does not name its preprocessing. Give --preprocessing caffe (BGR minus the mean: Keras "
+            "and the original authors) or --preprocessing torch (normalised RGB: torchvision and timm)",
             path=path,
         )
     return WeightSource(name, path, str(wanted), _layers_of(present), _layers_of(misshapen), digest)
@@ -138,18 +140,18 @@ def find_weights(
 def read_tensors(
     source: WeightSource, layers: Sequence[Layer], *, memo_dir: Path | None = None
 ) -> dict[str, np.ndarray]:
-    """The tensors of these layers, in the order of the table, as stored: float16 or float32.
+    """The tensors of these layers, by catdog's names, in the order of the table, as stored: float16 or
+    float32.
 
-    The file may hold the rest of VGG16 too, but nothing else. Each tensor is copied once out of the file, so
-    that whatever becomes of the file later cannot change a network; it cannot be written to.
+    The file may hold the rest of VGG16 too, but nothing else. The arrays are read-only copies: a later change
+    of the file does not change them.
 
     Args:
-        memo_dir: where it is remembered that a file with a known digest was checked; see
-            `require_digest`.
+        memo_dir: where checked files are remembered; see `require_digest`.
 
     Raises:
-        WeightsError: the file is damaged, or does not fit the layers; then every tensor that is
-            missing, of another shape or of another type is listed.
+        WeightsError: the file is damaged, or does not match the layers; then every tensor that is missing, or
+            has another shape or type, is listed.
     """
     if not layers:
         return {}
@@ -160,28 +162,28 @@ def read_tensors(
         family = _recognised(file, source.path)
         if problems := _misfits(expected, family):
             raise WeightsError(
-                "{path} does not fit: {problems}", path=source.path, problems="; ".join(problems)
+                "{path} does not match the network: {problems}", path=source.path, problems=tuple(problems)
             )
         tensors = {}
         for path, shape in expected.items():
-            one = family.named[path]
-            assert one.raw is not None  # or it would be a misfit
+            tensor = family.named[path]
+            assert tensor.raw is not None  # or it would be a misfit
             try:
-                tensors[path] = read(one.raw, shape, one.place)
+                tensors[path] = read(tensor.raw, shape, tensor.place)
             except WeightsError as error:
                 raise WeightsError(
-                    "{path}, {file_name}: {reason}", path=source.path, file_name=one.file_name, reason=error
+                    "{path}, {tensor}: {reason}", path=source.path, tensor=tensor.file_name, reason=error
                 ) from error
         return tensors
 
 
 def digest(tensors: Mapping[str, np.ndarray]) -> str:
-    """SHA-256, hex, over paths, types, shapes and values, whatever the order of the dict."""
+    """SHA-256, hex, of the names, types, shapes and values; the order of the dict does not matter."""
     sha256 = hashlib.sha256()
     for path in sorted(tensors):
         tensor = tensors[path]
         little_endian = np.asarray(tensor, tensor.dtype.newbyteorder("<"), order="C")
-        # JSON, so that no two sets of tensors are ever spelt alike.
+        # JSON, so that two different sets of tensors never give the same bytes.
         label = json.dumps([path, little_endian.dtype.str, tensor.shape])
         sha256.update(f"{label}\n".encode())
         sha256.update(little_endian.reshape(-1).view(np.uint8).data)
@@ -199,11 +201,11 @@ def _recognised(file: RawFile, path: Path) -> Family:
         raise WeightsError("{path}: {reason}", path=path, reason=error) from error
 
 
-def _misfits(expected: Mapping[str, Shape], family: Family) -> list[str]:
-    """Every difference between what is wanted and what the file holds, in words, in the file's own layout."""
+def _misfits(expected: Mapping[str, Shape], family: Family) -> list[Message]:
+    """Sentences about every difference between the layers and the file, in the file's own names and "
+    "layout."""
     problems = []
-    for path, one in family.named.items():
+    for path, tensor in family.named.items():
         if path in expected:
-            problems += differences(one.file_name, one.file_shape(expected[path]), one.raw)
-    problems += [f"{name} not expected, found {raw.shape}" for name, raw in family.strangers.items()]
-    return problems
+            problems += differences(tensor.file_name, tensor.file_shape(expected[path]), tensor.raw)
+    return problems + [unexpected(name, raw) for name, raw in family.strangers.items()]

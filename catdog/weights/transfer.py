@@ -1,8 +1,7 @@
-"""One file over HTTP, also over a network that cuts and from a server that is busy.
+"""One file over HTTP, from a busy server and over an unreliable network too.
 
-Whether the file is the right one is asked elsewhere. Imported only where something is downloaded: requests
-is slow to import. It knows proxies and certificate bundles by HTTPS_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE and
-CURL_CA_BUNDLE; SSL_CERT_FILE is added here.
+Its digest is checked elsewhere. Imported only for a download: requests is slow to import. requests reads the
+variables HTTPS_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE; SSL_CERT_FILE is added here.
 """
 
 import os
@@ -14,36 +13,39 @@ from pathlib import Path
 import requests
 from requests import exceptions
 
-Report = Callable[[int, int | None], None]  # bytes that are here, bytes of the whole file where that is known
+from catdog.errors import CatdogError
+from catdog.text import Message, message, reason
 
-BACK_OFF = 0.5  # seconds before going on after a cut; doubled by each try that brings nothing new
+Report = Callable[[int, int | None], None]  # bytes received, bytes of the whole file if known
+
+BACK_OFF = 0.5  # seconds before the next try; doubled by each try that brings no new bytes
 LONGEST_PAUSE = 20.0  # seconds between two tries, whatever the server asks for
-TIMEOUT = (10.0, 30.0)  # seconds: until there is a connection, until the next bytes come
+TIMEOUT = (10.0, 30.0)  # seconds: for a connection, for the next bytes
 
-_TRIES = 5  # in a row that bring nothing new
+_TRIES = 5  # in a row that bring no new bytes
 _TRIES_TO_CONNECT = 2
 _CHUNK = 1 << 16  # bytes
-_PASSING = {429, 500, 502, 503, 504}  # statuses of a server that may soon be better
+_TEMPORARY = {429, 500, 502, 503, 504}  # statuses of a server that may soon answer
 
 
-class TransferError(Exception):
-    """A transfer that came to nothing; the message is the reason."""
+class TransferError(CatdogError):
+    """A transfer that failed; the message is the reason."""
 
 
-class _Passing(TransferError):
-    """One that another try may get over."""
+class _TemporaryError(TransferError):
+    """One that may not occur again at the next try."""
 
-    def __init__(self, reason: str, *, tries: int = _TRIES, pause: float | None = None):
+    def __init__(self, reason: Message, *, tries: int = _TRIES, pause: float | None = None):
         super().__init__(reason)
-        self.tries = tries  # in a row, until it is one for good
-        self.pause = pause  # seconds that the server wants to be left alone
+        self.tries = tries  # in a row, until it is final
+        self.pause = pause  # seconds that the server asks for
 
 
 class Transfer:
-    """One file on its way into `part`, as many requests as it takes.
+    """One file, received into `part` with as many requests as needed.
 
     Attributes:
-        held: bytes of the file that are here.
+        held: bytes received.
         resumed: whether they came with more than one response.
     """
 
@@ -58,39 +60,47 @@ class Transfer:
         """Download the whole file to `output_file`, which pooch has made.
 
         Raises:
-            TransferError: the server does not give it.
+            TransferError: the server does not send it.
             OSError: it cannot be written.
         """
-        os.unlink(output_file)  # or it would stay if this process were killed
+        os.unlink(output_file)  # it would stay if this process were killed
         with requests.Session() as session:
-            # requests prefers the two variables that it knows to this.
+            # The two variables that requests reads win over this.
             session.verify = os.environ.get("SSL_CERT_FILE") or True
             self._persist(session, url)
         os.replace(self._part, output_file)
 
     def _persist(self, session: requests.Session, url: str) -> None:
-        """Ask until all is here, or until too many requests in a row brought nothing new."""
+        """Send requests until the file is complete, or too many in a row brought no new bytes."""
         furthest, fruitless = self.held, 0
         while True:
             try:
                 return self._request(session, url)
-            except _Passing as problem:
+            except _TemporaryError as error:
                 fruitless = 0 if self.held > furthest else fruitless + 1
                 furthest = max(furthest, self.held)
-                if fruitless >= problem.tries:
-                    kept = f", {self.held:,} bytes are kept" if self.held else ""
-                    raise TransferError(f"{problem}; try again later{kept}") from problem
-                pause = BACK_OFF * 2**fruitless if problem.pause is None else problem.pause
+                if fruitless >= error.tries:
+                    raise self._failure(error) from error
+                pause = BACK_OFF * 2**fruitless if error.pause is None else error.pause
                 time.sleep(min(pause, LONGEST_PAUSE))
 
+    def _failure(self, error: _TemporaryError) -> TransferError:
+        if not self.held:
+            return TransferError(message("{reason}; try again later", reason=error))
+        return TransferError(
+            message(
+                "{reason}; try again later, {received:,} bytes are saved", reason=error, received=self.held
+            )
+        )
+
     def _request(self, session: requests.Session, url: str) -> None:
-        with _answer(session, url, self.held) as response:
+        with _response(session, url, self.held) as response:
             if response.status_code == 200:
                 self.held = 0
             elif not _continues(response, self.held):
                 self._part.unlink(missing_ok=True)
                 self.held = 0
-                raise _Passing("the server does not send the rest of the file")
+                raise _TemporaryError(message("the server does not send the rest of the file"))
             self.resumed = self.held > 0
             self._write(response)
 
@@ -106,11 +116,17 @@ class Transfer:
             file.flush()
             os.fsync(file.fileno())
         if total is not None and self.held < total:
-            raise _Passing(f"the connection was cut after {self.held:,} of {total:,} bytes")
+            raise _TemporaryError(
+                message(
+                    "the connection was cut after {received:,} of {total:,} bytes",
+                    received=self.held,
+                    total=total,
+                )
+            )
 
 
-def _answer(session: requests.Session, url: str, held: int) -> requests.Response:
-    """The response to a request for what follows the first `held` bytes: status 200, 206 or 416.
+def _response(session: requests.Session, url: str, held: int) -> requests.Response:
+    """The response to a request for all after the first `held` bytes: status 200, 206 or 416.
 
     Raises:
         TransferError: the server cannot be reached, or has another status.
@@ -121,13 +137,18 @@ def _answer(session: requests.Session, url: str, held: int) -> requests.Response
     try:
         response = session.get(url, headers=headers, stream=True, timeout=TIMEOUT)
     except exceptions.SSLError as error:
-        bundle = "name a bundle that has its issuer in REQUESTS_CA_BUNDLE or SSL_CERT_FILE"
-        raise TransferError(f"the server's certificate is not trusted ({_root(error)}): {bundle}") from error
+        raise TransferError(
+            message(
+                "the server's certificate is not trusted ({reason}): name a bundle with its issuer in "
+                "REQUESTS_CA_BUNDLE or SSL_CERT_FILE",
+                reason=_root(error),
+            )
+        ) from error
     except (exceptions.ConnectionError, exceptions.Timeout) as error:
-        reason = f"the server cannot be reached ({_root(error)})"
-        raise _Passing(reason, tries=_TRIES_TO_CONNECT) from error
-    except OSError as error:  # all other errors of requests, and a bundle that is not there
-        raise TransferError(str(error)) from error
+        unreachable = message("the server cannot be reached ({reason})", reason=_root(error))
+        raise _TemporaryError(unreachable, tries=_TRIES_TO_CONNECT) from error
+    except OSError as error:  # all other errors of requests, and a bundle that does not exist
+        raise TransferError(Message(str(error))) from error
     if response.status_code not in (200, 206, 416):
         response.close()
         raise _refusal(response)
@@ -136,11 +157,11 @@ def _answer(session: requests.Session, url: str, held: int) -> requests.Response
 
 def _refusal(response: requests.Response) -> TransferError:
     status = response.status_code
-    reason = f"the server answers {status} {PHRASES.get(status, '')}".rstrip()
-    if status not in _PASSING:
-        return TransferError(reason)
+    refusal = message("the server answers {status}", status=f"{status} {PHRASES.get(status, '')}".rstrip())
+    if status not in _TEMPORARY:
+        return TransferError(refusal)
     seconds = response.headers.get("Retry-After", "")
-    return _Passing(reason, pause=float(seconds) if seconds.isdecimal() else None)
+    return _TemporaryError(refusal, pause=float(seconds) if seconds.isdecimal() else None)
 
 
 def _continues(response: requests.Response, held: int) -> bool:
@@ -152,11 +173,11 @@ def _body(response: requests.Response) -> Iterator[bytes]:
     try:
         yield from response.iter_content(_CHUNK)
     except requests.RequestException as error:
-        raise _Passing(f"the connection was cut ({_root(error)})") from error
+        raise _TemporaryError(message("the connection was cut ({reason})", reason=_root(error))) from error
 
 
-def _root(error: BaseException) -> str:
-    """What lies beneath a chain of exceptions, in the words of the system where it has some."""
-    while (beneath := error.__cause__ or error.__context__) is not None:
-        error = beneath
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+def _root(error: BaseException) -> Message:
+    """What the first exception of a chain says."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return reason(error)

@@ -81,7 +81,7 @@ def test_a_cache_that_cannot_be_written_costs_one_warning(cli: Cli, few: Path, t
         result = cli(*arguments, "--cache-dir", tmp_path / "file" / "cache")
         assert result.status == 0, result.err
         assert result.err.count("warning: ") == 1
-        assert "nothing can be written into the cache folder" in result.err
+        assert f"the cache {tmp_path / 'file' / 'cache'} cannot be written: " in result.err
     assert (tmp_path / "file").read_text() == "no folder"
 
 

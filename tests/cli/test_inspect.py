@@ -53,7 +53,12 @@ def test_the_layers_of_a_run(cli: Cli, trained: Run) -> None:
 
 def test_a_run(cli: Cli, trained: Run) -> None:
     result = cli("inspect", trained.folder)
-    for words in ("tells apart: cats, dogs", "learning_rate", "val_acc", "evaluate and predict work"):
+    for words in (
+        "classes: cats, dogs",
+        "learning_rate",
+        "val_acc",
+        "Best checkpoint (lowest val_loss): epoch",
+    ):
         assert words in result.out
     facts = json.loads(cli("inspect", trained.folder, "--json").out)
     assert facts["classes"] == ["cats", "dogs"]
@@ -140,8 +145,9 @@ def test_the_family_tree(cli: Cli) -> None:
 
 def test_the_cache_is_shown_and_emptied(cli: Cli, tmp_path: Path, shapes: Path) -> None:
     cache = ("--cache-dir", tmp_path / "cache")
-    assert "0 B of the " in cli("inspect", "--cache", *cache).out
-    assert "of the 20.0 GB that it may take" in cli("inspect", "--cache", *cache, "--cache-limit", "20GB").out
+    assert "features: 0 bytes, at most " in cli("inspect", "--cache", *cache).out
+    limited = cli("inspect", "--cache", *cache, "--cache-limit", "20GB")
+    assert "features: 0 bytes, at most 20.0 GB (--cache-limit)" in limited.out
     assert cli("train", shapes, "--epochs", 1, *cache).status == 0
     facts = json.loads(cli("inspect", "--cache", "--json", *cache).out)
     assert [entry["photos"] for entry in facts["entries"]] == [64]
@@ -151,25 +157,73 @@ def test_the_cache_is_shown_and_emptied(cli: Cli, tmp_path: Path, shapes: Path) 
     program.write_bytes(bytes(1000))
     text = cli("inspect", "--cache", *cache).out
     assert str(tmp_path / "cache") in text
-    assert "of compiled programs" in text
+    assert "compiled programs: " in text
     assert "7×7×512 float16" in text
-    assert "Emptied" in cli("inspect", "--cache", "--clear", *cache).out
+    for wrong in ("--strict", "--quick", "--layers"):
+        assert cli("inspect", "--cache", "--clear", wrong, *cache).status == 2
+    assert program.exists() and cli("inspect", "--cache", *cache).out == text  # refused before it is cleared
+    assert cli("inspect", "--cache", "--clear", *cache).out.startswith("Deleted ")
     assert not program.exists()
     assert json.loads(cli("inspect", "--cache", "--json", *cache).out)["entries"] == []
     assert cli("evaluate", *cache).status == 0
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status"),
+    ("arguments", "error"),
     [
-        (("nowhere",), 1),
-        (("--clear",), 2),
-        (("--cache", "--layers"), 2),
-        (("x", "--optimizers"), 2),
-        (("x", "--unfreeze", "block5"), 2),
+        (("--clear",), "--clear does not go with the layers of VGG16. It is for: --cache."),
+        (("--cache", "--layers"), "expected one of --layers, --optimizers and --cache."),
+        (("x", "--optimizers"), "--optimizers and --cache take no TARGET."),
+        (("photo.jpg", "--quick"), "--quick does not go with a photo. It is for: a data set."),
+        (
+            (".", "--unfreeze", "block5"),
+            "--unfreeze does not go with a data set. It is for: the layers of VGG16.",
+        ),
+        (
+            ("cats.safetensors", "--model", "x"),
+            "--model does not go with an exported file. It is for: a photo.",
+        ),
+        (("runs/sample", "--weights", "keras"), "--weights does not go with a run. It is for: a photo."),
     ],
 )
-def test_what_does_not_go_together(cli: Cli, arguments: tuple[str, ...], status: int) -> None:
+def test_an_option_of_another_subject_is_refused(
+    cli: Cli, trained: Run, arguments: tuple[str, ...], error: str
+) -> None:
+    for name in ("photo.jpg", "cats.safetensors"):
+        Path(name).touch()
+    copytree(trained.folder, Path("runs", "sample"))
     result = cli("inspect", *arguments)
-    assert result.status == status
-    assert "Traceback" not in result.err
+    assert result.status == 2
+    assert result.err.endswith(f"Error: {error}\n")
+    assert not result.out
+
+
+def test_a_run_by_its_name(cli: Cli, trained: Run) -> None:
+    copytree(trained.folder, Path("runs", "nadam"))
+    assert cli("inspect", "nadam").out == cli("inspect", "runs/nadam").out
+    assert cli("inspect", "nadam", "--layers").out == cli("inspect", "runs/nadam", "--layers").out
+    other = cli("inspect", "sgd")
+    assert other.status == 1
+    assert other.err.endswith("The runs under runs are: nadam\n")
+    copytree(SAMPLE / "train", "nadam")  # a path wins over a name
+    assert json.loads(cli("inspect", "nadam", "--quick", "--json").out)["classes"] == ["cats", "dogs"]
+
+
+def test_an_exported_file(cli: Cli, trained: Run) -> None:
+    assert cli("export", trained.folder, "cats.safetensors").status == 0
+    text = cli("inspect", "cats.safetensors")
+    assert text.status == 0
+    for line in ("classes: cats, dogs", "predictions", "head.kind"):
+        assert line in text.out
+    facts = json.loads(cli("inspect", "cats.safetensors", "--json").out)
+    assert (facts["classes"], facts["preprocessing"], facts["calibrated"]) == (
+        ["cats", "dogs"],
+        "caffe",
+        True,
+    )
+    layers = json.loads(cli("inspect", trained.folder, "--layers", "--json").out)
+    assert facts["parameters"] == layers["parameters"]
+    assert [row["name"] for row in facts["layers"]] == [row["name"] for row in layers["layers"]]
+    assert "cats.safetensors: photos of 224×224" in cli("inspect", "cats.safetensors", "--layers").out
+    Path("vgg16.h5").write_bytes(b"no weights")
+    assert cli("inspect", "vgg16.h5").status == 1

@@ -1,197 +1,137 @@
-"""`--lang`: a table of sentences that stays true to what the code says, and a session without English."""
+"""Languages: complete catalogues, templates that can be extracted, and a session without English."""
 
 import ast
-import errno
+import gettext
 import io
-import os
 import re
+import string
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
-import PIL
 import pytest
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
 from PIL import Image
 
-import catdog as package
-from catdog.cli import language
-from catdog.cli.language import LANGUAGES, Sentence, asked_for
+from catdog.cli import COMMANDS, translate
+from catdog.cli.translate import LANGUAGES, language_of, speaking, translated
 from catdog.runs import Run
+from catdog.text import Message, message, plural
+from tests import languages
 from tests.cli.conftest import SAMPLE, Cli
+from tests.languages import KEYWORDS, PACKAGE
+from tests.process import catdog
 
-CATDOG = Path(package.__file__).parent
-CLICK = Path(click.__file__).parent
-PILLOW = Path(PIL.__file__).parent
+# What is called with texts that are shown; beside a template, Keras' words and names may be.
+_SHOWS = {"translated", "say", "tell", "note", "warn", "table"}
+_KERAS = {"loss", "acc", "val_loss", "val_acc"}
 
-# Whose sentences a training or a prediction may say.
-SPOKEN = sorted(
-    {
-        *(CATDOG / "data").glob("*.py"),
-        *(CATDOG / "features").glob("*.py"),
-        *(CATDOG / "training").glob("*.py"),
-        *(CATDOG / "model").rglob("*.py"),
-        *(
-            CATDOG / "cli" / f"{name}.py"
-            for name in (
-                "train",
-                "predict",
-                "inputs",
-                "arrivals",
-                "answers",
-                "sorting",
-                "saving",
-                "destination",
-            )
-        ),
-        *(CATDOG / "cli" / f"{name}.py" for name in ("draw", "look", "models", "train_options", "options")),
-        CATDOG / "inference" / "classifier.py",
-        CATDOG / "evaluation" / "choose.py",
-        CATDOG / "runs.py",
-        CATDOG / "config.py",
-    }
+
+@pytest.fixture(params=[language for language in LANGUAGES if language != "en"])
+def language(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def templates() -> set[str | tuple[str, ...]]:
+    return {entry.id for entry in languages.template() if entry.id}
+
+
+def test_korean_is_there_and_every_command_offers_each_language(cli: Cli) -> None:
+    assert "ko" in LANGUAGES
+    for arguments in ([], *([name] for name in COMMANDS)):
+        assert f"--lang [{'|'.join(LANGUAGES)}]" in cli(*arguments, "-h").out
+
+
+def test_every_message_has_a_translation_and_no_other_is_there(
+    language: str, templates: set[str | tuple[str, ...]]
+) -> None:
+    catalog = languages.read(language)
+    assert {entry.id for entry in catalog if entry.id} == templates, "run python -m tests.languages"
+    assert languages.missing(catalog) == []
+
+
+def test_translations_have_the_fields_of_their_templates(language: str) -> None:
+    for entry in languages.read(language):
+        template = entry.id if isinstance(entry.id, str) else entry.id[1]
+        for text in languages.strings(entry):
+            assert _fields(text) == _fields(template) or not text, template
+
+
+def _fields(template: str) -> set[tuple[str, str, str]]:
+    """Name, format and conversion of each."""
+    parts = string.Formatter().parse(template)
+    return {(name, form or "", conversion or "") for _, name, form, conversion in parts if name is not None}
+
+
+def test_the_compiled_catalogue_is_that_of_the_translators(language: str) -> None:
+    compiled = io.BytesIO()
+    write_mo(compiled, languages.read(language))
+    compiled.seek(0)
+    path = languages.po_file(language).with_suffix(".mo")
+    with path.open("rb") as file:
+        found, expected = (vars(gettext.GNUTranslations(each))["_catalog"] for each in (file, compiled))
+    assert found | {"": ""} == expected | {"": ""}, "run python -m tests.languages"
+
+
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
 )
-# Strings with spaces that are no sentences of a training or a prediction.
-_SILENT = (
-    "cannot both be called",
-    "needs a key, or",
-    "cannot take an input",
-    "onnx is not",
-    "which writes .h5",
-    "torchvision's VGG16 has",
-    "count never ends",
-    "a tenth of the disk",
-    "the cores there",
-    "val_loss: \0",
-    "a test folder in",
-    "on the side",
-)
-_PLACE = "\0"  # stands for what a sentence has a place for
+def test_templates_can_be_extracted(path: Path, templates: set[str | tuple[str, ...]]) -> None:
+    known = {text for entry in templates for text in ((entry,) if isinstance(entry, str) else entry)}
+    for name, argument in _texts_of(path):
+        where = f"{path}:{argument.lineno}"
+        if name in KEYWORDS or name == "Message":
+            assert not isinstance(argument, ast.JoinedStr | ast.BinOp), f"{where}: not a literal"
+        if isinstance(argument, ast.Constant) and re.search("[a-z]{2}", str(argument.value)):
+            assert argument.value in known | _KERAS, f"{where}: {argument.value!r} is not marked"
 
 
-def _said_in(path: Path) -> Iterator[str]:
-    """Every text of a program, its places as `_PLACE`; without docstrings and what --help says."""
-    tree = ast.parse(path.read_text("utf-8"))
-    nodes = list(ast.walk(tree))
-    silent: set[int] = set()
-    for node in nodes:
-        if isinstance(node, ast.Expr):
-            silent.add(id(node.value))  # a docstring
-        elif isinstance(node, ast.JoinedStr):
-            silent |= {id(part) for part in node.values}
-        elif isinstance(node, ast.keyword) and node.arg in ("help", "short_help"):
-            silent |= {id(inner) for inner in ast.walk(node)}
-        elif isinstance(node, ast.FunctionDef) and node.name.endswith("_help"):
-            silent |= {id(inner) for inner in ast.walk(node)}
-        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Optimizer":
-            silent |= {id(inner) for inner in ast.walk(node)}  # inspect shows these sentences
-    for node in nodes:
-        if id(node) in silent:
-            continue
-        if isinstance(node, ast.JoinedStr):
-            yield "".join(
-                str(part.value) if isinstance(part, ast.Constant) else _PLACE for part in node.values
-            )
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield re.sub(r"\{[^}]*\}", _PLACE, node.value)
+def _texts_of(path: Path) -> Iterator[tuple[str, ast.expr]]:
+    """The texts of each call that makes or shows a message."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Call) and node.args:
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if name == "Message" or name in KEYWORDS or name in _SHOWS:
+                wanted = slice(None) if name == "table" else slice(2 if KEYWORDS.get(name) else 1)
+                yield from ((name, argument) for argument in node.args[wanted])
 
 
-def _letters(text: str) -> int:
-    return sum(character.isalpha() for character in text)
+@pytest.fixture
+def pirate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A language that is one file."""
+    path = tmp_path / "pirate" / "LC_MESSAGES" / "catdog.mo"
+    path.parent.mkdir(parents=True)
+    po = b'msgid "{count:,} photo"\nmsgid_plural "{count:,} photos"\nmsgstr[0] "{count:,} arr"\n'
+    po += b'msgid "the first {path}: {reason}"\nmsgstr "{reason} @ {path}"\n'
+    po += b'msgid "No such file or directory"\nmsgstr "gone"\n'
+    with path.open("wb") as file:
+        write_mo(file, read_po(io.BytesIO(po), locale="ko"))
+    monkeypatch.setattr(translate, "_FOLDER", tmp_path)
+    return "pirate"
 
 
-def _occurs(said: str, english: str) -> bool:
-    """Whether the text `said` may be the English of a table, or a part of it."""
-    parts = [re.escape(part) for part in said.split(_PLACE)]
-    return re.search(".*".join(parts), english, re.DOTALL) is not None
-
-
-@pytest.fixture(params=LANGUAGES)
-def sentences(request: pytest.FixtureRequest) -> tuple[Sentence, ...]:
-    return tuple(language.language(request.param).sentences)
-
-
-def test_the_languages_are_the_files_in_the_folder(cli: Cli) -> None:
-    files = {path.stem for path in (CATDOG / "cli" / "languages").iterdir()}
-    assert set(LANGUAGES) == files >= {"ko"}
-    for command in ("train", "predict"):
-        assert f"[{'|'.join(LANGUAGES)}]" in cli(command, "--help").out
-
-
-def test_a_new_language_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "xx.toml").write_text(
-        '[answer]\nclass = "<{label}>"\ntruth = "!{label}"\nerror = "?{reason}"\n[classes]\ncats = "meow"\n'
-        '[log]\n"Epoch {n}/{n_2}" = "{n_2}: {n}"\n"the first {path}: {reason}" = "{reason} @ {path}"\n'
-        '"the file does not exist" = "gone"\n"{n} photo{s}" = "{n} x"\n',
-        "utf-8",
-    )
-    monkeypatch.setattr(language, "_FOLDER", tmp_path)
-    words = language.language("xx")
-    assert words.name("Cats") == "meow"
-    assert words.say("Epoch 1/20") == "20: 1"
-    assert words.say("the first a/{x}.jpg: the file does not exist") == "gone @ a/{x}.jpg"
-    assert (words.say("1 photo"), words.say("2,000 photos")) == ("1 x", "2,000 x")
-    assert words.say("another sentence") == "another sentence"
-
-
-def test_both_sides_have_the_same_places(sentences: tuple[Sentence, ...]) -> None:
-    for one in sentences:
-        there = re.findall(r"\{(\w+)\}", one.other)
-        assert sorted(there) == sorted(place for place in one.places if place != "s"), one.english
-        assert len(set(there)) == len(there), one.english
-        # Nothing but the places has braces, so that nothing else is taken for one.
-        assert re.sub(r"\{\w+\}", "", one.english + one.other).count("{") == 0
-
-
-def test_the_code_can_say_every_sentence(sentences: tuple[Sentence, ...]) -> None:
-    sources = [*CATDOG.rglob("*.py"), *CLICK.glob("*.py"), *PILLOW.glob("*.py")]
-    said = {text for path in sources for text in _said_in(path)}
-    said |= {os.strerror(number) for number in errno.errorcode}
-    said |= {"broken data stream when reading image file", "embedded null byte"}  # C says these
-    said |= {"unrecognized data stream contents when reading image file"}
-    for one in sentences:
-        enough = 0.35 * _letters(re.sub(r"\{\w+\}", "", one.english))
-        assert any(_letters(text) >= enough and _occurs(text, one.english) for text in said), one.english
-
-
-@pytest.mark.parametrize("path", SPOKEN, ids=lambda path: str(path.relative_to(CATDOG)))
-def test_every_sentence_of_the_code_is_in_the_table(path: Path, sentences: tuple[Sentence, ...]) -> None:
-    for said in _said_in(path):
-        if len(re.findall(r"(?:^|\s)[(']?[a-z]{2,}", said)) < 3 or any(part in said for part in _SILENT):
-            continue
-        text = said.strip(f" {_PLACE}")
-        assert any(_occurs(text, one.english) for one in sentences), said
+def test_messages_are_filled_in_after_they_are_translated(pirate: str) -> None:
+    with pytest.raises(FileNotFoundError) as missing:
+        Path("nowhere").read_bytes()
+    first = message("the first {path}: {reason}", path="a/{x}.jpg", reason=missing.value)
+    several = plural("{count:,} photo", "{count:,} photos", 2000)
+    assert (str(first), str(several)) == ("the first a/{x}.jpg: No such file or directory", "2,000 photos")
+    with speaking(pirate):
+        assert translated(first) == "gone @ a/{x}.jpg"
+        assert translated(message("the first {path}: {reason}", path=several, reason=(several, several))) == (
+            "2,000 arr; 2,000 arr @ 2,000 arr"
+        )
+        assert translated("another sentence") == translated(Message("another sentence")) == "another sentence"
+        assert translated("") == ""
+    assert translated(first) == str(first)
 
 
 def _english_in(text: str) -> set[str]:
     """Words of English that are neither names, paths, options nor Keras' words."""
-    names = {
-        "loss",
-        "acc",
-        "val_loss",
-        "val_acc",
-        "cats",
-        "dogs",
-        "catdog",
-        "DATA",
-        "RUN",
-        "OPTIONS",
-        "PHOTO",
-    }
-    names |= {
-        "JPEG",
-        "PNG",
-        "HEIC",
-        "Pillow",
-        "train",
-        "predict",
-        "valid",
-        "test",
-        "s",
-        "IDAT",
-        "b",
-        "N",
-        "runs",
-    }
+    names = {*_KERAS, "cats", "dogs", "catdog", "DATA", "RUN", "OPTIONS", "PHOTO", "N", "s", "b", "runs"}
+    names |= {"JPEG", "PNG", "HEIC", "IDAT", "Pillow", "report", "html"}
+    names |= {"train", "predict", "evaluate", "valid", "test"}
     words: set[str] = set()
     for token in re.split(r"[\s,:()\[\]'`]+", text):
         if not re.search(r"^--|[/.]\w", token):
@@ -270,7 +210,11 @@ def test_a_session_in_korean_has_no_english(cli: Cli, bad: Path) -> None:
         ("predict",),
         ("predict", "a.jpg", "--model", "nowhere"),
         ("predict", "a.jpg", "--threshold", "2"),
-        ("predict", "a.jpg", "--format", "json"),
+        ("evaluate", "nowhere"),
+        ("inspect", "nowhere"),
+        ("inspect", "--clear"),
+        ("export", "nowhere"),
+        ("export", "nowhere", "a.gif"),
     ],
 )
 def test_mistakes_in_korean(cli: Cli, bad: Path, arguments: tuple[str, ...]) -> None:
@@ -279,28 +223,58 @@ def test_mistakes_in_korean(cli: Cli, bad: Path, arguments: tuple[str, ...]) -> 
     assert "오류: " in result.err
     known = {"text", "json", "jsonl", "csv", "concat", "linear", "fc", "imagenet", "round", "many", "x"}
     known |= {"builtin", "keras", "timm", "Keras", "PyTorch", "epoch", "epochs", "nowhere", "data", "class"}
+    known |= {"inspect", "export", "FILE", "TARGET", "VGG", "gif", "runs"}
     assert _english_in(result.err) - known == set()
 
 
-def test_json_is_for_programs(cli: Cli, trained: Run, bad: Path) -> None:
-    assert cli("predict", bad, "--format", "json", "--lang", "ko").status == 2
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_in_korean(cli: Cli, name: str) -> None:
+    text = cli(name, "-h", "--lang", "ko").out
+    assert text.startswith(f"사용법: catdog {name} ")
+    english = {"Show", "Language", "Folder", "Write", "Data:", "Model:", "Output:", "Other:"}
+    assert not english & set(text.split())
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{"LANG": "ko_KR.UTF-8"}, {"LC_ALL": "ko_KR", "LANG": "C"}, {"LANGUAGE": "ko", "LANG": "en_US"}],
+    ids=["LANG", "LC_ALL", "LANGUAGE"],
+)
+def test_the_language_of_the_environment(variables: dict[str, str], tmp_path: Path) -> None:
+    unset = dict.fromkeys(("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"), "")
+    result = catdog("train", "nowhere", cwd=tmp_path, **(unset | variables))
+    assert result.stderr.startswith("catdog: 오류: ")
+    english = catdog("train", "nowhere", "--lang", "en", cwd=tmp_path, **(unset | variables))
+    assert english.stderr.startswith("catdog: error: ")
+
+
+def test_json_is_the_same_in_every_language(cli: Cli, trained: Run, bad: Path) -> None:
+    for arguments in (("predict", bad / "train"), ("inspect", bad, "--quick"), ("inspect", trained.folder)):
+        as_json = "--format", "json"
+        arguments = (*arguments, *(as_json if arguments[0] == "predict" else ("--json",)))
+        assert cli(*arguments, "--lang", "ko").out == cli(*arguments).out
 
 
 def test_the_language_is_known_before_the_command_line_is_read() -> None:
-    assert asked_for(["predict", "a.jpg", "--lang", "ko"]) == "ko"
-    assert asked_for(["predict", "--lang=ko", "--nonsense"]) == "ko"
-    assert asked_for(["predict", "--lang"]) is None
-    assert asked_for(["predict", "--lang", "klingon"]) is None
-    assert asked_for(["predict", "--", "--lang", "ko"]) is None
+    assert language_of(["predict", "a.jpg", "--lang", "ko"]) == "ko"
+    assert language_of(["--lang", "ko", "predict", "a.jpg"]) == "ko"
+    assert language_of(["predict", "--lang=ko", "--nonsense"]) == "ko"
+    assert language_of(["predict", "--lang"]) is None
+    assert language_of(["predict", "--lang", "klingon"]) is None
+    assert language_of(["predict", "--", "--lang", "ko"]) is None
+
+
+def test_the_language_before_the_command(cli: Cli) -> None:
+    assert cli("--lang", "ko", "train", "nowhere").err == cli("train", "nowhere", "--lang", "ko").err
 
 
 def test_the_next_command_speaks_english_again(cli: Cli) -> None:
     assert "오류" in cli("train", "nowhere", "--lang", "ko").err
-    assert "catdog: error: expected a folder" in cli("train", "nowhere").err
+    assert cli("train", "nowhere").err.startswith("catdog: error: ")
 
 
 def test_a_command_line_without_anything_is_answered(cli: Cli) -> None:
-    assert asked_for([]) is None
+    assert language_of([]) is None
     for arguments in ((), ("--",), ("--lang",), ("predict", "--lang")):
         result = cli(*arguments)
         assert result.status in (0, 2)

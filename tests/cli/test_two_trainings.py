@@ -53,7 +53,7 @@ def test_the_second_is_refused_until_the_first_is_gone(
 
     second = catdog("train", "--resume", run.folder, cwd=tmp_path)
     assert second.returncode == 1
-    assert f"{run.folder} for this training alone" in second.stderr
+    assert f"another training is running in {run.folder}" in second.stderr
     assert "Wait until that has ended or stop it" in second.stderr
     assert open_run(run.folder).config == before
     assert run.epochs_done() == done

@@ -117,9 +117,9 @@ def test_a_photo_is_inspected_with_both_predictions_beside_each_other(
     options = (PHOTOS[0], "--model", whole_run.folder, "--weights", whole_file)
     page = json.loads(cli("inspect", *options, "--json").out)
     assert (page["format"], page["width"], page["height"]) == ("JPEG", 512, 512)
-    of_run, of_imagenet = page["answers"].values()
+    of_run, of_imagenet = page["predictions"].values()
     assert [len(of_run), len(of_imagenet)] == [2, 5]
-    assert list(page["answers"]) == [str(whole_run.folder), "ImageNet"]
+    assert list(page["predictions"]) == [str(whole_run.folder), "ImageNet"]
     text = cli("inspect", *options).out
     assert "ImageNet" in text
     assert of_imagenet[0]["label"] in text
@@ -137,7 +137,7 @@ def test_without_either_the_model_in_the_package_predicts_and_the_reason_is_repo
     assert result.status == 0
     assert "cats_and_dogs" in result.out
     assert "give --weights keras or --weights timm" in result.out
-    assert "this is the model in the package" in result.err
+    assert "using the model in the package" in result.err
 
 
 def test_a_photo_that_cannot_be_read_is_an_error(trained: Run, cli: Cli) -> None:
@@ -169,7 +169,7 @@ def test_options_that_do_nothing_are_refused(trained: Run, cli: Cli) -> None:
     for arguments in (("--layers",), (trained.folder,)):
         result = cli("inspect", *arguments, "--weights", "keras")
         assert result.status == 2
-        assert "go with a photo as TARGET" in result.err
+        assert "It is for: a photo." in result.err
     for arguments, reason in (
         (("--random", 2), "--random takes photos of a run"),
         ((PHOTOS[0], "--no-calibrate"), "--no-calibrate is about a run"),

@@ -252,7 +252,7 @@ def test_a_wrong_file_put_there_by_hand_is_left_alone(
     (folder / NAME).write_bytes(WRONG)
     with pytest.raises(WeightsError, match=f"{NAME} is damaged: expected the SHA-256 .*, found ") as caught:
         fetch(download, folder, memo_dir=None)
-    advice = f"delete it to have it downloaded anew, or save {download.url} as {NAME} in the folder {folder}"
+    advice = f"delete it to download it again, or save {download.url} as {NAME} in the folder {folder}"
     assert str(caught.value).endswith(advice)
     assert (folder / NAME).read_bytes() == WRONG
     assert not server.paths
@@ -291,7 +291,7 @@ def test_goes_on_when_nothing_more_comes(
 
 def test_the_next_call_goes_on(server: Server, download: Download, folder: Path) -> None:
     server.script = [Answer(cut=CUT), *[Answer(cut=0)] * 5]
-    assert "bytes are kept; you can" in failure(download, folder)
+    assert "bytes are saved; you can" in failure(download, folder)
     assert weights_in(folder) == {f"{NAME}.part"}
     held = (folder / f"{NAME}.part").stat().st_size
     reports = []
@@ -400,7 +400,7 @@ def test_a_server_that_stays_bad(server: Server, download: Download, part: Path,
     part.write_bytes(CONTENT[:1000])
     server.script = [Answer(503)] * 20
     message = failure(download, part.parent)
-    assert "the server answers 503 Service Unavailable; try again later, 1,000 bytes are kept; " in message
+    assert "the server answers 503 Service Unavailable; try again later, 1,000 bytes are saved; " in message
     assert pauses == [1.0, 2.0, 4.0, 8.0]
     assert part.read_bytes() == CONTENT[:1000]
 
@@ -491,7 +491,7 @@ def test_a_bundle_of_ones_own(
 def test_an_unknown_certificate(secure: Download, folder: Path, pauses: list[float]) -> None:
     message = failure(secure, folder)
     assert "the server's certificate is not trusted (" in message
-    assert "name a bundle that has its issuer in REQUESTS_CA_BUNDLE or SSL_CERT_FILE" in message
+    assert "name a bundle with its issuer in REQUESTS_CA_BUNDLE or SSL_CERT_FILE" in message
     assert not pauses
 
 
@@ -551,7 +551,7 @@ def test_a_mirror_that_lacks_it(
     assert "secret" not in message
     assert message.startswith(f"{server.address}/{NAME} cannot be downloaded: the server answers 404")
     assert message.endswith(
-        f"you can fetch {download.url} by other means and save it as {NAME} in the folder {folder}"
+        f"you can download {download.url} in another way and save it as {NAME} in the folder {folder}"
     )
 
 
@@ -608,15 +608,15 @@ def test_a_folder_that_cannot_be_made(server: Server, download: Download, tmp_pa
     """A file in the place of its parent stops everybody, root too."""
     (tmp_path / "file").touch()
     message = failure(download, tmp_path / "file" / "weights")
-    assert f"cannot write to {tmp_path / 'file' / 'weights'} (Not a directory); " in message
-    assert "make room, or name another place with --cache-dir or CATDOG_CACHE_DIR" in message
+    assert f"{tmp_path / 'file' / 'weights'} cannot be written (Not a directory); " in message
+    assert "free some space, or choose another folder with --cache-dir or CATDOG_CACHE_DIR" in message
     assert not server.paths
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 def test_a_full_disk(download: Download, part: Path) -> None:
     part.symlink_to("/dev/full")
-    assert f"cannot write to {part.parent} (No space left on device); make room" in failure(
+    assert f"{part.parent} cannot be written (No space left on device); free some space" in failure(
         download, part.parent
     )
 

@@ -1,4 +1,4 @@
-"""Weights files: the one that ships, a user's own, and every way in which one may not fit."""
+"""Weights files: that of the package, a user's own, and every way in which a file may not match."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -71,7 +71,7 @@ def test_builtin_weights_lack_the_top_and_say_so() -> None:
         for part in ("kernel", "bias"):
             assert f"{layer}/{part} expected" in message
     assert message.count("missing") == 6
-    assert "block" not in message.split("does not fit:")[1]
+    assert "block" not in message.split("does not match the network:")[1]
 
 
 def test_a_file_of_the_users_own_is_read_as_it_is_stored(file: Path, tensors: Tensors) -> None:
@@ -97,7 +97,7 @@ def test_a_file_that_does_not_say_its_preprocessing_is_asked_about(file: Path, t
     save_file(tensors, file)
     with pytest.raises(WeightsError) as caught:
         find_weights(str(file))
-    assert str(caught.value).startswith(f"{file} does not say what photos must look like for it. Say so: ")
+    assert str(caught.value).startswith(f"{file} does not name its preprocessing. Give ")
     for answer in ("caffe", "torch"):
         assert f"--preprocessing {answer}" in str(caught.value)
         assert find_weights(str(file), preprocessing=answer).preprocessing == answer
@@ -105,7 +105,7 @@ def test_a_file_that_does_not_say_its_preprocessing_is_asked_about(file: Path, t
 
 def test_what_a_file_says_of_itself_is_not_overruled(file: Path) -> None:
     for name, other in ((str(file), "torch"), ("builtin", "torch")):
-        with pytest.raises(OptionError, match="--preprocessing torch does not fit .*, which wants caffe"):
+        with pytest.raises(OptionError, match="torch does not match the weights .*, which need caffe"):
             find_weights(name, preprocessing=other)
         assert find_weights(name, preprocessing="caffe").preprocessing == "caffe"
 
@@ -124,8 +124,8 @@ def test_what_is_no_weights_is_answered_with_what_is(name: str, tmp_path: Path) 
     with pytest.raises(WeightsError) as caught:
         find_weights(str(tmp_path / name))
     assert str(caught.value) == (
-        f"there are no weights {str(tmp_path / name)!r}: expected 'builtin', 'keras', 'timm', or the path of "
-        "a weights file (Keras' .h5, .safetensors, or PyTorch's .pth)"
+        f"there are no weights {str(tmp_path / name)!r}: expected builtin, keras, timm, or the path of a "
+        "weights file (.h5, .safetensors, .pth)"
     )
 
 
@@ -138,7 +138,7 @@ def test_every_mismatch_is_listed_at_once(file: Path, tensors: Tensors) -> None:
     with pytest.raises(WeightsError) as caught:
         read_tensors(find_weights(str(file)), BLOCK)
     assert str(caught.value) == (
-        f"{file} does not fit: "
+        f"{file} does not match the network: "
         "block1_conv1/kernel expected (3, 3, 3, 4), found (4, 3, 3, 3); "
         "block1_conv2/kernel expected float16 or float32, found I8; "
         "block1_conv2/bias expected (5,), missing; "
@@ -150,7 +150,7 @@ def test_every_mismatch_is_listed_at_once(file: Path, tensors: Tensors) -> None:
 def test_a_truncated_file_is_damaged(kept: int, file: Path) -> None:
     source = find_weights(str(file))
     file.write_bytes(file.read_bytes()[:kept])
-    expected = rf"{file} is cut short, damaged, or no safetensors file: \w+"
+    expected = rf"{file} is truncated, damaged, or not a safetensors file: \w+"
     with pytest.raises(WeightsError, match=expected):
         read_tensors(source, BLOCK)
     with pytest.raises(WeightsError, match=expected):
@@ -234,7 +234,7 @@ def test_what_does_not_fit_a_network_is_listed_and_nothing_is_set(tensors: Tenso
     with pytest.raises(WeightsError) as caught:
         load_into(network, tensors)
     assert str(caught.value) == (
-        "the tensors do not fit the network: "
+        "the tensors do not match the network: "
         "block1_conv1/kernel expected (3, 3, 3, 4), missing; "
         "block1_conv1/bias expected (4,), found (3,); "
         "block1_conv2/bias expected float16 or float32, found float64; "

@@ -1,67 +1,41 @@
-"""`catdog inspect PHOTO`: one photo, and what a run and the original network say of it, side by side."""
+"""`catdog inspect PHOTO`: what the file is, and the most probable classes of each model side by side."""
 
+from collections.abc import Mapping, Sequence
+from itertools import chain, zip_longest
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
+from rich.text import Text
 
-from catdog.cli import progress_bars
-from catdog.cli.options import chosen_run
-from catdog.cli.views import pages
-from catdog.data import probe
-from catdog.errors import PhotoError, RunError, WeightsError
-from catdog.inference.classifier import Classifier
-from catdog.inference.models import IMAGENET, open_classifier, open_imagenet
-from catdog.workspace import Workspace
+from catdog.cli import console
+from catdog.cli.translate import translated
+from catdog.cli.views.pages import Page
+from catdog.text import Message
 
-_TOP = 5
+if TYPE_CHECKING:
+    from catdog.data import PhotoHeader
+
+Ranked = Sequence[tuple[str, float]]  # classes with their probabilities, the most probable first
 
 
 def photo_page(
-    photo: Path,
-    *,
-    model: Path | None,
-    runs_dir: Path,
-    weights: str | None,
-    preprocessing: str | None,
-    workspace: Workspace,
-) -> pages.Page:
-    """What the file is, and the five most probable answers of each model that there is.
-
-    Raises:
-        PhotoError: it cannot be read.
-        RunError, WeightsError: a model that was asked for cannot be had, or there is none at all.
-    """
-    try:
-        header = probe(photo)
-    except PhotoError as error:
-        raise PhotoError("{photo}: {reason}", photo=photo, reason=error) from error
-    models: dict[str, Classifier] = {}
-    missing: list[str] = []
-    if model != Path(IMAGENET):
-        try:
-            run = chosen_run(model, runs_dir)
-            with progress_bars.FeatureBar() as bar:
-                models[str(run.folder)] = open_classifier(run, workspace, report=bar)
-        except RunError as error:
-            if model:
-                raise
-            missing.append(str(error))
-    try:
-        with progress_bars.FeatureBar() as bar:
-            models["ImageNet"] = open_imagenet(weights, preprocessing, workspace, report=bar)
-    except WeightsError as error:
-        if weights or not models:
-            raise
-        missing.append(str(error))
-    answers = {name: _top(classifier, photo) for name, classifier in models.items()}
-    return pages.photo_page(photo, header, answers, missing)
-
-
-def _top(classifier: Classifier, photo: Path) -> list[tuple[str, float]]:
-    with progress_bars.FeatureBar() as bar:
-        found = classifier.predict([photo], report=bar)
-    if found.skipped:
-        raise PhotoError("{photo}: {reason}", photo=photo, reason=found.skipped[0].reason)
-    shares = found.probabilities[0]
-    order = np.argsort(-shares, kind="stable")[:_TOP]
-    return [(classifier.classes[one], float(shares[one])) for one in order]
+    photo: Path, header: "PhotoHeader", predictions: Mapping[str, Ranked], missing: Sequence[Message]
+) -> Page:
+    """A photo and what each model predicts, by the model's name; `missing`: why a model is not there."""
+    facts = {
+        "path": str(photo),
+        "format": header.format,
+        "width": header.width,
+        "height": header.height,
+        "predictions": {
+            name: [{"label": label, "probability": probability} for label, probability in ranked]
+            for name, ranked in predictions.items()
+        },
+    }
+    table = console.table(*(cell for name in predictions for cell in (name, "")), right=(1, 3))
+    for row, pairs in enumerate(zip_longest(*predictions.values())):
+        style = "" if row else "bold"
+        cells = [(Text(pair[0], style), f"{pair[1]:.1%}") if pair else ("", "") for pair in pairs]
+        table.add_row(*chain.from_iterable(cells))
+    title = Text(f"{photo}: {header.format}, {header.width}×{header.height}", style="bold")
+    return Page(facts, (title, table, *(Text(translated(reason), style="yellow") for reason in missing)))

@@ -1,6 +1,7 @@
 """Weights files of every kind, opened without trusting them: names, shapes and types first, then values.
 
-What a file is, its first bytes say, not its name. Nothing here knows VGG16: `catdog.weights.naming` does.
+The first bytes of a file decide its kind, not its name. Nothing here knows VGG16: `catdog.weights.naming`
+does.
 """
 
 import zipfile
@@ -26,18 +27,16 @@ _SAFETENSORS_NAME = ".safetensors"
 
 @contextmanager
 def opened(path: Path) -> Iterator[RawFile]:
-    """The tensors of a file, unread; they can be read until the context ends.
+    """The tensors of a file; their values can be read until the context ends.
 
     Raises:
-        WeightsError: it cannot be read, is damaged, is of no known kind, or holds what must not be followed.
+        WeightsError: it cannot be read, is damaged, of no known kind, or not safe.
     """
     try:
         with path.open("rb") as file:
             start = file.read(len(_TORCH_1))
     except OSError as error:
-        raise WeightsError(
-            "{path} cannot be read: {reason}", path=path, reason=error.strerror or error
-        ) from error
+        raise WeightsError("{path} cannot be read: {reason}", path=path, reason=error) from error
     if start.startswith(_HDF5):
         reader = opened_hdf5
     elif start == _TORCH_1 or (start.startswith(_ZIP) and _is_torch_zip(path)):
@@ -46,16 +45,16 @@ def opened(path: Path) -> Iterator[RawFile]:
         reader = opened_safetensors
     elif start.startswith(_PICKLE):
         raise WeightsError(
-            "{path} is a Python pickle, whatever its name says: loading one can run any program, so it "
-            "is not loaded. Save the weights as .safetensors or as Keras' .h5.",
+            "{path} is a Python pickle. Loading a pickle can run any program, so it is refused. Save the "
+            "weights as .safetensors or as Keras' .h5.",
             path=path,
         )
     elif start.startswith(_ZIP) and _members(path) is None:
-        raise WeightsError("{path} is an archive, as PyTorch writes, that is cut short or damaged", path=path)
+        raise WeightsError("{path} is a truncated or damaged PyTorch file", path=path)
     else:
         raise WeightsError(
-            "expected a weights file (HDF5, safetensors, or PyTorch's) at {path}, found none of these. A "
-            ".keras file holds one: save it again with model.save_weights('NAME.weights.h5').",
+            "{path} is not a weights file (HDF5, safetensors or PyTorch). From a .keras file, save the "
+            "weights with model.save_weights('NAME.weights.h5').",
             path=path,
         )
     with reader(path) as file:
@@ -71,9 +70,9 @@ def _is_torch_zip(path: Path) -> bool:
 
 
 def _members(path: Path) -> list[str] | None:
-    """The names in an archive; None where it is cut short or damaged."""
+    """The names in an archive; None if it is truncated or damaged."""
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.namelist()
-    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):  # what a damaged one raises
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):  # a damaged archive
         return None

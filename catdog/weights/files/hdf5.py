@@ -1,9 +1,9 @@
-"""Keras' HDF5 files of every age, read as data and nothing else.
+"""Keras' HDF5 files of every version, read as data and nothing else.
 
-Links out of the file and storage outside it are refused: with them a file makes its reader open other files
-of the user (CVE-2026-1669). Only hard links are followed. Filters are refused too: a compressed file of some
-megabytes takes gigabytes of memory, and a filter may be a library that HDF5 loads. HDF5 reads texts without
-care (it crashes, or never comes back): only those that are wanted are read, after a look at where they lie.
+Links and storage outside the file are refused: with them a file makes its reader open other files of the user
+(CVE-2026-1669). Only hard links are followed. Filters are refused too: a compressed file of some megabytes
+can take gigabytes of memory, and a filter may be a library that HDF5 loads. HDF5 can crash or hang on damaged
+strings: only the needed ones are read, after a check of the heaps that hold them.
 """
 
 import itertools
@@ -23,17 +23,17 @@ from catdog.weights.files.tensors import RawFile, RawTensor
 if TYPE_CHECKING:
     import h5py
 
-# What an optimizer left in the file of a whole model.
+# The groups of an optimizer in the file of a whole model.
 _NOT_LAYERS = {"optimizer", "optimizer_weights"}
 
-# A VGG16 has some 60 groups and 32 tensors, six deep. More than this is no model that is wanted here.
+# A VGG16 has some 60 groups and 32 tensors, six levels deep. A file with more than this is another model.
 _MOST_OBJECTS = 4096
 _DEEPEST = 16
 
-# What the file, or its group of weights, may say of itself.
+# The attributes that are read, of the file or of its group of weights.
 _WANTED = ("backend", "preprocessing")
 
-# How a heap of texts begins: signature and version; then 3 bytes, and the size of the whole in 8.
+# A heap of strings begins with its signature and version; then 3 bytes, and its size in 8 bytes.
 _HEAP = b"GCOL\x01"
 _HEAP_HEADER, _SMALLEST_HEAP = 16, 4096
 _MOST_TEXTS = 2**16
@@ -41,7 +41,7 @@ _MOST_TEXTS = 2**16
 
 @contextmanager
 def opened_hdf5(path: Path) -> Iterator[RawFile]:
-    """Its tensors, unread, as `layer/kernel` and `layer/bias`; layers in the natural order of their groups.
+    """Its tensors as `layer/kernel` and `layer/bias`; layers in the natural order of their groups.
 
     Raises:
         WeightsError: h5py is not installed; or the file is damaged, or points outside itself.
@@ -50,8 +50,7 @@ def opened_hdf5(path: Path) -> Iterator[RawFile]:
         import h5py
     except ImportError as error:
         raise WeightsError(
-            "{path} is HDF5, and h5py, which reads it, is not installed: pip install 'catdog-cli[keras]'",
-            path=path,
+            "reading {path} (HDF5) needs h5py: pip install 'catdog-cli[keras]'", path=path
         ) from error
     with _damaged(path):
         file = h5py.File(path, "r")
@@ -64,11 +63,11 @@ def opened_hdf5(path: Path) -> Iterator[RawFile]:
 
 @contextmanager
 def _damaged(path: Path) -> Iterator[None]:
-    """Turns what HDF5 says of a broken file into a WeightsError."""
+    """Turns h5py's errors into a WeightsError."""
     try:
         yield
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        raise WeightsError("{path} is cut short or damaged: {reason}", path=path, reason=error) from error
+        raise WeightsError("{path} is truncated or damaged: {reason}", path=path, reason=error) from error
 
 
 def _tensors(file: "h5py.File", path: Path) -> dict[str, RawTensor]:
@@ -82,7 +81,7 @@ def _tensors(file: "h5py.File", path: Path) -> dict[str, RawTensor]:
         for dataset in datasets:
             part = "bias" if dataset.ndim == 1 else "kernel"
             name = f"{names[group_name]}/{part}"
-            if name in tensors:  # no layer of ours: it goes by where it lies in the file
+            if name in tensors:  # not a layer of VGG16: its path in the file is its name
                 name = str(dataset.name)
             tensors[name] = RawTensor(tuple(dataset.shape), dataset.dtype.name, partial(_rows, dataset, path))
     return tensors
@@ -91,22 +90,22 @@ def _tensors(file: "h5py.File", path: Path) -> dict[str, RawTensor]:
 def _datasets(
     group: "h5py.Group", path: Path, count: Iterator[int], depth: int = 0
 ) -> Iterator[tuple["h5py.Group", "h5py.Dataset"]]:
-    """Every dataset below a group with the group that it lies in."""
+    """Every dataset below a group, with its own group."""
     import h5py
 
     for name in sorted(group, key=_natural):
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             raise WeightsError(
-                "{path} is not read: {name} holds a link, {name_2!r}, to what may lie in another file. "
-                "Weights have no use for that; do not trust where it came from.",
+                "{path} is refused: {group} has a link, {link!r}, which can lead to another file. Weights "
+                "need no links: do not trust the source of this file.",
                 path=path,
-                name=group.name,
-                name_2=name,
+                group=group.name,
+                link=name,
             )
         child = group[name]
         # Hard links can make a circle.
         if next(count) > _MOST_OBJECTS or depth > _DEEPEST:
-            raise WeightsError("{path} holds more groups than a VGG16 has: it is another model", path=path)
+            raise WeightsError("{path} has more groups than a VGG16: it is another model", path=path)
         if isinstance(child, h5py.Dataset):
             _require_inside(child, path)
             yield group, child
@@ -117,22 +116,22 @@ def _datasets(
 def _require_inside(dataset: "h5py.Dataset", path: Path) -> None:
     if dataset.external or dataset.is_virtual:
         raise WeightsError(
-            "{path} is not read: {name} says that its values lie in another file. Weights have no use "
-            "for that; do not trust where it came from.",
+            "{path} is refused: the values of {tensor} are in another file. Weights need no other files: do "
+            "not trust the source of this file.",
             path=path,
-            name=dataset.name,
+            tensor=dataset.name,
         )
     if dataset.id.get_create_plist().get_nfilters():
         raise WeightsError(
-            "{path} is not read: {name} is compressed, and could swell to any size. Save it again "
-            "without: Keras compresses nothing.",
+            "{path} is refused: {tensor} is compressed, and may need any amount of memory. Save the weights "
+            "without compression, as Keras does.",
             path=path,
-            name=dataset.name,
+            tensor=dataset.name,
         )
 
 
 def _require_sound_heaps(file: "h5py.File", path: Path) -> None:
-    """HDF5 2.0 loops for ever over a heap in which a text, with its header, takes no room."""
+    """Refuses a heap with a string of size 0: HDF5 2.0 never ends reading it."""
     if file.id.get_create_plist().get_sizes() != (8, 8):
         raise WeightsError("{path} is damaged: expected addresses and lengths of 8 bytes", path=path)
     count = itertools.count()
@@ -144,16 +143,14 @@ def _require_sound_heaps(file: "h5py.File", path: Path) -> None:
         heap = content.find(_HEAP)
         while heap != -1:
             size = number(heap + 8, 8)
-            end = heap + size if _SMALLEST_HEAP <= size <= len(content) - heap else heap  # or no heap
+            end = heap + size if _SMALLEST_HEAP <= size <= len(content) - heap else heap  # not a heap
             here = heap + _HEAP_HEADER
             while here + _HEAP_HEADER <= end:
                 length = number(here + 8, 8)
-                # The last is the free room; its length is with the header, and not rounded up.
+                # The last entry is the free space; its length includes the header, and is not rounded up.
                 step = _HEAP_HEADER + -(-length // 8) * 8 if number(here, 2) else length
                 if not 0 < step <= end - here or next(count) > _MOST_TEXTS:
-                    raise WeightsError(
-                        "{path} is damaged: its texts do not lie one behind the other", path=path
-                    )
+                    raise WeightsError("{path} is damaged: its strings are not in a row", path=path)
                 here += step
             heap = content.find(_HEAP, heap + 1)
 
@@ -164,25 +161,25 @@ def _rows(dataset: "h5py.Dataset", path: Path, start: int, stop: int) -> np.ndar
 
 
 def _layer_name(group: "h5py.Group") -> str:
-    """Keras 3 writes it beside the layer's variables; before that, the group was called after it."""
+    """Keras 3 writes it beside the layer's variables; before that, it was the name of the group."""
     path = (group.name or "").removesuffix("/vars")
     return _text(group, "name") or path.rpartition("/")[2]
 
 
 def _attributes(file: "h5py.File") -> dict[str, str]:
-    """What the file says of itself, or the group that holds the weights of a whole model."""
+    """Attributes of the file, or of the group of weights of a whole model."""
     holders = [file, file["model_weights"]] if "model_weights" in file else [file]
     return {name: text for holder in holders for name in _WANTED if (text := _text(holder, name)) is not None}
 
 
 def _text(holder: "h5py.Group | h5py.Dataset | h5py.Datatype", name: str) -> str | None:
-    """An attribute, where it is one text."""
+    """An attribute, if it is one string."""
     import h5py
 
     if name not in holder.attrs:
         return None
     attribute = holder.attrs.get_id(name)
-    # HDF5 crashes on some types that are not quite texts.
+    # HDF5 crashes on some types that are almost strings.
     if attribute.shape != () or h5py.check_string_dtype(attribute.dtype) is None:
         return None
     value = holder.attrs[name]

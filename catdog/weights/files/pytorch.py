@@ -1,4 +1,4 @@
-"""PyTorch's own files, where a PyTorch is installed that loads them without running what is in them."""
+"""PyTorch's own files, if a PyTorch is installed that can load them without running code from them."""
 
 import importlib
 import re
@@ -12,21 +12,22 @@ from zipfile import is_zipfile
 import numpy as np
 
 from catdog.errors import WeightsError
+from catdog.text import message
 from catdog.weights.files.tensors import RawFile, RawTensor
 
-# Before it, `weights_only=True` could be got round.
+# Older versions have holes in `weights_only=True`.
 _OLDEST = (2, 10)
 
-# Where a training script keeps the weights among other things.
+# The keys under which training scripts save the weights beside other things.
 _NESTED = ("state_dict", "model", "model_state_dict")
 
 
 @contextmanager
 def opened_torch(path: Path) -> Iterator[RawFile]:
-    """The tensors of a state dict, mapped where the file is of the newer kind.
+    """The tensors of a state dict, memory-mapped if the file is a zip archive, as since PyTorch 1.6.
 
     Raises:
-        WeightsError: there is no PyTorch that loads such a file safely; or the file is damaged, or holds more
+        WeightsError: no installed PyTorch loads such a file safely; or the file is damaged, or holds more
             than tensors.
     """
     state = _load(path)
@@ -35,7 +36,7 @@ def opened_torch(path: Path) -> Iterator[RawFile]:
             state = state[name]
     if not isinstance(state, dict):
         raise WeightsError(
-            "expected a dict of tensors in {path}, found a {name}", path=path, name=type(state).__name__
+            "expected a dict of tensors in {path}, found {type}", path=path, type=type(state).__name__
         )
     tensors = {}
     for name, value in state.items():
@@ -46,35 +47,35 @@ def opened_torch(path: Path) -> Iterator[RawFile]:
 
 
 def _load(path: Path) -> Any:
-    instead = (
-        f"Give a .safetensors file instead: --weights timm downloads that of torchvision, or where PyTorch "
-        f"is: safetensors.torch.save_file(torch.load({path.name!r}, weights_only=True), 'vgg16.safetensors')"
+    advice = message(
+        "Use a .safetensors file instead: --weights timm downloads one, or convert the file where PyTorch is "
+        "installed: safetensors.torch.save_file(torch.load({name!r}, weights_only=True), "
+        "'vgg16.safetensors')",
+        name=path.name,
     )
     try:
         torch: Any = importlib.import_module("torch")
     except ImportError as error:
         raise WeightsError(
-            "{path} is a file of PyTorch, which is not installed here. {instead}", path=path, instead=instead
+            "reading {path} needs PyTorch, which is not installed. {advice}", path=path, advice=advice
         ) from error
     version = tuple(map(int, re.findall(r"\d+", torch.__version__)[:2]))
     if version < _OLDEST:
         raise WeightsError(
-            "{path} is a file of PyTorch; the one installed here, {version}, cannot load it without "
-            "trusting it: {map} can. {instead}",
+            "reading {path} safely needs PyTorch {oldest} or newer, found {version}. {advice}",
             path=path,
+            oldest=".".join(map(str, _OLDEST)),
             version=torch.__version__,
-            map=".".join(map(str, _OLDEST)),
-            instead=instead,
+            advice=advice,
         )
     try:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
-    except Exception as error:  # torch raises its own, pickle's, and zipfile's, by turns
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+    except Exception as error:  # torch's own, pickle's or zipfile's
         raise WeightsError(
-            "{path} is damaged, or holds more than tensors: {first}. {instead}",
+            "{path} is damaged, or holds more than tensors: {reason}. {advice}",
             path=path,
-            first=first,
-            instead=instead,
+            reason=_first_line(error),
+            advice=advice,
         ) from error
 
 
@@ -82,6 +83,8 @@ def _rows(tensor: Any, start: int, stop: int) -> np.ndarray:
     try:
         return tensor[start:stop].detach().numpy() if tensor.ndim else tensor.detach().numpy()
     except Exception as error:  # it is sparse, or has no values at all
-        raise WeightsError(
-            "is no plain tensor: {splitlines}", splitlines=str(error).splitlines()[0]
-        ) from error
+        raise WeightsError("not a dense tensor: {reason}", reason=_first_line(error)) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

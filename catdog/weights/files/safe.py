@@ -1,4 +1,4 @@
-"""safetensors files, mapped."""
+"""safetensors files, memory-mapped."""
 
 import json
 from collections.abc import Iterator
@@ -13,16 +13,16 @@ from safetensors import SafetensorError, safe_open
 from catdog.errors import WeightsError
 from catdog.weights.files.tensors import RawFile, RawTensor
 
-# The one key of the metadata under which catdog puts its own, a JSON object.
+# The key of catdog's own metadata, a JSON object.
 OWN = "catdog"
 
-# How safetensors spells the types that NumPy has too and that are accepted; others stay as they are.
+# safetensors' names of the accepted types → NumPy's.
 _NUMPY_NAMES = {"F16": "float16", "F32": "float32"}
 
 
 @contextmanager
 def opened_safetensors(path: Path) -> Iterator[RawFile]:
-    """Its tensors, unread.
+    """Its tensors.
 
     Raises:
         WeightsError: it cannot be read or is damaged.
@@ -31,12 +31,10 @@ def opened_safetensors(path: Path) -> Iterator[RawFile]:
         file: Any = safe_open(path, framework="numpy")
     except SafetensorError as error:
         raise WeightsError(
-            "{path} is cut short, damaged, or no safetensors file: {reason}", path=path, reason=error
+            "{path} is truncated, damaged, or not a safetensors file: {reason}", path=path, reason=error
         ) from error
     except OSError as error:
-        raise WeightsError(
-            "{path} cannot be read: {reason}", path=path, reason=error.strerror or error
-        ) from error
+        raise WeightsError("{path} cannot be read: {reason}", path=path, reason=error) from error
     with file:
         tensors: dict[str, RawTensor] = {}
         for name in file.keys():
@@ -48,12 +46,12 @@ def opened_safetensors(path: Path) -> Iterator[RawFile]:
 
 
 def _rows(tensor: Any, shape: tuple[int, ...], start: int, stop: int) -> np.ndarray:
-    # Without an axis there is nothing to slice.
+    # A tensor without axes cannot be sliced.
     return tensor[start:stop] if shape else tensor[...]
 
 
 def _text(metadata: dict[str, str]) -> dict[str, str]:
-    """The metadata, with catdog's own record (one JSON object under one key) spread out."""
+    """The metadata, with the fields of catdog's own JSON object beside the other keys."""
     spread = dict(metadata)
     try:
         own = json.loads(metadata.get(OWN, "{}"))

@@ -1,4 +1,4 @@
-"""A tensor that lies in a file, and the arrays that it is read into."""
+"""A tensor in a file, and how it is read into an array."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ import numpy as np
 from catdog.errors import WeightsError
 from catdog.model.layers import Shape
 
-# XLA shares the memory of a NumPy array instead of copying it where it starts at a multiple of this.
+# XLA shares the memory of a NumPy array instead of copying it if its address is a multiple of this.
 _ALIGNMENT = 64
 _CHUNK_BYTES = 16 * 2**20
 
@@ -19,8 +19,8 @@ class RawTensor:
 
     Attributes:
         shape: in the file.
-        dtype: NumPy's name of its type, or the file's own where NumPy has none.
-        rows: (start, stop) → those of its first axis. May raise a WeightsError.
+        dtype: NumPy's name of its type, or the file's own if NumPy has none.
+        rows: (start, stop) → that part of its first axis. May raise a WeightsError.
     """
 
     shape: Shape
@@ -30,7 +30,7 @@ class RawTensor:
 
 @dataclass(frozen=True)
 class RawFile:
-    """What a file says of itself.
+    """What is in a file.
 
     Attributes:
         tensors: by name, in the order of the file.
@@ -47,7 +47,7 @@ Place = Callable[[np.ndarray, int, np.ndarray], None]
 
 
 def read(raw: RawTensor, shape: Shape, place: Place) -> np.ndarray:
-    """Read a tensor into an array of another layout, a few rows at a time: it is in memory once.
+    """Read a tensor into an array of another layout, a few rows at a time, so that memory holds it once.
 
     Args:
         raw: of a type among `catdog.model.tensors.FLOATS`.
@@ -55,10 +55,10 @@ def read(raw: RawTensor, shape: Shape, place: Place) -> np.ndarray:
         place: called with (result, start, rows) for the rows from `start` on.
 
     Returns:
-        An array that cannot be written to, of the type in the file.
+        A read-only array of the type in the file.
 
     Raises:
-        WeightsError: the file is damaged, or holds a value that is no finite number.
+        WeightsError: the file is damaged, or has a value that is not finite.
     """
     if not raw.shape:
         return np.array(raw.rows(0, 1))
@@ -68,19 +68,19 @@ def read(raw: RawTensor, shape: Shape, place: Place) -> np.ndarray:
     for start in range(0, raw.shape[0], step):
         rows = raw.rows(start, min(start + step, raw.shape[0]))
         if not np.isfinite(rows).all():
-            raise WeightsError("holds values that are no finite numbers: it is damaged")
+            raise WeightsError("damaged: it has values that are not finite")
         place(out, start, rows)
     out.flags.writeable = False
     return out
 
 
 def place_rows(out: np.ndarray, start: int, rows: np.ndarray) -> None:
-    """The `Place` of a tensor that has our layout already."""
+    """The `Place` of a tensor that already has catdog's layout."""
     out[start : start + len(rows)] = rows
 
 
 def _empty(shape: Shape, dtype: np.dtype) -> np.ndarray:
-    """An array whose memory XLA can share."""
+    """An uninitialized array whose memory XLA can share."""
     size = int(np.prod(shape)) * dtype.itemsize
     memory = np.empty(size + _ALIGNMENT, np.uint8)
     offset = -memory.ctypes.data % _ALIGNMENT

@@ -86,9 +86,7 @@ def test_keras_3_has_the_names_beside_the_variables(tmp_path: Path, tensors: Ten
 def test_without_names_the_nth_convolution_is_the_nth(tmp_path: Path, tensors: Tensors) -> None:
     path = write_hdf5(tmp_path / "vgg16.weights.h5", keras_3(tensors))
     assert_same(read_block1(path, preprocessing="torch"), tensors)
-    with pytest.raises(
-        WeightsError, match="does not say what photos must look like .* --preprocessing caffe"
-    ):
+    with pytest.raises(WeightsError, match="does not name its preprocessing. .* --preprocessing caffe"):
         find_weights(str(path))
 
 
@@ -206,7 +204,7 @@ def test_every_misfit_is_listed_with_both_shapes(file: Path) -> None:
             content[f"bn/bn/{part}:0"] = np.zeros(64, np.float32)
         content["top/optimizer_weights/kernel:0"] = np.zeros((1, 1, 1), np.float32)
     assert refusal(file) == (
-        f"{file} does not fit: "
+        f"{file} does not match the network: "
         "block1_conv1/kernel expected (3, 3, 3, 64), found (3, 3, 64, 3); "
         "block1_conv1/bias expected (64,), missing; "
         "bn/bias not expected, found (64,); "
@@ -234,7 +232,7 @@ def test_only_floats_of_16_and_32_bits_are_accepted(value: np.ndarray, found: st
         del content[KERNEL]
         content.create_dataset(KERNEL, data=value, dtype=value.dtype)
     assert refusal(file) == (
-        f"{file} does not fit: block1_conv1/kernel expected float16 or float32, found {found}"
+        f"{file} does not match the network: block1_conv1/kernel expected float16 or float32, found {found}"
     )
 
 
@@ -244,9 +242,7 @@ def test_a_value_that_is_no_number_is_damage(value: float, file: Path) -> None:
         dataset = content[KERNEL]
         assert isinstance(dataset, h5py.Dataset)
         dataset[2, 2, 2, 63] = value
-    assert refusal(file) == (
-        f"{file}, block1_conv1/kernel: holds values that are no finite numbers: it is damaged"
-    )
+    assert refusal(file) == f"{file}, block1_conv1/kernel: damaged: it has values that are not finite"
 
 
 def test_nothing_is_read_before_everything_fits(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -302,8 +298,8 @@ def virtual_dataset(content: h5py.File) -> None:
     content.create_virtual_dataset(KERNEL, layout)
 
 
-LINK = "holds a link, '.+', to what may lie in another file"
-ELSEWHERE = f"/{KERNEL} says that its values lie in another file"
+LINK = "has a link, '.+', which can lead to another file"
+ELSEWHERE = f"the values of /{KERNEL} are in another file"
 
 
 @pytest.mark.parametrize(
@@ -324,7 +320,7 @@ def test_what_points_out_of_the_file_is_refused(attack: Hostile, message: str, f
         del content[KERNEL]
         attack(content)
     with pytest.raises(
-        WeightsError, match=f"^{file} is not read: .*{message}.*do not trust where it came from"
+        WeightsError, match=f"^{file} is refused: .*{message}.*do not trust the source of this file"
     ):
         find_weights(str(file))
 
@@ -355,7 +351,7 @@ def tree_of_links(content: h5py.File) -> None:
 def test_groups_without_end_are_refused(attack: Hostile, file: Path) -> None:
     with h5py.File(file, "a") as content:
         attack(content)
-    assert refusal(file) == f"{file} holds more groups than a VGG16 has: it is another model"
+    assert refusal(file) == f"{file} has more groups than a VGG16: it is another model"
 
 
 @pytest.mark.parametrize("options", [{"compression": "gzip"}, {"shuffle": True}, {"fletcher32": True}])
@@ -364,7 +360,7 @@ def test_what_swells_on_being_read_is_refused(options: dict[str, object], file: 
     with h5py.File(file, "a") as content:
         del content[KERNEL]
         content.create_dataset(KERNEL, data=np.zeros((3, 3, 3, 64), np.float16), **options)
-    assert f"{file} is not read: /{KERNEL} is compressed, and could swell to any size" in refusal(file)
+    assert f"{file} is refused: /{KERNEL} is compressed, and may need any amount of memory" in refusal(file)
 
 
 # What is damaged. Keras 3's names lie in a heap: behind its header of 16 bytes, each behind one of 16 bytes
@@ -388,7 +384,7 @@ def test_a_heap_that_has_no_end_is_damage(place: int, length: int, heap_file: Pa
     heap = heap_file.read_bytes().index(b"GCOL")
     overwrite(heap_file, heap + place, length, 8)
     assert refused_apart([heap_file], seconds=30) == [True]
-    assert refusal(heap_file) == f"{heap_file} is damaged: its texts do not lie one behind the other"
+    assert refusal(heap_file) == f"{heap_file} is damaged: its strings are not in a row"
 
 
 def test_a_heap_of_too_many_texts_is_damage(heap_file: Path) -> None:
@@ -396,7 +392,7 @@ def test_a_heap_of_too_many_texts_is_damage(heap_file: Path) -> None:
     texts = 70_000 * (1).to_bytes(16, "little")
     size = (16 + len(texts)).to_bytes(8, "little")
     heap_file.write_bytes(heap_file.read_bytes() + b"GCOL\x01\0\0\0" + size + texts)
-    assert refusal(heap_file) == f"{heap_file} is damaged: its texts do not lie one behind the other"
+    assert refusal(heap_file) == f"{heap_file} is damaged: its strings are not in a row"
 
 
 def test_values_that_look_like_a_heap_are_none(tmp_path: Path, tensors: Tensors) -> None:
@@ -442,7 +438,7 @@ def test_values_that_lie_behind_the_end_are_damage(file: Path, tensors: Tensors)
     address = piece.byte_offset.to_bytes(8, "little")
     assert data.count(key + address) == 1
     file.write_bytes(data.replace(key + address, key + (len(data) - 8).to_bytes(8, "little")))
-    assert refusal(file).startswith(f"{file}, block1_conv1/kernel: {file} is cut short or damaged: ")
+    assert refusal(file).startswith(f"{file}, block1_conv1/kernel: {file} is truncated or damaged: ")
 
 
 @pytest.mark.parametrize("write", [write_keras_2, write_keras_3])
@@ -463,9 +459,7 @@ def test_flipped_bits_do_no_harm(
 
 def test_without_h5py_the_extra_is_named(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "h5py", None)
-    assert refusal(file) == (
-        f"{file} is HDF5, and h5py, which reads it, is not installed: pip install 'catdog-cli[keras]'"
-    )
+    assert refusal(file) == f"reading {file} (HDF5) needs h5py: pip install 'catdog-cli[keras]'"
 
 
 def test_a_convolution_that_vgg16_has_not_is_listed(tmp_path: Path, tensors: Tensors) -> None:
@@ -474,7 +468,7 @@ def test_a_convolution_that_vgg16_has_not_is_listed(tmp_path: Path, tensors: Ten
     with pytest.raises(WeightsError) as caught:
         read_tensors(find_weights(str(path)), BLOCK1)
     assert str(caught.value) == (
-        f"{path} does not fit: block1_conv3/bias not expected, found (64,); "
+        f"{path} does not match the network: block1_conv3/bias not expected, found (64,); "
         "block1_conv3/kernel not expected, found (3, 3, 64, 64)"
     )
 

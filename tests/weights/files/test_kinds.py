@@ -17,8 +17,8 @@ from tests.weights.files.made_files import assert_same, flipped, keras_2, read_b
 from tests.weights_files import Tensors
 
 NEITHER = (
-    "expected a weights file (HDF5, safetensors, or PyTorch's) at {path}, found none of these. A .keras file "
-    "holds one: save it again with model.save_weights('NAME.weights.h5')."
+    "{path} is not a weights file (HDF5, safetensors or PyTorch). From a .keras file, save the weights with "
+    "model.save_weights('NAME.weights.h5')."
 )
 NAMES = ["vgg16.h5", "vgg16.safetensors", "vgg16.pth", "vgg16.keras", "vgg16"]
 
@@ -50,11 +50,11 @@ def test_a_pickle_is_not_loaded_whatever_its_name(protocol: int, name: str, tmp_
     path.write_bytes(pickle.dumps(Spy(folder), protocol))
     message = refusal(path)
     if path.suffix == ".safetensors":
-        assert message.startswith(f"{path} is cut short, damaged, or no safetensors file: ")
+        assert message.startswith(f"{path} is truncated, damaged, or not a safetensors file: ")
     elif protocol >= 2:
         assert message == (
-            f"{path} is a Python pickle, whatever its name says: loading one can run any program, so it is "
-            "not loaded. Save the weights as .safetensors or as Keras' .h5."
+            f"{path} is a Python pickle. Loading a pickle can run any program, so it is refused. Save the "
+            "weights as .safetensors or as Keras' .h5."
         )
     else:  # the first two begin like a text
         assert message == NEITHER.format(path=path)
@@ -125,14 +125,14 @@ def test_what_is_no_weights_file_is_told_what_is(
 def test_an_archive_that_is_cut_short_is_said_to_be(tmp_path: Path) -> None:
     path = tmp_path / "vgg16.pth"
     broken_zip(path)
-    assert refusal(path) == f"{path} is an archive, as PyTorch writes, that is cut short or damaged"
+    assert refusal(path) == f"{path} is a truncated or damaged PyTorch file"
 
 
 @pytest.mark.parametrize("write", [nothing, zeros, words, page, keras_zip, broken_zip])
 def test_what_is_called_safetensors_is_read_as_such(write: Callable[[Path], None], tmp_path: Path) -> None:
     path = tmp_path / "vgg16.safetensors"
     write(path)
-    assert refusal(path).startswith(f"{path} is cut short, damaged, or no safetensors file: ")
+    assert refusal(path).startswith(f"{path} is truncated, damaged, or not a safetensors file: ")
 
 
 def test_every_flipped_bit_of_a_zip_ends_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +145,7 @@ def test_every_flipped_bit_of_a_zip_ends_well(tmp_path: Path, monkeypatch: pytes
     kinds = set()
     for changed in flipped(content, range(4, len(content)), rounds=1000, seed=1):
         path.write_bytes(changed)
-        kinds.add(refusal(path).startswith(f"{path} is a file of PyTorch, which is not installed here."))
+        kinds.add(refusal(path).startswith(f"reading {path} needs PyTorch, which is not installed."))
     assert kinds == {True, False}
 
 
@@ -156,8 +156,8 @@ def test_where_there_is_no_file_the_names_are_told(name: str, tmp_path: Path) ->
     with pytest.raises(WeightsError) as caught:
         find_weights(str(path))
     assert str(caught.value) == (
-        f"there are no weights {str(path)!r}: expected 'builtin', 'keras', 'timm', or the path of a weights "
-        "file (Keras' .h5, .safetensors, or PyTorch's .pth)"
+        f"there are no weights {str(path)!r}: expected builtin, keras, timm, or the path of a weights file "
+        "(.h5, .safetensors, .pth)"
     )
 
 

@@ -18,8 +18,8 @@ from tests.weights.files.made_files import BLOCK1, assert_same, flipped, is_refu
 from tests.weights_files import Tensors, torchvision
 
 INSTEAD = (
-    "Give a .safetensors file instead: --weights timm downloads that of torchvision, or where PyTorch is: "
-    "safetensors.torch.save_file(torch.load('vgg16.pth', weights_only=True), 'vgg16.safetensors')"
+    "Use a .safetensors file instead: --weights timm downloads one, or convert the file where PyTorch is "
+    "installed: safetensors.torch.save_file(torch.load('vgg16.pth', weights_only=True), 'vgg16.safetensors')"
 )
 LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
@@ -85,16 +85,13 @@ def refusal(path: Path) -> str:
 
 def test_without_pytorch_the_way_to_safetensors_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    assert refusal(path) == f"{path} is a file of PyTorch, which is not installed here. {INSTEAD}"
+    assert refusal(path) == f"reading {path} needs PyTorch, which is not installed. {INSTEAD}"
 
 
 @pytest.mark.parametrize("version", ["2.9.1", "2.9.1+cu128", "1.13.1", "2.0.0a0"])
 def test_an_old_pytorch_is_not_asked(version: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch = install(monkeypatch, {}, version)
-    assert refusal(path) == (
-        f"{path} is a file of PyTorch; the one installed here, {version}, cannot load it without trusting "
-        f"it: 2.10 can. {INSTEAD}"
-    )
+    assert refusal(path) == f"reading {path} safely needs PyTorch 2.10 or newer, found {version}. {INSTEAD}"
     assert torch.calls == []
 
 
@@ -135,7 +132,7 @@ def test_what_does_not_fit_is_listed_in_its_own_layout(
     del state["features.2.bias"]
     install(monkeypatch, state)
     assert refusal(path) == (
-        f"{path} does not fit: "
+        f"{path} does not match the network: "
         "features.0.weight expected (64, 3, 3, 3), found (3, 3, 3, 64); "
         "features.0.weight expected float16 or float32, found float64; "
         "features.2.bias expected (64,), missing; "
@@ -148,7 +145,7 @@ def test_what_is_no_state_dict_is_refused(
     answer: object, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(monkeypatch, answer)
-    assert refusal(path) == f"expected a dict of tensors in {path}, found a {type(answer).__name__}"
+    assert refusal(path) == f"expected a dict of tensors in {path}, found {type(answer).__name__}"
 
 
 @pytest.mark.parametrize(
@@ -177,7 +174,7 @@ def test_a_tensor_without_plain_values_is_refused(
 
     state["features.0.bias"] = Sparse(state["features.0.bias"].array)
     install(monkeypatch, state)
-    words = "is no plain tensor: Could not run 'aten::slice' with arguments from SparseCPU"
+    words = "not a dense tensor: Could not run 'aten::slice' with arguments from SparseCPU"
     assert refusal(path) == f"{path}, features.0.bias: {words}"
 
 
@@ -240,7 +237,7 @@ def test_unusual_tensors_are_read_or_refused(kind: str, torch: Any, tensors: Ten
     if kind == "requires_grad":
         assert_same(read_block1(path), tensors)
     else:
-        assert f"{path}, features.0.bias: is no plain tensor: " in refusal(path)
+        assert f"{path}, features.0.bias: not a dense tensor: " in refusal(path)
 
 
 def test_a_file_of_pytorch_that_is_cut_anywhere_is_refused(pth: Path) -> None:

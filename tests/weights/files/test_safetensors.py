@@ -17,7 +17,7 @@ from catdog.weights.source import find_weights, read_tensors
 from tests.weights.files.made_files import BLOCK1, assert_same, flipped, is_refused, read_block1
 from tests.weights_files import Tensors, torchvision
 
-ASKS = "does not say what photos must look like for it.*--preprocessing caffe .* or --preprocessing torch"
+ASKS = "does not name its preprocessing.*--preprocessing caffe .* or --preprocessing torch"
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_every_misfit_is_listed_in_the_files_own_names_and_layout(path: Path, te
     del state["features.2.bias"]
     save_file(state, path)
     assert refusal(path) == (
-        f"{path} does not fit: "
+        f"{path} does not match the network: "
         "features.0.weight expected (64, 3, 3, 3), found (3, 3, 3, 64); "
         "features.0.bias expected (64,), found (); "
         "features.2.bias expected (64,), missing; "
@@ -154,7 +154,7 @@ def test_only_floats_of_16_and_32_bits_are_accepted(dtype: str, size: int, path:
         header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [start, end]}
     write(path, header, bytes(end))
     assert refusal(path) == (
-        f"{path} does not fit: "
+        f"{path} does not match the network: "
         f"block1_conv1/kernel expected float16 or float32, found {dtype}; "
         f"block1_conv1/bias expected float16 or float32, found {dtype}; "
         "block1_conv2/kernel expected (3, 3, 64, 64), missing; "
@@ -166,9 +166,7 @@ def test_only_floats_of_16_and_32_bits_are_accepted(dtype: str, size: int, path:
 def test_a_value_that_is_no_number_is_damage(value: float, path: Path, tensors: Tensors) -> None:
     tensors["block1_conv2/bias"][63] = value
     save_file(torchvision(BLOCK1, tensors), path)
-    assert refusal(path) == (
-        f"{path}, features.2.bias: holds values that are no finite numbers: it is damaged"
-    )
+    assert refusal(path) == f"{path}, features.2.bias: damaged: it has values that are not finite"
 
 
 # What is damaged
@@ -199,13 +197,13 @@ ONE = {"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}
 )
 def test_a_header_that_says_nothing_sensible_is_damage(header: Any, values: bytes, path: Path) -> None:
     write(path, header, values)
-    assert refusal(path).startswith(f"{path} is cut short, damaged, or no safetensors file: ")
+    assert refusal(path).startswith(f"{path} is truncated, damaged, or not a safetensors file: ")
 
 
 @pytest.mark.parametrize("size", [10**8, 2**40, 2**63, 2**64 - 1])
 def test_a_header_of_any_declared_size_is_not_believed(size: int, file: Path) -> None:
     file.write_bytes(size.to_bytes(8, "little") + file.read_bytes()[8:])
-    assert refusal(file).startswith(f"{file} is cut short, damaged, or no safetensors file: ")
+    assert refusal(file).startswith(f"{file} is truncated, damaged, or not a safetensors file: ")
 
 
 def test_a_file_that_is_cut_anywhere_is_refused(file: Path) -> None:
