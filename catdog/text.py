@@ -103,12 +103,8 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|[kKMGT]B?)?")
 
 def bytes_for_people(count: int) -> str:
     """`512 B`, `1.5 MB`: powers of ten."""
-    size, unit = float(count), "B"
-    for unit in _UNITS:
-        if size < 1000 or unit == _UNITS[-1]:
-            break
-        size /= 1000
-    return f"{count} B" if unit == "B" else f"{size:.1f} {unit}"
+    power = min((len(str(count)) - 1) // 3, len(_UNITS) - 1)
+    return f"{count / 1000**power:.1f} {_UNITS[power]}" if power else f"{count} B"
 
 
 def bytes_from_people(text: str) -> int:

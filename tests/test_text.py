@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from catdog.text import bytes_from_people, kinds, message, relative, relative_path, spelt
+from catdog.text import bytes_for_people, bytes_from_people, kinds, message, relative, relative_path, spelt
 
 DATA = Path("/photos/DATA")
 
@@ -28,6 +28,21 @@ def test_the_most_common_extensions() -> None:
         == ".txt 2, .a 1, .b 1, no extension 3"
     )
     assert str(kinds(Counter([""]))) == "no extension 1"
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (1_550_000, "1.6 MB"),
+        (10**9, "1.0 GB"),
+        (10**16, "10000.0 TB"),
+    ],
+)
+def test_sizes(count: int, shown: str) -> None:
+    assert bytes_for_people(count) == shown
 
 
 @pytest.mark.parametrize("text", ["", "20 GiB", "-1", "much", "1,5 MB"])

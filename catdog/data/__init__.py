@@ -5,7 +5,7 @@ reading.
 """
 
 from catdog.data.batches import Decoded, decoded, probe_all
-from catdog.data.decode import DECODING_VERSION, MAX_PIXELS, PhotoHeader, decode, decode_for_people, probe
+from catdog.data.decode import DECODING_VERSION, PhotoHeader, decode, decode_for_people, probe
 from catdog.data.enough import (
     ClassPhotos,
     class_imbalance,
@@ -13,9 +13,11 @@ from catdog.data.enough import (
     require_every_class,
     require_trainable,
 )
-from catdog.data.fingerprint import Fingerprints, Skipped, fingerprint
-from catdog.data.layout import SPLITS, DataSet, Photo, scan
+from catdog.data.fingerprint import Skipped, fingerprint
+from catdog.data.labels import Photo
+from catdog.data.layout import SPLITS, DataSet, scan
 from catdog.data.libraries import decoder_version
+from catdog.data.opening import MAX_PIXELS
 from catdog.data.split import is_validation, split_by_content
 from catdog.data.survey import SplitFacts, survey
 
@@ -26,7 +28,6 @@ __all__ = [
     "ClassPhotos",
     "DataSet",
     "Decoded",
-    "Fingerprints",
     "Photo",
     "PhotoHeader",
     "Skipped",

@@ -19,19 +19,8 @@ from catdog.config import Decoding
 from catdog.data.budget import DECODING, bytes_to_decode
 from catdog.data.colour import to_rgb
 from catdog.data.files import open_regular, system_reason
-from catdog.data.opening import MAX_PIXELS, opened, orientation
+from catdog.data.opening import opened, orientation
 from catdog.errors import PhotoError
-
-__all__ = [
-    "DECODING_VERSION",
-    "MAX_PIXELS",
-    "PhotoHeader",
-    "Whole",
-    "decode",
-    "decode_for_people",
-    "decode_whole",
-    "probe",
-]
 
 # Part of every cache key. Raise it with any change, here or in colour.py, that changes a pixel.
 DECODING_VERSION = 1

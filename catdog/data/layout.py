@@ -15,8 +15,6 @@ from catdog.data.walk import Listing, folder_id, listing, walk
 from catdog.errors import DataError
 from catdog.text import Message, extensions, message, numbered, plural
 
-__all__ = ["DataSet", "Layout", "Photo", "scan"]
-
 Layout = Literal["split folders", "class folders", "flat names"]
 
 SPLITS = ("train", "valid", "test", "all")

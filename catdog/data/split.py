@@ -16,7 +16,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 
-from catdog.data.layout import Photo
+from catdog.data.labels import Photo
 from catdog.errors import OptionError
 
 _SALT = b"catdog split 1:"  # never change it: photos would change splits between two versions

@@ -9,7 +9,8 @@ from catdog.config import Decoding
 from catdog.data.decode import PhotoHeader, decode_whole
 from catdog.data.files import system_reason
 from catdog.data.fingerprint import Skipped, fingerprint
-from catdog.data.layout import DataSet, Photo
+from catdog.data.labels import Photo
+from catdog.data.layout import DataSet
 from catdog.data.parallel import ordered_map
 from catdog.errors import PhotoError
 from catdog.progress import Progress

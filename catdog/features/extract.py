@@ -154,11 +154,7 @@ def identify(
     """Content digests of the files, unless known, and the reasons why others have none, both by path."""
     if digests is not None:
         return digests, {}
-    prints = fingerprint(
-        paths,
-        workers=workers,
-        report=report,
-    )
+    prints = fingerprint(paths, workers=workers, report=report)
     return prints.digests, {one.path: one.reason for one in prints.skipped}
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _ROWS = 10  # of each table on the terminal
 _CLASSES = 40  # that are all shown
+_SPLIT_FACTS = ("counts", "bytes", "smallest", "median", "largest", "formats")
 
 
 def data_page(report: DatasetReport) -> Page:
@@ -170,12 +171,7 @@ def _facts(report: DatasetReport) -> dict[str, Any]:
         "classes": list(dataset.classes),
         "splits": {
             name: {
-                "counts": split.counts,
-                "bytes": split.bytes,
-                "smallest": split.smallest,
-                "median": split.median,
-                "largest": split.largest,
-                "formats": split.formats,
+                **{fact: getattr(split, fact) for fact in _SPLIT_FACTS},
                 "unreadable": [
                     {"path": str(bad.path), "reason": str(bad.reason)} for bad in split.unreadable
                 ],
