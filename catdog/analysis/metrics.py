@@ -65,7 +65,8 @@ def wilson_interval(right: int, count: int) -> tuple[float, float]:
     share, spread = right / count, _Z_95**2 / count
     centre = (share + spread / 2) / (1 + spread)
     half = _Z_95 * math.sqrt(share * (1 - share) / count + spread / (4 * count)) / (1 + spread)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # Of 60 right of 60, `centre + half` is rounded to a little less than 1, which is the share itself.
+    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
 
 
 def roc_auc(scores: np.ndarray, is_positive: np.ndarray) -> float | None:
