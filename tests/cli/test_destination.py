@@ -18,8 +18,8 @@ from catdog.errors import OptionError, PhotoError
 from catdog.runs import Run
 from tests.cli.conftest import SAMPLE, Cli, files_below
 
-PHOTO = SAMPLE / "photos" / "chelsea.jpg"
-OTHER = SAMPLE / "photos" / "cat_wool.jpg"
+PHOTO = SAMPLE / "photos" / "Abyssinian_14.jpg"
+OTHER = SAMPLE / "photos" / "Bombay_156.jpg"
 DOG = next(iter(sorted((SAMPLE / "valid" / "dogs").iterdir())))
 SYLLABLE = "강"  # three bytes
 

@@ -11,7 +11,7 @@ import pytest
 from catdog.cli.inputs import Input, LeftOut, expand
 from tests.cli.conftest import SAMPLE, Cli
 
-CAT = SAMPLE / "photos" / "chelsea.jpg"
+CAT = SAMPLE / "photos" / "Abyssinian_14.jpg"
 
 
 def _expanded(*given: str, stdin: bytes = b"") -> tuple[list[Input], LeftOut]:
