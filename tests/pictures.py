@@ -1,4 +1,4 @@
-"""Tiny drawn data sets: shapes whose class is the shape, never the colour."""
+"""Tiny drawn data sets: shapes whose class is the shape, never the colour. And one drawing of a cat."""
 
 from pathlib import Path
 
@@ -37,6 +37,23 @@ def draw_pictures(folder: Path, classes: dict[str, int], *, seed: int = 0, size:
             side = int(random.integers(size // 3, size // 2))
             SHAPES[label](ImageDraw.Draw(picture), (left, top, left + side, top + side), colour)
             picture.save(folder / label / f"{label}.{number}.png")
+
+
+def draw_cat(path: Path) -> None:
+    """Write a drawing of a cat's head in flat colours, 300 x 240 pixels: no photo at all."""
+    picture = Image.new("RGB", (300, 240), "palegreen")
+    pen = ImageDraw.Draw(picture)
+    for middle in (100, 200):
+        pen.polygon([(middle - 40, 110), (middle, 20), (middle + 40, 110)], "orange", "black", 3)
+    pen.ellipse((60, 60, 240, 220), "orange", "black", 3)
+    for middle in (110, 190):
+        pen.ellipse((middle - 16, 105, middle + 16, 145), "white", "black", 3)
+        pen.ellipse((middle - 5, 110, middle + 5, 140), "black")
+    pen.polygon([(140, 160), (160, 160), (150, 172)], "pink", "black", 2)
+    for end in (155, 175, 195):
+        pen.line((30, end, 120, 175, 30, end), "black", 2)
+        pen.line((270, end, 180, 175, 270, end), "black", 2)
+    picture.save(path)
 
 
 def _colour(random: np.random.Generator) -> Colour:

@@ -15,8 +15,8 @@ from tests.process import catdog as command
 from tests.training.whole import train
 
 SAMPLE = Path(__file__).parents[1] / "sample_data"
-CATS = [SAMPLE / "photos" / name for name in ("chelsea.jpg", "cat_wool.jpg", "cat_tortoiseshell.jpg")]
-DOG = SAMPLE / "photos" / "dog_shepherd.jpg"
+CATS = [SAMPLE / "photos" / name for name in ("Abyssinian_14.jpg", "Bombay_156.jpg", "Maine_Coon_143.jpg")]
+DOG = SAMPLE / "photos" / "pug_139.jpg"
 
 
 def test_the_model_in_the_package_knows_cats_from_dogs() -> None:

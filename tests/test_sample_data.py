@@ -1,110 +1,131 @@
-"""The sample pictures: what is promised of them, and that they cannot be told apart cheaply."""
+"""The sample photos: what is promised of them, and that the main job gets them right."""
 
+import json
 import re
-import subprocess
-import sys
+from collections import Counter
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-SAMPLE = Path(__file__).parents[1] / "sample_data"
-COUNTS = {"train": 32, "valid": 12}
-CLASSES = ("cats", "dogs")
-PHOTOS = sorted((SAMPLE / "photos").iterdir())
+from catdog.config import Decoding
+from catdog.data import decode, decode_for_people
+from catdog.runs import Run
+from tests.process import catdog
+
+ROOT = Path(__file__).parents[1]
+SAMPLE = ROOT / "sample_data"
+COUNTS = {"train/cats": 60, "train/dogs": 60, "valid/cats": 30, "valid/dogs": 30, "photos": 10}
+EVERY_PHOTO = sorted(path for path in SAMPLE.rglob("*") if path.is_file() and path.name != "README.md")
+CREDITS = [SAMPLE / "README.md", ROOT / "NOTICE"]
+
+# The breeds of the Oxford-IIIT Pet Dataset.
+CATS = """
+Abyssinian Bengal Birman Bombay British_Shorthair Egyptian_Mau Maine_Coon Persian Ragdoll Russian_Blue Siamese
+Sphynx
+""".split()
+DOGS = """
+american_bulldog american_pit_bull_terrier basset_hound beagle boxer chihuahua english_cocker_spaniel
+english_setter german_shorthaired great_pyrenees havanese japanese_chin keeshond leonberger miniature_pinscher
+newfoundland pomeranian pug saint_bernard samoyed scottish_terrier shiba_inu staffordshire_bull_terrier
+wheaten_terrier yorkshire_terrier
+""".split()
 
 
-def pictures(split: str, label: str) -> list[Path]:
-    return sorted((SAMPLE / split / label).iterdir())
+def breed(path: Path) -> str:
+    return path.stem.rpartition("_")[0]
 
 
-def pixels(path: Path) -> np.ndarray:
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"), dtype=float)
+def label(path: Path) -> str:
+    return {**dict.fromkeys(CATS, "cats"), **dict.fromkeys(DOGS, "dogs")}[breed(path)]
 
 
-@pytest.mark.parametrize("split", COUNTS)
-def test_counts_and_names(split: str) -> None:
-    assert sorted(folder.name for folder in (SAMPLE / split).iterdir()) == list(CLASSES)
-    for label in CLASSES:
-        expected = [f"{label[:-1]}.{n:02}.jpg" for n in range(1, COUNTS[split] + 1)]
-        assert [path.name for path in pictures(split, label)] == expected
+def test_counts() -> None:
+    folders = Counter(path.parent.relative_to(SAMPLE).as_posix() for path in EVERY_PHOTO)
+    assert folders == COUNTS
+    assert {path.suffix for path in EVERY_PHOTO} == {".jpg"}
+    readme = (SAMPLE / "README.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)/` \| (\d+) \| (\d+) \|$", readme, re.MULTILINE)
+    assert rows == [("train", "60", "60"), ("valid", "30", "30"), ("photos", "4", "6")]
 
 
-def test_every_picture_is_a_usable_rgb_image() -> None:
-    drawn = [path for split in COUNTS for label in CLASSES for path in pictures(split, label)]
-    for path in [*drawn, *PHOTOS]:
-        height, width, channels = pixels(path).shape
-        assert channels == 3
-        assert min(height, width) >= 160, path
-        assert max(height, width) <= 640, path
-    assert len({path.read_bytes() for path in drawn}) == len(drawn)
-    assert sum(path.stat().st_size for path in drawn) < 1_200_000
+def test_the_folder_is_the_class_of_the_breed_and_every_breed_is_in_both_splits() -> None:
+    for folder in ("train", "valid"):
+        for name, breeds in (("cats", CATS), ("dogs", DOGS)):
+            photos = list((SAMPLE / folder / name).iterdir())
+            assert {breed(path) for path in photos} == set(breeds)
+            assert {label(path) for path in photos} == {name}
 
 
-def test_drawing_again_gives_the_committed_pictures(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, SAMPLE / "draw.py", tmp_path], check=True)
-    drawn = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.jpg"))
-    committed = [path for split in COUNTS for path in (SAMPLE / split).rglob("*.jpg")]
-    assert drawn == sorted(path.relative_to(SAMPLE) for path in committed)
-    for name in drawn:
-        again, kept = tmp_path / name, SAMPLE / name
-        if again.read_bytes() != kept.read_bytes():  # another version of Pillow or of its codec
-            first, second = pixels(again), pixels(kept)
-            assert first.shape == second.shape, name
-            assert abs(first - second).mean() < 2, name
+def test_no_photo_is_there_twice() -> None:
+    """Neither as a file, nor under its name in the data set, nor saved again, in another size or mirrored."""
+    assert len({sha256(path.read_bytes()).digest() for path in EVERY_PHOTO}) == len(EVERY_PHOTO)
+    assert len({path.name for path in EVERY_PHOTO}) == len(EVERY_PHOTO)
+    small = [decode(path, Decoding(16)).astype(float) for path in EVERY_PHOTO]
+    assert likeness(small) < 0.9
+    again = decode_for_people(EVERY_PHOTO[7], side=100)
+    for copy in (again, again[:, ::-1]):  # the same comparison does find one
+        picture = Image.fromarray(copy).resize((16, 16))
+        assert likeness([*small, np.asarray(picture, float)]) > 0.95
 
 
-def thumbnails(split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean colour and the 4 x 4 thumbnail of every picture, and which are dogs."""
-    features, is_dog = [], []
-    for label in CLASSES:
-        for path in pictures(split, label):
-            with Image.open(path) as image:
-                rgb = image.convert("RGB")
-            reduced = [rgb.resize((side, side), Image.Resampling.BOX) for side in (1, 4)]
-            features.append(np.concatenate([np.asarray(small).ravel() for small in reduced]))
-            is_dog.append(label == "dogs")
-    return np.array(features, dtype=float), np.array(is_dog)
+def likeness(small: list[np.ndarray]) -> float:
+    """The largest correlation of two of the pictures, or of one and another one's mirror image."""
+    rows = np.stack([picture.ravel() for picture in small] + [picture[:, ::-1].ravel() for picture in small])
+    correlations = np.corrcoef(rows)[: len(small)]
+    for number in range(len(small)):
+        correlations[number, [number, len(small) + number]] = 0  # itself
+    return correlations.max()
 
 
-def threshold_accuracies(
-    train: tuple[np.ndarray, np.ndarray], valid: tuple[np.ndarray, np.ndarray]
-) -> np.ndarray:
-    """Return how well each feature alone, cut where train is split best, classifies valid."""
-    accuracies = []
-    for column, unseen in zip(train[0].T, valid[0].T, strict=True):
-        values = np.unique(column)
-        cuts = (values[1:] + values[:-1]) / 2
-        fitted = ((column > cuts[:, None]) == train[1]).mean(axis=1)
-        best = np.argmax(np.maximum(fitted, 1 - fitted))
-        accuracy = ((unseen > cuts[best]) == valid[1]).mean()
-        accuracies.append(accuracy if fitted[best] >= 0.5 else 1 - accuracy)
-    return np.array(accuracies)
-
-
-def test_no_colour_or_pixel_gives_the_class_away() -> None:
-    train, valid = thumbnails("train"), thumbnails("valid")
-    assert threshold_accuracies(train, valid).max() < 0.8
-
-    # The same search does find a shortcut where there is one: dogs on a brighter ground.
-    brighter = [(features + 120 * is_dog[:, None], is_dog) for features, is_dog in (train, valid)]
-    assert threshold_accuracies(brighter[0], brighter[1]).max() > 0.9
-
-
-def test_every_photo_is_credited() -> None:
-    readme = (SAMPLE / "README.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `([^`]+)` \| (.+) \| (.+) \| (.+) \| (.+) \|$", readme, re.MULTILINE)
-    assert sorted(name for name, *_ in rows) == [path.name for path in PHOTOS]
-    for name, author, licence, source, _ in rows:
-        assert author.strip(), name
-        assert re.search(r"CC0|CC BY|public domain|GPL-2\.0-or-later", licence), name
-        assert re.search(r"\d+\.\d+.* \((PyPI|Debian)\)", source), name
+def test_every_photo_decodes_and_is_small() -> None:
+    for path in EVERY_PHOTO:
+        with Image.open(path) as image:
+            image.load()
+            assert (image.format, image.mode) == ("JPEG", "RGB"), path
+            assert min(image.size) >= 128, path
+            assert max(image.size) <= (480 if path.parent.name == "photos" else 320), path
+    assert sum(path.stat().st_size for path in EVERY_PHOTO) < 3_500_000
 
 
 def test_photos_carry_no_metadata() -> None:
-    for path in PHOTOS:
+    for path in EVERY_PHOTO:
         with Image.open(path) as image:
             assert not image.getexif(), path
             assert not {"exif", "xmp", "icc_profile", "comment"} & image.info.keys(), path
+
+
+@pytest.mark.parametrize("file", CREDITS, ids=lambda path: path.name)
+def test_the_authors_the_licence_and_the_changes_are_named(file: Path) -> None:
+    text = " ".join(file.read_text("utf-8").split())
+    for words in (
+        "Oxford-IIIT Pet Dataset",
+        "Omkar M. Parkhi, Andrea Vedaldi, Andrew Zisserman, C. V. Jawahar",
+        "Cats and Dogs",
+        "CVPR 2012",
+        "https://www.robots.ox.ac.uk/~vgg/data/pets/",
+        "CC BY-SA 4.0",
+        "https://creativecommons.org/licenses/by-sa/4.0/",
+        "made smaller",
+        "saved as JPEG",
+        "comments in the files are removed",
+    ):
+        assert words in text, words
+
+
+@pytest.mark.slow
+def test_the_default_training_gets_every_validation_photo_and_every_further_photo_right(
+    tmp_path: Path,
+) -> None:
+    trained = catdog("train", SAMPLE, cwd=tmp_path)
+    assert trained.returncode == 0, trained.stderr
+    history = Run(tmp_path / "runs" / "sample_data").history()
+    assert min(history, key=lambda record: record.val_loss).val_acc == 1
+    report = json.loads(catdog("evaluate", "--json", cwd=tmp_path).stdout)
+    assert (report["count"], report["right"]) == (60, 60)
+    rows = json.loads(catdog("predict", SAMPLE / "photos", "--format", "json", cwd=tmp_path).stdout)
+    said = {Path(row["path"]).name: row["label"] for row in rows}
+    assert said == {path.name: label(path) for path in sorted((SAMPLE / "photos").iterdir())}
+    assert sorted(said.values()) == ["cats"] * 4 + ["dogs"] * 6

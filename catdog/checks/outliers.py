@@ -7,7 +7,7 @@ Statistical Association 69, 1974), which outliers hardly change.
 
 Measured by `tests/benchmarks/near_duplicates.py` against 2,000 real photos of dogs and cats: of 40 planted
 pictures (text, coloured shapes, drawings of cats and dogs) all are found. Of the 2,000 themselves six are
-reported, odd ones: a toy, several pictures in one, a dog behind a fence. Shrunk Mahalanobis distances found 4
+reported, odd ones: a toy, several pictures in one, a dog behind a fence. Shrunk Mahalanobis distances found 9
 of the 40.
 """
 

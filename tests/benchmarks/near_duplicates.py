@@ -22,7 +22,6 @@ from catdog.checks.near_duplicates import LEAST_PHOTOS, find_near_duplicates
 from catdog.checks.outliers import LEAST_SCORE, outlier_scores
 from catdog.workspace import FeatureCache
 
-_DRAWINGS = Path(__file__).parents[2] / "sample_data" / "train"
 _PLANTED = 10  # of each kind
 _SHRINKAGE = 0.1  # of the covariance towards a multiple of the identity
 
@@ -104,8 +103,8 @@ def _outliers(photos: Photos, folder: Path) -> None:
     kinds = {
         "text": [_text(folder / f"text {n}.png", random) for n in range(_PLANTED)],
         "coloured shapes": [_shapes(folder / f"shapes {n}.png", random) for n in range(_PLANTED)],
-        "drawings of cats": sorted((_DRAWINGS / "cats").iterdir())[:_PLANTED],
-        "drawings of dogs": sorted((_DRAWINGS / "dogs").iterdir())[:_PLANTED],
+        "drawings of cats": [_head(folder / f"cat {n}.png", random, "cat") for n in range(_PLANTED)],
+        "drawings of dogs": [_head(folder / f"dog {n}.png", random, "dog") for n in range(_PLANTED)],
     }
     own = photos.pooled.means
     pooled = [pool_files(paths, features=FeatureCache(folder / "cache")).means for paths in kinds.values()]
@@ -156,6 +155,26 @@ def _shapes(path: Path, random: np.random.Generator) -> Path:
     for draw in (pen.rectangle, pen.ellipse, pen.rectangle, pen.ellipse):
         left, top = (int(place) for place in random.integers(0, 200, 2))
         draw((left, top, left + 90, top + 90), fill=_colour(random, 0, 256))
+    picture.save(path)
+    return path
+
+
+def _head(path: Path, random: np.random.Generator, animal: str) -> Path:
+    """A head in flat colours; the ears of a cat stand, those of a dog hang."""
+    picture = Image.new("RGB", (300, 300), _colour(random, 100, 256))
+    pen = ImageDraw.Draw(picture)
+    coat, (left, top) = _colour(random, 0, 200), random.integers(20, 80, 2).tolist()
+    pen.ellipse((left, top, left + 180, top + 180), coat, "black", 3)
+    for ear in (left + 30, left + 150):
+        if animal == "cat":
+            pen.polygon([(ear - 30, top + 50), (ear, top - 40), (ear + 30, top + 50)], coat, "black", 3)
+        else:
+            pen.ellipse((ear - 25, top + 10, ear + 25, top + 140), coat, "black", 3)
+    for eye in (left + 65, left + 115):
+        pen.ellipse((eye - 12, top + 60, eye + 12, top + 84), "white", "black", 2)
+        pen.ellipse((eye - 5, top + 66, eye + 5, top + 78), "black")
+    pen.ellipse((left + 78, top + 105, left + 102, top + 120), "black")
+    pen.arc((left + 60, top + 100, left + 120, top + 150), 20, 160, "black", 3)
     picture.save(path)
     return path
 

@@ -16,7 +16,7 @@ import pytest
 from catdog.cli.escapes import json_text, visible, visible_name
 from tests.cli.conftest import SAMPLE, Cli
 
-CAT = SAMPLE / "photos" / "chelsea.jpg"
+CAT = SAMPLE / "photos" / "Abyssinian_14.jpg"
 NAME = "a\x1b[2J\x1b]0;owned\x07\x7f\x9b31m\u202egpj.\u2066exe\nb.jpg"
 SHOWN = r"a\x1b[2J\x1b]0;owned\x07\x7f\x9b31m\u202egpj.\u2066exe\nb.jpg"
 HARMFUL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")

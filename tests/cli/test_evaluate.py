@@ -27,15 +27,15 @@ def test_json_agrees_with_the_history_and_with_itself(cli: Cli, trained: Run, mo
     assert result.status == 0
     report = json.loads(result.out)
     best = min(trained.history(), key=lambda record: record.val_loss)
-    assert report["count"] == 24
+    assert report["count"] == 60
     assert report["accuracy"] == pytest.approx(best.val_acc)
     assert report["loss"] == pytest.approx(best.val_loss, rel=1e-5)
     low, high = report["accuracy_interval"]
     assert 0 <= low < report["accuracy"] <= high <= 1
     assert report["classes"] == ["cats", "dogs"]
-    assert [sum(row) for row in report["confusion"]] == [12, 12]
+    assert [sum(row) for row in report["confusion"]] == [30, 30]
     right = sum(report["confusion"][i][i] for i in range(2))
-    assert report["accuracy"] == right / 24
+    assert report["accuracy"] == right / 60
     assert [score["label"] for score in report["per_class"]] == ["cats", "dogs"]
     losses = [photo["loss"] for photo in report["worst"]]
     assert losses == sorted(losses, reverse=True)
@@ -67,8 +67,8 @@ def test_classes_go_by_name_and_strangers_are_left_out(
     result = cli("evaluate", tmp_path / "data", "--json", *model)
     assert result.status == 0
     report = json.loads(result.out)
-    assert report["count"] == 12
-    assert [sum(row) for row in report["confusion"]] == [0, 12]
+    assert report["count"] == 30
+    assert [sum(row) for row in report["confusion"]] == [0, 30]
     assert "aardvarks" in result.err
     cats = report["per_class"][0]
     assert (cats["count"], cats["recall"]) == (0, None)
@@ -81,14 +81,14 @@ def test_photos_that_were_trained_on_are_left_out_or_reported(
         copytree(SAMPLE / "valid" / label, tmp_path / "mixed" / label)
         for path in sorted((SAMPLE / "train" / label).iterdir())[:5]:
             copy(path, tmp_path / "mixed" / label / f"seen {path.name}")
-    assert json.loads(cli("evaluate", "mixed", "--json", *model).out)["count"] == 24
+    assert json.loads(cli("evaluate", "mixed", "--json", *model).out)["count"] == 60
     everything = cli("evaluate", "mixed", "--split", "all", "--json", *model)
-    assert json.loads(everything.out)["count"] == 34
+    assert json.loads(everything.out)["count"] == 70
     assert json.loads(cli("evaluate", "mixed", "--split", "train", "--json", *model).out)["count"] == 10
     (tmp_path / "leak").mkdir()
     (tmp_path / "mixed").rename(tmp_path / "leak" / "valid")
     leak = cli("evaluate", "leak", *model)
-    assert "trained on 10 of these 34 photos" in leak.err
+    assert "trained on 10 of these 70 photos" in leak.err
 
 
 def test_unreadable_photos_are_reported(cli: Cli, model: tuple[str, str], tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_unreadable_photos_are_reported(cli: Cli, model: tuple[str, str], tmp_pa
     (tmp_path / "valid" / "cats" / "empty.jpg").write_bytes(b"")
     result = cli("evaluate", tmp_path, "--json", *model)
     report = json.loads(result.out)
-    assert report["count"] == 24
+    assert report["count"] == 60
     assert [photo["path"] for photo in report["skipped"]] == [str(tmp_path / "valid" / "cats" / "empty.jpg")]
     skipped = "1 photo is unreadable and was skipped: valid/cats/empty.jpg: the file is empty"
     assert skipped in cli("evaluate", tmp_path, *model).err
@@ -154,11 +154,11 @@ def test_an_error_where_all_photos_were_trained_on(cli: Cli, model: tuple[str, s
         copytree(SAMPLE / "train" / label, tmp_path / "seen" / label)
     result = cli("evaluate", "seen", *model)
     assert result.status == 1
-    assert "trained on all 64" in result.err
+    assert "trained on all 120" in result.err
     copy(sorted((SAMPLE / "valid" / "dogs").iterdir())[0], tmp_path / "seen" / "dogs" / "new.jpg")
     result = cli("evaluate", "seen", *model)
     assert result.status == 0
-    assert "64 photos are left out: " in result.err
+    assert "120 photos are left out: " in result.err
     assert "was trained on them" in result.err
     assert re.search(r" on 1 photo$", result.out, re.M)
 
@@ -241,5 +241,5 @@ def test_several_runs_read_each_photo_once(
     result = cli("evaluate", *runs, "--json")
     assert result.status == 0
     assert len(json.loads(result.out)["comparisons"]) == 3
-    assert len(hashed) == 24
+    assert len(hashed) == 60
     assert set(hashed.values()) == {1}

@@ -12,7 +12,7 @@ import pytest
 from catdog.inference.inputs import Input, expand
 from tests.cli.conftest import SAMPLE, Cli
 
-CAT = SAMPLE / "photos" / "chelsea.jpg"
+CAT = SAMPLE / "photos" / "Abyssinian_14.jpg"
 
 
 def _expanded(*given: str, stdin: bytes = b"") -> list[Input]:

@@ -99,7 +99,7 @@ def test_a_data_set(cli: Cli, tmp_path: Path) -> None:
     for words in ("split folders", "train", "valid", "cats", "dogs", "JPEG", "empty.jpg", "0 bytes"):
         assert words in result.out
     facts = json.loads(cli("inspect", "data", "--json").out)
-    assert facts["splits"]["train"]["counts"] == {"cats": 33, "dogs": 32}
+    assert facts["splits"]["train"]["counts"] == {"cats": 61, "dogs": 60}
     assert len(facts["splits"]["train"]["unreadable"]) == 1
 
 

@@ -156,7 +156,7 @@ def bad(tmp_path: Path) -> Path:
                 (root / split / label / path.name).write_bytes(path.read_bytes())
     cats = root / "train" / "cats"
     png = _png()
-    jpeg = (SAMPLE / "photos" / "chelsea.jpg").read_bytes()
+    jpeg = (SAMPLE / "photos" / "Abyssinian_14.jpg").read_bytes()
     (cats / "empty.jpg").write_bytes(b"")
     (cats / "text.jpg").write_text("no photo")
     (cats / "cut.png").write_bytes(png[:-100])
@@ -169,7 +169,7 @@ def bad(tmp_path: Path) -> Path:
     (cats / "notes").write_text("text")
     (root / "other").mkdir()
     (root / "train" / "birds").mkdir()
-    (root / "valid" / "dogs" / "copy.jpg").write_bytes(next(cats.glob("cat*")).read_bytes())
+    (root / "valid" / "dogs" / "copy.jpg").write_bytes(next(cats.glob("Abyssinian*")).read_bytes())
     return root
 
 

@@ -13,7 +13,7 @@ from catdog.inference.inputs import photo_from
 from catdog.runs import Run
 from tests.cli.conftest import SAMPLE, Cli
 
-PHOTO = SAMPLE / "photos" / "chelsea.jpg"
+PHOTO = SAMPLE / "photos" / "Abyssinian_14.jpg"
 REASON = "the file has 300,000,000,000 bytes: more than 1,073,741,824"
 
 

@@ -10,7 +10,8 @@ from shutil import copy
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
-from tests.cli.conftest import SAMPLE, Cli, files_below
+from tests.cli.conftest import Cli, files_below
+from tests.pictures import draw_cat
 
 PHOTOS = 120  # of each class in training, and a quarter of that in validation
 pytestmark = pytest.mark.slow
@@ -75,7 +76,8 @@ def planted(dogscats: Path, tmp_path_factory: pytest.TempPathFactory) -> Planted
             ImageDraw.Draw(picture).text(place, words, "black", font_size=size)
         picture.save(made.root / "train" / "cats" / f"text{number}.png")
         made.outliers.add(str(made.root / "train" / "cats" / f"text{number}.png"))
-    put("train/dogs/drawing.png", sorted((SAMPLE / "train" / "cats").iterdir())[0], made.outliers)
+    draw_cat(made.root / "train" / "dogs" / "drawing.png")
+    made.outliers.add(str(made.root / "train" / "dogs" / "drawing.png"))
     for name, content in (
         ("empty", b""),
         ("text", b"no photo"),

@@ -29,11 +29,11 @@ class _Quiet(SimpleHTTPRequestHandler):
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a photo, a file that is none, and a folder of two photos below another."""
     root = tmp_path_factory.mktemp("shell")
-    copy(SAMPLE / "photos" / "chelsea.jpg", root / "a cat.jpg")
+    copy(SAMPLE / "photos" / "Abyssinian_14.jpg", root / "a cat.jpg")
     (root / "no photo.jpg").write_text("no photo")
     (root / "more" / "below").mkdir(parents=True)
-    copy(SAMPLE / "photos" / "dog_shepherd.jpg", root / "more" / "below" / "dog.jpg")
-    copy(SAMPLE / "photos" / "cat_wool.jpg", root / "more" / "wool.jpg")
+    copy(SAMPLE / "photos" / "pug_139.jpg", root / "more" / "below" / "dog.jpg")
+    copy(SAMPLE / "photos" / "Bombay_156.jpg", root / "more" / "wool.jpg")
     return root
 
 

@@ -247,12 +247,12 @@ def test_runs_are_compared_on_the_same_photos(cli: Cli, trained: Run, other: Run
     result = cli("evaluate", trained.folder, other.folder, "--data", SAMPLE, "--json")
     assert result.status == 0
     facts = json.loads(result.out)
-    assert [model["count"] for model in facts["runs"]] == [24, 24]
+    assert [model["count"] for model in facts["runs"]] == [60, 60]
     (pair,) = facts["comparisons"]
     assert (pair["first"], pair["second"]) == (str(trained.folder), str(other.folder))
     assert pair["both_right"] + pair["only_first"] == facts["runs"][0]["right"]
     assert pair["both_right"] + pair["only_second"] == facts["runs"][1]["right"]
-    assert sum(pair[name] for name in ("both_right", "only_first", "only_second", "both_wrong")) == 24
+    assert sum(pair[name] for name in ("both_right", "only_first", "only_second", "both_wrong")) == 60
     text = cli("evaluate", trained.folder, other.folder).out
     assert "McNemar" in text
     assert re.search(r"only first correct", text)

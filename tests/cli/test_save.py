@@ -29,16 +29,16 @@ def _read(path: Path) -> np.ndarray:
 def test_the_photo_with_its_prediction_below(cli: Cli, model: tuple[str, str], tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()
-    with Image.open(PHOTOS / "chelsea.jpg") as photo:
+    with Image.open(PHOTOS / "Abyssinian_14.jpg") as photo:
         exif = Image.Exif()
         exif[0x0112] = 6  # rotated by 90°
         photo.resize((2000, 1400)).save(folder / "turned.jpg", exif=exif)
-    copy(PHOTOS / "chelsea.jpg", folder / "chelsea.jpg")
+    copy(PHOTOS / "Abyssinian_14.jpg", folder / "Abyssinian_14.jpg")
     (folder / "broken.jpg").write_bytes(b"no photo")
     before = files_below(folder)
     assert cli("predict", folder, "--save", "out", *model).status == 1
     assert files_below(folder) == before
-    assert {path.name for path in files_below(tmp_path / "out")} == {"turned.jpg", "chelsea.jpg"}
+    assert {path.name for path in files_below(tmp_path / "out")} == {"turned.jpg", "Abyssinian_14.jpg"}
     turned = _read(tmp_path / "out" / "turned.jpg")
     expected = decode_for_people(folder / "turned.jpg", side=1024)
     height, width = expected.shape[:2]
@@ -54,8 +54,8 @@ def test_the_photo_with_its_prediction_below(cli: Cli, model: tuple[str, str], t
 def test_it_can_be_repeated_and_overwrites_nothing(cli: Cli, model: tuple[str, str], tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-    copy(PHOTOS / "chelsea.jpg", tmp_path / "a" / "same.jpg")
-    copy(PHOTOS / "cat_wool.jpg", tmp_path / "b" / "same.jpg")
+    copy(PHOTOS / "Abyssinian_14.jpg", tmp_path / "a" / "same.jpg")
+    copy(PHOTOS / "Bombay_156.jpg", tmp_path / "b" / "same.jpg")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "same.jpg").write_text("somebody's")
     for _ in range(2):
@@ -64,14 +64,14 @@ def test_it_can_be_repeated_and_overwrites_nothing(cli: Cli, model: tuple[str, s
         assert {path.name for path in found} == {"same.jpg", "same-2.jpg", "same-3.jpg"}
         assert found[tmp_path / "out" / "same.jpg"] == b"somebody's"
     assert cli("predict", "a", "--save", "a", *model).status == 0  # where the original lies
-    assert (tmp_path / "a" / "same.jpg").read_bytes() == (PHOTOS / "chelsea.jpg").read_bytes()
+    assert (tmp_path / "a" / "same.jpg").read_bytes() == (PHOTOS / "Abyssinian_14.jpg").read_bytes()
 
 
 def test_why_lays_a_heat_map_over_the_photo(cli: Cli, model: tuple[str, str], tmp_path: Path) -> None:
-    photo = PHOTOS / "chelsea.jpg"
+    photo = PHOTOS / "Abyssinian_14.jpg"
     assert cli("predict", photo, "--save", "plain", *model).status == 0
     assert cli("predict", photo, "--save", "why", "--why", "--format", "json", *model).status == 0
-    plain, why = (_read(tmp_path / name / "chelsea.jpg") for name in ("plain", "why"))
+    plain, why = (_read(tmp_path / name / "Abyssinian_14.jpg") for name in ("plain", "why"))
     assert plain.shape == why.shape
     height = decode_for_people(photo, side=1024).shape[0]
     difference = np.abs(plain - why).mean(axis=2)
@@ -83,8 +83,8 @@ def test_why_lays_a_heat_map_over_the_photo(cli: Cli, model: tuple[str, str], tm
 
 def test_a_folder_that_cannot_be_written(cli: Cli, model: tuple[str, str], tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
-    assert cli("predict", PHOTOS / "chelsea.jpg", "--save", "out/x", *model).status == 1
-    assert "--save" in cli("predict", PHOTOS / "chelsea.jpg", "--save", "out/x", *model).err
+    assert cli("predict", PHOTOS / "Abyssinian_14.jpg", "--save", "out/x", *model).status == 1
+    assert "--save" in cli("predict", PHOTOS / "Abyssinian_14.jpg", "--save", "out/x", *model).err
 
 
 def _strip(text: str) -> np.ndarray:

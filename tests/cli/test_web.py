@@ -15,7 +15,7 @@ from catdog.inference.public import is_public
 from catdog.inference.web import fetch_photo, is_address
 from tests.cli.conftest import SAMPLE, Cli
 
-PHOTO = (SAMPLE / "photos" / "chelsea.jpg").read_bytes()
+PHOTO = (SAMPLE / "photos" / "Abyssinian_14.jpg").read_bytes()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -160,7 +160,7 @@ def test_what_is_an_address() -> None:
 
 
 def test_predict_reads_addresses_in_the_order_of_the_inputs(server: str, cli: Cli, tmp_path: Path) -> None:
-    dog = SAMPLE / "photos" / "dog_shepherd.jpg"
+    dog = SAMPLE / "photos" / "pug_139.jpg"
     inputs = [f"{server}/photo.jpg", dog, f"{server}/nothing", f"{server}/packed"]
     result = cli("predict", *inputs, "--allow-private-urls")
     assert result.status == 1

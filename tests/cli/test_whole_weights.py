@@ -116,7 +116,7 @@ def test_a_photo_is_inspected_with_both_predictions_beside_each_other(
 ) -> None:
     options = (PHOTOS[0], "--model", whole_run.folder, "--weights", whole_file)
     page = json.loads(cli("inspect", *options, "--json").out)
-    assert (page["format"], page["width"], page["height"]) == ("JPEG", 512, 512)
+    assert (page["format"], page["width"], page["height"]) == ("JPEG", 322, 480)
     of_run, of_imagenet = page["predictions"].values()
     assert [len(of_run), len(of_imagenet)] == [2, 5]
     assert list(page["predictions"]) == [str(whole_run.folder), "ImageNet"]

@@ -22,6 +22,12 @@ def test_wilson_interval(right: int, count: int, low: float, high: float) -> Non
     assert wilson_interval(right, count) == pytest.approx((low, high), abs=5e-5)
 
 
+def test_wilson_interval_ends_where_all_are_right_or_none_is() -> None:
+    for count in range(1, 1000):
+        assert wilson_interval(0, count)[0] == 0
+        assert wilson_interval(count, count)[1] == 1
+
+
 def test_wilson_interval_covers_95_percent() -> None:
     random = np.random.default_rng(0)
     for fraction in (0.5, 0.9, 0.985):

@@ -7,7 +7,6 @@ channels. Errors are relative to the largest value: a small sum of large terms h
 
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
-from pathlib import Path
 from threading import Barrier
 
 import jax
@@ -15,8 +14,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from catdog.config import Decoding
-from catdog.data import decode
 from catdog.features.prefix import Prefix
 from catdog.model import frozen, winograd
 from catdog.model.architecture import CONVOLUTIONS
@@ -32,8 +29,7 @@ from tests.model.rounding import (
     winograd_variance,
 )
 from tests.prefixes import builtin_prefix
-
-PHOTOS = sorted((Path(__file__).parent.parent.parent / "sample_data" / "photos").glob("*.jpg"))
+from tests.weights_files import real_photos
 
 # One tile, less than a tile, an odd rest each way, a single row; whole maps and, from 64 tiles, strips.
 SIDES = [(4, 4), (1, 1), (2, 3), (5, 9), (1, 40), (14, 14), (33, 34), (35, 29), (64, 16)]
@@ -168,8 +164,7 @@ def test_float16_somewhere_is_found(arrays: Arrays, rounded: str) -> None:
 def test_pool5_of_real_photos_is_that_of_float64() -> None:
     tensors = weights.read_tensors(weights.find_weights("builtin"), CONVOLUTIONS)
     program, arrays = frozen.for_cpu(CONVOLUTIONS, tensors)
-    pixels = np.stack([decode(path, Decoding()) for path in PHOTOS])
-    images = preprocess(jnp.asarray(pixels), "caffe")
+    images = preprocess(jnp.asarray(real_photos()), "caffe")
     found = np.asarray(jax.jit(program)(arrays, images))
     assert found.shape == (4, 7, 7, 512)
     for image_hwc, mine in zip(np.asarray(images), found, strict=True):

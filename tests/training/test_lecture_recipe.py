@@ -29,7 +29,7 @@ RATE = 0.001  # a step of Adam moves a number by about this, however large its g
 
 @pytest.fixture(scope="module")
 def photos() -> tuple[np.ndarray, np.ndarray]:
-    """The four real photos, uint8, and which is a dog."""
+    """Four photos of sample_data, uint8, and which is a dog."""
     return real_photos(), np.array([0, 0, 0, 1], np.int32)
 
 
