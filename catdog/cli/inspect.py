@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "catdog inspect sample_data",
     "catdog inspect sample_data --report data.html",
-    "catdog inspect sample_data/photos/chelsea.jpg",
+    "catdog inspect sample_data/photos/Abyssinian_14.jpg",
     "catdog inspect --layers --unfreeze block5",
     "catdog inspect --optimizers",
     "catdog inspect --cache",

@@ -13,8 +13,8 @@ from catdog.inference.destination import shortened
 from catdog.runs import Run
 from tests.cli.conftest import SAMPLE, Cli, files_below
 
-PHOTO = SAMPLE / "photos" / "chelsea.jpg"
-OTHER = SAMPLE / "photos" / "cat_wool.jpg"
+PHOTO = SAMPLE / "photos" / "Abyssinian_14.jpg"
+OTHER = SAMPLE / "photos" / "Bombay_156.jpg"
 DOG = next(iter(sorted((SAMPLE / "valid" / "dogs").iterdir())))
 SYLLABLE = "강"  # three bytes
 

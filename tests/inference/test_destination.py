@@ -16,8 +16,8 @@ from catdog.inference.prediction import Prediction
 from catdog.inference.sorting import Sorter
 
 SAMPLE = Path(__file__).parents[2] / "sample_data"
-PHOTO = SAMPLE / "photos" / "chelsea.jpg"
-OTHER = SAMPLE / "photos" / "cat_wool.jpg"
+PHOTO = SAMPLE / "photos" / "Abyssinian_14.jpg"
+OTHER = SAMPLE / "photos" / "Bombay_156.jpg"
 SYLLABLE = "강"  # three bytes
 
 

@@ -17,7 +17,7 @@ from catdog.inference.stream import predictions
 from catdog.text import message
 
 PHOTOS = Path(__file__).parents[2] / "sample_data" / "photos"
-CAT, DOG = PHOTOS / "chelsea.jpg", PHOTOS / "dog_shepherd.jpg"
+CAT, DOG = PHOTOS / "Abyssinian_14.jpg", PHOTOS / "pug_139.jpg"
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_each_input_has_a_prediction_in_order(classifier: Classifier, tmp_path: 
         Input(DOG, truth="cats"),
         Input(tmp_path / "*.png", name="*.png", error=message("no file matches this pattern")),
         Input(broken),
-        Input(CAT, name=".//chelsea.jpg"),
+        Input(CAT, name=".//Abyssinian_14.jpg"),
         Input(DOG),
     )
     idle: list[int] = []
@@ -51,7 +51,7 @@ def test_each_input_has_a_prediction_in_order(classifier: Classifier, tmp_path: 
         None,
     ]
     assert found[0].probabilities == found[4].probabilities
-    assert found[3].path == ".//chelsea.jpg"
+    assert found[3].path == ".//Abyssinian_14.jpg"
     assert idle
 
 
