@@ -20,7 +20,7 @@ from catdog.features.features import Features
 from catdog.features.forward import condense, logits, make_suffix
 from catdog.features.prefix import Prefix
 from catdog.features.store import FeatureStore
-from catdog.features.stream import Known, stream
+from catdog.features.stream import Known, Unreadable, stream
 from catdog.features.writer import ShardWriter
 from catdog.inference.exported import read_exported
 from catdog.inference.grad_cam import HeatMaps
@@ -285,8 +285,8 @@ class Classifier:
         """Keeps the features of many streams, a few at a time, in shards as large as those of one."""
         return ShardWriter(FeatureStore(self._workspace.features, self._prefix.key(self.decoding)))
 
-    def _outcomes(self, known: Known) -> list[Outcome]:
-        if known.features is None:
+    def _outcomes(self, known: Known | Unreadable) -> list[Outcome]:
+        if isinstance(known, Unreadable):
             return [Outcome(reason=reason) for reason in known.reasons]
         kept = Features.in_memory(known.features)
         features = condense(self._suffix, self._constants, kept, rows=self._rows)

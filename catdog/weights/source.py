@@ -20,6 +20,7 @@ from catdog.model.layers import Layer, Shape
 from catdog.model.preprocess import Preprocessing
 from catdog.model.tensors import differences, expected_shapes
 from catdog.progress import Progress
+from catdog.text import Message, message
 from catdog.weights.download import DOWNLOADS, fetch
 from catdog.weights.files import RawFile, opened
 from catdog.weights.files.tensors import read
@@ -159,9 +160,7 @@ def read_tensors(
     with opened(source.path) as file:
         family = _recognised(file, source.path)
         if problems := _misfits(expected, family):
-            raise WeightsError(
-                "{path} does not fit: {problems}", path=source.path, problems="; ".join(problems)
-            )
+            raise WeightsError("{path} does not fit: {problems}", path=source.path, problems=tuple(problems))
         tensors = {}
         for path, shape in expected.items():
             one = family.named[path]
@@ -199,11 +198,14 @@ def _recognised(file: RawFile, path: Path) -> Family:
         raise WeightsError("{path}: {reason}", path=path, reason=error) from error
 
 
-def _misfits(expected: Mapping[str, Shape], family: Family) -> list[str]:
+def _misfits(expected: Mapping[str, Shape], family: Family) -> list[Message]:
     """Every difference between what is wanted and what the file holds, in words, in the file's own layout."""
     problems = []
     for path, one in family.named.items():
         if path in expected:
             problems += differences(one.file_name, one.file_shape(expected[path]), one.raw)
-    problems += [f"{name} not expected, found {raw.shape}" for name, raw in family.strangers.items()]
+    problems += [
+        message("{name} not expected, found {found}", name=name, found=raw.shape)
+        for name, raw in family.strangers.items()
+    ]
     return problems
