@@ -1,17 +1,10 @@
 """What a training reports while it runs: records for whoever shows or logs them, in this order.
 
-Progress       photos are read, weights are downloaded, features are computed
-PhotosFound    what there is to train on
-Remark         a sentence about the data
-RunStarted     the run folder is there
-PhotosSkipped  which photos cannot be read
-CacheRepaired  files of the feature cache were damaged
-EpochStarted, Sums (several times), EpochRecord    for each epoch
-Finished       the last epoch is on disk
+`Progress` may come at any time until the first epoch. Each epoch is an `EpochStarted`, some `Sums` and an
+`EpochRecord`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,82 +14,58 @@ from catdog.runs import EpochRecord, Run
 from catdog.text import Message
 
 
-@dataclass(frozen=True)
-class PhotosFound:
-    """How many photos each split has, unreadable files not counted, and of which classes."""
+class PhotosFound(NamedTuple):
+    """How many photos each split has, without unreadable files."""
 
     train: int
     valid: int
     classes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Remark:
-    """What a person should know about the data; nothing has to be done."""
+class Remark(NamedTuple):
+    """What a person should know about the data."""
 
     sentence: Message
 
 
-@dataclass(frozen=True)
-class RunStarted:
-    """The folder of this training is made, or opened again to resume it.
-
-    Attributes:
-        epochs: how many it will have.
-    """
+class RunStarted(NamedTuple):
+    """The run folder is made, or opened again."""
 
     run: Run
-    epochs: int
+    epochs: int  # that it will have
 
 
-@dataclass(frozen=True)
-class PhotosSkipped:
-    """Photos that cannot be read; at least one.
-
-    Attributes:
-        listed_in: the file of the run folder that lists them.
-    """
+class PhotosSkipped(NamedTuple):
+    """At least one photo that cannot be read."""
 
     skipped: tuple[Skipped, ...]
-    listed_in: Path
+    listed_in: Path  # skipped.jsonl of the run
 
 
-@dataclass(frozen=True)
-class CacheRepaired:
+class CacheRepaired(NamedTuple):
     """Damaged files of the feature cache were deleted, and their features computed again."""
 
     files: int
 
 
-@dataclass(frozen=True)
-class EpochStarted:
-    """An epoch begins, the first is 1; `photos` are trained on in each."""
+class EpochStarted(NamedTuple):
+    """An epoch begins; the first is 1."""
 
     epoch: int
     epochs: int
-    photos: int
+    photos: int  # of training
 
 
 class Sums(NamedTuple):
-    """Sums over the photos of an epoch so far, with dropout on, as Keras logs it.
+    """Sums over the photos of an epoch so far, with dropout on, as Keras logs it."""
 
-    Attributes:
-        loss: sum of the photos' losses, nats.
-        correct: photos whose class was predicted correctly.
-    """
-
-    loss: float
-    correct: float
+    loss: float  # nats
+    correct: float  # photos whose class was predicted correctly
     photos: int
 
 
-@dataclass(frozen=True)
-class Finished:
-    """The training is over.
-
-    Attributes:
-        best: the epoch of the checkpoint in `run.model_path`: the one with the lowest validation loss.
-    """
+class Finished(NamedTuple):
+    """All epochs are on disk; `run.model_path` holds the checkpoint of the epoch `best`."""
 
     run: Run
     best: EpochRecord

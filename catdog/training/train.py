@@ -101,10 +101,11 @@ def _resumed(run: Run, changes: Resume) -> TrainOptions:
     done = run.epochs_done()
     if done >= options.epochs:
         raise RunError(
-            "{folder} has finished its {done} epochs. Extend it with: catdog train --resume {folder} "
-            "--epochs {more}",
+            "{folder} has finished: {done} of {epochs} epochs are done. Extend it with: catdog train "
+            "--resume {folder} --epochs {more}",
             folder=run.folder,
             done=done,
+            epochs=options.epochs,
             more=2 * done,
         )
     return options
