@@ -6,15 +6,19 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from catdog import devices
+from catdog.config import HeadKind, Output, PhotosAs, Resize
 from catdog.errors import CacheError, OptionError
 from catdog.inference.classifier import Classifier
 from catdog.inference.inputs import Input
 from catdog.inference.models import find_model, open_classifier
 from catdog.inference.prediction import Prediction
-from catdog.runs import shipped_run
+from catdog.runs import Run, shipped_run
+from catdog.training.events import Report, ignore
+from catdog.training.options import NewRun
+from catdog.training.train import train as train_run
 from catdog.workspace import Workspace, cache_dir_of_environment, cache_limit_of_environment
 
-__all__ = ["Model", "Prediction", "load"]
+__all__ = ["Model", "Prediction", "load", "train"]
 
 Photo = str | PathLike[str]
 
@@ -56,16 +60,117 @@ class Model:
         return [replace(prediction, source=photo) for photo, prediction in zip(inputs, found, strict=True)]
 
 
+def train(
+    data: Photo,
+    *,
+    name: str | None = None,
+    runs_dir: Photo = "runs",
+    epochs: int = NewRun.epochs,
+    batch_size: int = NewRun.batch_size,
+    optimizer: str = NewRun.optimizer,
+    lr: float | None = None,
+    head: HeadKind | None = None,
+    fc_units: tuple[int, ...] | None = None,
+    dropout: float | None = None,
+    output: Output = NewRun.output,
+    unfreeze: str = NewRun.unfreeze,
+    weights: str = NewRun.weights,
+    preprocessing: PhotosAs | None = None,
+    resize: Resize = NewRun.resize,
+    valid_fraction: float | None = None,
+    seed: int = NewRun.seed,
+    strict: bool = False,
+    cache_dir: Photo | None = None,
+    workers: int | None = None,
+    report: Report = ignore,
+) -> Run:
+    """Fine-tune VGG16 on a folder of photos, as `catdog train` does. Prints nothing.
+
+        run = catdog.train("dogscats", epochs=5, optimizer="nadam")
+        print(run.folder, run.history()[-1].val_acc)
+
+    Args:
+        data: one folder for each class, or train/ and valid/ with such folders, or files named after their
+            class. Photos are only read.
+        name: of the run folder below `runs_dir`; None is the name of `data`, numbered if it is taken.
+        epochs: training epochs.
+        batch_size: photos of one optimizer step.
+        optimizer: gd, sgd, momentum, nag, adagrad, rmsprop, adadelta, adam, nadam, adamw, lamb or muon.
+        lr: learning rate; None is the optimizer's own default, 0.001 for adam.
+        head: new layers: concat, linear, fc or imagenet; None is imagenet for weights with fc1 and fc2, else
+            concat.
+        fc_units: units of each hidden layer of the head fc; None is (64,).
+        dropout: rate of the heads fc and imagenet, from 0 to below 1; None is 0.5.
+        output: category, a softmax over the classes; or binary, one sigmoid for two classes.
+        unfreeze: the first stage that is trained: head, fc2, fc1, block5 ... block1, or all.
+        weights: builtin, keras, timm (both downloaded once, 550 MB), or a file.
+        preprocessing: caffe or torch, for a file that does not say what photos must look like.
+        resize: squash, crop or pad: how a photo becomes a square of 224 pixels.
+        valid_fraction: of the photos, between 0 and 1, where `data` has no valid/; None is 0.2.
+        seed: for initialization, shuffling and dropout; 0 <= seed < 2**32. The same seed gives the same bits.
+        strict: raise for an unreadable photo, instead of skipping it; `run.skipped()` lists those.
+        cache_dir, workers: see `load`.
+        report: called with each event of `catdog.training.events`, in this thread.
+
+    Returns:
+        The run: `run.folder`, `run.history()`, `run.config`; `catdog.load(run)` predicts with it.
+
+    Raises:
+        DataError: there is no data set to train on; or `strict`, and a photo cannot be read.
+        OptionError: a value is not allowed, or options do not go together.
+        WeightsError: the pretrained weights cannot be read, or lack a layer.
+        RunError: the name is taken, the folder cannot be written, or the training diverged: lower `lr`.
+        CacheError: the cache cannot be made, or neither the disk nor the memory has room for the features.
+    """
+    options = NewRun(
+        data=Path(data),
+        name=name,
+        runs_dir=Path(runs_dir),
+        epochs=epochs,
+        batch_size=batch_size,
+        optimizer=optimizer,
+        lr=lr,
+        head=head,
+        fc_units=fc_units,
+        dropout=dropout,
+        output=output,
+        unfreeze=unfreeze,
+        weights=weights,
+        preprocessing=preprocessing,
+        resize=resize,
+        valid_fraction=valid_fraction,
+        seed=seed,
+        strict=strict,
+    )
+    return train_run(options, _opened(cache_dir, workers), report)
+
+
 def load(
-    model: Photo | None = None,
+    model: Photo | Run | None = None,
     *,
     calibrate: bool = True,
     cache_dir: Photo | None = None,
     workers: int | None = None,
 ) -> Model:
-    """Read a model. Documented at `catdog.load`, which needs no JAX to be imported."""
-    found = shipped_run() if model is None else find_model(model, _RUNS)
-    return Model(open_classifier(found, _opened(cache_dir, workers), calibrate=calibrate))
+    """A model that is ready to predict; see `Model`.
+
+    Args:
+        model: a run, its folder, its name below ./runs, or a file that `catdog export RUN FILE.safetensors`
+            wrote. None is the model in the package, cats against dogs.
+        calibrate: scale the probabilities of a run by its temperature, if it has one.
+        cache_dir: where features and compiled programs are cached. None is the folder that CATDOG_CACHE_DIR
+            names, or the user's cache folder. Features take at most what CATDOG_CACHE_LIMIT allows, or a tenth
+            of the disk. If nothing can be written there, a RuntimeWarning says so, and nothing is cached.
+        workers: threads that read photos; None is the number of cores.
+
+    Raises:
+        RunError: there is no such run, it has no model yet, or its weights have changed.
+        WeightsError: pretrained weights or an exported file cannot be read.
+        OptionError: CATDOG_CACHE_LIMIT is not a size; or `calibrate` is False for an exported file.
+    """
+    if not isinstance(model, Run):
+        model = shipped_run() if model is None else find_model(model, _RUNS)
+    return Model(open_classifier(model, _opened(cache_dir, workers), calibrate=calibrate))
 
 
 def _opened(cache_dir: Photo | None, workers: int | None) -> Workspace:

@@ -1,7 +1,7 @@
 """Draws the pictures of docs/architecture.md from the code's own imports: `python docs/draw.py`.
 
 rooms.svg shows the rooms from the top floor down, and which imports which. way.svg shows the way of a photo's
-data through `catdog train` and `catdog predict`; a step is only drawn if its module defines what the step names.
+data through `catdog train` and `catdog predict`; a step is drawn if its module defines what the step names.
 tests/test_architecture.py fails if a picture is not what this draws.
 """
 

@@ -1,6 +1,6 @@
 """Makes the pictures of the README from sample_data with the real commands: `python docs/pictures.py`.
 
-terminal.svg is what the terminal shows; report.png is the page of `catdog evaluate --report` (needs Chromium).
+terminal.svg is what the terminal shows; report.png, which needs Chromium, the page of `evaluate --report`.
 tests/test_pictures.py fails where the text of terminal.svg is no longer what the commands print.
 """
 

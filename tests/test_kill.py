@@ -15,7 +15,7 @@ import pytest
 from tests.pictures import draw_pictures
 
 KILLS = 20
-_AT_ONCE = 2  # trainings side by side, each in a folder of its own
+_AT_ONCE = 2  # trainings at the same time, each in a folder of its own
 _COLD = 4  # of the kills, those that also have features to compute
 _SEED = "CATDOG_TEST_KILL_SEED"  # the environment variable that repeats the moments of a run that failed
 
@@ -36,7 +36,7 @@ class _Place:
         return self.folder / "runs" / "killed" / "model.safetensors"
 
     def start(self) -> subprocess.Popen[str]:
-        """Begin, or go on where a run can be gone on with."""
+        """Start, or resume the run if there is one."""
         run = self.model.parent
         target = ["--resume", str(run)] if run.exists() else [str(self._data), "--name", "killed", *_OPTIONS]
         return subprocess.Popen(
@@ -49,10 +49,10 @@ class _Place:
         )
 
     def finish(self) -> bytes:
-        """Run to the end; the model's bytes."""
+        """Run to the end; returns the model's bytes."""
         process = self.start()
         _, err = process.communicate(timeout=300)
-        # A kill in the very last moment leaves a finished run: that is said, and is no damage.
+        # A kill in the last moment leaves a finished run: the error reports that, and nothing is damaged.
         assert process.returncode == 0 or "has finished" in err, err
         return self.model.read_bytes()
 
@@ -98,7 +98,7 @@ def test_kill_and_resume_gives_the_same_bytes(
     moments = _moments(seed)
 
     def kill(number: int) -> str:
-        """Kill one training and let it finish; says where it was hit."""
+        """Kill a training and let it finish; returns where it was killed."""
         cold = number < _COLD
         folder = tmp_path / str(number)
         folder.mkdir()

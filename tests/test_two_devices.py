@@ -18,7 +18,7 @@ _TOLERANCE = 1e-5
 
 
 def test_training_on_two_devices_equals_one(shapes: Path, tmp_path: Path) -> None:
-    for name, flags in (("one", ""), ("two", "--xla_force_host_platform_device_count=2")):
+    for name, flags in (("single", ""), ("two", "--xla_force_host_platform_device_count=2")):
         result = catdog(
             *("train", shapes, "--name", name, "--epochs", 5, "--batch-size", 7),
             cwd=tmp_path,
@@ -26,11 +26,11 @@ def test_training_on_two_devices_equals_one(shapes: Path, tmp_path: Path) -> Non
             CATDOG_CACHE_DIR=str(tmp_path / name),
         )
         assert result.returncode == 0, result.stderr
-    one, two = (Run(tmp_path / "runs" / name) for name in ("one", "two"))
+    single, two = (Run(tmp_path / "runs" / name) for name in ("single", "two"))
     assert two.config.device.startswith("2 × ")
-    for name, value in one.read_model()[0].items():
+    for name, value in single.read_model()[0].items():
         assert relative_error(two.read_model()[0][name], value) < _TOLERANCE
-    for first, second in zip(one.history(), two.history(), strict=True):
+    for first, second in zip(single.history(), two.history(), strict=True):
         assert first.val_loss == pytest.approx(second.val_loss, rel=_TOLERANCE)
 
 

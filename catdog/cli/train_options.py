@@ -1,4 +1,4 @@
-"""The options of `catdog train` that decide what it computes, and what they add up to."""
+"""The options of `catdog train` that decide what it computes, by subject: data, model, training."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,18 +7,14 @@ from typing import Any, TypeVar
 import click
 
 from catdog.cli.options import preprocessing_option, weights_option
-from catdog.config import HEADS, OUTPUTS, RESIZES, Decoding, Head, TrainOptions
-from catdog.errors import OptionError
+from catdog.cli.translate import translated
+from catdog.config import HEADS, OUTPUTS, RESIZES
 from catdog.model.architecture import ALL, CONVOLUTIONS, stages
-from catdog.training.optimizers import OPTIMIZERS, find_optimizer
-from catdog.weights.source import BUILTIN, NAMES, WeightSource
+from catdog.text import message
+from catdog.training.optimizers import OPTIMIZERS
+from catdog.training.options import DEFAULT_DROPOUT, DEFAULT_FC_UNITS, DEFAULT_VALID_FRACTION, NewRun
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
-
-# Chosen on 1,600 + 400 photos of dogs and cats with several seeds: the table is in the README.
-_DEFAULT_EPOCHS = 20
-_DEFAULT_FC_UNITS = (64,)
-_DEFAULT_DROPOUT = 0.5
 
 
 class _Units(click.ParamType):
@@ -27,7 +23,7 @@ class _Units(click.ParamType):
     name = "N[,N...]"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
-        """The units of each layer; a usage error names what is wrong."""
+        """The units of each layer; a usage error says what is wrong."""
         if isinstance(value, tuple):
             return value
         try:
@@ -35,144 +31,123 @@ class _Units(click.ParamType):
         except ValueError:
             units = ()
         if not units or min(units) < 1:
-            self.fail(f"expected units of each hidden layer such as 256 or 512,256; found {value!r}")
+            self.fail(
+                translated(
+                    message(
+                        "expected units of each hidden layer such as 256 or 512,256; found {value!r}",
+                        value=value,
+                    )
+                )
+            )
         return units
 
 
-def _optimizer_help() -> str:
-    names = "; ".join(f"{one.name} ({one.learning_rate:g})" for one in OPTIMIZERS.values())
-    return f"How the weights move, each with its default rate: {names}. See `catdog inspect --optimizers`."
-
-
 def training_options(command: _Command) -> _Command:
-    """Everything that makes a training repeatable."""
-    for option in reversed(_OPTIONS):
+    """Everything that makes a training repeatable, and --resume."""
+    for option in reversed((*_DATA, *_MODEL, *_TRAINING)):
         command = option(command)
     return command
 
 
-_OPTIONS = (
+_DATA = (
     click.option(
-        "--epochs",
-        type=click.IntRange(1),
-        default=_DEFAULT_EPOCHS,
+        "--valid-fraction",
+        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        metavar="FRACTION",
+        help="Fraction of photos for validation, if DATA has no valid/.  "
+        f"[default: {DEFAULT_VALID_FRACTION}]",
+    ),
+    click.option(
+        "--resize",
+        type=click.Choice(RESIZES),
+        default=NewRun.resize,
         show_default=True,
-        help="Times each photo is shown.",
+        help="Squash photos to a square, crop the centre, or pad with black.",
     ),
-    click.option(
-        "--batch-size",
-        type=click.IntRange(1),
-        default=64,
-        show_default=True,
-        help="Photos an optimizer step.",
-    ),
-    click.option(
-        "--optimizer",
-        type=click.Choice(list(OPTIMIZERS)),
-        default="adam",
-        show_default=True,
-        metavar="NAME",
-        help=_optimizer_help(),
-    ),
-    click.option(
-        "--lr",
-        type=click.FloatRange(0, min_open=True),
-        help="Learning rate.  [default: the optimizer's own]",
-    ),
+    click.option("--strict", is_flag=True, help="Stop at an unreadable photo instead of skipping it."),
+)
+
+_MODEL = (
     click.option(
         "--head",
         type=click.Choice(HEADS),
-        help="New layers: concat (average beside maximum over positions, softmax), linear (average, "
-        "softmax), fc (flatten, Dense, ReLU, dropout, softmax), or imagenet (softmax on the weights' own fc1 "
-        "and fc2).  [default: imagenet for weights that have those, else concat]",
+        help="New layers: concat (average and maximum over positions), linear (average over positions), fc "
+        "(hidden layers with dropout), or imagenet (behind the weights' own fc1 and fc2); each ends in a "
+        "Dense layer.  [default: imagenet for weights with fc1 and fc2, else concat]",
     ),
     click.option(
         "--fc-units",
         type=_Units(),
-        help=f"Units of each hidden layer of --head fc.  [default: {','.join(map(str, _DEFAULT_FC_UNITS))}]",
+        help=f"Units of each hidden layer of --head fc.  [default: {','.join(map(str, DEFAULT_FC_UNITS))}]",
     ),
     click.option(
         "--dropout",
         type=click.FloatRange(0, 1, max_open=True),
-        help="Share of hidden units of the heads fc and imagenet dropped in training.  "
-        f"[default: {_DEFAULT_DROPOUT}]",
+        metavar="RATE",
+        help=f"Dropout rate of the heads fc and imagenet.  [default: {DEFAULT_DROPOUT}]",
     ),
     click.option(
         "--output",
         type=click.Choice(OUTPUTS),
-        default="category",
+        default=NewRun.output,
         show_default=True,
-        help="Ask for one of several classes (softmax), or yes or no (one sigmoid, two classes).",
+        help="Softmax over the classes, or one sigmoid for two.",
     ),
     click.option(
         "--unfreeze",
         type=click.Choice(["head", "fc2", "fc1", *reversed(stages(CONVOLUTIONS)), ALL]),
-        default="head",
+        default=NewRun.unfreeze,
         show_default=True,
-        help="First stage that trains; everything before it stays frozen. fc1 and fc2 go with --head "
-        "imagenet.",
+        metavar="STAGE",
+        help="First stage that is trained: head, block5 ... block1, all; with --head imagenet also fc2, fc1.",
     ),
-    weights_option(default=BUILTIN),
+    weights_option(default=NewRun.weights),
     preprocessing_option,
+)
+
+_TRAINING = (
     click.option(
-        "--resize",
-        type=click.Choice(RESIZES),
-        default="squash",
+        "--epochs",
+        type=click.IntRange(1),
+        default=NewRun.epochs,
         show_default=True,
-        help="How a photo becomes a square: the whole of it squashed, its centre cropped, or padded with "
-        "black.",
+        metavar="N",
+        help="Training epochs.",
     ),
     click.option(
-        "--valid-fraction",
-        type=click.FloatRange(0, 1, min_open=True, max_open=True),
-        default=0.2,
+        "--batch-size",
+        type=click.IntRange(1),
+        default=NewRun.batch_size,
         show_default=True,
-        help="Share of validation photos where DATA has no valid/ folder.",
+        metavar="N",
+        help="Batch size.",
+    ),
+    click.option(
+        "--optimizer",
+        type=click.Choice(list(OPTIMIZERS)),
+        default=NewRun.optimizer,
+        show_default=True,
+        metavar="NAME",
+        help="Optimizer, see `catdog inspect --optimizers`.",
+    ),
+    click.option(
+        "--lr",
+        type=click.FloatRange(0, min_open=True),
+        metavar="RATE",
+        help="Learning rate.  [default: the optimizer's own]",
     ),
     click.option(
         "--seed",
         type=click.IntRange(0, 2**32 - 1),
-        default=0,
+        default=NewRun.seed,
         show_default=True,
-        help="Of the new layers, the order of the photos, and dropout.",
+        metavar="N",
+        help="Random seed for initialization, shuffling and dropout.",
+    ),
+    click.option(
+        "--resume",
+        type=click.Path(path_type=Path),
+        metavar="RUN",
+        help="Continue a stopped run; with --epochs, extend a finished run.",
     ),
 )
-
-
-def options_from(
-    data: Path,
-    source: WeightSource,
-    *,
-    lr: float | None,
-    head: Any,
-    fc_units: Any,
-    dropout: float | None,
-    output: Any,
-    resize: Any,
-    weights: str,
-    **rest: Any,
-) -> TrainOptions:
-    """What the command line asks for.
-
-    Raises:
-        OptionError: options do not go together.
-    """
-    head = head or ("imagenet" if source.has_fc else "concat")
-    if fc_units and head != "fc":
-        raise OptionError(
-            "--fc-units belongs to --head fc; the {head} head has no hidden layers of its own", head=head
-        )
-    if dropout is not None and head not in ("fc", "imagenet"):
-        raise OptionError(
-            "--dropout belongs to --head fc or imagenet; the {head} head has no hidden layers", head=head
-        )
-    units = (fc_units or _DEFAULT_FC_UNITS) if head == "fc" else ()
-    rate = _DEFAULT_DROPOUT if dropout is None else dropout
-    return TrainOptions(
-        data=str(data.absolute()),
-        learning_rate=lr or find_optimizer(rest["optimizer"]).learning_rate,
-        head=Head(head, units, rate, output),
-        weights=weights if weights in NAMES else str(source.path.absolute()),
-        decoding=Decoding(resize=resize),
-        **rest,
-    )

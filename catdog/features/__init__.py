@@ -1,4 +1,5 @@
-"""Features: what the frozen prefix says of a photo, computed once and kept.
+"""Features: the output of the frozen prefix for a photo, computed once and cached.
 
-`key` names what was computed, `store` keeps it on disk, `prefix` computes it, `extract` joins the three.
+`prefix` computes features, `key` says what they depend on, `store` finds them in the cache; `extract` and
+`stream` join the three.
 """

@@ -1,4 +1,4 @@
-"""Content digests as arrays: any number of them is found among a million in one step."""
+"""Content digests as arrays: many of them are found among a million in one step."""
 
 from collections.abc import Sequence
 
@@ -13,20 +13,20 @@ def as_array(digests: Sequence[str]) -> np.ndarray:
 
 
 class DigestIndex:
-    """Finds digests by their place.
+    """Finds the position of digests.
 
     Args:
-        digests: (n,) V32. Of equal ones the first is found.
+        digests: (n,) V32. Of equal digests the first is found.
     """
 
     def __init__(self, digests: np.ndarray):
         self._words = _words(digests)
-        # A digest is as good as random: its first eight bytes are enough to sort by.
+        # Digests are like random numbers: their first eight bytes are enough to sort by.
         self._order = np.argsort(self._words[:, 0], kind="stable")
         self._sorted = self._words[self._order, 0]
 
     def find(self, digests: np.ndarray) -> np.ndarray:
-        """Where each of (m,) V32 stands, (m,) int64; -1 for those that are not there."""
+        """The position of each of (m,) V32, (m,) int64; -1 where there is none."""
         wanted = _words(digests)
         found = np.full(len(wanted), -1, np.int64)
         places = np.searchsorted(self._sorted, wanted[:, 0])
@@ -35,7 +35,7 @@ class DigestIndex:
             rows = self._order[places[looking]]
             same = (self._words[rows] == wanted[looking]).all(axis=1)
             found[looking[same]] = rows[same]
-            # Others may begin with the same eight bytes: they stand behind.
+            # Other digests may begin with the same eight bytes: they are next.
             looking = looking[~same & (self._words[rows, 0] == wanted[looking, 0])]
             places[looking] += 1
         return found

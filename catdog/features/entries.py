@@ -1,4 +1,4 @@
-"""What lies in the feature cache, for people."""
+"""What is in the feature cache, for people."""
 
 import contextlib
 import json
@@ -15,16 +15,16 @@ from catdog.features.upkeep import KEY_FILE, key_folders
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """One key's folder in the cache."""
+    """The folder of one key in the cache."""
 
     folder: Path
-    key: FeatureKey | None  # None where key.json cannot be read: an older or a damaged cache
+    key: FeatureKey | None  # None where key.json cannot be read: an older version's, or damaged
     photos: int
     bytes: int
 
 
 def cache_entries(root: Path) -> list[CacheEntry]:
-    """What lies in the cache below `root`, largest first; keys of which nothing is left are passed over."""
+    """The folders of the cache below `root`, largest first, without empty ones."""
     entries = []
     for folder in key_folders(root):
         try:

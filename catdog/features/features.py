@@ -1,4 +1,4 @@
-"""Tensors of many photos, wherever they lie, that are read when somebody asks for them."""
+"""Tensors of many photos, in memory or on disk, read when they are needed."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -20,7 +20,7 @@ class Rows:
     """A block in memory.
 
     Attributes:
-        tensors: one a photo, each of the same shape; an array, or a list that may grow.
+        tensors: one for each photo, all of the same shape; an array, or a list that may grow.
     """
 
     def __init__(self, tensors: np.ndarray | list[np.ndarray]):
@@ -28,21 +28,21 @@ class Rows:
 
     def read(self, row: int, out: np.ndarray) -> None:
         """See `Block`."""
-        for place in range(len(out)):
-            out[place] = self.tensors[row + place]
+        for position in range(len(out)):
+            out[position] = self.tensors[row + position]
 
 
 class Features:
-    """Tensors of N photos: each is a row of a block.
+    """Tensors of N photos; the tensor of a photo is a row of a block.
 
     Attributes:
         shape: of one photo's tensor.
         dtype: of the tensors.
 
     Args:
-        block_of: (N,) integers.
-        row_of: (N,) integers.
-        keep: what must live as long as this does.
+        block_of: index of each photo's block, (N,) integers.
+        row_of: row of each photo in its block, (N,) integers.
+        keep: an object that must live as long as this one.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Features:
         """A copy of the tensors of `photos`, any shape of indices; shape `photos.shape + self.shape`.
 
         Raises:
-            CacheError: they have gone from the disk, or cannot be read.
+            CacheError: they have disappeared from the disk, or cannot be read.
         """
         rows = self._row_of[photos]
         first = self._blocks[0]
@@ -100,7 +100,7 @@ class Features:
             return np.take(first.tensors, rows, axis=0)
         blocks, rows = self._block_of[photos].reshape(-1), rows.reshape(-1)
         out = np.empty((len(rows), *self.shape), self.dtype)
-        # Neighbours on disk are read in one go: there each has a number of its own.
+        # Neighbours on disk are read together; rows of different blocks are never neighbours.
         for start, end in runs(rows + blocks * (1 << 40)):
             self._blocks[int(blocks[start])].read(int(rows[start]), out[start:end])
         return out.reshape(*photos.shape, *self.shape)

@@ -1,4 +1,4 @@
-"""The suffix over many photos' features: making it, condensing them once, and asking for logits."""
+"""The suffix on the features of many photos: made, features condensed once, logits computed."""
 
 import math
 from collections.abc import Iterator
@@ -17,19 +17,22 @@ from catdog.model.convolution import convolve3x3, convolve3x3_as_products
 from catdog.model.layers import Rescale
 from catdog.model.suffix import Suffix, Tensors
 
-# What the largest activation of a batch may take.
+# The largest activation of a batch, in bytes, at most.
 _BATCH_BYTES = 64 * 2**20
 
 
 def make_suffix(prefix: Prefix, head: Head, classes: int, *, size: int) -> Suffix:
-    """The pretrained layers that do not run once a photo, and the new head; photos have `size` pixels a side.
+    """The pretrained layers behind those that run once per photo, and the new head.
+
+    Args:
+        size: photos have `size` × `size` pixels.
 
     Raises:
         OptionError: the head's options do not go together.
     """
     new = architecture_head(head, classes, features=shape_behind(body(head), size))
     pretrained = (*prefix.frozen, *prefix.thawed)
-    # A head without hidden layers is too small for bfloat16 to save anything.
+    # For a head without hidden layers bfloat16 would save nothing.
     large = pretrained or head.kind == "fc"
     return Suffix(
         (*pretrained, *new),
@@ -42,12 +45,12 @@ def make_suffix(prefix: Prefix, head: Head, classes: int, *, size: int) -> Suffi
 
 
 def condense(suffix: Suffix, frozen: Tensors, features: Features, *, rows: int | None = None) -> Features:
-    """Features after the suffix' condensed layers, in memory; the same object where there are none.
+    """The output of the suffix's condensed layers, in memory; `features` itself where there are none.
 
-    For the linear head: (7, 7, 512) float16 on disk → (512,) float32, a twenty-fifth.
+    For the linear head: (7, 7, 512) float16 on disk → (512,) float32, 1/25 of the bytes.
 
     Args:
-        rows: photos at a time; see `logits`.
+        rows: photos of one batch; see `logits`.
     """
     if not suffix.condensed:
         return features
@@ -55,7 +58,7 @@ def condense(suffix: Suffix, frozen: Tensors, features: Features, *, rows: int |
     done = 0
     for batch, count in _batches(features, features.nbytes // len(features), rows):
         part = np.asarray(suffix.condense(frozen, batch))[:count]
-        if condensed is None:  # all at once, since a million photos should not be held twice
+        if condensed is None:  # allocated once, so that a million photos are not in memory twice
             condensed = np.empty((len(features), *part.shape[1:]), part.dtype)
         condensed[done : done + count] = part
         done += count
@@ -69,18 +72,18 @@ def logits(
     """Logits of all photos, (n, k) float32, dropout off.
 
     Args:
-        rows: photos at a time. A product of another number of rows may be summed in another order, and
-            differ in the last digits. None takes as many as are quick.
+        rows: photos of one batch. With another number of rows, a product may be summed in another order and
+            differ in the last digits. None chooses a number that is fast.
     """
     photo_bytes = suffix.photo_bytes(condensed.shape)
     parts = [
-        np.asarray(suffix.answers(params, constants, batch))[:count]
+        np.asarray(suffix.compiled_logits(params, constants, batch))[:count]
         for batch, count in _batches(condensed, photo_bytes, rows)
     ]
     return np.concatenate(parts)
 
 
-def calibrated(suffix: Suffix, params: Tensors, constants: Tensors, condensed: Features) -> Tensors:
+def fit_rescale(suffix: Suffix, params: Tensors, constants: Tensors, condensed: Features) -> Tensors:
     """`constants` with each Rescale set to the standard deviation of its input over all these photos."""
     for position, layer in enumerate(suffix.layers):
         if isinstance(layer, Rescale):
@@ -102,11 +105,11 @@ def padded_size(photos: int) -> int:
 def _batches(
     features: Features, photo_bytes: int, rows: int | None = None
 ) -> Iterator[tuple[jax.Array, int]]:
-    """(batch on the devices, how many of its rows count): all of one shape, the last one padded."""
+    """(batch on the devices, how many of its rows count): all of the same shape, the last one padded."""
     mesh = devices.data_mesh()
     size = rows or max(1, min(padded_size(len(features)), _BATCH_BYTES // photo_bytes))
     size = -(-size // devices.batch_multiple()) * devices.batch_multiple()
     for start in range(0, len(features), size):
-        places = np.arange(start, start + size)
+        photos = np.arange(start, start + size)
         count = min(size, len(features) - start)
-        yield devices.put_batch(mesh, features.gather(np.minimum(places, len(features) - 1))), count
+        yield devices.put_batch(mesh, features.gather(np.minimum(photos, len(features) - 1))), count

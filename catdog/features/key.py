@@ -1,4 +1,4 @@
-"""What a cached tensor depends on, beside the photo's content."""
+"""What a cached tensor depends on, besides the content of the photo."""
 
 import hashlib
 import json
@@ -6,18 +6,18 @@ from dataclasses import dataclass
 
 from catdog.config import Decoding, JsonRecord
 
-STORE_VERSION = 1  # of the file format below; raise it when the files change
+STORE_VERSION = 1  # of the file format; raise it when the files change
 
 
 @dataclass(frozen=True)
 class FeatureKey(JsonRecord):
-    """Two keys are equal exactly when the same photo gives the same tensor."""
+    """Keys are equal exactly where the same photo gives the same tensor."""
 
     prefix_digest: str  # of the weights before the freeze boundary
     unfreeze: str  # the first stage that is not in the prefix
     shape: tuple[int, ...]  # of one photo's tensor, (h, w, c) or (units,)
     dtype: str  # on disk: float16, float32 for vectors, or uint8 where the prefix is empty
-    arithmetic: str  # dtype of the activations on the way, and how convolutions are computed
+    arithmetic: str  # dtype of the activations, and how convolutions are computed
     preprocessing: str
     decoding: Decoding
     decoding_version: int
@@ -25,6 +25,6 @@ class FeatureKey(JsonRecord):
     store_version: int = STORE_VERSION
 
     def folder_name(self) -> str:
-        """A name for the folder that holds these tensors: 24 hexadecimal digits."""
+        """The name of the folder with these tensors: 24 hexadecimal digits."""
         text = json.dumps(self.to_json(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:24]

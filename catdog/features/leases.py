@@ -1,7 +1,7 @@
-"""Which shards are in use, said so that other processes hear it, and forgotten when the process dies.
+"""Which shards are in use: other processes can see it, and it ends when the process dies.
 
-A lease is two files below the cache: a list of shards, and a lock that its process holds. Who deletes shards
-asks for the lock of each lease: one that it gets belongs to a process that has died, without a word perhaps.
+A lease is two files below the cache: a list of shards, and a lock that its process holds. A process that
+deletes shards tries the lock of each lease: if it gets one, the process of that lease has died.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ _PRIVATE = 0o600
 
 
 class Lease:
-    """Shards that nobody is to delete until `release`, or until this process has gone. Safe between threads.
+    """Shards that no process deletes until `release`, or until this process ends. Thread-safe.
 
     Args:
         root: the feature cache.
@@ -45,34 +45,34 @@ class Lease:
 
     @property
     def lock_path(self) -> Path:
-        """The lock that this process holds."""
+        """The file of the lock that this process holds."""
         return Path(self._held.lock_file)
 
     @property
     def names(self) -> frozenset[str]:
-        """The shards, as their paths below the cache."""
+        """The shards, as paths relative to the cache."""
         with self._lock:
             return frozenset(self._names)
 
     def add(self, names: Iterable[str]) -> None:
-        """Take more shards into the lease.
+        """Add shards to the lease.
 
         Raises:
-            OSError: it could not be written down.
+            OSError: the list cannot be written.
         """
         with self._lock:
             self._names |= set(names)
             durable.write_bytes(self._list, "\n".join(sorted(self._names)).encode(), mode=_PRIVATE)
 
     def release(self) -> None:
-        """Let go of all shards."""
+        """End the lease."""
         _end(self._list, self._held)
 
 
 def leased(root: Path, *, but: Lease | None = None) -> set[str]:
-    """The shards that living processes have a lease on, but for one lease.
+    """The shards under a lease of a living process, the lease `but` not counted.
 
-    Leases of processes that have died are deleted. To be asked under `upkeep`, in which no lease is made.
+    Leases of processes that have died are deleted. Call it within `upkeep`, in which no lease is made.
     """
     names: set[str] = set()
     for path in leases_folder(root).glob(f"*{_LOCK}"):
@@ -90,16 +90,16 @@ def leased(root: Path, *, but: Lease | None = None) -> set[str]:
 
 
 def leases_folder(root: Path) -> Path:
-    """Where leases lie."""
+    """The folder of the leases."""
     return root / _FOLDER
 
 
 @contextmanager
 def upkeep(root: Path, *, wait: bool) -> Iterator[bool]:
-    """Whether this process alone may delete shards and make leases, for as long as the block lasts.
+    """Whether only this process may delete shards and make leases, within the block.
 
     Args:
-        wait: until it may, for a while; else it may not where another process does.
+        wait: for another process to end its block, for a while; else the result is False at once.
     """
     lock = FileLock(root / _UPKEEP, mode=_PRIVATE, thread_local=False)
     try:

@@ -1,7 +1,7 @@
-"""Files that stay open for reading, a few at a time, whatever number there is.
+"""Reading from many files, of which only a few are open at a time.
 
-A system may allow a process 256 open files. A cache has more when it is large, and a training reads a few
-photos here and there: so what was read last stays open, and the others are opened again.
+A system may allow a process 256 open files. A large cache has more, and a training reads a few photos here
+and there: the files that were read last stay open, the others are opened again.
 """
 
 import os
@@ -12,16 +12,16 @@ from pathlib import Path
 
 import numpy as np
 
-MOST = 48  # for all threads together
+MOST = 48  # of all threads together
 
 
 class OpenFiles:
-    """Reads parts of files. Safe to use from many threads.
+    """Reads parts of files. Thread-safe.
 
     A file that is deleted or renamed while it is open here can still be read.
 
     Args:
-        most: files that are open at once; those that other threads are reading at that moment come on top.
+        most: files that are open at once, not counting those that other threads are reading.
     """
 
     def __init__(self, most: int = MOST):
@@ -34,23 +34,23 @@ class OpenFiles:
 
         Raises:
             EOFError: the file ends before that.
-            OSError: it is not there, or cannot be read.
+            OSError: the file does not exist, or cannot be read.
         """
         with self._lock:
             file = self._files.pop(path, None) or _File(path)
             self._files[path] = file
             if len(self._files) > self._most:
-                self._files.popitem(last=False)  # closed as soon as nobody reads it
+                self._files.popitem(last=False)  # closed as soon as no thread reads it
         file.read(offset, out.reshape(-1).view(np.uint8).data)
 
     def forget(self, path: Path) -> None:
-        """Close the file, so that it can be deleted everywhere."""
+        """Close the file, so that it can be deleted on every system."""
         with self._lock:
             self._files.pop(path, None)
 
 
 class _File:
-    """An open file, closed when the last one who uses it lets go of it."""
+    """An open file, closed with its last reference."""
 
     def __init__(self, path: Path):
         self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))

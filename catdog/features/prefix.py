@@ -1,4 +1,4 @@
-"""The frozen prefix as a function from uint8 photos to features, on whatever devices there are."""
+"""The frozen prefix as a function from uint8 photos to features, on all devices."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -26,31 +26,31 @@ from catdog.workspace import Workspace
 
 _FLOAT16_MAX = float(np.finfo(np.float16).max)
 
-# Photos a call. A CPU works on one after the other, as many calls at a time as it has cores: more than one
-# photo a call only hides what a call costs. An accelerator wants to be filled.
+# Photos of one call. A CPU computes one after the other, and as many calls at a time as it has cores: several
+# photos only hide the cost of a call. An accelerator needs many to be busy.
 _BATCH = {"cpu": 4, "gpu": 256, "tpu": 256}
 
 
 class Prefix:
-    """The pretrained layers under a head, and of those the ones that run once a photo.
+    """The pretrained layers before a head, and the function of those that run once per photo.
 
-    Making one reads and checks the weights file; the network is built when the first photo needs it, so
-    that a training whose photos are all in the cache never pays for it.
+    The weights file is read and checked at once. The network is built for the first photo: a training whose
+    photos are all cached does not need it.
 
     Attributes:
-        layers: the layers that run once a photo, with fixed weights.
-        frozen: those behind them with fixed weights, and `frozen_tensors` theirs.
-        thawed: those that train.
-        preprocessing: what the weights want done to the photos.
-        digest: of all weights that are fixed, hex SHA-256.
+        layers: the frozen layers that run once per photo.
+        frozen: the frozen layers behind them; `frozen_tensors` are their weights.
+        thawed: the layers that are trained.
+        preprocessing: what the weights expect of the photos.
+        digest: of all frozen weights, hex SHA-256.
 
     Args:
-        head: says which layers of the file are in use.
-        workspace: remembers which weights files were found intact; None checks them again.
+        head: decides which layers of the file are used.
+        workspace: remembers which weights files are intact; None checks them again.
 
     Raises:
         WeightsError: the file is damaged, lacks layers, or is made for another architecture.
-        OptionError: there is no such stage under that head.
+        OptionError: the pretrained layers before this head have no such stage.
     """
 
     def __init__(
@@ -61,8 +61,8 @@ class Prefix:
         self.preprocessing = source.preprocessing
         if head.kind == "imagenet" and not {"fc1", "fc2"} <= source.layers:
             raise WeightsError(
-                "the head imagenet needs fc1 and fc2, which the weights {name!r} lack: give others, such as "
-                "--weights keras or --weights timm, or another --head",
+                "the head imagenet needs fc1 and fc2, which the weights {name!r} lack: choose other weights, "
+                "such as --weights keras or --weights timm, or another --head",
                 name=source.name,
             )
         self._source, self._memo_dir = source, workspace.checked if workspace else None
@@ -76,14 +76,14 @@ class Prefix:
         self._key_digest = weights.digest(self._tensors) if self.frozen else self.digest
 
     def fixed_tensors(self) -> dict[str, np.ndarray]:
-        """All weights that do not train, by name. Ask before the first photo, which uses them up."""
+        """All frozen weights, by name. Call it before the first photo: the network then replaces them."""
         return self._tensors | self.frozen_tensors
 
     def key(self, decoding: Decoding) -> FeatureKey:
-        """What the features of photos decoded so are kept under."""
+        """The cache key of features of photos that are decoded like this."""
         return FeatureKey(
             prefix_digest=self._key_digest,
-            # What comes behind all convolutions makes no difference to what they say.
+            # The layers behind all convolutions do not change the output of the convolutions.
             unfreeze="head" if len(self.layers) >= len(CONVOLUTIONS) else self.unfreeze,
             shape=self.output_shape(decoding.size),
             dtype=self._dtype(decoding.size),
@@ -95,10 +95,10 @@ class Prefix:
         )
 
     def calls(self, workers: int) -> int:
-        """How many calls at a time keep the devices busy, each from a thread of its own, `workers` at most.
+        """How many calls at a time, each in its own thread, keep the devices busy.
 
-        A CPU computes a call on one core. An accelerator computes one after the other, and takes in
-        photos and hands out features meanwhile.
+        A CPU computes a call on one core. An accelerator computes one call after the other, and copies photos
+        and features meanwhile.
         """
         return min(workers, devices.usable_cores()) if self._on_cpu else 3
 
@@ -107,31 +107,29 @@ class Prefix:
         return shape_behind(self.layers, size)
 
     def batch_size(self, photos: int, calls: int) -> int:
-        """How many photos go into a call when `photos` wait and `calls` run at a time.
+        """Photos of one call, if `photos` are to be computed in `calls` calls at a time.
 
-        On a CPU a power of two, to compile few shapes: what a photo's features are does not depend on it.
-        Elsewhere it might, so that it is always the same.
+        On a CPU a power of two, so that few shapes are compiled; features do not depend on it. On other
+        devices they might, so it is always the same.
         """
         largest = _BATCH.get(jax.default_backend(), 64)
         if self._on_cpu:
             if any(isinstance(layer, Dense) for layer in self.layers):
                 largest = DENSE_ROWS
             else:
-                photos = -(-photos // calls)  # every core has something to do
+                photos = -(-photos // calls)  # work for every core
             largest = min(1 << max(photos - 1, 0).bit_length(), largest)
         multiple = devices.batch_multiple()
         return -(-largest // multiple) * multiple
 
     def __call__(self, pixels_bhwc: np.ndarray) -> jax.Array:
-        """uint8 photos (b, h, w, 3) → features (b, *shape), of the dtype of the key; not waited for.
+        """uint8 photos (b, h, w, 3) → features (b, *shape), with the dtype of the key. Thread-safe.
 
-        Safe to call from many threads.
-
-        Rounded here, not only on disk: a photo has the same features whether they come from the cache or not.
+        Features are rounded here, not on disk: they are the same whether they come from the cache or not.
         """
         if not self.layers:
             return jnp.asarray(pixels_bhwc)
-        # The program is made, and compiled for each shape, by the first thread that needs it.
+        # The first thread that needs the program makes it, and compiles it for each shape.
         with self._lock:
             program, arrays = self._program
             if pixels_bhwc.shape not in self._compiled:
@@ -154,7 +152,7 @@ class Prefix:
         return f"float32, {winograd.NAME}" if self._on_cpu else devices.compute_dtype()
 
     def _dtype(self, size: int) -> str:
-        """Maps are kept as float16, at half the room; vectors are small, and kept as they are."""
+        """Maps are cached as float16, in half the space; vectors are small, and stay float32."""
         if not self.layers:
             return "uint8"
         return "float16" if len(self.output_shape(size)) == 3 else "float32"
@@ -165,7 +163,7 @@ class Prefix:
 
     @cached_property
     def thawed_tensors(self) -> dict[str, np.ndarray]:
-        """What a training starts from; a trained run has its own.
+        """The pretrained weights of the layers that are trained.
 
         Raises:
             WeightsError: see `Prefix`.
@@ -185,12 +183,12 @@ class Prefix:
         else:
             program, arrays = direct(self.layers, self._tensors, dtype=devices.compute_dtype())
             arrays = devices.replicate(self._mesh, arrays)
-        self._tensors = {}  # the program's arrays are copies
+        self._tensors = {}  # the program has copies
         return program, arrays
 
 
 def shape_behind(layers: Sequence[Layer], size: int) -> tuple[int, ...]:
-    """What `layers` make of a photo of `size` pixels a side; of no layers, the photo itself."""
+    """The shape of the output of `layers` for a photo of `size` × `size` pixels."""
     shape = (size, size, 3)
     return describe(layers, input_shape=shape)[-1].output_shape if layers else shape
 
@@ -201,11 +199,11 @@ def _forward(
 ) -> jax.Array:
     features = program(arrays, preprocess(pixels_bhwc, preprocessing, program.dtype))
     if dtype == "float16":
-        # In float32: in bfloat16 the limit itself is rounded up, to what is infinite in float16.
+        # In float32: bfloat16 rounds the limit itself up, to a number that is infinite in float16.
         features = jnp.clip(features.astype(jnp.float32), -_FLOAT16_MAX, _FLOAT16_MAX)
     return features.astype(dtype)
 
 
 def pad_batch(arrays: Sequence[np.ndarray], size: int) -> np.ndarray:
-    """Stack the photos and repeat the last one up to `size`: one shape, so one compilation."""
+    """Stack the photos and repeat the last one up to `size`: the same shape, so one compilation."""
     return np.stack([*arrays, *[arrays[-1]] * (size - len(arrays))])

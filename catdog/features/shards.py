@@ -1,8 +1,8 @@
 """The files of the feature cache: shards, which are written once and never changed.
 
-A shard is two files: `NAME.npy` holds the tensors of some photos, `NAME.index.npy` their content digests
-and checksums. The index is written last and makes the shard exist; it is deleted first. So a kill leaves
-whole shards, and files that nobody looks at.
+A shard is two files: `NAME.npy` holds the tensors of some photos, `NAME.index.npy` their content digests and
+checksums. A shard exists as long as its index: that is written last and deleted first. After a kill there are
+whole shards, and files that are not read.
 """
 
 import contextlib
@@ -21,14 +21,14 @@ from catdog.features.open_files import OpenFiles
 
 INDEX_SUFFIX = ".index.npy"
 _INDEX_DTYPE = np.dtype([("digest", "V32"), ("checksum", "<u4")])
-_PRIVATE = 0o600  # behind `--unfreeze all` tensors are the photos themselves
-_HEADER_BYTES = 4096  # more than a header of these files takes
+_PRIVATE = 0o600  # with `--unfreeze all` tensors are the photos themselves
+_HEADER_BYTES = 4096  # more than the header of these files has
 
 _FILES = OpenFiles()
 
 
 class DamagedShard(Exception):
-    """A shard whose files do not hold what they should, named by one of them."""
+    """A shard with wrong content; the argument is one of its files."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,7 @@ class Shard:
     """A shard on disk whose index has been read.
 
     Attributes:
-        index_path: its name.
+        index_path: the file of its index.
         digests: (n,) V32.
         checksums: (n,) uint32.
         shape: of one photo's tensor.
@@ -59,7 +59,7 @@ class Shard:
 
     @cached_property
     def _offset(self) -> int:
-        """Where the first tensor begins in its file, once that was found to be whole."""
+        """The position of the first tensor in its file, which is checked once."""
         path = tensor_path(self.index_path)
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
@@ -80,7 +80,7 @@ class Shard:
 
         Raises:
             DamagedShard: the file does not hold them.
-            OSError: it is gone, or cannot be read.
+            OSError: it does not exist, or cannot be read.
         """
         try:
             _FILES.read(tensor_path(self.index_path), self._offset + row * self.row_bytes, out)
@@ -88,7 +88,7 @@ class Shard:
             raise DamagedShard(tensor_path(self.index_path)) from error
 
     def read_sound(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The tensors of some rows, (m, *shape), and whether each has the checksum it was written with, (m,).
+        """The tensors of some rows, (m, *shape), and whether each has the checksum of the index, (m,).
 
         Raises: see `read`.
         """
@@ -100,11 +100,11 @@ class Shard:
 
 
 def read_shard(index_path: Path, shape: tuple[int, ...], dtype: str) -> Shard:
-    """A shard from its index; its tensors are not looked at yet.
+    """A shard from its index; its tensors are not read yet.
 
     Raises:
         DamagedShard: it is no index.
-        OSError: it is gone, or cannot be read.
+        OSError: it does not exist, or cannot be read.
     """
     try:
         index = np.load(index_path, allow_pickle=False)
@@ -116,15 +116,15 @@ def read_shard(index_path: Path, shape: tuple[int, ...], dtype: str) -> Shard:
 
 
 def new_path(folder: Path) -> Path:
-    """The index path of a shard that nobody else writes, on this machine or another."""
+    """The index path of a new shard, unique among all processes and machines."""
     return folder / f"{uuid.uuid4().hex}{INDEX_SUFFIX}"
 
 
 def write_shard(index_path: Path, digests: np.ndarray, tensors: Sequence[np.ndarray]) -> None:
-    """Write a shard: digests (n,) V32, and n tensors of one shape and dtype.
+    """Write a shard: digests (n,) V32, and n tensors of the same shape and dtype.
 
     Raises:
-        OSError: it could not be written.
+        OSError: it cannot be written.
     """
     index = np.empty(len(digests), _INDEX_DTYPE)
     index["digest"] = digests
@@ -149,7 +149,7 @@ def write_shard(index_path: Path, digests: np.ndarray, tensors: Sequence[np.ndar
 
 
 def delete_shard(index_path: Path) -> bool:
-    """Delete a shard; whether it has gone."""
+    """Delete a shard; False if that failed."""
     _FILES.forget(tensor_path(index_path))
     try:
         index_path.unlink(missing_ok=True)
@@ -160,7 +160,7 @@ def delete_shard(index_path: Path) -> bool:
 
 
 def tensor_path(index_path: Path) -> Path:
-    """The file of tensors that belongs to an index."""
+    """The file of tensors of an index."""
     return index_path.with_name(index_path.name.removesuffix(INDEX_SUFFIX) + ".npy")
 
 
@@ -170,7 +170,7 @@ def checksum(tensor: np.ndarray) -> int:
 
 
 def runs(rows: np.ndarray) -> list[tuple[int, int]]:
-    """Slices of `rows` in which each number is one more than the one before, as (first, behind last)."""
+    """Slices of `rows` with consecutive numbers, as (first, behind last)."""
     if not len(rows):
         return []
     breaks = (np.flatnonzero(np.diff(rows) != 1) + 1).tolist()

@@ -1,7 +1,7 @@
-"""The feature cache of one key: which photos' features are there, and where.
+"""The feature cache of one key: which photos have features, and where they are.
 
-Shards on disk are found by an index in memory, however many there are; few of their files are open at a time.
-What others write is seen after a `refresh`. What cannot be on disk, or is not to be, is kept in memory.
+An index in memory finds the photos in all shards on disk; few of their files are open at a time. Shards of
+other processes are seen after a `refresh`. Features that cannot or should not be on disk are in memory.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from catdog.features.upkeep import shard_name, touch, trim
 from catdog.text import message
 from catdog.workspace import FeatureCache
 
-_CHECK_BYTES = 4 * 2**20  # read at a time, to be held against checksums
+_CHECK_BYTES = 4 * 2**20  # read at a time, to compare checksums
 _CHECK_THREADS = 4
 _GONE = {errno.ENOENT, errno.ESTALE}  # the second on NFS
 
@@ -38,8 +38,8 @@ class FeatureStore:
         self.key = key
         self.folder = cache.root / key.folder_name() if cache.root else None
         self._bad: set[Path] = set()  # damaged shards, which may resist deletion
-        self._forbidden: set[Path] = set()  # shards that this user may not read
-        self._seen = False  # whether the folder has been looked at
+        self._forbidden: set[Path] = set()  # this user may not read these shards
+        self._seen = False  # whether the folder has been read
         self._shards: list[Shard] = []
         self._memory = Rows([])
         self._memory_rows: dict[bytes, int] = {}
@@ -47,7 +47,7 @@ class FeatureStore:
 
     @property
     def damaged(self) -> int:
-        """How many shards were found damaged, and deleted."""
+        """How many shards were damaged, and deleted."""
         return len(self._bad)
 
     @property
@@ -56,36 +56,36 @@ class FeatureStore:
         return int(np.prod(self.key.shape)) * np.dtype(self.key.dtype).itemsize
 
     def refresh(self) -> None:
-        """Look at the folder again: read the index of what has been written since, and forget what is gone.
+        """Read the folder again: the indexes of new shards are read, deleted shards are forgotten.
 
         Raises:
-            CacheError: a shard cannot be read, for another reason than that it is damaged or gone.
+            CacheError: a shard cannot be read, but is neither damaged nor deleted.
         """
         self._seen = True
         if self.folder is None:
             return
         there = set(self.folder.glob(f"*{INDEX_SUFFIX}")) - self._bad - self._forbidden
-        kept = [shard for shard in self._shards if shard.index_path in there]
-        known = {shard.index_path for shard in kept}
-        self._set([*kept, *filter(None, (self._open(path) for path in sorted(there - known)))])
+        old = [shard for shard in self._shards if shard.index_path in there]
+        known = {shard.index_path for shard in old}
+        self._set([*old, *filter(None, (self._open(path) for path in sorted(there - known)))])
 
     def hold(self, digests: Sequence[str]) -> None:
-        """Keep others from deleting the shards of these photos (hex) for as long as this object lives.
+        """Protect the shards of these photos (hex) from deletion by other processes while this object lives.
 
-        Where the file system has no locks, or the cache is read-only, nothing is held.
+        Where the file system has no locks, or the cache is read-only, this does nothing.
 
         Raises:
             CacheError: see `refresh`.
         """
         if self.folder and self.folder.is_dir():
             with self._leasing():
-                self.refresh()  # what is there now cannot go before it is in the lease
+                self.refresh()  # nothing is deleted before it is in the lease
                 found = self._index.find(as_array(digests))
                 shards = np.unique(self._shard_of[found[found >= 0]]).tolist()
                 self._add_to_lease([self._shards[number].index_path for number in shards])
 
     def hold_new(self, index_path: Path) -> None:
-        """The same for a shard that is about to be written."""
+        """The same for a shard that will be written."""
         if self.lease:
             self._add_to_lease([index_path])
         else:
@@ -94,11 +94,11 @@ class FeatureStore:
 
     @contextmanager
     def _leasing(self) -> Iterator[None]:
-        """Nobody deletes anything meanwhile."""
+        """No process deletes anything within the block."""
         root = self.cache.root
         with upkeep(root, wait=True) if root and self.cache.writable else nullcontext(False) as ours:
             if ours and root and not self.lease:
-                with contextlib.suppress(OSError):  # a full disk, or no locks: nothing is held
+                with contextlib.suppress(OSError):  # a full disk, or no locks: nothing is protected
                     self.lease = Lease(root)
                     weakref.finalize(self, _let_go, self.lease, self.cache)
             yield
@@ -109,9 +109,9 @@ class FeatureStore:
                 self.lease.add(shard_name(self.cache.root, path) for path in index_paths)
 
     def missing(self, digests: Sequence[str]) -> list[str]:
-        """Those of the content digests (hex) that have no sound tensor here, each once, in order.
+        """Those of the content digests (hex) that have no intact tensor here, each once, in order.
 
-        Reads every tensor that is asked for, to hold it against its checksum.
+        Reads every tensor, to compare its checksum.
 
         Raises:
             CacheError: see `refresh`.
@@ -131,25 +131,25 @@ class FeatureStore:
             if all(sound):
                 for number, _ in checks:
                     touch(self._shards[number].index_path)
-                return [digest for digest, place in zip(wanted, found, strict=True) if place < 0]
+                return [digest for digest, position in zip(wanted, found, strict=True) if position < 0]
             self.refresh()  # another shard may hold the same photos
 
     def features(self, digests: Sequence[str]) -> Features:
-        """The tensors of photos that are all here (see `missing`), in this order; repeats are fine."""
+        """The tensors of photos that are all here (see `missing`), in this order; a photo may be repeated."""
         if not self._seen:
             self.refresh()
         found = self._index.find(as_array(digests))
         block_of, row_of = np.full_like(found, len(self._shards)), np.empty_like(found)
         on_disk = found >= 0
         block_of[on_disk], row_of[on_disk] = self._shard_of[found[on_disk]], self._row_of[found[on_disk]]
-        for place in np.flatnonzero(~on_disk).tolist():
-            row_of[place] = self._memory_rows[bytes.fromhex(digests[place])]
+        for photo in np.flatnonzero(~on_disk).tolist():
+            row_of[photo] = self._memory_rows[bytes.fromhex(digests[photo])]
         blocks: list[Block] = [*(_Reader(shard) for shard in self._shards), self._memory]
         dtype = np.dtype(self.key.dtype)
         return Features(blocks, block_of, row_of, shape=self.key.shape, dtype=dtype, keep=self)
 
     def remember(self, digests: Sequence[str], tensors: Sequence[np.ndarray]) -> None:
-        """Keep tensors in memory, for as long as this object lives."""
+        """Keep tensors in memory while this object lives."""
         rows = self._memory.tensors
         assert isinstance(rows, list)
         for digest, tensor in zip(digests, tensors, strict=True):
@@ -180,12 +180,12 @@ class FeatureStore:
         except DamagedShard:
             self._discard(index_path)
         except OSError as error:
-            if error.errno not in _GONE:  # else another process has just deleted it
+            if error.errno not in _GONE:  # otherwise another process has just deleted it
                 self._pass_over(index_path, error)
         return None
 
     def _is_sound(self, shard: Shard, rows: np.ndarray) -> bool:
-        """Whether these rows are as they were written; if not, the shard is left out from now on."""
+        """Whether these rows are intact; if not, the shard is not used any more."""
         step = max(1, _CHECK_BYTES // shard.row_bytes)
         try:
             if all(
@@ -196,7 +196,7 @@ class FeatureStore:
         except DamagedShard:
             self._discard(shard.index_path)
         except OSError as error:
-            if error.errno in _GONE:  # with its index, or without it
+            if error.errno in _GONE:  # perhaps the index is still there
                 self._discard(shard.index_path)
             else:
                 self._pass_over(shard.index_path, error)
@@ -210,16 +210,16 @@ class FeatureStore:
     def _pass_over(self, index_path: Path, error: OSError) -> None:
         if not isinstance(error, PermissionError):
             raise CacheError(
-                "expected to read the feature cache, found {reason} at {index_path}. Empty it with `catdog "
-                "inspect --cache --clear`, or name another place with --cache-dir.",
+                "the feature cache cannot be read: {reason} at {path}. Empty it with `catdog inspect --cache "
+                "--clear`, or name another folder with --cache-dir.",
                 reason=error.strerror or error,
-                index_path=index_path,
+                path=index_path,
             ) from error
         if not self._forbidden:
             self.cache.warn(
                 message(
                     "some features in {folder} belong to another user and cannot be read: they are computed "
-                    "again. Name another place with --cache-dir.",
+                    "again. Name another folder with --cache-dir.",
                     folder=index_path.parent,
                 )
             )
@@ -227,7 +227,7 @@ class FeatureStore:
 
 
 class _Reader:
-    """A shard as a block, whose failures are for people."""
+    """A shard as a block; errors become messages for people."""
 
     def __init__(self, shard: Shard):
         self._shard = shard
@@ -238,9 +238,9 @@ class _Reader:
             self._shard.read(row, out)
         except (DamagedShard, OSError) as error:
             raise CacheError(
-                "features that were there have gone from {parent}: {reason}. Was the cache emptied, or is "
-                "the disk failing? Start again; `train --resume` goes on with a run.",
-                parent=self._shard.index_path.parent,
+                "features have disappeared from {folder}: {reason}. Was the cache emptied, or is the disk "
+                "failing? Start again; `catdog train --resume RUN` continues a run.",
+                folder=self._shard.index_path.parent,
                 reason=error,
             ) from error
 

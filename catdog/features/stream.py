@@ -1,4 +1,4 @@
-"""From photo files to features, each as soon as it is known: for answers that somebody waits for."""
+"""From photo files to features, each as soon as it is known: for predictions that a person waits for."""
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, nullcontext
@@ -8,32 +8,42 @@ from typing import NamedTuple
 import numpy as np
 
 from catdog.config import Decoding
-from catdog.data import probe_all
 from catdog.errors import CacheError
-from catdog.features.extract import compute, identify
+from catdog.features.compute import Failed, compute
+from catdog.features.extract import identify, unreadable_headers
 from catdog.features.prefix import Prefix
 from catdog.features.store import FeatureStore
 from catdog.features.writer import ShardWriter
 from catdog.progress import Progress
 from catdog.text import Message
 
-_KEPT = 64  # photos whose features are read from the cache at a time
+_AT_A_TIME = 64  # photos whose features are read from the cache together
 
 
 class Known(NamedTuple):
-    """What has become known: features of some photos, or why others have none.
+    """Features of some photos.
 
     Attributes:
-        photos: indices among the paths; those with one content together.
-        digests: their content digests, hex; empty where there are reasons.
-        features: theirs, (n, *shape), in that order; None where there are reasons.
-        reasons: why each cannot be read.
+        photos: indices among the paths; photos with the same content are in one list.
+        digests: their content digests, hex, one for each list.
+        features: (n, *shape), one for each list.
     """
 
     photos: list[list[int]]
-    digests: list[str] = []
-    features: np.ndarray | None = None
-    reasons: list[Message] = []
+    digests: list[str]
+    features: np.ndarray
+
+
+class Unreadable(NamedTuple):
+    """Photos that have no features.
+
+    Attributes:
+        photos: see `Known`.
+        reasons: one for each list.
+    """
+
+    photos: list[list[int]]
+    reasons: list[Message]
 
 
 def stream(
@@ -46,73 +56,65 @@ def stream(
     digests: dict[Path, str] | None = None,
     report: Callable[[Progress], None] = lambda _: None,
     writer: ShardWriter | None = None,
-) -> Generator[Known, None, None]:
-    """Every photo once: first what is in the cache or cannot be read, then what is computed, in order.
+) -> Generator[Known | Unreadable, None, None]:
+    """Every photo once: first what is cached or unreadable, then what is computed, in order.
 
-    What is computed is kept. Closing the generator ends the work on photos that have not come yet.
+    What is computed is cached. Closing the generator stops the work on the other photos.
 
     Args:
         store: the cache of this prefix and decoding.
-        digests: content digests that are known already; None reads and hashes the files.
-        report: called as the work goes on.
-        writer: keeps what is computed, and is closed by the caller; None makes one that is closed at the end.
+        digests: content digests, where they are known already; None reads and hashes the files.
+        report: called with the progress.
+        writer: caches what is computed; the caller closes it. None makes one that is closed at the end.
 
     Raises:
         CacheError: the cache cannot be read.
     """
-    digests, unreadable = identify(paths, digests, workers=workers, report=report)
+    digests, reasons = identify(paths, digests, workers=workers, report=report)
     photos_of: dict[str, list[int]] = {}
     for photo, path in enumerate(paths):
         if path in digests:
             photos_of.setdefault(digests[path], []).append(photo)
-    path_of = {digest: paths[photos[0]] for digest, photos in photos_of.items()}
-    failed: dict[str, Message] = {}
 
-    def features_of(names: list[str], features: np.ndarray) -> Known:
+    def known(names: list[str], features: np.ndarray) -> Known:
         return Known([photos_of[name] for name in names], names, features)
 
-    def reasons_of() -> Known:
-        known = Known([photos_of[digest] for digest in failed], reasons=list(failed.values()))
-        failed.clear()
-        return known
-
-    gone = [photo for photo, path in enumerate(paths) if path in unreadable]
-    yield Known([[photo] for photo in gone], reasons=[unreadable[paths[photo]] for photo in gone])
+    if reasons:
+        without = [photo for photo, path in enumerate(paths) if path in reasons]
+        yield Unreadable([[photo] for photo in without], [reasons[paths[photo]] for photo in without])
     store.refresh()
-    todo = store.missing(list(path_of))
+    todo = store.missing(list(photos_of))
     lacking = set(todo)
-    if kept := [digest for digest in path_of if digest not in lacking]:
-        for start in range(0, len(kept), _KEPT):
-            names = kept[start : start + _KEPT]
-            tensors = _read(store, names)
-            if tensors is None:
-                todo += names
-            else:
-                yield features_of(names, tensors)
-    failed |= {
-        digests[one.path]: one.reason for one in probe_all([path_of[one] for one in todo], workers=workers)
-    }
-    todo = [digest for digest in todo if digest not in failed]
-    yield reasons_of()
-    if not todo:
+    cached = [digest for digest in photos_of if digest not in lacking]
+    for start in range(0, len(cached), _AT_A_TIME):
+        names = cached[start : start + _AT_A_TIME]
+        tensors = _read(store, names)
+        if tensors is None:
+            todo += names
+        else:
+            yield known(names, tensors)
+    photos = {digest: paths[photos_of[digest][0]] for digest in todo}
+    if failed := unreadable_headers(photos, workers=workers):
+        yield Unreadable([photos_of[digest] for digest in failed], list(failed.values()))
+    photos = {digest: path for digest, path in photos.items() if digest not in failed}
+    if not photos:
         return
     with (
         nullcontext(writer) if writer else ShardWriter(store) as keeper,
-        closing(
-            compute(todo, path_of, failed, prefix, decoding, keeper, workers=workers, report=report)
-        ) as batches,
+        closing(compute(photos, prefix, decoding, keeper, workers=workers, report=report)) as events,
     ):
-        for names, features in batches:
-            yield reasons_of()
-            yield features_of(names, features)
-    yield reasons_of()
+        for event in events:
+            if isinstance(event, Failed):
+                yield Unreadable([photos_of[event.digest]], [event.reason])
+            else:
+                yield known(event.digests, event.features)
 
 
 def _read(store: FeatureStore, digests: list[str]) -> np.ndarray | None:
-    """Features of photos that were there a moment ago, (n, *shape); None where they have gone since."""
+    """Features of photos that were there a moment ago, (n, *shape); None if they have disappeared since."""
     everything = np.arange(len(digests))
     try:
         return store.features(digests).gather(everything)
-    except CacheError:  # somebody has merged their shard with others, or deleted it
+    except CacheError:  # another process has merged their shard with others, or deleted it
         store.refresh()
         return None if store.missing(digests) else store.features(digests).gather(everything)

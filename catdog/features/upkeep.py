@@ -1,8 +1,8 @@
-"""Keeping the feature cache in order: few files, no more bytes than allowed, nothing left by dead processes.
+"""Keeps the feature cache small: few files, no more bytes than allowed, no files of dead processes.
 
-A command that writes does this in passing, one process at a time. Small shards are merged into larger ones,
-so that the number of files does not grow with the number of commands. Where the cache takes more than it may,
-the shards that were not used for longest go, but none that a process has a lease on.
+Every command that writes features does this, one process at a time. Small shards are merged into larger ones,
+so that the number of files does not grow with the number of commands. Where the cache is larger than allowed,
+the least recently used shards are deleted, but none under a lease of a living process.
 """
 
 import contextlib
@@ -30,23 +30,23 @@ from catdog.features.shards import (
 )
 
 KEY_FILE = "key.json"
-SHARD_BYTES = 128 * 2**20  # of tensors in a shard, about
+SHARD_BYTES = 128 * 2**20  # of tensors in a shard, approximately
 
-# Shards of about the same size are merged once there are so many of them. A photo is copied once for each
-# eightfold growth of its shard.
+# More shards than this of about the same size are merged. A photo is copied once for each eightfold growth of
+# its shard.
 _CROWD = 8
 _SMALLEST = 2**16
-_SECONDS = 5.0  # of merging in one go: after an old cache of many shards the next command goes on
+_SECONDS = 5.0  # of merging at a time: for an old cache with many shards, the next command continues
 _ORPHAN_SECONDS = 24 * 3600.0  # no writer needs that long between two files of a shard
 
 
 @dataclass(frozen=True)
 class ShardFile:
-    """A shard as the folder shows it.
+    """The files of a shard.
 
     Attributes:
-        bytes: of both its files.
-        used: when it was last used, in seconds since 1970.
+        bytes: of both files.
+        used: the time of the last use, in seconds since 1970.
     """
 
     index_path: Path
@@ -54,22 +54,22 @@ class ShardFile:
     used: float
 
     def name(self, root: Path) -> str:
-        """What a lease calls it."""
+        """Its name in a lease."""
         return shard_name(root, self.index_path)
 
 
 def shard_name(root: Path, index_path: Path) -> str:
-    """What a lease calls a shard."""
+    """The name of a shard in a lease."""
     return index_path.relative_to(root).as_posix()
 
 
 def keep_in_order(root: Path, key: FeatureKey, limit: int, lease: Lease | None) -> None:
-    """Merge small shards of one key, and delete what is old until the cache takes no more than `limit` bytes.
+    """Merge small shards of one key, and delete old ones until the cache has at most `limit` bytes.
 
-    Does nothing while another process is at it, or where there are no locks.
+    Does nothing while another process does this, or where there are no locks.
 
     Args:
-        lease: this process' own: what it covers may be merged, and then covers the outcome.
+        lease: of this process: its shards may be merged, and the merged shard is added to it.
 
     Raises:
         OSError: merged shards cannot be written.
@@ -86,8 +86,8 @@ def keep_in_order(root: Path, key: FeatureKey, limit: int, lease: Lease | None) 
 
 
 def trim(root: Path, limit: int) -> None:
-    """Delete what was not used for longest, until the cache takes no more than `limit` bytes."""
-    if not root.is_dir():  # somebody has deleted all of it
+    """Delete shards, the least recently used first, until the cache has at most `limit` bytes."""
+    if not root.is_dir():  # all of it has been deleted
         return
     with upkeep(root, wait=False) as ours:
         if ours:
@@ -95,10 +95,10 @@ def trim(root: Path, limit: int) -> None:
 
 
 def clear(root: Path) -> list[Path]:
-    """Delete all that is kept, and nothing else there.
+    """Delete all features, and nothing else in the folder.
 
     Returns:
-        Folders that are still there: other processes use what is in them, or it cannot be deleted.
+        Folders that are still there: other processes use their files, or they cannot be deleted.
     """
     if not root.is_dir():
         return []
@@ -124,18 +124,18 @@ def key_folders(root: Path) -> Iterator[Path]:
 
 
 def shard_files(folder: Path) -> list[ShardFile]:
-    """The shards of one key, those first that were not used for longest."""
+    """The shards of one key, the least recently used first."""
     found = []
     for path in folder.glob(f"*{INDEX_SUFFIX}"):
         with contextlib.suppress(OSError):  # another process has just deleted it
-            facts = path.stat()
-            size = facts.st_size + tensor_path(path).stat().st_size
-            found.append(ShardFile(path, size, facts.st_mtime))
+            status = path.stat()
+            size = status.st_size + tensor_path(path).stat().st_size
+            found.append(ShardFile(path, size, status.st_mtime))
     return sorted(found, key=lambda file: (file.used, file.index_path))
 
 
 def touch(index_path: Path) -> None:
-    """Say that a shard is used now."""
+    """Record that a shard is used now."""
     with contextlib.suppress(OSError):  # a read-only cache, or it has just been deleted
         os.utime(index_path)
 
@@ -164,12 +164,12 @@ def _merge(root: Path, key: FeatureKey, in_use: set[str], lease: Lease | None) -
 
 
 def _size_class(size: int) -> int:
-    """0 up to the smallest size, one more for each eightfold."""
+    """0 up to the smallest size, plus 1 for each factor of eight."""
     return max(0, (size // _SMALLEST).bit_length() - 1) // 3
 
 
 def _merge_some(root: Path, key: FeatureKey, files: list[ShardFile], lease: Lease | None) -> bool:
-    """Make one shard of the first of these; whether there are fewer now."""
+    """Merge the first of these into one shard; whether there are fewer now."""
     digests: list[np.ndarray] = []
     tensors: list[np.ndarray] = []
     seen: set[bytes] = set()
@@ -198,13 +198,13 @@ def _merge_some(root: Path, key: FeatureKey, files: list[ShardFile], lease: Leas
         used = max(file.used for file in merged)
         with contextlib.suppress(OSError):
             os.utime(path, (used, used))
-    # The photos are in the new shard, on disk: a kill from here on leaves them twice, and no harm.
+    # The photos are in the new shard, on disk. If a kill leaves them twice, that does no harm.
     gone = [delete_shard(file.index_path) for file in merged]
     return sum(gone) > 1
 
 
 def _sound_part(index_path: Path, key: FeatureKey) -> tuple[np.ndarray, np.ndarray] | None:
-    """Digests and tensors of those photos that are as they were written; None where there are none."""
+    """Digests and tensors of the intact photos; None where there are none."""
     try:
         shard: Shard = read_shard(index_path, key.shape, key.dtype)
         tensors, sound = shard.read_sound(np.arange(len(shard)))
@@ -214,7 +214,7 @@ def _sound_part(index_path: Path, key: FeatureKey) -> tuple[np.ndarray, np.ndarr
 
 
 def _delete_orphans(root: Path) -> None:
-    """Delete what kills have left: temporary files, and tensors without an index, once they are old."""
+    """Delete what killed processes have left: old temporary files, and old tensors without an index."""
     old = time.time() - _ORPHAN_SECONDS
     for folder in (root, leases_folder(root), *key_folders(root)):
         names = set(os.listdir(folder)) if folder.is_dir() else set()

@@ -19,7 +19,7 @@ from catdog.features.upkeep import KEY_FILE, SHARD_BYTES, keep_in_order
 from catdog.memory import available_bytes
 from catdog.text import message
 
-# A shard is closed after this long: what a kill can cost. Fast devices fill it before that.
+# A shard is closed after this time, which a kill can cost. Fast devices fill it earlier.
 _SHARD_SECONDS = 15.0
 _SHARD_BYTES = SHARD_BYTES
 
@@ -31,14 +31,14 @@ class _Gathered:
 
 
 class ShardWriter:
-    """Gathers tensors and writes them as shards, one in a thread while the next is gathered.
+    """Collects tensors and writes them as shards: a thread writes a shard while the next is collected.
 
-    A context manager, so that the last shard is written too. A disk that is full, or that cannot be written,
-    does not stop anything: the cache warns once.
+    A context manager, so that the last shard is written too. A disk that is full or read-only stops nothing:
+    the cache warns once.
 
     Args:
-        needed: the tensors are read from the store later. So what is written is held (`FeatureStore.hold`),
-            and what cannot be written stays in memory. Else it is not kept.
+        needed: the tensors will be read from the store. New shards are protected (`FeatureStore.hold`), and
+            tensors that cannot be written stay in memory. Without it, those are dropped.
     """
 
     def __init__(self, store: FeatureStore, *, needed: bool = False):
@@ -55,15 +55,15 @@ class ShardWriter:
 
     def __exit__(self, *_: object) -> None:
         try:
-            self.close()  # after an error or Ctrl-C too: what is computed is worth keeping
+            self.close()  # after an error or Ctrl-C too: features that are computed are cached
         finally:
             self._pool.shutdown()
 
     def add(self, digest: str, tensor: np.ndarray) -> None:
-        """Keep one photo's tensor, of the key's shape and dtype.
+        """Add the tensor of a photo, of the key's shape and dtype.
 
         Raises:
-            CacheError: the disk cannot take what is needed, and the memory cannot either.
+            CacheError: it is needed, and neither the disk nor the memory has room.
         """
         if self._store.folder is None or not self._store.cache.writable:
             if self._needed:
@@ -80,7 +80,7 @@ class ShardWriter:
             self._hand_over()
 
     def close(self) -> None:
-        """Write what has been added since the last shard, and wait until all is on disk.
+        """Write what was added since the last shard, and wait until all is on disk.
 
         Raises:
             CacheError: see `add`.
@@ -89,7 +89,7 @@ class ShardWriter:
         self._wait()
 
     def _hand_over(self) -> None:
-        self._wait()  # one shard is gathered and one is written, never more
+        self._wait()  # at most one shard is collected and one is written
         if self._gathered.digests:
             gathered, self._gathered = self._gathered, _Gathered()
             self._writing = self._pool.submit(self._write, gathered.digests, gathered.tensors), gathered
@@ -108,8 +108,8 @@ class ShardWriter:
             self._has_warned = True
             self._store.cache.warn(
                 message(
-                    "features cannot be cached in {folder}: {reason}. They are computed again next time. Make "
-                    "room, or name another place with --cache-dir or CATDOG_CACHE_DIR.",
+                    "features cannot be cached in {folder}: {reason}. They are computed again next time. "
+                    "Make room, or name another folder with --cache-dir or CATDOG_CACHE_DIR.",
                     folder=self._store.folder,
                     reason=error.strerror or error,
                 )
@@ -119,7 +119,7 @@ class ShardWriter:
         if len(gathered.tensors) * self._store.tensor_bytes * 2 > available_bytes():
             raise CacheError(
                 "features cannot be cached in {folder} ({reason}), and the memory is full too. Make room on "
-                "the disk, or name another place with --cache-dir.",
+                "the disk, or name another folder with --cache-dir.",
                 folder=self._store.folder,
                 reason=error.strerror or error,
             ) from error
@@ -130,10 +130,10 @@ class ShardWriter:
         assert root and folder
         try:
             self._write_shard(folder, digests, tensors)
-        except FileNotFoundError:  # another process has emptied the cache in between
+        except FileNotFoundError:  # another process has just emptied the cache
             self._write_shard(folder, digests, tensors)
-        with contextlib.suppress(OSError):  # nothing is lost: the next command tries again
-            root.chmod(0o700)  # older versions left it open to others
+        with contextlib.suppress(OSError):  # the next command tries again
+            root.chmod(0o700)  # older versions let other users read it
             keep_in_order(root, self._store.key, self._store.cache.bytes_allowed(), self._store.lease)
 
     def _write_shard(self, folder: Path, digests: list[str], tensors: Sequence[np.ndarray]) -> None:

@@ -20,7 +20,7 @@ from catdog.features.features import Features
 from catdog.features.forward import condense, logits, make_suffix
 from catdog.features.prefix import Prefix
 from catdog.features.store import FeatureStore
-from catdog.features.stream import Known, stream
+from catdog.features.stream import Known, Unreadable, stream
 from catdog.features.writer import ShardWriter
 from catdog.inference.exported import read_exported
 from catdog.inference.grad_cam import HeatMaps
@@ -195,7 +195,7 @@ class Classifier:
         groups = self._features(paths, mirrored=mirrored, digests=digests, report=report)
         with closing(groups):
             for group in groups:
-                if group.features is None:
+                if isinstance(group, Unreadable):
                     pairs = zip(group.photos, group.reasons, strict=True)
                     skipped |= {i: Skipped(paths[i], reason) for photos, reason in pairs for i in photos}
                     continue
@@ -243,7 +243,7 @@ class Classifier:
 
     def _features(
         self, paths: Sequence[Path], *, mirrored: bool = False, **options: Any
-    ) -> Generator[Known, None, None]:
+    ) -> Generator[Known | Unreadable, None, None]:
         """See `stream` in `catdog.features` for the options."""
         decoding = replace(self.decoding, mirrored=mirrored)
         idle = self._stores.setdefault(decoding, [])
@@ -258,9 +258,9 @@ class Classifier:
         finally:
             idle.append(store)
 
-    def _predictions(self, paths: Sequence[Path], group: Known) -> dict[int, Prediction]:
+    def _predictions(self, paths: Sequence[Path], group: Known | Unreadable) -> dict[int, Prediction]:
         """By the photo's index."""
-        if group.features is None:
+        if isinstance(group, Unreadable):
             pairs = zip(group.photos, group.reasons, strict=True)
             return {i: Prediction(Input(paths[i]), reason=reason) for photos, reason in pairs for i in photos}
         rows = zip(group.photos, self.probabilities(self._logits(group.features)), strict=True)

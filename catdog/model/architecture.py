@@ -1,11 +1,10 @@
-"""VGG16 as data: the table of its layers, and what can be read off that table without any array.
+"""VGG16 as data: the table of its layers, and what follows from the table without any array.
 
 The source is configuration D of Simonyan & Zisserman, "Very deep convolutional networks for
 large-scale image recognition", arXiv:1409.1556, table 1. Names are those of Keras.
 
 A network is any contiguous slice of a table (`catdog.model.network`), and a freeze boundary is an
-index into it. This file needs neither jax nor numpy, so that options can be checked before either
-is imported.
+index into it. This file imports neither jax nor numpy, so that options are checked quickly.
 """
 
 from collections.abc import Sequence
@@ -53,8 +52,8 @@ CONVOLUTIONS: tuple[Layer, ...] = (
 
 _DROPOUT2 = Dropout("dropout2", "predictions", 0.5)
 
-# Dropout opens the stage of the layer that it feeds: it is random, and so it must never end up as
-# the last layer of a frozen prefix, whose output is computed once.
+# Dropout belongs to the stage of the layer behind it: it is random, so it must never be the last layer of a
+# frozen prefix, whose output is computed once.
 IMAGENET_TOP: tuple[Layer, ...] = (
     Flatten("flatten", "flatten"),
     Dense("fc1", "fc1", 7 * 7 * 512, 4096, "relu"),
@@ -70,8 +69,8 @@ def stages(layers: Sequence[Layer]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(layer.stage for layer in layers))
 
 
-STAGES: tuple[str, ...] = (*stages(CONVOLUTIONS + IMAGENET_TOP), "head")  # all there are
-ALL = "all"  # what stands for the first stage where a stage is asked for
+STAGES: tuple[str, ...] = (*stages(CONVOLUTIONS + IMAGENET_TOP), "head")
+ALL = "all"  # as a stage: the first of them
 
 
 def vgg16(classes: int = 1000) -> tuple[Layer, ...]:
@@ -82,7 +81,7 @@ def vgg16(classes: int = 1000) -> tuple[Layer, ...]:
 
 
 def body(config: Head) -> tuple[Layer, ...]:
-    """The pretrained layers that a head stands on: the convolutions; for `imagenet` fc1 and fc2 too.
+    """The pretrained layers before a head: the convolutions; for `imagenet` fc1 and fc2 too.
 
     Raises:
         OptionError: see `head`.
@@ -93,10 +92,10 @@ def body(config: Head) -> tuple[Layer, ...]:
 
 
 def freeze(config: Head, unfreeze: str) -> tuple[tuple[Layer, ...], tuple[Layer, ...], tuple[Layer, ...]]:
-    """The body of a head in three: what runs once a photo, what is frozen behind that, and what trains.
+    """The body of a head in three parts: what runs once per photo, what else is frozen, and what is trained.
 
-    What is frozen runs once a photo, unless dropout makes it random, or there is nothing to it: then the
-    convolutions alone do, whose features other heads have a use for too.
+    Frozen layers run once per photo, unless dropout makes them random, or they compute nothing. Then only the
+    convolutions run once per photo; other heads can use their features too.
 
     Raises:
         OptionError: the body has no stage `unfreeze`.
@@ -114,10 +113,10 @@ def head(config: Head, classes: int, *, features: Shape = (7, 7, 512)) -> tuple[
     """New layers on top of the pretrained ones, all in the stage `head`.
 
     Args:
-        config: `concat` takes average and maximum over positions, `linear` the average alone; `fc` flattens
-            and has hidden layers; `imagenet` is one layer on top of the pretrained fc2.
-        classes: how many there are; a `binary` output has one unit for two classes.
-        features: of what the pretrained layers give: (height, width, channels), or (units,) for `imagenet`.
+        config: `concat` takes the average and the maximum over positions, `linear` the average; `fc` flattens
+            and has hidden layers; `imagenet` is one layer behind the pretrained fc2.
+        classes: their number; a `binary` output has one unit for two classes.
+        features: shape of the input: (height, width, channels), or (units,) for `imagenet`.
 
     Raises:
         OptionError: the options do not go together, or not with the number of classes.
@@ -126,13 +125,13 @@ def head(config: Head, classes: int, *, features: Shape = (7, 7, 512)) -> tuple[
         raise OptionError("expected at least 2 classes, found {classes}", classes=classes)
     if config.output == "binary" and classes != 2:
         raise OptionError(
-            "a binary output tells exactly 2 classes apart, found {classes}: choose the output category",
+            "a binary output needs exactly 2 classes, found {classes}: choose the output category",
             classes=classes,
         )
     if not 0 <= config.dropout < 1:
         raise OptionError("expected a dropout from 0 to below 1, found {dropout}", dropout=config.dropout)
     if any(units < 1 for units in config.fc_units):
-        raise OptionError("expected at least 1 unit a layer, found {fc_units}", fc_units=min(config.fc_units))
+        raise OptionError("expected at least 1 unit in each layer, found {units}", units=min(config.fc_units))
 
     outputs = 1 if config.output == "binary" else classes
     layers: list[Layer]
@@ -162,7 +161,7 @@ def head(config: Head, classes: int, *, features: Shape = (7, 7, 512)) -> tuple[
 
 
 def _dropped(layers: Sequence[Layer], rate: float) -> tuple[Layer, ...]:
-    """The layers with this rate of dropout; without the dropout where it is zero."""
+    """The layers with this dropout rate; without their dropout layers where it is zero."""
     return tuple(
         replace(layer, rate=rate) if isinstance(layer, Dropout) else layer
         for layer in layers
@@ -171,7 +170,7 @@ def _dropped(layers: Sequence[Layer], rate: float) -> tuple[Layer, ...]:
 
 
 def boundary(layers: Sequence[Layer], unfreeze: str) -> int:
-    """The index of the first layer that trains: where the stage `unfreeze` begins; 0 for `all`.
+    """The index of the first layer that is trained: where the stage `unfreeze` begins; 0 for `all`.
 
     Raises:
         OptionError: the table has no stage of that name.
@@ -199,25 +198,25 @@ class LayerFacts:
     """One line of a description of an architecture, for one photo."""
 
     layer: Layer
-    kind: str  # in words for a person
+    kind: str  # for people
     output_shape: Shape  # without the batch axis
-    parameters: int  # that an optimizer can move
-    multiply_adds: int  # of the products alone; biases and activations do not count
-    receptive_field: int  # pixels a side that one output can see, padding included
+    parameters: int  # that can be trained
+    multiply_adds: int  # of the products; biases and activations are not counted
+    receptive_field: int  # edge, in pixels, of the square that one output depends on, padding included
 
 
 def describe(layers: Sequence[Layer], *, input_shape: Shape = (224, 224, 3)) -> list[LayerFacts]:
-    """What each layer is and costs, for one input of `input_shape` (height, width, channels).
+    """Shapes, parameters and costs of each layer, for one input of `input_shape` (height, width, channels).
 
-    The receptive field is that of one output position; behind a layer that mixes all positions it
-    is the longer side of the input.
+    The receptive field is that of one output position; behind a layer that mixes all positions it is the
+    longer side of the input.
 
     Raises:
-        OptionError: a layer cannot take what the layer before it gives.
+        OptionError: a layer cannot take the output of the layer before it.
     """
     facts = []
     shape = input_shape
-    field, step = 1, 1  # pixels; `step` lies between the centres of neighbouring outputs
+    field, step = 1, 1  # in pixels; `step` is the distance between neighbouring outputs
     for layer in layers:
         shape = output_shape(layer, shape)
         parameters = sum(prod(tensor) for tensor in tensor_shapes(layer).values())

@@ -1,11 +1,10 @@
-"""Layers with fixed weights, from the photo on, made as fast as the device allows.
+"""Layers with fixed weights, from the photo on, as fast as the device allows.
 
-On a GPU or TPU they are the network as it stands. On a CPU its convolutions are Winograd's, one photo after
-another: a core each, if somebody calls from as many threads.
+On a GPU or TPU they are a `Network`. On a CPU the convolutions are Winograd's, one photo after another; calls
+from several threads keep several cores busy.
 
-Either is a program and the arrays that it takes. Its `dtype` is that of the activations, and of the photos
-that it wants. A program is equal to another that computes the same, and holds no array, so that it can be a
-static argument of `jax.jit`.
+Each form is a program and its arrays. The program's `dtype` is that of the activations and of its input. Two
+programs that compute the same are equal and hold no array: a program can be a static argument of `jax.jit`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +23,7 @@ from catdog.model.layers import Conv, Dense, Layer, MaxPool, tensor_shapes
 from catdog.model.network import Network, device_float32
 from catdog.model.tensors import load_into
 
-# Photos a product of fc1, which reads 411 MB each time.
+# Photos of one product with fc1, which reads 411 MB each time.
 DENSE_ROWS = 16
 
 
@@ -46,9 +45,9 @@ class Winograd:
 
     Attributes:
         layers: convolutions and pools, the first two of them convolutions.
-        behind: what follows them.
-        rows: photos that go through that at a time, the last ones made up if need be. A product of another
-            number of rows may be summed in another order, and differ in the last digits.
+        behind: the layers behind them.
+        rows: photos that go through those together; zeros fill the last group. With another number of rows, a
+            product may be summed in another order and differ in the last digits.
     """
 
     layers: tuple[Layer, ...]
@@ -59,8 +58,8 @@ class Winograd:
     def __call__(self, arrays: Any, images_bhwc: jax.Array) -> jax.Array:
         """Preprocessed photos (b, h, w, 3) → activations of the last layer, dropout off."""
         tensors, state = arrays
-        # One photo at a time, or the caches would hold less of each step; and so what the convolutions say of
-        # it does not depend on which photos are beside it.
+        # One photo at a time: more of each step fits into the processor's caches, and the features of a photo
+        # do not depend on the other photos of the batch.
         maps_bhwc = lax.map(lambda image_hwc: self._convolve(tensors, image_hwc), images_bhwc)
         if self.rows == 1:
             return self.behind(state, maps_bhwc)
@@ -102,7 +101,7 @@ def for_cpu(layers: Sequence[Layer], tensors: Mapping[str, np.ndarray]) -> tuple
 
     Args:
         layers: from the start of VGG16's table, block1 at least.
-        tensors: theirs, as `catdog.weights.source.read_tensors` gives them.
+        tensors: of these layers, from `catdog.weights.source.read_tensors`.
     """
     first = tuple(takewhile(lambda layer: isinstance(layer, Conv | MaxPool), layers))
     placed: dict[str, jax.Array] = {}

@@ -1,7 +1,6 @@
-"""The kinds of layers there are, as records, and what each does to a shape.
+"""The kinds of layers, as records, and the shape of what each of them gives.
 
-A record says what a layer is; `catdog.model.network` computes it. This file needs neither jax nor
-numpy.
+A record describes a layer; `catdog.model.network` computes it. This file imports neither jax nor numpy.
 """
 
 from dataclasses import dataclass
@@ -49,7 +48,7 @@ class GlobalConcatPool:
 
 @dataclass(frozen=True)
 class Flatten:
-    """(b, h, w, c) to (b, h·w·c), the channel running fastest."""
+    """(b, h, w, c) to (b, h·w·c), in row-major order."""
 
     name: str
     stage: str
@@ -57,9 +56,9 @@ class Flatten:
 
 @dataclass(frozen=True)
 class Rescale:
-    """Division by one stored, untrained number: the deviation of the input over the photos.
+    """Division by one stored number that is not trained: the standard deviation of the input.
 
-    Features of VGG16 have deviations of tens; the usual learning rates are for inputs near one.
+    That of VGG16's features is in the tens; the usual learning rates are made for inputs near 1.
     """
 
     name: str
@@ -68,7 +67,7 @@ class Rescale:
 
 @dataclass(frozen=True)
 class Dense:
-    """Every output is a weighted sum of every input, plus a bias."""
+    """Each output is a weighted sum of all inputs, plus a bias."""
 
     name: str
     stage: str
@@ -79,7 +78,7 @@ class Dense:
 
 @dataclass(frozen=True)
 class Dropout:
-    """In training, each unit is zero with probability `rate`, the others grow to make up for it."""
+    """In training, a unit is set to zero with probability `rate`, and the others are divided by 1 - rate."""
 
     name: str
     stage: str
@@ -90,7 +89,7 @@ Layer = Conv | MaxPool | GlobalAveragePool | GlobalConcatPool | Flatten | Rescal
 
 
 def tensor_shapes(layer: Layer) -> dict[str, Shape]:
-    """What a layer stores: the shape of each tensor, kernels HWIO or (in, out)."""
+    """The shapes of the tensors that a layer stores, by name; kernels are HWIO or (in, out)."""
     match layer:
         case Conv():
             kernel = (3, 3, layer.channels_in, layer.channels_out)
@@ -107,7 +106,7 @@ def tensor_shapes(layer: Layer) -> dict[str, Shape]:
 
 
 def output_shape(layer: Layer, shape: Shape) -> Shape:
-    """What a layer makes of one photo's `shape`, which has no batch axis.
+    """The shape of a layer's output for an input of `shape`, both without the batch axis.
 
     Raises:
         OptionError: the layer cannot take that shape.
@@ -128,15 +127,14 @@ def output_shape(layer: Layer, shape: Shape) -> Shape:
         case ((Rescale() | Dropout()), _):
             return shape
     raise OptionError(
-        "{name} ({kind}) cannot take an input of shape {shape}",
+        "the layer {name} cannot take an input of shape {shape}",
         name=layer.name,
-        kind=kind(layer),
         shape=shape,
     )
 
 
 def kind(layer: Layer) -> str:
-    """What a layer is, in a few words for a person; ReLU goes without saying for a convolution."""
+    """A layer in a few words for people; each convolution has a ReLU, which is not mentioned."""
     match layer:
         case Conv():
             return "conv 3×3"

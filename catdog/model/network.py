@@ -1,16 +1,16 @@
 """A network made from any contiguous slice of a table of layers, in Flax NNX.
 
-`Network(table[:k])` and `Network(table[k:])`, run one after the other, are `Network(table)`: a frozen prefix
-and a trainable suffix (on a CPU, `catdog.model.frozen` computes the prefix faster). There is no softmax: the
-last layer gives logits.
+`Network(table[:k])` followed by `Network(table[k:])` is `Network(table)`: a frozen prefix and a trainable
+suffix (on a CPU, `catdog.model.frozen` computes the prefix faster). There is no softmax: the last layer gives
+logits.
 
-For `jax.jit`, split the network into its structure and its arrays, and put it together inside:
+For `jax.jit`, split the network into its structure and its arrays, and merge them inside:
 
     graphdef, state = nnx.split(network)
     logits_bc = nnx.merge(graphdef, state)(x, deterministic=False, key=key)
 
-The state holds `nnx.Param` (what an optimizer moves) and `Constant` (what it does not), and never
-random numbers: dropout takes its key with each call.
+The state holds `nnx.Param` (trained) and `Constant` (not trained), and no random numbers: dropout takes its
+key with each call.
 """
 
 import zlib
@@ -42,11 +42,11 @@ Convolution = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
 
 
 class Constant(nnx.Variable):
-    """A number that belongs to the network and is saved with it, but is never trained."""
+    """A number that is saved with the network, but not trained."""
 
 
 class Weights(nnx.Module):
-    """The kernel and bias of a convolution or a dense layer, float32, initialised as Keras does."""
+    """The kernel and bias of a convolution or a dense layer, float32, initialized as in Keras."""
 
     def __init__(self, shapes: Mapping[str, Shape], rngs: nnx.Rngs | None):
         if rngs is None:
@@ -60,7 +60,7 @@ class Weights(nnx.Module):
 
 
 class Scale(nnx.Module):
-    """What a Rescale layer divides by; one, until somebody measures it."""
+    """The divisor of a Rescale layer; 1 until it is fitted."""
 
     def __init__(self) -> None:
         self.scale = Constant(jnp.ones((), jnp.float32))
@@ -69,16 +69,15 @@ class Scale(nnx.Module):
 class Network(nnx.Module):
     """The layers of a table, one after the other.
 
-    What a layer stores is found by the layer's name, so that the paths in the state are those of
-    the weights files: `block1_conv1/kernel`, `predictions/bias`.
+    Paths in the state are those of the weights files: `block1_conv1/kernel`, `predictions/bias`.
 
     Args:
         layers: any contiguous slice of a table; no name twice.
-        rngs: where the initial kernels come from. None leaves kernels and biases without values,
-            for `load_into` to set: drawing them takes seconds.
-        dtype: of the activations, float32 or bfloat16. What is stored is float32 in any case, and
-            so are the logits, from the product that they come from on.
-        convolve: how a convolution is computed; see `catdog.model.convolution`.
+        rngs: draws the initial kernels, which takes seconds. None leaves kernels and biases without values,
+            for `load_into` to set.
+        dtype: of the activations, float32 or bfloat16. Parameters, and the last product and its logits, are
+            float32 in any case.
+        convolve: computes a convolution; see `catdog.model.convolution`.
     """
 
     def __init__(
@@ -114,18 +113,18 @@ class Network(nnx.Module):
         start: int = 0,
         stop: int | None = None,
     ) -> jax.Array:
-        """What `layers[start:stop]` make of `x`.
+        """Apply `layers[start:stop]`.
 
         Args:
-            x: what the layer `start` takes, with a batch axis before it: preprocessed photos
+            x: the input of the layer `start`, with a batch axis: preprocessed photos
                 (batch, height, width, 3), or features.
             deterministic: dropout does nothing. Otherwise it needs a key.
-            key: a typed key (`jax.random.key`). Each dropout layer derives its own from it by its
-                name, so the units that are dropped do not depend on where the table was cut.
+            key: a typed key (`jax.random.key`). Each dropout layer derives its own from it by its name, so
+                the units that are dropped do not depend on the freeze boundary.
 
         Returns:
-            Logits (batch, classes) in float32 where the slice ends with the network, else the
-            activations of the layer `stop` - 1 in the network's dtype.
+            Logits (batch, classes) in float32 where the slice ends with the network, else the activations of
+            the layer `stop` - 1 in the network's dtype.
         """
         x = x.astype(self.dtype)
         for layer in self.layers[start:stop]:
@@ -151,8 +150,8 @@ class Network(nnx.Module):
                 kernel, bias = stored.kernel[...], stored.bias[...]
                 return nnx.relu(x @ kernel.astype(x.dtype) + bias.astype(x.dtype))
             case Dense():
-                # A loss is steep in its logits, and the product is small: float32 to the last bit,
-                # where a GPU would otherwise round the factors to TF32.
+                # A loss is sensitive to its logits, and the product is small: full float32, where a GPU would
+                # otherwise round the factors to TF32.
                 x = x.astype(jnp.float32)
                 highest = jax.lax.Precision.HIGHEST
                 return jnp.matmul(x, stored.kernel[...], precision=highest) + stored.bias[...]
@@ -166,7 +165,7 @@ class Network(nnx.Module):
                 assert_never(layer)
 
     def variables(self) -> dict[str, nnx.Variable]:
-        """What the network stores, by path: `{"block1_conv1/kernel": …}`."""
+        """The stored tensors by path: `{"block1_conv1/kernel": …}`."""
         return {
             f"{layer.name}/{part}": getattr(getattr(self, layer.name), part)
             for layer in self.layers
@@ -174,7 +173,7 @@ class Network(nnx.Module):
         }
 
     def assign(self, tensors: Mapping[str, ArrayLike]) -> None:
-        """Set everything that the network stores, as float32; `load_into` checks first."""
+        """Set all stored tensors, as float32, without checks; see `load_into`."""
         for path, variable in self.variables().items():
             variable.set_value(device_float32(tensors[path]))
 
@@ -182,8 +181,8 @@ class Network(nnx.Module):
 def device_float32(tensor: ArrayLike) -> jax.Array:
     """The tensor on the default device, float32; a CPU shares the memory of an aligned, read-only array."""
     host = np.asarray(tensor)
-    # jax goes on sharing memory, so what somebody can write to is copied. NumPy does it, since jax would
-    # compile a conversion for each shape. (`jnp.asarray` copies in any case.)
+    # The memory stays shared, so a writable array is copied. NumPy converts, since jax would compile a
+    # conversion for each shape. (`jnp.asarray` always copies.)
     return jax.device_put(host.astype(np.float32, copy=host.flags.writeable))
 
 

@@ -1,6 +1,6 @@
-"""The ways to ask a network for a category: a softmax over classes, or one sigmoid for yes or no.
+"""The outputs of a network: a softmax over the classes, or one sigmoid for two classes.
 
-Everything that depends on `--output` is here: the loss, the probabilities, what counts as right.
+Everything that depends on `--output` is here: the loss, the probabilities, what counts as correct.
 """
 
 import jax
@@ -26,12 +26,12 @@ def photo_losses(logits_bk: jax.Array, labels_b: jax.Array, output: Output) -> j
 
 
 def probabilities(logits_bk: jax.Array, output: Output) -> jax.Array:
-    """(b, classes) float32 that sum to 1; for `binary` the second class is the sigmoid's yes."""
+    """(b, classes) float32 that sum to 1; for `binary` the sigmoid is the second class's probability."""
     if output == "binary":
         return jax.nn.softmax(jnp.concatenate([jnp.zeros_like(logits_bk), logits_bk], axis=1))
     return jax.nn.softmax(logits_bk)
 
 
-def is_right(logits_bk: jax.Array, labels_b: jax.Array, output: Output) -> jax.Array:
+def is_correct(logits_bk: jax.Array, labels_b: jax.Array, output: Output) -> jax.Array:
     """(b,) bool: the most probable class is the true one."""
     return jnp.argmax(probabilities(logits_bk, output), axis=1) == labels_b

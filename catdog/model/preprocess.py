@@ -1,7 +1,7 @@
-"""From the pixels of a photo to the numbers that a set of pretrained weights was trained on.
+"""From the pixels of a photo to the numbers that pretrained weights were trained on.
 
-Which of the recipes is right belongs to the weights, never to the user. The arithmetic uses what
-numpy and jax arrays have in common, so this file does not import jax, and yet runs inside jit.
+The weights decide which recipe is right, not the user. The arithmetic uses only what NumPy and JAX arrays
+have in common: this file does not import jax, but runs inside jit.
 """
 
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 class Preprocessing(StrEnum):
-    """The recipes there are, by the names that Keras gives them; in JSON, the name.
+    """The recipes, by their names in Keras.
 
-    `Preprocessing(name)` raises an OptionError for a name that it does not know.
+    `Preprocessing(name)` raises an OptionError for an unknown name.
     """
 
-    CAFFE = "caffe"  # the Oxford group's own, and Keras': BGR of 0..255, minus the mean
-    TORCH = "torch"  # torchvision's and timm's: RGB of 0..1, minus the mean, over the deviation
+    CAFFE = "caffe"  # of the VGG authors and of Keras: BGR from 0 to 255, minus the mean
+    TORCH = "torch"  # of torchvision and timm: RGB from 0 to 1, minus the mean, divided by the deviation
 
     @classmethod
     def _missing_(cls, value: object) -> "Preprocessing":
@@ -39,7 +39,7 @@ class _Recipe:
     """The result is (pixels / largest - mean) / deviation, in this order of channels."""
 
     channels: tuple[int, int, int]  # where each channel of the result is in RGB
-    largest: float  # what a pixel of 255 is divided by
+    largest: float  # that pixels are divided by
     mean: tuple[float, float, float]  # in the order of the result
     deviation: tuple[float, float, float]
 
@@ -51,7 +51,7 @@ _RECIPES = {
 
 
 def constants_of(kind: Preprocessing | str) -> tuple[tuple[int, int, int], np.ndarray, np.ndarray]:
-    """The same as one product and one sum, rgb[channels] · scale + offset: (channels, scale, offset).
+    """A recipe as (channels, scale, offset): the result is rgb[channels] · scale + offset.
 
     Raises:
         OptionError: there is no such recipe.
@@ -65,7 +65,7 @@ def constants_of(kind: Preprocessing | str) -> tuple[tuple[int, int, int], np.nd
 def preprocess(
     images_bhwc: "jax.Array", kind: Preprocessing | str, dtype: "DTypeLike" = np.float32
 ) -> "jax.Array":
-    """What the first convolution takes.
+    """The input of the first convolution, (batch, height, width, 3).
 
     Args:
         images_bhwc: (batch, height, width, 3), uint8, RGB.

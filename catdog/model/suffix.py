@@ -1,6 +1,6 @@
-"""The trainable suffix as pure functions over its parameters: what training, evaluation and prediction share.
+"""The trainable suffix as pure functions of its parameters: used by training, evaluation and prediction.
 
-Parameters travel as a flat dict, `predictions/kernel` → array: the names in model.safetensors.
+Parameters are a flat dict, `predictions/kernel` → array, with the names of model.safetensors.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,6 +28,7 @@ from catdog.model.layers import (
 )
 from catdog.model.network import Constant, Convolution, Network
 from catdog.model.preprocess import preprocess
+from catdog.model.tensors import all_differences, expected_shapes
 
 Tensors = dict[str, jax.Array]
 
@@ -35,16 +36,16 @@ Tensors = dict[str, jax.Array]
 class Suffix:
     """The layers from the freeze boundary on.
 
-    Its tensors are of two kinds: `params`, which the optimizer moves, and `constants`, which it does not:
-    what a Rescale divides by, and the pretrained layers that are frozen behind the boundary. It holds none of
-    them: compiled programs keep it for ever.
+    Its tensors are `params`, which are trained, and `constants`, which are not: the divisor of a Rescale, and
+    pretrained layers that are frozen behind the boundary. The suffix holds none of them, because compiled
+    programs keep it for ever.
 
     Attributes:
         layers: its layers.
-        output: how it answers.
-        frozen: the names of the constants that are pretrained. They are in a weights file, and not in a run.
-        condensed: how many of its first layers are done once for a photo, not once an epoch: those that
-            neither train nor are random, if they shrink the features (a global pool; flatten and fc1).
+        output: a softmax or a sigmoid.
+        frozen: the names of the constants that are pretrained. They are in a weights file, not in a run.
+        condensed: how many of its first layers run once per photo, not once per epoch: those that are neither
+            trained nor random, if they shrink the features (a global pool; flatten and fc1).
     """
 
     def __init__(
@@ -66,10 +67,10 @@ class Suffix:
         self._convolve = convolve
 
     def initial(self, seed: int) -> tuple[Tensors, Tensors]:
-        """Fresh (params, constants) of the new layers for a seed; the pretrained ones are not among them.
+        """Initial (params, constants) of the new layers for a seed, without the pretrained ones.
 
-        Layers of neurons start as in Keras. A last layer that stands directly on features starts at zero: its
-        loss is convex, so a random start would only add noise.
+        Hidden layers start as in Keras. A last layer directly behind the features starts at zero: its loss is
+        convex, so a random start would only add noise.
         """
         new = [layer for layer in self.layers if layer.stage == "head"]
         network = Network(new, rngs=nnx.Rngs(seed), dtype=self._dtype)
@@ -80,24 +81,16 @@ class Suffix:
         return params, _flat(constants)
 
     def from_tensors(self, tensors: Mapping[str, np.ndarray]) -> tuple[Tensors, Tensors]:
-        """(params, constants) from a run's tensors; those that are frozen are not among them.
+        """(params, constants) from a run's tensors, without the frozen ones.
 
         Raises:
-            RunError: a tensor is missing, unknown or wrongly shaped; all are listed, with both shapes.
+            RunError: a tensor is missing, unknown or of the wrong shape; all are listed, with both shapes.
         """
         shapes = {
-            f"{layer.name}/{part}": shape
-            for layer in self.layers
-            for part, shape in tensor_shapes(layer).items()
-            if f"{layer.name}/{part}" not in self.frozen
+            name: shape for name, shape in expected_shapes(self.layers).items() if name not in self.frozen
         }
-        problems = [
-            f"{name} {shapes.get(name, 'unknown')} here, {_shape_of(tensors, name)} in the file"
-            for name in sorted(shapes.keys() | tensors.keys())
-            if name not in shapes or name not in tensors or tensors[name].shape != shapes[name]
-        ]
-        if problems:
-            raise RunError("the saved tensors do not fit this architecture: " + "; ".join(problems))
+        if problems := all_differences(shapes, tensors):
+            raise RunError("the saved tensors do not fit this architecture: {problems}", problems=problems)
         constants = {f"{layer.name}/scale" for layer in self.layers if isinstance(layer, Rescale)}
         arrays = {name: jnp.asarray(tensors[name], jnp.float32) for name in shapes}
         return (
@@ -106,7 +99,7 @@ class Suffix:
         )
 
     def to_save(self, params: Tensors, constants: Tensors) -> Tensors:
-        """What `from_tensors` takes: all tensors that no weights file has."""
+        """The tensors that `from_tensors` takes: all that are not in a weights file."""
         return {name: value for name, value in (params | constants).items() if name not in self.frozen}
 
     @partial(jax.jit, static_argnums=0)
@@ -129,8 +122,8 @@ class Suffix:
 
         Args:
             key: a typed key for dropout, in training; None switches dropout off.
-            since: start at this layer, whose input is given instead of condensed features.
-            until: stop before this layer and return its input instead.
+            since: start at this layer; `condensed` is its input.
+            until: stop before this layer and return its input.
         """
         network = self._network(params | constants)
         if condensed.dtype == jnp.uint8:  # nothing is frozen: the features are the photos
@@ -141,15 +134,15 @@ class Suffix:
         return network(images, deterministic=key is None, key=key, start=start, stop=until)
 
     @partial(jax.jit, static_argnums=0)
-    def answers(self, params: Tensors, constants: Tensors, condensed: jax.Array) -> jax.Array:
-        """Logits (b, k), dropout off, compiled."""
+    def compiled_logits(self, params: Tensors, constants: Tensors, condensed: jax.Array) -> jax.Array:
+        """Logits (b, k) float32, dropout off, as a compiled program."""
         return self.logits(params, constants, condensed)
 
     @partial(jax.jit, static_argnums=(0, 4))
     def moments(
         self, params: Tensors, constants: Tensors, condensed: jax.Array, layer: int
     ) -> tuple[jax.Array, jax.Array]:
-        """Mean and mean square, each (b,), of what goes into `layers[layer]` for each photo."""
+        """Mean and mean square, each (b,), of the input of `layers[layer]` for each photo."""
         inputs = self.logits(params, constants, condensed, until=layer).astype(jnp.float32)
         axes = tuple(range(1, inputs.ndim))
         return jnp.mean(inputs, axis=axes), jnp.mean(inputs**2, axis=axes)
@@ -157,7 +150,7 @@ class Suffix:
     def photo_bytes(self, shape: Sequence[int]) -> int:
         """Bytes of the largest activation of one photo whose condensed features have this shape."""
         facts = describe(self.layers[self.condensed :], input_shape=tuple(shape))
-        return 4 * max(prod(shape), *(prod(one.output_shape) for one in facts))
+        return 4 * max(prod(shape), *(prod(layer.output_shape) for layer in facts))
 
     def losses(self, logits_bk: jax.Array, labels_b: jax.Array) -> jax.Array:
         """See `outputs.photo_losses`."""
@@ -188,7 +181,3 @@ class Suffix:
 
 def _flat(state: nnx.State) -> Tensors:
     return {"/".join(map(str, path)): leaf[...] for path, leaf in nnx.to_flat_state(state)}
-
-
-def _shape_of(tensors: Mapping[str, np.ndarray], name: str) -> object:
-    return tensors[name].shape if name in tensors else "missing"

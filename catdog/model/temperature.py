@@ -1,11 +1,11 @@
-"""Temperature scaling: one number that makes probabilities as sure as they are right, and moves no answer.
+"""Temperature scaling: one number that calibrates probabilities; predicted classes do not change.
 
 Source: C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, On Calibration of Modern Neural Networks, ICML 2017.
 
-There it is the temperature of least cross-entropy. Of few photos, nearly all of them right, that is no
-estimate: with none wrong it is 0, and the next photo that is wrong costs without bound. So two things are
-held against it here, chosen on halves of real validation photos by `tests/benchmarks/calibration.py`:
-one photo more than were seen, of each class in equal parts, and a belief that the temperature is near 1.
+There the temperature minimizes the cross-entropy. For few photos, nearly all predicted correctly, that is no
+good estimate: if all are correct, it is 0, and the loss of the next wrong prediction has no bound. Two priors
+prevent that, chosen on halves of real validation photos by `tests/benchmarks/calibration.py`: pseudo-photos
+whose class is drawn uniformly, and a normal distribution of the temperature's logarithm around 0.
 """
 
 import math
@@ -16,8 +16,8 @@ from catdog.config import Output
 
 COLDEST, HOTTEST = 0.05, 20.0
 
-_UNSEEN = 1.0  # photos; for two classes what R. Krichevsky and V. Trofimov (IEEE Trans. IT 27, 1981) add
-_BELIEF = 0.25  # standard deviation of the temperature's logarithm around 0
+_PSEUDO_PHOTOS = 1.0  # for two classes, what R. Krichevsky and V. Trofimov (IEEE Trans. IT 27, 1981) add
+_PRIOR_DEVIATION = 0.25
 
 _TOLERANCE = 1e-6
 _MOST_STEPS = 100
@@ -28,19 +28,19 @@ def fit_temperature(
     labels_n: np.ndarray,
     output: Output,
     *,
-    unseen: float = _UNSEEN,
-    belief: float = _BELIEF,
+    pseudo_photos: float = _PSEUDO_PHOTOS,
+    prior_deviation: float = _PRIOR_DEVIATION,
 ) -> float:
-    """What to divide logits by, so that the probabilities say how often such answers are right.
+    """The number to divide logits by, so that probabilities match how often such predictions are correct.
 
     Args:
         logits_nk: (n, k), or (n, 1) for a `binary` output.
-        labels_n: the true classes, (n,); photos that no training step saw.
-        unseen: photos more than were seen, of each class in equal parts.
-        belief: standard deviation of the temperature's logarithm around 0; infinite is none.
+        labels_n: the true classes, (n,), of photos that were not trained on.
+        pseudo_photos: how many to add, each class in equal parts.
+        prior_deviation: standard deviation of the temperature's logarithm around 0; infinity is no prior.
 
     Returns:
-        From `COLDEST` to `HOTTEST`; 1 leaves the probabilities as they are.
+        From `COLDEST` to `HOTTEST`; 1 does not change the probabilities.
     """
     logits = logits_nk.astype(np.float64)
     if output == "binary":
@@ -48,11 +48,11 @@ def fit_temperature(
     count, classes = logits.shape
     logits -= logits.max(axis=1, keepdims=True)
     true = logits[np.arange(count), labels_n]
-    # What the logit of a photo is to be on average, were it asked again and again.
-    target = (count * true + unseen * logits.mean(axis=1)) / (count + unseen)
+    # The mean logit that the model should give to the class of each photo.
+    target = (count * true + pseudo_photos * logits.mean(axis=1)) / (count + pseudo_photos)
 
     def slopes(log_inverse: float) -> tuple[float, float]:
-        """First and second derivative, by the logarithm of 1 / temperature, of what is to be least."""
+        """First and second derivative of the loss with respect to the logarithm of 1 / temperature."""
         inverse = np.exp(log_inverse)
         weights = np.exp(inverse * logits)
         weights /= weights.sum(axis=1, keepdims=True)
@@ -60,11 +60,12 @@ def fit_temperature(
         spread = (weights * logits**2).sum(axis=1) - mean**2
         first = inverse * (mean - target).sum()
         second = first + inverse**2 * spread.sum()
-        return float(first + log_inverse / belief**2), float(second + 1 / belief**2)
+        prior = 1 / prior_deviation**2
+        return float(first + log_inverse * prior), float(second + prior)
 
     low, high = -math.log(HOTTEST), -math.log(COLDEST)
     place = 0.0
-    for _ in range(_MOST_STEPS):  # Newton's, and where that leaves the bracket, halving it
+    for _ in range(_MOST_STEPS):  # Newton's method; bisection where that leaves the bracket
         first, second = slopes(place)
         low, high = (place, high) if first < 0 else (low, place)
         step = place - first / second if second > 0 else low

@@ -1,14 +1,13 @@
 """Winograd's minimal filtering F(4×4, 3×3): a 3×3 convolution with a quarter of the multiplications.
 
-A 6×6 tile of the input gives a 4×4 tile of the output: both are transformed by fixed matrices, and in between
-36 products over channels replace the 144 that the definition asks for. The source is Lavin & Gray, "Fast
-algorithms for convolutional neural networks", arXiv:1509.09308, section 4.1 and its matrices for F(4×4, 3×3).
+A 6×6 tile of the input gives a 4×4 tile of the output. Fixed matrices transform both; between them, 36
+products over channels replace the 144 of the definition. Source: Lavin & Gray, "Fast algorithms for
+convolutional neural networks", arXiv:1509.09308, section 4.1 and its matrices for F(4×4, 3×3).
 
-Everything here works on one photo, (height, width, channels), and is written for XLA on a CPU: the
-transforms are matrix products too (the Kronecker square of the one-dimensional transform, 36×36 and 16×36),
-since XLA's code for the sums themselves runs at a tenth of their speed; and a large map is computed in
-strips, so that what lies between the steps stays in the cache of the core. What was measured is in
-tests/benchmarks/README.md.
+Everything here works on one photo, (height, width, channels), and is written for XLA on a CPU: transforms
+are matrix products too (the Kronecker square of the one-dimensional transform, 36×36 and 16×36), because
+XLA's code for the sums is ten times slower; and a large map is computed in strips, so that intermediate
+results stay in the cache of the core. Measurements are in tests/benchmarks/README.md.
 """
 
 import jax
@@ -16,10 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-# Part of every cache key. Change it with whatever changes the numbers, such as a matrix or the tile.
+# Part of every cache key. Change it whenever the numbers change, such as a matrix or the tile.
 NAME = "Winograd F(4×4, 3×3)"
 
-_OUT, _IN = 4, 6  # the sides of an output tile and of the input tile under it
+_OUT, _IN = 4, 6  # edges of an output tile and of its input tile
 
 _INPUT = np.array(
     [
@@ -36,8 +35,8 @@ _OUTPUT = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0]
 
 _ALIGNMENT = 64  # bytes
 
-# A map of so many tiles or more is computed in strips. At 28×28, 49 tiles, the kernels of a layer take 38 MB:
-# to read them once for each strip costs more than the strips save.
+# A map of at least so many tiles is computed in strips. At 28×28, 49 tiles, a layer's kernels take 38 MB:
+# reading them for each strip costs more than strips save.
 _STRIPS_FROM = 64
 
 
@@ -60,7 +59,7 @@ def convolve(x_hwc: jax.Array, kernel: jax.Array, bias: jax.Array, *, pool: bool
         bias: (channels out,).
 
     Returns:
-        (height, width, channels out); with `pool` half of that, an odd last row or column dropped.
+        (height, width, channels out); with `pool` half the height and width, an odd row or column dropped.
     """
     height, width, _ = x_hwc.shape
     down, across = _tiles_along(height), _tiles_along(width)
@@ -85,19 +84,19 @@ def convolve_twice(
     *,
     pool: bool,
 ) -> jax.Array:
-    """Two convolutions as `convolve` says, ReLU between them, the first by the definition.
+    """Two convolutions as in `convolve`, ReLU between them, the first by the definition.
 
-    For the first two of a network: a photo has three channels, too few for Winograd, and what the first
-    makes of it is the largest map of all. Here it is never in memory as a whole.
+    For the first two layers of a network: a photo has three channels, too few for Winograd, and the output of
+    the first layer is the largest map of all. Here it is never in memory as a whole.
 
     Args:
-        kernel_hwio: of the first, (3, 3, channels in, channels between).
-        kernel: of the second, of `transform_kernel`.
+        kernel_hwio: of the first convolution, (3, 3, channels in, channels between).
+        kernel: of the second, from `transform_kernel`.
     """
     height, width, _ = x_hwc.shape
     across = _tiles_along(width)
     strips = -(-_tiles_along(height) // 2)  # of two rows of tiles
-    rows = 2 * _OUT + 2  # of the map between, that a strip needs
+    rows = 2 * _OUT + 2  # of the map between them, for one strip
     padded = jnp.pad(x_hwc, ((2, strips * 2 * _OUT + 2 - height), (1, 1), (0, 0)))
 
     def strip(number: jax.Array) -> jax.Array:
@@ -110,7 +109,7 @@ def convolve_twice(
             dimension_numbers=("NHWC", "HWIO", "NHWC"),
         )[0]
         row = start - 1 + jnp.arange(rows)[:, None, None]
-        # Outside the photo the second convolution sees zeros, not what the first says of zeros.
+        # Outside the photo, the second convolution's input is zero, not the first one's output for zeros.
         between = jnp.where((row >= 0) & (row < height), jax.nn.relu(between + first_bias), 0)
         between = jnp.pad(between, ((0, 0), (1, _OUT * across + 1 - width), (0, 0)))
         return _filtered(between, kernel, second_bias, pool)
@@ -119,7 +118,7 @@ def convolve_twice(
 
 
 def _filtered(padded: jax.Array, kernel: jax.Array, bias: jax.Array, pool: bool) -> jax.Array:
-    """The convolution of a map whose border is there already: (4·d + 2, 4·a + 2, c) → (4·d, 4·a, k)."""
+    """The convolution of a padded map: (4·d + 2, 4·a + 2, c) → (4·d, 4·a, k)."""
     down, across = padded.shape[0] // _OUT, padded.shape[1] // _OUT
     channels_in, channels_out = kernel.shape[1:]
     tiles = _tiles(padded, down, across)
@@ -139,15 +138,15 @@ def _tiles(padded: jax.Array, down: int, across: int) -> jax.Array:
     rows, columns, channels = padded.shape
     squares = jnp.pad(padded, ((0, _OUT * (down + 1) - rows), (0, _OUT * (across + 1) - columns), (0, 0)))
     squares = squares.reshape(down + 1, _OUT, across + 1, _OUT, channels).transpose(3, 1, 0, 2, 4)
-    # Fused with what follows, the copy would be made number by number.
+    # Without the barrier XLA fuses the copy with the next step, and makes it number by number.
     squares = lax.optimization_barrier(squares)
-    # A tile is a square, and the first two rows and columns of the squares below and to the right of it.
+    # A tile is a square with the first two rows and columns of the squares below it and to its right.
     tall = jnp.concatenate([squares[:, :, :-1], squares[:, : _IN - _OUT, 1:]], axis=1)
     return jnp.concatenate([tall[..., :-1, :], tall[: _IN - _OUT, ..., 1:, :]], axis=0)
 
 
 def _aligned(shape: tuple[int, int]) -> np.ndarray:
-    """Room for float32 numbers that XLA uses where they lie: from its own alignment on, it does not copy."""
+    """Memory for float32 numbers, aligned so that XLA uses it without a copy."""
     count = shape[0] * shape[1]
     room = np.empty(count + _ALIGNMENT // 4, np.float32)
     start = -room.ctypes.data % _ALIGNMENT // 4

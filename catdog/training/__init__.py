@@ -1,1 +1,1 @@
-"""Training the suffix on cached features: optimizers, the jitted step, the fit loop, resuming."""
+"""Training the suffix on cached features; `catdog.training.train.train` is the one entry point."""

@@ -1,4 +1,4 @@
-"""The optimizers by name: one table from name to Optax call, default rate, and what it does.
+"""The optimizers by name: a table of Optax calls, default learning rates, and sentences for people.
 
 The order is that of the family tree: each entry improves on its `parent`.
 """
@@ -19,11 +19,11 @@ class Optimizer:
     """One member of the family.
 
     Attributes:
-        parent: whose weakness it mends; None for the root.
+        parent: the optimizer that it improves on; None for the root.
         learning_rate: default for `--lr`.
         sentence: what it does, for people.
         build: learning rate → the Optax transformation.
-        whole_epoch: one step an epoch, on the gradient of all training photos.
+        whole_epoch: one step per epoch, on the gradient of all training photos.
     """
 
     name: str
@@ -64,10 +64,10 @@ def _from_optax(name: str) -> "Callable[[float], optax.GradientTransformation]":
 
 
 def _adam(rate: float) -> "optax.GradientTransformation":
-    """Adam as Keras has it: ε is added to the root of the average before that is corrected for its bias.
+    """Adam as in Keras: ε is added to the root of the average before the bias correction.
 
-    The last formula of section 2 of arXiv:1412.6980, its ε̂ held at 1e-7. In Optax' terms ε then shrinks with
-    the steps; where a gradient is tiny, as behind a dying ReLU, that decides how far its weight moves.
+    It is the last formula of section 2 of arXiv:1412.6980, with ε̂ = 1e-7. In Optax's formula, ε then shrinks
+    with the steps. It matters where a gradient is tiny, as behind a dying ReLU.
     """
     import jax.numpy as jnp
     import optax
@@ -102,7 +102,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
             None,
             1847,
             0.5,
-            "Gradient descent: looks at every photo, then takes one careful step downhill.",
+            "Gradient descent: one step per epoch, along the gradient of all training photos.",
             _sgd,
             whole_epoch=True,
         ),
@@ -111,7 +111,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
             "gd",
             1951,
             0.05,
-            "Stochastic gradient descent: looks at one batch, steps at once, and so gets there sooner.",
+            "Stochastic gradient descent: one step per batch, along the gradient of its photos.",
             _sgd,
         ),
         Optimizer(
@@ -119,7 +119,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
             "sgd",
             1964,
             0.01,
-            "Keeps rolling in the direction of the past steps, like a ball, through small bumps.",
+            "SGD that adds most of the previous step to each step.",
             _momentum,
         ),
         Optimizer(
@@ -127,7 +127,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
             "momentum",
             1983,
             0.01,
-            "Nesterov's accelerated gradient: rolls first, then corrects with the slope found there.",
+            "Nesterov's accelerated gradient: momentum with the gradient after the momentum step.",
             _nag,
         ),
         Optimizer(
@@ -135,7 +135,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
             "sgd",
             2011,
             0.01,
-            "Gives each weight its own step: small where it has moved much, large where it has not.",
+            "SGD with a step size for each weight: smaller where its past gradients were large.",
             _from_optax("adagrad"),
         ),
         Optimizer(
@@ -143,7 +143,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
             "adagrad",
             2012,
             0.001,
-            "Adagrad that forgets old slopes, so that its steps do not shrink for ever.",
+            "Adagrad that forgets old gradients, so that steps do not shrink for ever.",
             _from_optax("rmsprop"),
         ),
         Optimizer(
@@ -151,7 +151,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
             "adagrad",
             2012,
             1.0,
-            "Also forgets old slopes, and sets the size of a step by the size of the past ones.",
+            "Adagrad that forgets old gradients, with a step size that follows from past steps.",
             _from_optax("adadelta"),
         ),
         Optimizer(
@@ -159,7 +159,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
             "rmsprop",
             2014,
             0.001,
-            "RMSProp with Momentum: direction from the past steps, size for each weight alone.",
+            "RMSProp with momentum: moving averages of the gradient and of its square.",
             _adam,
         ),
         Optimizer(
@@ -167,7 +167,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
             "adam",
             2016,
             0.001,
-            "Adam that looks ahead as Nesterov's method does.",
+            "Adam with Nesterov's momentum.",
             _from_optax("nadam"),
         ),
         Optimizer(
@@ -175,7 +175,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
             "adam",
             2017,
             0.001,
-            "Adam that also pulls every weight a little towards zero, apart from the slope.",
+            "Adam with weight decay that does not depend on the gradient.",
             _from_optax("adamw"),
         ),
         Optimizer(
@@ -183,7 +183,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
             "adamw",
             2019,
             0.001,
-            "AdamW with a step in proportion to each layer's weights, made for very large batches.",
+            "AdamW with steps in proportion to the weights of each layer, for very large batches.",
             _from_optax("lamb"),
         ),
         Optimizer(
@@ -191,7 +191,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
             "momentum",
             2024,
             0.001,
-            "Momentum whose step on a weight matrix is made orthogonal: no direction is left behind.",
+            "Momentum with orthogonal steps for weight matrices: all directions have the same size.",
             _muon,
         ),
     )
@@ -199,10 +199,10 @@ OPTIMIZERS: dict[str, Optimizer] = {
 
 
 def find_optimizer(name: str) -> Optimizer:
-    """The table's entry.
+    """The optimizer of that name.
 
     Raises:
-        OptionError: there is none of that name.
+        OptionError: there is none.
     """
     if name not in OPTIMIZERS:
         raise OptionError(

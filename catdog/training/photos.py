@@ -1,8 +1,8 @@
-"""Which photos a training sees: scan, fingerprint, split, and match classes by name. No pixels yet."""
+"""The photos of a training: found, read for their digests, split, classes matched by name. No pixels yet."""
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,10 +29,12 @@ from catdog.text import Message, message, plural
 
 
 @dataclass(frozen=True)
-class Side:
-    """The photos of one side of the split.
+class SplitPhotos:
+    """The photos of one split, training or validation.
 
     Attributes:
+        paths: the files, (n,).
+        digests: of their contents, hex, (n,).
         labels: index into the classes, (n,) int32.
     """
 
@@ -43,16 +45,16 @@ class Side:
     def __len__(self) -> int:
         return len(self.paths)
 
-    def photos(self, classes: tuple[str, ...]) -> list[Photo]:
-        """Them with the names of their classes."""
+    def labelled(self, classes: tuple[str, ...]) -> list[Photo]:
+        """The photos with the names of their classes."""
         return [Photo(path, classes[label]) for path, label in zip(self.paths, self.labels, strict=True)]
 
-    def select(self, photos: list[int]) -> "Side":
+    def select(self, rows: list[int]) -> "SplitPhotos":
         """Some of the photos, in that order."""
-        return Side(
-            tuple(self.paths[one] for one in photos),
-            tuple(self.digests[one] for one in photos),
-            self.labels[photos],
+        return SplitPhotos(
+            tuple(self.paths[row] for row in rows),
+            tuple(self.digests[row] for row in rows),
+            self.labels[rows],
         )
 
 
@@ -61,17 +63,17 @@ class Photos:
     """A data set ready for training.
 
     Attributes:
-        classes: those that training has, sorted by name.
+        classes: the classes that have training photos, sorted by name.
         unreadable: the files that were skipped, each with its class.
         remarks: what a person should know, one sentence each.
-        digest: of every photo's content, class and side, hex.
-        has_own_split: whether the folder says which photos validate.
+        digest: of every photo's content, class and split, hex.
+        has_own_split: whether the folder says which photos are for validation.
         lacking: classes that the folder's own validation split does not have; the remarks name them.
     """
 
     classes: tuple[str, ...]
-    train: Side
-    valid: Side
+    train: SplitPhotos
+    valid: SplitPhotos
     unreadable: tuple[tuple[str, Skipped], ...]
     remarks: tuple[Message, ...]
     digest: str
@@ -81,9 +83,9 @@ class Photos:
     @property
     def skipped(self) -> tuple[Skipped, ...]:
         """What skipped.jsonl holds."""
-        return tuple(bad for _, bad in self.unreadable)
+        return tuple(photo for _, photo in self.unreadable)
 
-    def sides(self) -> dict[str, list[str]]:
+    def digests_by_split(self) -> dict[str, list[str]]:
         """What split.json holds."""
         return {"train": sorted(self.train.digests), "valid": sorted(self.valid.digests)}
 
@@ -93,34 +95,42 @@ class Photos:
         Raises:
             DataError: a class has no photo left to train on, or too few are left of all.
         """
-        reasons = {bad.path: bad for bad in skipped}
+        paths = {photo.path for photo in skipped}
         train, valid = (
-            side.select([number for number, path in enumerate(side.paths) if path not in reasons])
-            for side in (self.train, self.valid)
+            split.select([row for row, path in enumerate(split.paths) if path not in paths])
+            for split in (self.train, self.valid)
         )
         label_of = {
             photo.path: photo.label or ""
-            for side in (self.train, self.valid)
-            for photo in side.photos(self.classes)
+            for split in (self.train, self.valid)
+            for photo in split.labelled(self.classes)
         }
-        unreadable = (*self.unreadable, *((label_of[bad.path], bad) for bad in skipped))
-        kept = train.photos(self.classes), valid.photos(self.classes)
-        require_every_class(self.classes, kept[0], unreadable, root)
-        require_trainable(*kept, root, has_own_split=self.has_own_split)
+        unreadable = (*self.unreadable, *((label_of[photo.path], photo) for photo in skipped))
         left = replace(self, train=train, valid=valid, unreadable=unreadable)
-        said = self.few_to_validate()
-        return replace(left, remarks=tuple(new for new in left.few_to_validate() if new not in said))
+        left.require_trainable(root)
+        told = self.few_to_validate()
+        return replace(left, remarks=tuple(remark for remark in left.few_to_validate() if remark not in told))
+
+    def require_trainable(self, root: Path) -> None:
+        """Check that there are photos enough.
+
+        Raises:
+            DataError: a class has no photo to train on, or there are too few of all.
+        """
+        train, valid = self.train.labelled(self.classes), self.valid.labelled(self.classes)
+        require_every_class(self.classes, train, self.unreadable, root)
+        require_trainable(train, valid, root, has_own_split=self.has_own_split)
 
     def few_to_validate(self) -> list[Message]:
-        """Sentences about classes with none or few, except those whose names the folder's own split lacks."""
-        bad = Counter(label for label, _ in self.unreadable)
+        """Sentences about classes with few or no validation photos, except those in `lacking`."""
+        unreadable = Counter(label for label, _ in self.unreadable)
         train, valid = (
-            np.bincount(side.labels, minlength=len(self.classes)).tolist()
-            for side in (self.train, self.valid)
+            np.bincount(split.labels, minlength=len(self.classes)).tolist()
+            for split in (self.train, self.valid)
         )
         return few_to_validate(
             [
-                ClassPhotos(label, train[row], valid[row], bad[label])
+                ClassPhotos(label, train[row], valid[row], unreadable[label])
                 for row, label in enumerate(self.classes)
                 if label not in self.lacking
             ],
@@ -131,7 +141,7 @@ class Photos:
 def find_photos(
     options: TrainOptions, *, workers: int, report: Callable[[Progress], None] = lambda _: None
 ) -> Photos:
-    """Scan `options.data`, read every file once for its fingerprint, and split.
+    """Scan `options.data`, read every file once for its digest, and split.
 
     Raises:
         DataError: there is no data set to train on there; or a photo cannot be read and `options.strict`.
@@ -140,87 +150,100 @@ def find_photos(
     dataset = scan(root)
     has_own_split = "all" not in dataset.splits
     pools = {name: list(dataset.splits.get(name, ())) for name in ("train", "valid", "all")}
-    if has_own_split:
-        require_trainable(pools["train"], pools["valid"], root)
-    else:
-        require_trainable(pools["all"], pools["all"], root, has_own_split=False)
+    train, valid = (pools["train"], pools["valid"]) if has_own_split else (pools["all"], pools["all"])
+    require_trainable(train, valid, root, has_own_split=has_own_split)
+    read, unreadable = _read(pools, workers, report)
+    if options.strict:
+        raise_if_skipped(tuple(photo for _, photo in unreadable))
+    if not has_own_split:
+        read = _split(read["all"], options.valid_fraction)
+    classes = tuple(sorted({photo.label or "" for photo in train}))
+    photos = Photos(
+        classes=classes,
+        train=_of_classes(read["train"], classes),
+        valid=_of_classes(read["valid"], classes),
+        unreadable=unreadable,
+        remarks=dataset.remarks,
+        digest=_digest(read),
+        has_own_split=has_own_split,
+        lacking=frozenset(classes) - {photo.label or "" for photo in valid},
+    )
+    _require_same_classes(photos, read["valid"], root)
+    photos.require_trainable(root)
+    moved = [] if has_own_split else _moved(read, options.valid_fraction)
+    return replace(photos, remarks=(*dataset.remarks, *_remarks(photos, read, moved)))
+
+
+_Read = dict[str, list[tuple[Photo, str]]]  # split → photos with their content digests
+
+
+def _read(
+    pools: dict[str, list[Photo]], workers: int, report: Callable[[Progress], None]
+) -> tuple[_Read, tuple[tuple[str, Skipped], ...]]:
+    """The photos with their digests, and the unreadable ones with their classes."""
+    label_of = {photo.path: photo.label or "" for pool in pools.values() for photo in pool}
     prints = fingerprint(
         [photo.path for pool in pools.values() for photo in pool],
         workers=workers,
         report=report,
     )
-    if options.strict:
-        raise_if_skipped(prints.skipped)
-    label_of = {photo.path: photo.label or "" for pool in pools.values() for photo in pool}
-    unreadable = tuple((label_of[bad.path], bad) for bad in prints.skipped)
     read = {
         name: [(photo, prints.digests[photo.path]) for photo in pool if photo.path in prints.digests]
         for name, pool in pools.items()
     }
-    moved: list[Photo] = []
-    if not has_own_split:
-        train, valid = split_by_content(read["all"], fraction=options.valid_fraction)
-        read["train"] = [read["all"][index] for index in train]
-        read["valid"] = [read["all"][index] for index in valid]
-        moved = _moved(read["train"], read["valid"], options.valid_fraction)
-    classes = tuple(sorted({photo.label or "" for photo in (*pools["train"], *pools["all"])}))
-    require_every_class(classes, [photo for photo, _ in read["train"]], unreadable, root)
+    return read, tuple((label_of[photo.path], photo) for photo in prints.skipped)
+
+
+def _split(photos: list[tuple[Photo, str]], fraction: float) -> _Read:
+    train, valid = split_by_content(photos, fraction=fraction)
+    return {"train": [photos[row] for row in train], "valid": [photos[row] for row in valid]}
+
+
+def _digest(read: _Read) -> str:
     lines = sorted(
         f"{name} {photo.label} {digest}" for name in ("train", "valid") for photo, digest in read[name]
     )
-    train_side, valid_side = (_side(read[name], classes) for name in ("train", "valid"))
-    if read["valid"] and not len(valid_side):
-        others = ", ".join(sorted({photo.label or "" for photo, _ in read["valid"]}))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _require_same_classes(photos: Photos, valid: list[tuple[Photo, str]], root: Path) -> None:
+    if valid and not len(photos.valid):
         raise DataError(
-            "expected validation photos of the classes {classes} in {root}, found only {others}. Name "
-            "the class folders of training and validation alike.",
-            classes=", ".join(classes),
+            "expected validation photos of the classes {classes} in {root}, found only {others}. Give the "
+            "class folders of training and validation the same names.",
+            classes=", ".join(photos.classes),
             root=root,
-            others=others,
+            others=", ".join(sorted({photo.label or "" for photo, _ in valid})),
         )
-    require_trainable(
-        train_side.photos(classes), valid_side.photos(classes), root, has_own_split=has_own_split
-    )
-    duplicates = find_exact_duplicates(
+
+
+def _remarks(photos: Photos, read: _Read, moved: Sequence[Photo]) -> Iterator[Message]:
+    """Sentences about class imbalance, small classes, and exact duplicates."""
+    if uneven := class_imbalance(Counter(photo.label or "" for photo, _ in read["train"])):
+        yield uneven
+    yield from photos.few_to_validate()
+    if moved:
+        yield message(
+            "{count} of small classes went to the other split, so that each class has photos in both, such "
+            "as {path}. That may change when photos are added to the class",
+            count=plural("{count:,} photo", "{count:,} photos", len(moved)),
+            path=moved[0].path,
+        )
+    yield from find_exact_duplicates(
         Placed(photo.path, photo.label or "", name, digest)
         for name in ("train", "valid")
         for photo, digest in read[name]
-    )
-    by_name = {photo.label or "" for photo in (*pools["valid"], *pools["all"])}
-    photos = Photos(
-        classes=classes,
-        train=train_side,
-        valid=valid_side,
-        unreadable=unreadable,
-        remarks=dataset.remarks,
-        digest=hashlib.sha256("\n".join(lines).encode()).hexdigest(),
-        has_own_split=has_own_split,
-        lacking=frozenset(classes) - by_name,
-    )
-    imbalance = class_imbalance(Counter(photo.label or "" for photo, _ in read["train"]))
-    found = (imbalance, *photos.few_to_validate(), _tell_moved(moved), *duplicates.remarks())
-    return replace(photos, remarks=(*dataset.remarks, *filter(None, found)))
+    ).remarks()
 
 
-def _moved(
-    train: Sequence[tuple[Photo, str]], valid: Sequence[tuple[Photo, str]], fraction: float
-) -> list[Photo]:
-    """The photos that are not where their content alone would have them, since their class is so small."""
+def _moved(read: _Read, fraction: float) -> list[Photo]:
+    """The photos that are not in the split of their content, because their class is so small."""
     return [
-        *(photo for photo, digest in train if is_validation(digest, fraction=fraction)),
-        *(photo for photo, digest in valid if not is_validation(digest, fraction=fraction)),
+        photo
+        for name in ("train", "valid")
+        for photo, digest in read[name]
+        if is_validation(digest, fraction=fraction) != (name == "valid")
     ]
-
-
-def _tell_moved(moved: Sequence[Photo]) -> Message | None:
-    if not moved:
-        return None
-    return message(
-        "{count} of small classes went to the other split, so that each class has photos in both, "
-        "such as {path}. That may change when photos are added to the class",
-        count=plural("{count:,} photo", "{count:,} photos", len(moved)),
-        path=moved[0].path,
-    )
 
 
 def raise_if_skipped(skipped: tuple[Skipped, ...]) -> None:
@@ -232,18 +255,18 @@ def raise_if_skipped(skipped: tuple[Skipped, ...]) -> None:
     if skipped:
         raise DataError(
             "expected every photo to be readable (--strict), found {count} that are not, the first "
-            "{path}: {reason}. Mend or move them, or leave out --strict.",
+            "{path}: {reason}. Repair or move them, or leave out --strict.",
             count=len(skipped),
             path=skipped[0].path,
             reason=skipped[0].reason,
         )
 
 
-def _side(photos: list[tuple[Photo, str]], classes: tuple[str, ...]) -> Side:
-    """The photos whose class training has; scan's remarks speak of the others."""
+def _of_classes(photos: list[tuple[Photo, str]], classes: tuple[str, ...]) -> SplitPhotos:
+    """The photos whose class has training photos; the remarks of `scan` name the others."""
     index = {label: number for number, label in enumerate(classes)}
     known = [(photo, digest) for photo, digest in photos if photo.label in index]
-    return Side(
+    return SplitPhotos(
         tuple(photo.path for photo, _ in known),
         tuple(digest for _, digest in known),
         np.array([index[photo.label or ""] for photo, _ in known], np.int32),

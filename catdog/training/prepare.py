@@ -1,4 +1,4 @@
-"""From options to everything that `fit` needs: weights, features of both sides, suffix, trainer."""
+"""From options, photos and pretrained layers to what `fit` needs: features, labels, suffix, trainer."""
 
 import importlib.metadata
 import platform
@@ -16,7 +16,6 @@ from catdog.features.prefix import Prefix
 from catdog.model.suffix import Suffix
 from catdog.progress import Progress
 from catdog.runs import RunConfig
-from catdog.text import Message
 from catdog.training.fit import Examples, Job, start_tensors
 from catdog.training.optimizers import find_optimizer
 from catdog.training.photos import Photos, raise_if_skipped
@@ -27,7 +26,7 @@ _RECORDED = ("jax", "jaxlib", "flax", "optax", "numpy", "pillow")
 
 
 def run_config(options: TrainOptions, photos: Photos, prefix: Prefix, *, command: str = "") -> RunConfig:
-    """What config.json is to say of this training, which `command` has started."""
+    """What config.json holds for this training, which `command` has started."""
     versions = {name: importlib.metadata.version(name) for name in _RECORDED}
     return RunConfig(
         options=options,
@@ -49,40 +48,33 @@ def prepare(
     suffix: Suffix,
     *,
     workspace: Workspace,
-    report: Callable[[Progress], None] = lambda _: None,
+    report: Callable[[Progress], None],
 ) -> Job:
-    """Compute or look up the features of both sides, and make everything else that `fit` takes.
+    """Compute or look up the features of both splits, and make everything else that `fit` takes.
 
     Raises:
         DataError: without the photos that cannot be decoded, too few are left, of all or of a class; or there
             are such photos, and `options.strict`.
-        CacheError: neither disk nor memory takes the features.
-        WeightsError: the weights lack a layer that is to train.
+        CacheError: neither the disk nor the memory has room for the features.
+        WeightsError: the weights lack a layer that is to be trained.
     """
     optimizer = find_optimizer(options.optimizer)
     pretrained = prefix.thawed_tensors  # before hours of work: the file may lack some
-    both = extract(
-        [*photos.train.paths, *photos.valid.paths],
+    paths = (*photos.train.paths, *photos.valid.paths)
+    found = extract(
+        paths,
         prefix,
         options.decoding,
         workspace=workspace,
-        digests=dict(
-            zip(
-                (*photos.train.paths, *photos.valid.paths),
-                (*photos.train.digests, *photos.valid.digests),
-                strict=True,
-            )
-        ),
+        digests=dict(zip(paths, (*photos.train.digests, *photos.valid.digests), strict=True)),
         report=report,
-        before=partial(_require_enough, options, photos),
+        before=partial(_readable, options, photos),
     )
-    if options.strict:
-        raise_if_skipped(both.skipped)
-    left = photos.without(both.skipped, Path(options.data))
+    left = _readable(options, photos, found.skipped)
     train, valid = left.train, left.valid
-    assert both.features is not None  # there are photos: they have been counted
-    condensed = condense(suffix, prefix.frozen_arrays, both.features)
-    rows = range(len(both.photos))
+    assert found.features is not None  # there are photos: they have been counted
+    condensed = condense(suffix, prefix.frozen_arrays, found.features)
+    rows = range(len(found.photos))
     train_examples = Examples(condensed.select(rows[: len(train)]), train.labels)
     trainer = Trainer(
         suffix,
@@ -99,7 +91,7 @@ def prepare(
         valid=Examples(condensed.select(rows[len(train) :]), valid.labels),
         skipped=left.skipped,
         remarks=left.remarks,
-        damaged_shards=both.damaged_shards,
+        damaged_shards=found.damaged_shards,
         start=partial(
             start_tensors,
             suffix,
@@ -109,7 +101,7 @@ def prepare(
             frozen=prefix.frozen_arrays,
         ),
         frozen=prefix.frozen_arrays,
-        saved=ModelSpec(
+        spec=ModelSpec(
             classes=photos.classes,
             head=options.head,
             unfreeze=options.unfreeze,
@@ -122,8 +114,8 @@ def prepare(
     )
 
 
-def _require_enough(options: TrainOptions, photos: Photos, unreadable: dict[Path, Message]) -> None:
-    """Refuse, before hours of work, what too few good headers, or a bad one and `--strict`, make hopeless."""
+def _readable(options: TrainOptions, photos: Photos, skipped: tuple[Skipped, ...]) -> Photos:
+    """The photos without those, if enough are left, and if `options.strict` allows it."""
     if options.strict:
-        raise_if_skipped(tuple(Skipped(path, reason) for path, reason in unreadable.items()))
-    photos.without([Skipped(path, reason) for path, reason in unreadable.items()], Path(options.data))
+        raise_if_skipped(skipped)
+    return photos.without(skipped, Path(options.data))

@@ -1,11 +1,11 @@
-"""One epoch over condensed features: shuffled, in chunks of batches, each chunk one call to the device.
+"""One epoch over condensed features: shuffled, in chunks of batches, each chunk in one call to the device.
 
-A chunk holds as many batches as fit a fixed number of bytes: with pooled features a whole epoch is one
-call, with wide ones they stream from the memory map. The last batch is padded and masked, so that one
-program serves every chunk and every photo counts once.
+The size of a chunk is limited in bytes: with pooled features an epoch is one call, wide features are read
+from disk chunk by chunk. The last batch is padded and masked, so that one compiled program serves every chunk
+and every photo counts once.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple, cast
 
@@ -18,25 +18,19 @@ from catdog import devices
 from catdog.features.features import Features
 from catdog.model import outputs
 from catdog.model.suffix import Suffix, Tensors
+from catdog.training.batches import chunks_of
+from catdog.training.events import Sums
 from catdog.training.optimizers import Optimizer
 
 _CHUNK_BYTES = 16 * 2**20
 
 
 class TrainState(NamedTuple):
-    """What an epoch starts from and what it leaves; a pytree of arrays."""
+    """What an epoch starts from and what it returns; a pytree of arrays."""
 
     params: Tensors
     optimizer: Any
     step: jax.Array  # optimizer steps so far, () int32
-
-
-class Sums(NamedTuple):
-    """Over the photos seen so far in an epoch, with dropout on, as the lecture's log has it."""
-
-    loss: float
-    right: float
-    photos: int
 
 
 class Trainer:
@@ -83,40 +77,35 @@ class Trainer:
         epoch: int,
         report: Callable[[Sums], None],
     ) -> tuple[TrainState, Sums]:
-        """Show every photo once, in an order that depends on the seed and the epoch alone.
+        """Train on every photo once, in an order that depends on the seed and the epoch alone.
 
-        `state` is donated: use the one that comes back.
+        `state` is donated: use the one that is returned.
+
+        Args:
+            labels: (n,) int32.
+            report: called with the sums so far, after each chunk.
         """
         order = np.random.default_rng([self._seed, epoch]).permutation(self._photos)
         key = jax.random.key(self._seed)
         sums = Sums(0.0, 0.0, 0)
         waiting = None
-        for rows, mask in self._chunks(order, condensed):
+        epoch_bytes = self._steps * self._padded * (condensed.nbytes // len(condensed))
+        layout = chunks_of(
+            order,
+            batch_size=self._batch_size,
+            padded_size=self._padded,
+            chunks=-(-epoch_bytes // _CHUNK_BYTES),
+        )
+        for rows, mask in layout:
             chunk = (condensed.gather(rows), labels[rows], mask)
             on_device = [devices.put_batch(self._mesh, part, batch_axis=1) for part in chunk]
             state, totals = self._run(state, constants, key, *on_device)
-            if waiting is not None:  # read a chunk's sums only when the next one is on its way
+            if waiting is not None:  # wait for a chunk only when the next one has been started
                 report(sums := _add(sums, waiting))
             waiting = totals
         if waiting is not None:
             report(sums := _add(sums, waiting))
         return state, sums
-
-    def _chunks(self, order: np.ndarray, condensed: Features) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """(rows, mask), each (batches a chunk, batch): which photo is where, and which places count."""
-        padding = self._steps * self._batch_size - len(order)
-        rows = np.concatenate([order, np.zeros(padding, order.dtype)])
-        mask = np.arange(len(rows)) < len(order)
-        shape = (self._steps, self._batch_size)
-        extra = ((0, 0), (0, self._padded - self._batch_size))
-        rows, mask = np.pad(rows.reshape(shape), extra), np.pad(mask.reshape(shape), extra)
-        row_bytes = condensed.nbytes // len(condensed)
-        chunks = -(-self._steps * self._padded * row_bytes // _CHUNK_BYTES)
-        size = -(-self._steps // min(chunks, self._steps))
-        for start in range(0, self._steps, size):
-            missing = ((0, max(start + size - self._steps, 0)), (0, 0))
-            part = slice(start, start + size)
-            yield np.pad(rows[part], missing), np.pad(mask[part], missing)
 
     @partial(jax.jit, static_argnums=0, donate_argnums=1)
     def _run(
@@ -128,7 +117,7 @@ class Trainer:
         labels_kb: jax.Array,
         mask_kb: jax.Array,
     ) -> tuple[TrainState, jax.Array]:
-        """The batches of a chunk, one after another. Returns the state and (loss, right, photos) sums."""
+        """The batches of a chunk, one after another. Returns the state and (loss, correct, photos) sums."""
 
         def update(state: TrainState, features: jax.Array, labels: jax.Array, mask: jax.Array):
             def objective(params: Tensors) -> tuple[jax.Array, jax.Array]:
@@ -136,10 +125,10 @@ class Trainer:
                     params, constants, features, key=jax.random.fold_in(key, state.step)
                 )
                 loss = jnp.sum(self._suffix.losses(logits, labels) * mask)
-                right = jnp.sum(outputs.is_right(logits, labels, self._suffix.output) * mask)
+                correct = jnp.sum(outputs.is_correct(logits, labels, self._suffix.output) * mask)
                 photos = jnp.sum(mask.astype(jnp.float32))
-                per = self._photos / self._steps if self._whole_epoch else photos
-                return loss / per, jnp.stack([loss, right, photos])
+                divisor = self._photos / self._steps if self._whole_epoch else photos
+                return loss / divisor, jnp.stack([loss, correct, photos])
 
             gradients, sums = jax.grad(objective, has_aux=True)(state.params)
             updates, optimizer = self._transformation.update(gradients, state.optimizer, state.params)
@@ -147,7 +136,7 @@ class Trainer:
             return TrainState(cast(Tensors, params), optimizer, state.step + 1), sums
 
         def body(state: TrainState, batch: tuple[jax.Array, jax.Array, jax.Array]):
-            # A chunk's last batches may be all padding: they must not move the optimizer's averages.
+            # The last batches of a chunk may be padding alone: they must not change the optimizer's averages.
             return jax.lax.cond(
                 jnp.any(batch[2]), update, lambda state, *_: (state, jnp.zeros(3)), state, *batch
             )
@@ -157,5 +146,5 @@ class Trainer:
 
 
 def _add(sums: Sums, totals: jax.Array) -> Sums:
-    loss, right, photos = np.asarray(totals, np.float64)
-    return Sums(sums.loss + loss, sums.right + right, sums.photos + round(photos))
+    loss, correct, photos = np.asarray(totals, np.float64)
+    return Sums(sums.loss + loss, sums.correct + correct, sums.photos + round(photos))

@@ -202,8 +202,7 @@ def _recognised(file: RawFile, path: Path) -> Family:
 
 
 def _misfits(expected: Mapping[str, Shape], family: Family) -> list[Message]:
-    """Sentences about every difference between the layers and the file, in the file's own names and "
-    "layout."""
+    """Every difference between the layers and the file, in the file's own names and layout."""
     problems = []
     for path, tensor in family.named.items():
         if path in expected:

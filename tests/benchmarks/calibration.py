@@ -15,37 +15,36 @@ import statistics
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from catdog import devices
-from catdog.config import Decoding, Head, TrainOptions
 from catdog.evaluation.calibration import reliability
 from catdog.evaluation.evaluate import evaluate
 from catdog.evaluation.predictions import EvaluatedPredictions
-from catdog.features.forward import make_suffix
-from catdog.features.prefix import Prefix
 from catdog.model.temperature import fit_temperature
-from catdog.runs import create_run
-from catdog.training.fit import fit
-from catdog.training.photos import find_photos
-from catdog.training.prepare import prepare, run_config
-from catdog.weights.source import WeightSource, find_weights
+from catdog.training.options import NewRun
+from catdog.training.train import train
 from catdog.workspace import FeatureCache, Workspace, default_cache_dir
 
 _CACHE = Path(os.environ.get("CATDOG_CACHE_DIR") or default_cache_dir()) / "features"
-_TRAININGS = {"default": (Head(), 20), "fc 256": (Head("fc", (256,)), 10)}  # with their epochs
+# Options, and epochs.
+_TRAININGS: dict[str, tuple[dict[str, Any], int]] = {
+    "default": ({}, 20),
+    "fc 256": ({"head": "fc", "fc_units": (256,)}, 10),
+}
 _FITTED_ON = (24, 100)  # photos; and half of them
 _DRAWS = 30  # of such photos, a seed
-# name → photos of all classes more than were seen, standard deviation of the belief
+# name → pseudo-photos, standard deviation of the prior
 _WAYS = {
     "maximum likelihood": (0.0, math.inf),
-    "half a photo a class": (1.0, math.inf),
-    "belief 0.25": (0.0, 0.25),
+    "half a photo per class": (1.0, math.inf),
+    "prior 0.25": (0.0, 0.25),
     "**both, as shipped**": (1.0, 0.25),
-    "one photo a class, belief 0.25": (2.0, 0.25),
-    "half a photo a class, belief 0.5": (1.0, 0.5),
-    "half a photo a class, belief 1": (1.0, 1.0),
+    "one photo per class, prior 0.25": (2.0, 0.25),
+    "half a photo per class, prior 0.5": (1.0, 0.5),
+    "half a photo per class, prior 1": (1.0, 1.0),
 }
 
 
@@ -75,38 +74,13 @@ def main() -> None:
         _ways(name, runs)
 
 
-def _evaluated(data: Path, head: Head, epochs: int, seed: int) -> EvaluatedPredictions:
+def _evaluated(data: Path, head: dict[str, Any], epochs: int, seed: int) -> EvaluatedPredictions:
     """What `catdog train` makes of this, on the validation photos."""
-    options = TrainOptions(
-        data=str(data.absolute()),
-        epochs=epochs,
-        batch_size=64,
-        optimizer="adam",
-        learning_rate=0.001,
-        head=head,
-        unfreeze="head",
-        weights="builtin",
-        valid_fraction=0.2,
-        seed=seed,
-        decoding=Decoding(),
-        strict=False,
-    )
     workers = devices.usable_cores()
-    prefix = Prefix(find_weights("builtin"), head, unfreeze="head")
-    photos = find_photos(options, workers=workers)
-    suffix = make_suffix(prefix, head, len(photos.classes), size=options.decoding.size)
     workspace = Workspace(features=FeatureCache(_CACHE), workers=workers)
-    job = prepare(options, photos, prefix, suffix, workspace=workspace)
     with tempfile.TemporaryDirectory() as folder:
-        run = create_run(Path(folder), "run", run_config(options, photos, prefix))
-        run.write_split(photos.sides())
-        for _ in fit(run, job, epochs=epochs):
-            pass
-        return evaluate([run], None, None, workspace).models[0]
-
-
-def _find(name: str, preprocessing: str) -> WeightSource:
-    return find_weights(name, preprocessing=preprocessing)
+        options = NewRun(data, runs_dir=Path(folder), epochs=epochs, seed=seed, **head)
+        return evaluate([train(options, workspace)], None, None, workspace).models[0]
 
 
 def _ways(head: str, runs: Sequence[EvaluatedPredictions]) -> None:
@@ -137,9 +111,16 @@ def _cell(runs: Sequence[EvaluatedPredictions], size: int, way: tuple[float, flo
     return f"{text}, {min(temperatures):.2f} to {max(temperatures):.2f}" if way else text
 
 
-def _fitted(run: EvaluatedPredictions, seen: np.ndarray, unseen: float, belief: float) -> float:
-    output = run.classifier.output
-    return fit_temperature(run.logits[seen], run.labels[seen], output, unseen=unseen, belief=belief)
+def _fitted(
+    run: EvaluatedPredictions, seen: np.ndarray, pseudo_photos: float, prior_deviation: float
+) -> float:
+    return fit_temperature(
+        run.logits[seen],
+        run.labels[seen],
+        run.classifier.output,
+        pseudo_photos=pseudo_photos,
+        prior_deviation=prior_deviation,
+    )
 
 
 def _median(values: Sequence[float], form: str) -> str:

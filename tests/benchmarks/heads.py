@@ -3,7 +3,7 @@
     python tests/benchmarks/heads.py DATA [--seeds 5]
 
 Prints a Markdown table, one row a head and number of epochs: median and range of the accuracy, median loss,
-and seconds an epoch. Features come from the cache; the first run computes them.
+and seconds of an epoch. Features come from the cache; the first run computes them.
 """
 
 import argparse
@@ -13,25 +13,21 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from catdog import devices
-from catdog.config import Decoding, Head, TrainOptions
-from catdog.features.forward import make_suffix
-from catdog.features.prefix import Prefix
-from catdog.runs import EpochRecord, create_run
-from catdog.training.fit import fit
-from catdog.training.photos import Photos, find_photos
-from catdog.training.prepare import prepare, run_config
-from catdog.weights.source import find_weights
+from catdog.runs import EpochRecord
+from catdog.training.options import NewRun
+from catdog.training.train import train
 from catdog.workspace import FeatureCache, Workspace, default_cache_dir
 
 _CACHE = Path(os.environ.get("CATDOG_CACHE_DIR") or default_cache_dir())
-_HEADS = {
-    "linear": Head("linear"),
-    "concat": Head("concat"),
-    "fc 64": Head("fc", (64,)),
-    "fc 256": Head("fc", (256,)),
-    "fc 256,256": Head("fc", (256, 256)),
+_HEADS: dict[str, dict[str, Any]] = {
+    "linear": {"head": "linear"},
+    "concat": {"head": "concat"},
+    "fc 64": {"head": "fc", "fc_units": (64,)},
+    "fc 256": {"head": "fc", "fc_units": (256,)},
+    "fc 256,256": {"head": "fc", "fc_units": (256, 256)},
 }
 _EPOCHS = (2, 5, 10, 20, 30)
 
@@ -62,13 +58,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     arguments = parser.parse_args()
     devices.configure(_CACHE)
-    options = _options(arguments.data, _HEADS["linear"], seed=0)
-    prefix = Prefix(find_weights("builtin"), Head(), unfreeze="head")
-    photos = find_photos(options, workers=devices.usable_cores())
     print("| head | epochs | median accuracy | range | median loss | seconds an epoch |")
     print("| --- | --- | --- | --- | --- | --- |")
     for name, head in _HEADS.items():
-        histories = [_train(arguments.data, head, seed, photos, prefix) for seed in range(arguments.seeds)]
+        histories = [_train(arguments.data, head, seed) for seed in range(arguments.seeds)]
         for row in _rows(name, histories):
             print(row.markdown(), flush=True)
 
@@ -77,41 +70,15 @@ def _rows(name: str, histories: list[list[EpochRecord]]) -> Iterator[Row]:
     for epochs in _EPOCHS:
         best = [min(history[:epochs], key=lambda record: record.val_loss) for history in histories]
         seconds = statistics.median(record.seconds for history in histories for record in history)
-        yield Row(name, epochs, [one.val_acc for one in best], [one.val_loss for one in best], seconds)
+        accuracies, losses = [record.val_acc for record in best], [record.val_loss for record in best]
+        yield Row(name, epochs, accuracies, losses, seconds)
 
 
-def _options(data: Path, head: Head, seed: int) -> TrainOptions:
-    return TrainOptions(
-        data=str(data.absolute()),
-        epochs=max(_EPOCHS),
-        batch_size=64,
-        optimizer="adam",
-        learning_rate=0.001,
-        head=head,
-        unfreeze="head",
-        weights="builtin",
-        valid_fraction=0.2,
-        seed=seed,
-        decoding=Decoding(),
-        strict=False,
-    )
-
-
-def _train(data: Path, head: Head, seed: int, photos: Photos, prefix: Prefix) -> list[EpochRecord]:
-    options = _options(data, head, seed)
-    suffix = make_suffix(prefix, head, len(photos.classes), size=options.decoding.size)
-    workers = devices.usable_cores()
-    job = prepare(
-        options,
-        photos,
-        prefix,
-        suffix,
-        workspace=Workspace(features=FeatureCache(_CACHE / "features"), workers=workers),
-    )
+def _train(data: Path, head: dict[str, Any], seed: int) -> list[EpochRecord]:
+    workspace = Workspace(features=FeatureCache(_CACHE / "features"), workers=devices.usable_cores())
     with tempfile.TemporaryDirectory() as folder:
-        run = create_run(Path(folder), "run", run_config(options, photos, prefix))
-        records = fit(run, job, epochs=options.epochs)
-        return list(records)
+        options = NewRun(data, runs_dir=Path(folder), epochs=max(_EPOCHS), seed=seed, **head)
+        return train(options, workspace).history()
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ def test_moved_renamed_and_copied_photos_are_found(photos: Path, prefix: Prefix,
 
 def test_an_added_photo_costs_only_itself(photos: Path, prefix: Prefix, tmp_path: Path) -> None:
     before, _ = _computed(photos, prefix, tmp_path / "cache")
-    Image.new("RGB", (80, 60), "teal").save(photos / "circles" / "a new one.png")
+    Image.new("RGB", (80, 60), "teal").save(photos / "circles" / "a new picture.png")
     after, computed = _computed(photos, prefix, tmp_path / "cache")
     assert computed == 1
     by_digest = dict(zip(after.digests, _rows(after), strict=True))
@@ -110,8 +110,10 @@ def test_another_decoding_is_computed_anew(photos: Path, prefix: Prefix, tmp_pat
     assert computed == 16
 
 
-def test_features_do_not_depend_on_the_company(photos: Path, prefix: Prefix, tmp_path: Path) -> None:
-    together, _ = _computed(photos, prefix, tmp_path / "one")
+def test_features_do_not_depend_on_the_other_photos_of_a_batch(
+    photos: Path, prefix: Prefix, tmp_path: Path
+) -> None:
+    together, _ = _computed(photos, prefix, tmp_path / "together")
     paths = sorted(photos.rglob("*.png"))
     for path in paths[:3]:
         alone = extract(
@@ -128,7 +130,7 @@ def test_bad_files_are_listed_and_the_others_computed(photos: Path, prefix: Pref
     (photos / "cut.png").write_bytes(good.read_bytes()[:-200])
     (photos / "dangling.jpg").symlink_to(tmp_path / "nothing")
     found, computed = _computed(photos, prefix, tmp_path / "cache")
-    reasons = {one.path.name: one.reason for one in found.skipped}
+    reasons = {photo.path.name: str(photo.reason) for photo in found.skipped}
     assert reasons.keys() == {"empty.png", "text.jpg", "cut.png", "dangling.jpg"}
     assert all(reasons.values())
     assert len(found.photos) == len(found.digests) == computed == 16

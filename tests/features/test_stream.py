@@ -14,7 +14,7 @@ from catdog.features import shards
 from catdog.features.extract import extract
 from catdog.features.prefix import Prefix
 from catdog.features.store import FeatureStore
-from catdog.features.stream import Known, stream
+from catdog.features.stream import Known, Unreadable, stream
 from catdog.progress import Progress
 from catdog.workspace import FeatureCache, Workspace
 from tests.prefixes import builtin_prefix
@@ -37,7 +37,7 @@ def _store(prefix: Prefix, tmp_path: Path) -> FeatureStore:
     return FeatureStore(FeatureCache(tmp_path / "cache"), prefix.key(SMALL))
 
 
-def test_it_gives_what_extract_gives_however_much_is_kept(
+def test_it_gives_what_extract_gives_however_much_is_cached(
     paths: list[Path], prefix: Prefix, tmp_path: Path
 ) -> None:
     expected = extract(paths, prefix, SMALL, workspace=two_workers(tmp_path / "other cache"))
@@ -51,25 +51,21 @@ def test_it_gives_what_extract_gives_however_much_is_kept(
         )
         found: dict[int, list[Any]] = {}
         for known in stream(paths, prefix, SMALL, store=_store(prefix, tmp_path), workers=2):
-            assert not known.reasons
-            if known.features is not None:
-                for photos, *both in zip(known.photos, known.digests, known.features, strict=True):
-                    found |= dict.fromkeys(photos, both)
+            assert isinstance(known, Known)
+            for photos, *both in zip(known.photos, known.digests, known.features, strict=True):
+                found |= dict.fromkeys(photos, both)
         assert tuple(found[photo][0] for photo in range(16)) == expected.digests
         rows = np.stack([found[photo][1] for photo in range(16)])
         np.testing.assert_array_equal(rows, expected.features.gather(np.arange(16)))
 
 
-def test_each_comes_before_the_next_ones_are_computed(
-    paths: list[Path], prefix: Prefix, tmp_path: Path
-) -> None:
+def test_a_batch_comes_before_the_next_is_computed(paths: list[Path], prefix: Prefix, tmp_path: Path) -> None:
     extract(paths[10:], prefix, SMALL, workspace=two_workers(tmp_path / "cache"))
     steps: list[Progress] = []
     came: list[tuple[list[int], int]] = []
     for known in stream(paths, prefix, SMALL, store=_store(prefix, tmp_path), workers=2, report=steps.append):
-        if known.photos:
-            computed = [step.done for step in steps if step.stage == "features"]
-            came.append((sum(known.photos, []), max(computed, default=0)))
+        computed = [step.done for step in steps if step.stage == "features"]
+        came.append((sum(known.photos, []), max(computed, default=0)))
     assert came == [([10, 11, 12, 13, 14, 15], 0), ([0, 1, 2, 3], 4), ([4, 5, 6, 7], 8), ([8, 9], 10)]
 
 
@@ -90,24 +86,24 @@ def test_bad_files_and_copies(paths: list[Path], prefix: Prefix, tmp_path: Path)
         paths[2],
         Path(copy(cut, folder / "cut 2.png")),
     ]
-    groups = list(stream(given, prefix, SMALL, store=_store(prefix, tmp_path), workers=2))
+    events = list(stream(given, prefix, SMALL, store=_store(prefix, tmp_path), workers=2))
     reasons = {
         photo: reason
-        for one in groups
-        if one.reasons
-        for photos, reason in zip(one.photos, one.reasons, strict=True)
+        for event in events
+        if isinstance(event, Unreadable)
+        for photos, reason in zip(event.photos, event.reasons, strict=True)
         for photo in photos
     }
     assert sorted(reasons) == [0, 1, 3, 6]
     assert all(reasons.values())
-    photos = [photo for one in groups if one.features is not None for photo in one.photos]
+    photos = [photo for event in events if isinstance(event, Known) for photo in event.photos]
     assert sorted(photos) == [[2, 4], [5]]
 
 
 def test_shards_that_are_merged_or_deleted_meanwhile(
     paths: list[Path], prefix: Prefix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("catdog.features.stream._KEPT", 4)
+    monkeypatch.setattr("catdog.features.stream._AT_A_TIME", 4)
     cache = FeatureCache(tmp_path / "cache")
     for some in (paths[:4], *([path] for path in paths[4:11])):
         extract(some, prefix, SMALL, workspace=Workspace(features=cache))
@@ -117,7 +113,7 @@ def test_shards_that_are_merged_or_deleted_meanwhile(
     rows: dict[int, Any] = {}
     groups = stream(paths, prefix, SMALL, store=_store(prefix, tmp_path), workers=2, report=steps.append)
     for known in groups:
-        if known.features is not None:
+        if isinstance(known, Known):
             for photos, row in zip(known.photos, known.features, strict=True):
                 rows |= dict.fromkeys(photos, row)
             if len(rows) == 4:  # of eleven that are cached
@@ -134,14 +130,14 @@ def test_shards_that_are_merged_or_deleted_meanwhile(
     assert max(step.done for step in steps if step.stage == "features") == 8  # the last three of them too
 
 
-def test_what_was_computed_before_it_was_closed_is_kept(
+def test_what_was_computed_before_it_was_closed_is_cached(
     paths: list[Path], prefix: Prefix, tmp_path: Path
 ) -> None:
-    seen: list[Known] = []
+    seen: list[str] = []
     with closing(stream(paths, prefix, SMALL, store=_store(prefix, tmp_path), workers=2)) as groups:
         for known in groups:
-            seen.append(known)
-            if known.features is not None:
-                break
-    assert seen[-1].digests
-    assert not _store(prefix, tmp_path).missing(seen[-1].digests)
+            assert isinstance(known, Known)
+            seen = known.digests
+            break
+    assert len(seen) == 4
+    assert not _store(prefix, tmp_path).missing(seen)

@@ -21,6 +21,7 @@ from catdog.features.open_files import OpenFiles
 from catdog.features.shards import tensor_path, write_shard
 from catdog.features.store import FeatureStore
 from catdog.features.writer import ShardWriter
+from catdog.text import Message
 from catdog.workspace import FeatureCache
 from tests.features.test_store import KEY, _digest, _fill, _indexes, _store, _tensor
 
@@ -262,8 +263,8 @@ def test_a_cache_that_is_emptied_while_a_shard_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _fill(tmp_path, range(3))
-    said: list[str] = []
-    cached = FeatureStore(FeatureCache(tmp_path, warn=said.append), KEY)
+    warnings: list[Message] = []
+    cached = FeatureStore(FeatureCache(tmp_path, warn=warnings.append), KEY)
     left = [1]
 
     def after_clearing(*facts: Any) -> None:
@@ -277,7 +278,7 @@ def test_a_cache_that_is_emptied_while_a_shard_is_written(
     monkeypatch.setattr("catdog.features.shards.write_shard", after_clearing)
     with ShardWriter(cached) as writer:
         writer.add(_digest(7), _tensor(7))
-    assert said == []
+    assert warnings == []
     assert _sound(tmp_path, range(10)) == [7]
 
 
@@ -357,8 +358,8 @@ def test_a_full_disk_costs_a_warning_and_nothing_else(tmp_path: Path) -> None:
         "from catdog.workspace import FeatureCache\n"
         "from tests.features.test_store import KEY, _digest, _tensor\n"
         "writer._SHARD_BYTES = 300\n"
-        "said = []\n"
-        "store = FeatureStore(FeatureCache(Path(sys.argv[1]), warn=said.append), KEY)\n"
+        "warnings = []\n"
+        "store = FeatureStore(FeatureCache(Path(sys.argv[1]), warn=warnings.append), KEY)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (400, 400))\n"
         "digests = [_digest(number) for number in range(40)]\n"
         "with ShardWriter(store, needed=True) as keeper:\n"
@@ -368,12 +369,13 @@ def test_a_full_disk_costs_a_warning_and_nothing_else(tmp_path: Path) -> None:
         "assert store.missing(digests) == []\n"
         "rows = store.features(digests).gather(np.arange(40))\n"
         "np.testing.assert_array_equal(rows, [_tensor(number) for number in range(40)])\n"
-        "assert len(said) == 1 and 'File too large' in said[0] and '--cache-dir' in said[0], said\n"
+        "assert len(warnings) == 1, warnings\n"
+        "assert 'File too large' in str(warnings[0]) and '--cache-dir' in str(warnings[0])\n"
         "with ShardWriter(store) as keeper:\n"
         "    for number in range(100, 140):\n"
         "        keeper.add(_digest(number), _tensor(number))\n"
         "assert store.missing([_digest(100)]) == [_digest(100)]\n"
-        "assert len(said) == 2\n"
+        "assert len(warnings) == 2\n"
     )
     subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, cwd=ROOT)
     assert not [path for path in tmp_path.rglob("*.npy") if path.stat().st_size == 0]

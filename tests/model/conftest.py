@@ -1,4 +1,4 @@
-"""What the tests of the model share: tables that are quick to run, and random numbers."""
+"""For the tests of the model: tables that are quick to compute, and random numbers."""
 
 import numpy as np
 import pytest

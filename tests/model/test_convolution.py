@@ -55,9 +55,9 @@ def test_both_have_the_same_gradients(random: np.random.Generator) -> None:
         jax.grad(partial(loss, convolve), argnums=(0, 1, 2))(x_bhwc, kernel_hwio, bias)
         for convolve in (convolve3x3, convolve3x3_as_products)
     )
-    for one, other in zip(first, second, strict=True):
+    for gradient, expected in zip(first, second, strict=True):
         # Sums of 20 to 54 products, of sums of 27: each within the bound of 54 roundings of one sign.
-        assert relative_error(one, other) < 54 * UNIT
+        assert relative_error(gradient, expected) < 54 * UNIT
 
 
 def test_a_pool_takes_the_largest_and_drops_the_odd_rest() -> None:

@@ -36,8 +36,8 @@ def test_a_key_decides_it_and_another_key_decides_otherwise(network: Network) ->
 
 
 def test_two_layers_drop_independently() -> None:
-    one, two = (Network((Dropout(n, "head", RATE),), rngs=None) for n in ("dropout1", "dropout2"))
-    disagree = float(jnp.mean(dropped(one, 0) != dropped(two, 0)))
+    first, second = (Network((Dropout(n, "head", RATE),), rngs=None) for n in ("dropout1", "dropout2"))
+    disagree = float(jnp.mean(dropped(first, 0) != dropped(second, 0)))
     assert disagree == pytest.approx(2 * RATE * (1 - RATE), abs=0.01)
 
 

@@ -25,13 +25,13 @@ from tests.weights_files import random_tensors, real_photos
 
 pytestmark = pytest.mark.peer
 
-SMALL = 64  # pixels a side: 2×2 positions are left behind the last pool
+SMALL = 64  # edge of a photo in pixels: 2×2 positions are left behind the last pool
 
 
-def vgg16_at(side: int, classes: int) -> tuple[Layer, ...]:
+def vgg16_at(size: int, classes: int) -> tuple[Layer, ...]:
     """The table for photos of another size, which only changes how many inputs fc1 has."""
     return tuple(
-        dataclasses.replace(layer, units_in=(side // 32) ** 2 * 512)
+        dataclasses.replace(layer, units_in=(size // 32) ** 2 * 512)
         if isinstance(layer, Dense) and layer.name == "fc1"
         else layer
         for layer in vgg16(classes)

@@ -1,4 +1,4 @@
-"""Temperature scaling: found where it is known, the minimum that scipy finds, sane on hopeless answers."""
+"""Temperature scaling: a known temperature is found, the minimum is SciPy's, extreme logits do no harm."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,9 @@ from scipy.special import log_softmax, softmax
 from catdog.model.temperature import COLDEST, HOTTEST, fit_temperature
 
 
-def answers(temperature: float, count: int, classes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def drawn_logits(
+    temperature: float, count: int, classes: int, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """Logits that are too sure by this factor, and labels drawn as the honest ones say."""
     random = np.random.default_rng(seed)
     honest = 3 * random.normal(size=(count, classes))
@@ -19,20 +21,20 @@ def answers(temperature: float, count: int, classes: int, seed: int = 0) -> tupl
 @pytest.mark.parametrize("temperature", [0.4, 1.0, 2.5])
 @pytest.mark.parametrize("classes", [2, 10])
 def test_finds_how_much_too_sure_answers_are(temperature: float, classes: int) -> None:
-    logits, labels = answers(temperature, 8000, classes)
+    logits, labels = drawn_logits(temperature, 8000, classes)
     assert fit_temperature(logits, labels, "category") == pytest.approx(temperature, rel=0.05)
 
 
 @pytest.mark.parametrize(("count", "classes"), [(100, 10), (370, 37), (1000, 100)])
 def test_many_classes_make_nothing_hotter(count: int, classes: int) -> None:
-    drawn = [answers(1.0, count, classes, seed) for seed in range(9)]
+    drawn = [drawn_logits(1.0, count, classes, seed) for seed in range(9)]
     found = [fit_temperature(logits, labels, "category") for logits, labels in drawn]
     assert np.median(found) == pytest.approx(1, abs=0.08)  # half a photo of each class makes it 1.2
 
 
 @pytest.mark.parametrize(("count", "classes"), [(20, 2), (60, 5), (1000, 3)])
 def test_is_the_minimum_that_scipy_finds(count: int, classes: int) -> None:
-    logits, labels = answers(3.0, count, classes, seed=count)
+    logits, labels = drawn_logits(3.0, count, classes, seed=count)
     targets = np.full((count, classes), 1 / classes / (count + 1))
     targets[np.arange(count), labels] += count / (count + 1)
 
@@ -45,16 +47,16 @@ def test_is_the_minimum_that_scipy_finds(count: int, classes: int) -> None:
 
 
 def test_one_sigmoid_is_two_classes() -> None:
-    logits, labels = answers(2.0, 500, 2)
-    one = logits[:, 1:] - logits[:, :1]
-    assert fit_temperature(one, labels, "binary") == pytest.approx(
+    logits, labels = drawn_logits(2.0, 500, 2)
+    binary = logits[:, 1:] - logits[:, :1]
+    assert fit_temperature(binary, labels, "binary") == pytest.approx(
         fit_temperature(logits, labels, "category"), rel=1e-4
     )
 
 
 @pytest.mark.parametrize("count", [4, 100, 10_000])
 def test_photos_that_are_all_right_leave_doubt(count: int) -> None:
-    """Without what is held against it, the temperature would be 0 here, and every answer certain."""
+    """Without the priors the temperature would be 0 here, and every probability 0 or 1."""
     logits = np.tile(np.array([[4.0, 0.0]], np.float32), (count, 1))
     temperature = fit_temperature(logits, np.zeros(count, np.int64), "category")
     assert 0.2 < temperature < 2
@@ -62,7 +64,7 @@ def test_photos_that_are_all_right_leave_doubt(count: int) -> None:
 
 
 def test_hopeless_and_constant_answers_have_a_temperature() -> None:
-    logits, _ = answers(5.0, 200, 3)
+    logits, _ = drawn_logits(5.0, 200, 3)
     wrong = fit_temperature(logits, logits.argmin(axis=1), "category")
     assert 1 < wrong <= HOTTEST
     constant = fit_temperature(np.zeros((10, 3), np.float32), np.zeros(10, np.int64), "category")

@@ -32,7 +32,7 @@ from tests.prefixes import builtin_prefix
 from tests.weights_files import real_photos
 
 # One tile, less than a tile, an odd rest each way, a single row; whole maps and, from 64 tiles, strips.
-SIDES = [(4, 4), (1, 1), (2, 3), (5, 9), (1, 40), (14, 14), (33, 34), (35, 29), (64, 16)]
+SHAPES = [(4, 4), (1, 1), (2, 3), (5, 9), (1, 40), (14, 14), (33, 34), (35, 29), (64, 16)]
 
 
 def _pooled(y_hwc: np.ndarray) -> np.ndarray:
@@ -68,11 +68,11 @@ def test_the_matrices_are_exact() -> None:
 
 @pytest.mark.parametrize("pool", [False, True])
 @pytest.mark.parametrize("channels", [5, 128])
-@pytest.mark.parametrize("sides", SIDES)
+@pytest.mark.parametrize("shape", SHAPES)
 def test_one_convolution(
-    sides: tuple[int, int], channels: int, pool: bool, random: np.random.Generator
+    shape: tuple[int, int], channels: int, pool: bool, random: np.random.Generator
 ) -> None:
-    x_hwc = random.standard_normal((*sides, channels), np.float32)
+    x_hwc = random.standard_normal((*shape, channels), np.float32)
     kernel_hwio = random.standard_normal((3, 3, channels, 7), np.float32)
     bias = random.standard_normal(7, np.float32)
     expected = defined(x_hwc, kernel_hwio, bias)
@@ -81,9 +81,9 @@ def test_one_convolution(
 
 
 @pytest.mark.parametrize("pool", [False, True])
-@pytest.mark.parametrize("sides", SIDES)
-def test_two_convolutions(sides: tuple[int, int], pool: bool, random: np.random.Generator) -> None:
-    x_hwc = random.standard_normal((*sides, 3), np.float32)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_two_convolutions(shape: tuple[int, int], pool: bool, random: np.random.Generator) -> None:
+    x_hwc = random.standard_normal((*shape, 3), np.float32)
     first, second = (
         random.standard_normal((3, 3, 3, 6), np.float32),
         random.standard_normal((3, 3, 6, 4), np.float32),
@@ -196,9 +196,9 @@ def test_a_photo_has_the_same_numbers_in_any_batch(unfreeze: str, random: np.ran
 
 def test_programs_that_compute_the_same_are_equal() -> None:
     tensors = weights.read_tensors(weights.find_weights("builtin"), CONVOLUTIONS)
-    (one, _), (other, _) = frozen.for_cpu(CONVOLUTIONS, tensors), frozen.for_cpu(CONVOLUTIONS, tensors)
-    assert one == other
-    assert hash(one) == hash(other)
+    (program, _), (other, _) = frozen.for_cpu(CONVOLUTIONS, tensors), frozen.for_cpu(CONVOLUTIONS, tensors)
+    assert program == other
+    assert hash(program) == hash(other)
 
 
 def test_many_threads_compile_once(random: np.random.Generator, compiled: list[str]) -> None:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from catdog.config import Decoding, Head
 from catdog.progress import Progress
 from catdog.runs import EpochRecord
+from catdog.training.events import Event
 from tests.training.whole import train
 
 
@@ -14,7 +14,7 @@ from tests.training.whole import train
     ("size", "unfreeze", "options"),
     [
         (40, "head", {}),
-        (48, "head", {"optimizer": "adam", "head": Head("fc", (16,), dropout=0.5), "batch_size": 7}),
+        (48, "head", {"optimizer": "adam", "head": "fc", "fc_units": (16,), "batch_size": 7}),
         (56, "block5", {"optimizer": "momentum"}),
     ],
 )
@@ -23,15 +23,15 @@ def test_a_training_compiles_first_and_then_no_more(
 ) -> None:
     counts: dict[str, list[int]] = {"features": [], "epoch": []}
 
-    def report(what: Progress | EpochRecord) -> None:
-        if isinstance(what, EpochRecord):
+    def report(event: Event) -> None:
+        if isinstance(event, EpochRecord):
             counts["epoch"].append(len(compiled))
-        elif what.stage == "features":
+        elif isinstance(event, Progress) and event.stage == "features":
             counts["features"].append(len(compiled))
 
     before = len(compiled)
     # Sizes that no other test has, so that the programs are new; 64 photos are 16 batches.
-    train(shapes, tmp_path, unfreeze, report=report, decoding=Decoding(size=size), epochs=4, **options)
+    train(shapes, tmp_path, unfreeze, report=report, size=size, epochs=4, **options)
     assert len(counts["features"]) == 16
     assert len(counts["epoch"]) == 4
     assert before < counts["features"][0] < counts["epoch"][0]  # they do compile, and are counted

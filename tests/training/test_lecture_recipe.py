@@ -15,8 +15,9 @@ from catdog.config import Head
 from catdog.features.features import Features
 from catdog.features.forward import condense, make_suffix
 from catdog.features.prefix import Prefix
+from catdog.training.events import ignore
 from catdog.training.optimizers import find_optimizer
-from catdog.training.step import Sums, Trainer
+from catdog.training.step import Trainer
 from catdog.weights.source import find_weights
 from tests.conftest import KERAS_WARNS
 from tests.weights_files import Tensors, real_photos
@@ -92,23 +93,19 @@ def test_after_20_steps_the_new_layer_is_that_of_the_lecture(
         np.testing.assert_allclose(state.params[name], expected, rtol=0, atol=RATE / 10)
 
 
-def ignore(sums: Sums) -> None:
-    """Nobody watches."""
-
-
-def test_with_dropout_pool5_is_kept_and_fc1_runs_once_a_photo(
+def test_with_dropout_pool5_is_cached_and_fc1_runs_once_per_photo(
     weights_file: str, photos: tuple[np.ndarray, np.ndarray]
 ) -> None:
     """Dropout 0.5 between fc1, fc2 and the new layer, as the lecture's network has it."""
     with_dropout, without = Head("imagenet"), Head("imagenet", dropout=0)
     source = find_weights(weights_file)
     pixels = photos[0][:2]
-    answers = []
-    for head, kept in ((with_dropout, (7, 7, 512)), (without, (4096,))):
+    outputs = []
+    for head, shape in ((with_dropout, (7, 7, 512)), (without, (4096,))):
         prefix = Prefix(source, head, unfreeze="head")
         suffix = make_suffix(prefix, head, 2, size=224)
         features = Features.in_memory(np.asarray(prefix(pixels)))
-        assert features.shape == kept
+        assert features.shape == shape
         condensed = condense(suffix, prefix.frozen_arrays, features)
         assert condensed.shape == (4096,)
         params = {
@@ -117,5 +114,5 @@ def test_with_dropout_pool5_is_kept_and_fc1_runs_once_a_photo(
         }
         frozen = prefix.frozen_arrays
         assert suffix.to_save(params, frozen).keys() == params.keys()
-        answers.append(np.asarray(suffix.answers(params, frozen, condensed.gather(np.arange(2)))))
-    np.testing.assert_allclose(answers[0], answers[1], rtol=2e-3)  # one of them was kept as float16
+        outputs.append(np.asarray(suffix.compiled_logits(params, frozen, condensed.gather(np.arange(2)))))
+    np.testing.assert_allclose(outputs[0], outputs[1], rtol=2e-3)  # features of the first are float16

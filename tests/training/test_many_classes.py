@@ -4,7 +4,7 @@ from pathlib import Path
 
 from catdog.data import Photo
 from catdog.evaluation.choose import Chosen
-from catdog.training.photos import _side
+from catdog.training.photos import _of_classes
 
 
 class _Label(str):
@@ -22,11 +22,11 @@ _CLASSES = tuple(_Label(f"class {number:03}") for number in range(300))
 _PHOTOS = [Photo(Path(f"{number}.jpg"), _Label(_CLASSES[-1 - number % 10])) for number in range(1000)]
 
 
-def test_the_sides_of_a_training() -> None:
+def test_the_photos_of_a_training() -> None:
     _Label.compared = 0
     strangers = [(Photo(Path("x.jpg"), "no such class"), "0")]
-    side = _side([*((photo, str(photo.path)) for photo in _PHOTOS), *strangers], _CLASSES)
-    assert side.labels.tolist() == [299 - number % 10 for number in range(1000)]
+    split = _of_classes([*((photo, str(photo.path)) for photo in _PHOTOS), *strangers], _CLASSES)
+    assert split.labels.tolist() == [299 - number % 10 for number in range(1000)]
     assert _Label.compared <= 3 * len(_PHOTOS)
 
 

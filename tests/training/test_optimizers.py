@@ -1,4 +1,4 @@
-"""The table of optimizers is complete, a tree, and every entry learns."""
+"""The table of optimizers is complete and a tree, and every optimizer lowers a loss."""
 
 import jax
 import jax.numpy as jnp
@@ -19,17 +19,17 @@ def test_the_whole_family_is_there() -> None:
 
 def test_it_is_a_tree_with_parents_first() -> None:
     seen: set[str] = set()
-    for name, one in OPTIMIZERS.items():
-        assert name == one.name
-        assert (one.parent in seen) if seen else (one.parent is None)
-        assert one.parent is None or OPTIMIZERS[one.parent].year <= one.year
-        assert one.sentence.endswith(".")
-        assert one.learning_rate > 0
+    for name, optimizer in OPTIMIZERS.items():
+        assert name == optimizer.name
+        assert (optimizer.parent in seen) if seen else (optimizer.parent is None)
+        assert optimizer.parent is None or OPTIMIZERS[optimizer.parent].year <= optimizer.year
+        assert optimizer.sentence.endswith(".")
+        assert optimizer.learning_rate > 0
         seen.add(name)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
-def test_it_goes_downhill_on_matrices_kernels_and_biases(optimizer: Optimizer) -> None:
+def test_it_lowers_a_loss_of_matrices_kernels_and_biases(optimizer: Optimizer) -> None:
     shapes = {"dense/kernel": (6, 4), "conv/kernel": (3, 3, 4, 2), "bias": (4,)}
     keys = jax.random.split(jax.random.key(0), len(shapes))
     params = {

@@ -10,15 +10,16 @@ import optax
 import pytest
 
 from catdog.config import Head, Output
-from catdog.features import forward as answer_module
+from catdog.features import forward as forward_module
 from catdog.features.features import Features
-from catdog.features.forward import calibrated
+from catdog.features.forward import fit_rescale
 from catdog.model import outputs
 from catdog.model.architecture import head
 from catdog.model.suffix import Suffix, Tensors
 from catdog.training import step as step_module
+from catdog.training.events import Sums
 from catdog.training.optimizers import OPTIMIZERS, Optimizer
-from catdog.training.step import Sums, Trainer
+from catdog.training.step import Trainer
 from tests.model.rounding import UNIT, relative_error
 
 SHAPE = (2, 2, 8)
@@ -115,11 +116,11 @@ def test_chunks_of_any_size_give_the_same_bits(monkeypatch: pytest.MonkeyPatch) 
     parts, parts_sums = _train(suffix, _trainer(suffix, optimizer), 2)
     for name, value in whole.items():
         np.testing.assert_array_equal(value, parts[name])
-    assert [one.photos for one in parts_sums] == [PHOTOS, PHOTOS]
-    assert [one.loss for one in parts_sums] == pytest.approx([one.loss for one in whole_sums])
+    assert [sums.photos for sums in parts_sums] == [PHOTOS, PHOTOS]
+    assert [sums.loss for sums in parts_sums] == pytest.approx([sums.loss for sums in whole_sums])
 
 
-def test_every_photo_is_shown_once_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_photo_is_trained_on_once_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     suffix = _suffix(Head())
     monkeypatch.setattr(step_module, "_CHUNK_BYTES", 1)
     seen: list[int] = []
@@ -153,18 +154,18 @@ def test_the_seed_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not np.array_equal(first, other)
 
 
-def test_calibration_makes_the_deviation_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fit_rescale_makes_the_deviation_one(monkeypatch: pytest.MonkeyPatch) -> None:
     suffix = _suffix(Head())
     rows, _ = _data()
     condensed = _condensed(suffix, 40 * rows)
     values = condensed.gather(np.arange(PHOTOS))
     params, constants = suffix.initial(0)
-    constants = calibrated(suffix, params, constants, condensed)
+    constants = fit_rescale(suffix, params, constants, condensed)
     assert float(jnp.std(values / constants["rescale/scale"])) == pytest.approx(1.0, abs=1e-5)
-    monkeypatch.setattr(answer_module, "_BATCH_BYTES", 5 * values[0].nbytes)
-    parts = calibrated(suffix, params, constants, condensed)
+    monkeypatch.setattr(forward_module, "_BATCH_BYTES", 5 * values[0].nbytes)
+    parts = fit_rescale(suffix, params, constants, condensed)
     assert float(parts["rescale/scale"]) == pytest.approx(float(constants["rescale/scale"]), rel=1e-6)
-    zeros = calibrated(suffix, params, constants, Features.in_memory(np.zeros_like(values)))
+    zeros = fit_rescale(suffix, params, constants, Features.in_memory(np.zeros_like(values)))
     assert float(zeros["rescale/scale"]) == 1.0
 
 

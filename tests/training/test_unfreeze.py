@@ -30,7 +30,7 @@ def test_what_is_thawed_moves_and_nothing_else(shapes: Path, tmp_path: Path, unf
 def test_the_first_loss_is_the_same_wherever_the_boundary_is(shapes: Path, tmp_path: Path) -> None:
     # With a rate of nearly nothing the photos go through the same numbers, cached or not.
     losses = [
-        train(shapes, tmp_path / unfreeze, unfreeze, epochs=1, learning_rate=1e-12).history()[0].val_loss
+        train(shapes, tmp_path / unfreeze, unfreeze, epochs=1, lr=1e-12).history()[0].val_loss
         for unfreeze in ("head", "block5", "block3")
     ]
     assert losses == pytest.approx([losses[0]] * 3, rel=5e-3)

@@ -1,0 +1,102 @@
+"""Features that are not in the cache: photos are decoded in threads, computed in batches, and cached."""
+
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from catdog.config import Decoding
+from catdog.data import decoded
+from catdog.data.parallel import AHEAD, ordered_map
+from catdog.features.prefix import Prefix, pad_batch
+from catdog.features.writer import ShardWriter
+from catdog.progress import Progress
+from catdog.text import Message, message
+
+
+class Computed(NamedTuple):
+    """Features of a batch of photos.
+
+    Attributes:
+        digests: content digests of the photos, hex.
+        features: (n, *shape), in the same order.
+    """
+
+    digests: list[str]
+    features: np.ndarray
+
+
+class Failed(NamedTuple):
+    """A photo that cannot be decoded."""
+
+    digest: str
+    reason: Message
+
+
+class _Batch(NamedTuple):
+    digests: list[str]
+    pixels: list[np.ndarray]  # (size, size, 3) uint8 each
+
+
+def compute(
+    photos: Mapping[str, Path],
+    prefix: Prefix,
+    decoding: Decoding,
+    writer: ShardWriter,
+    *,
+    workers: int,
+    report: Callable[[Progress], None],
+) -> Generator[Computed | Failed, None, None]:
+    """Compute and cache the features of photos, in order; each photo is in one of the events.
+
+    Args:
+        photos: content digest, hex → file.
+        writer: takes the features; the caller closes it.
+        report: called after each batch.
+    """
+    total = len(photos)
+    calls = prefix.calls(workers)
+    size = prefix.batch_size(total, calls)
+
+    def call(item: _Batch | Failed) -> Computed | Failed:
+        if isinstance(item, Failed):
+            return item
+        return Computed(item.digests, np.asarray(prefix(pad_batch(item.pixels, size)))[: len(item.digests)])
+
+    done = 0
+    report(Progress("compile", 0, total))
+    with (
+        closing(_batches(photos, decoding, workers, size)) as batches,
+        closing(ordered_map(call, batches, workers=calls, ahead=2 * calls)) as events,
+    ):
+        for event in events:
+            if isinstance(event, Computed):
+                for digest, tensor in zip(event.digests, event.features, strict=True):
+                    writer.add(digest, tensor)
+                done += len(event.digests)
+                report(Progress("features", done, total))
+            yield event
+
+
+def _batches(
+    photos: Mapping[str, Path], decoding: Decoding, workers: int, size: int
+) -> Generator[_Batch | Failed, None, None]:
+    digests = list(photos)
+    batch = _Batch([], [])
+    expected = {path: digest for digest, path in photos.items()}
+    ahead = max(AHEAD, 2 * size)
+    with closing(decoded(list(expected), decoding, workers=workers, digests=expected, ahead=ahead)) as stream:
+        for photo in stream:
+            digest = digests[photo.index]
+            if photo.pixels is None:
+                yield Failed(digest, photo.reason or message("the photo cannot be read"))
+                continue
+            batch.digests.append(digest)
+            batch.pixels.append(photo.pixels)
+            if len(batch.pixels) == size:
+                yield batch
+                batch = _Batch([], [])
+    if batch.pixels:
+        yield batch

@@ -1,0 +1,90 @@
+"""What a training reports while it runs: records for whoever shows or logs them, in this order.
+
+`Progress` may come at any time until the first epoch. Each epoch is an `EpochStarted`, some `Sums` and an
+`EpochRecord`.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from catdog.data import Skipped
+from catdog.progress import Progress
+from catdog.runs import EpochRecord, Run
+from catdog.text import Message
+
+
+class PhotosFound(NamedTuple):
+    """How many photos each split has, without unreadable files."""
+
+    train: int
+    valid: int
+    classes: tuple[str, ...]
+
+
+class Remark(NamedTuple):
+    """What a person should know about the data."""
+
+    sentence: Message
+
+
+class RunStarted(NamedTuple):
+    """The run folder is made, or opened again."""
+
+    run: Run
+    epochs: int  # that it will have
+
+
+class PhotosSkipped(NamedTuple):
+    """At least one photo that cannot be read."""
+
+    skipped: tuple[Skipped, ...]
+    listed_in: Path  # skipped.jsonl of the run
+
+
+class CacheRepaired(NamedTuple):
+    """Damaged files of the feature cache were deleted, and their features computed again."""
+
+    files: int
+
+
+class EpochStarted(NamedTuple):
+    """An epoch begins; the first is 1."""
+
+    epoch: int
+    epochs: int
+    photos: int  # of training
+
+
+class Sums(NamedTuple):
+    """Sums over the photos of an epoch so far, with dropout on, as Keras logs it."""
+
+    loss: float  # nats
+    correct: float  # photos whose class was predicted correctly
+    photos: int
+
+
+class Finished(NamedTuple):
+    """All epochs are on disk; `run.model_path` holds the checkpoint of the epoch `best`."""
+
+    run: Run
+    best: EpochRecord
+
+
+Event = (
+    Progress
+    | PhotosFound
+    | Remark
+    | RunStarted
+    | PhotosSkipped
+    | CacheRepaired
+    | EpochStarted
+    | Sums
+    | EpochRecord
+    | Finished
+)
+Report = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """The report of a training that nobody watches."""

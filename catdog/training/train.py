@@ -1,0 +1,154 @@
+"""The one entry point of a training: from a folder of photos to a run folder, new or resumed."""
+
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+
+from catdog.config import TrainOptions
+from catdog.errors import CatdogError, RunError
+from catdog.features.forward import make_suffix
+from catdog.features.prefix import Prefix
+from catdog.runs import Run, RunConfig, SkippedRecord, create_run, open_run
+from catdog.text import message
+from catdog.training.events import (
+    CacheRepaired,
+    Finished,
+    PhotosFound,
+    PhotosSkipped,
+    Remark,
+    Report,
+    RunStarted,
+    ignore,
+)
+from catdog.training.fit import Job, fit
+from catdog.training.options import NewRun, Resume
+from catdog.training.photos import Photos, find_photos
+from catdog.training.prepare import prepare, run_config
+from catdog.weights.source import find_weights
+from catdog.workspace import Workspace
+
+
+def train(
+    options: NewRun | Resume, workspace: Workspace, report: Report = ignore, *, command: str = ""
+) -> Run:
+    """Train, and return the run. Its folder holds the best checkpoint, that with the lowest validation loss.
+
+    The run is locked meanwhile. After each epoch everything is on disk: `Resume` continues from there after
+    an interrupt or a kill, to the same bits. A new run that fails in its first epoch is deleted.
+
+    Args:
+        report: called with each event of `catdog.training.events`.
+        command: the command line, for config.json.
+
+    Raises:
+        DataError: there is no data set to train on; or `strict`, and a photo cannot be read.
+        OptionError: options do not go together, or not with the classes or the weights.
+        WeightsError: the pretrained weights cannot be read, or lack a layer.
+        RunError: the name is taken; the run to resume is in use, has finished, or was trained on other photos
+            or weights; or the training diverged.
+        CacheError: neither the disk nor the memory has room for the features.
+    """
+    find = partial(find_weights, workspace=workspace, report=report)
+    with ExitStack() as stack:
+        if isinstance(options, NewRun):
+            run = None
+            weights = find(options.weights, preprocessing=options.preprocessing)
+            chosen = options.complete(weights)
+        else:
+            run = open_run(options.run)
+            stack.enter_context(run.held())  # before anything is read that another training may change
+            chosen = _resumed(run, options)
+            weights = find(chosen.weights, preprocessing=run.config.preprocessing)
+        prefix = Prefix(weights, chosen.head, unfreeze=chosen.unfreeze, workspace=workspace)
+        photos = find_photos(chosen, workers=workspace.workers, report=report)
+        report(PhotosFound(len(photos.train), len(photos.valid), photos.classes))
+        for sentence in photos.remarks:
+            report(Remark(sentence))
+        # Before anything is written: options that do not fit these classes are refused here.
+        suffix = make_suffix(prefix, chosen.head, len(photos.classes), size=chosen.decoding.size)
+        config = run_config(chosen, photos, prefix, command=command)
+        if run:
+            _require_same(run, config, photos)
+            typed = "\n".join(filter(None, (run.config.command, command)))
+            run.write_config(replace(run.config, options=chosen, command=typed))
+        else:
+            assert isinstance(options, NewRun)
+            if options.valid_fraction is not None and photos.has_own_split:
+                report(Remark(message("--valid-fraction is not used: there are validation photos already")))
+            run = create_run(options.runs_dir, options.name, config)
+            stack.enter_context(run.held())
+        run.write_split(photos.digests_by_split())
+        report(RunStarted(run, chosen.epochs))
+        try:
+            job = prepare(chosen, photos, prefix, suffix, workspace=workspace, report=report)
+            _report_skipped(run, job, report)
+            fit(run, job, epochs=chosen.epochs, report=report)
+        except CatdogError:
+            if isinstance(options, NewRun):
+                run.discard_if_untrained()
+            raise
+        report(Finished(run, min(run.history(), key=lambda record: record.val_loss)))
+        return run
+
+
+def _resumed(run: Run, changes: Resume) -> TrainOptions:
+    """The options of the run, with these changes."""
+    options = run.config.options
+    if changes.data:
+        options = replace(options, data=str(changes.data.absolute()))
+    if changes.epochs:
+        options = replace(options, epochs=changes.epochs)
+    done = run.epochs_done()
+    if done >= options.epochs:
+        raise RunError(
+            "{folder} has finished: {done} of {epochs} epochs are done. Extend it with: catdog train "
+            "--resume {folder} --epochs {more}",
+            folder=run.folder,
+            done=done,
+            epochs=options.epochs,
+            more=2 * done,
+        )
+    return options
+
+
+def _require_same(run: Run, config: RunConfig, photos: Photos) -> None:
+    """Refuse to resume a run with other photos, classes or weights."""
+    old = run.config
+    if (old.data_digest, old.classes) != (config.data_digest, config.classes):
+        try:
+            before = set().union(*run.split().values())
+        except RunError:  # killed before it was written
+            raise RunError(
+                "the photos in {data} are not those that {folder} was trained on. Bring them back, or start "
+                "a new run.",
+                data=config.options.data,
+                folder=run.folder,
+            ) from None
+        now = {*photos.train.digests, *photos.valid.digests}
+        raise RunError(
+            "the photos in {data} are not those that {folder} was trained on ({new} new, {missing} missing, "
+            "others moved to another split or class). Bring them back, or start a new run.",
+            data=config.options.data,
+            folder=run.folder,
+            new=len(now - before),
+            missing=len(before - now),
+        )
+    if old.prefix_digest != config.prefix_digest:
+        raise RunError(
+            "the weights {weights!r} are not those that {folder} was trained on: expected the digest "
+            "{expected}, found {found}. Start a new run.",
+            weights=config.options.weights,
+            folder=run.folder,
+            expected=old.prefix_digest[:12],
+            found=config.prefix_digest[:12],
+        )
+
+
+def _report_skipped(run: Run, job: Job, report: Report) -> None:
+    run.write_skipped([SkippedRecord(str(photo.path), str(photo.reason)) for photo in job.skipped])
+    if job.skipped:
+        report(PhotosSkipped(job.skipped, run.folder / "skipped.jsonl"))
+    for sentence in job.remarks:
+        report(Remark(sentence))
+    if job.damaged_shards:
+        report(CacheRepaired(job.damaged_shards))
