@@ -3,8 +3,8 @@
     import catdog
 
     model = catdog.load("runs/screws")
-    for one in model.predict(["a.jpg", "b.jpg"]):
-        print(one.path, one.label, one.probability, one.error)
+    for photo in model.predict(["a.jpg", "b.jpg"]):
+        print(photo.path, photo.label, photo.probability, photo.error)
 
 Importing the package costs nothing: JAX is imported by what computes.
 """
@@ -26,12 +26,12 @@ def load(
     cache_dir: "str | PathLike[str] | None" = None,
     workers: int | None = None,
 ) -> "Model":
-    """A model that is ready to answer; see `catdog.api.Model`.
+    """A model that is ready to predict; see `catdog.api.Model`.
 
     Args:
-        model: a run folder, or a file that `catdog export RUN FILE.safetensors` wrote. None is the model that
-            comes with the package, cats against dogs.
-        calibrate: scale the probabilities of a run by its temperature, if it has one.
+        model: a run, by its path or by its name under ./runs, or a file that `catdog export RUN
+            FILE.safetensors` wrote. None is the model in the package, cats and dogs.
+        calibrate: use the temperature of a run, where it has one.
         cache_dir: where features and compiled programs are kept. None is the folder that CATDOG_CACHE_DIR
             names, or the user's cache folder.
         workers: threads that read photos; None is the number of cores.
