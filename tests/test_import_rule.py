@@ -13,7 +13,7 @@ import catdog
 PACKAGE = Path(catdog.__file__).parent
 
 # A room may import the rooms behind it. The first part of a module's path below `catdog` is its room.
-ROOMS: tuple[str, ...] = (
+ROOMS: list[str] = (
     "cli api reports export evaluation checks inference training features data weights model runs devices "
     "workspace progress config durable memory errors text"
 ).split()

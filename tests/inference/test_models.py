@@ -116,7 +116,7 @@ def test_the_calibration_of_an_exported_file_cannot_be_left_out(tmp_path: Path) 
 
 def test_imagenet_needs_weights_that_were_downloaded_or_are_named(tmp_path: Path) -> None:
     for workspace in (Workspace(), Workspace(weights=tmp_path)):
-        with pytest.raises(WeightsError, match="none have been downloaded yet. Give --weights keras"):
+        with pytest.raises(WeightsError, match="none have been downloaded yet: give --weights keras"):
             open_imagenet(None, None, workspace)
     with pytest.raises(WeightsError, match="which the weights 'builtin' lack"):
         open_imagenet("builtin", None, Workspace())
