@@ -13,10 +13,10 @@ import catdog
 PACKAGE = Path(catdog.__file__).parent
 
 # A room may import the rooms behind it. The first part of a module's path below `catdog` is its room.
-ROOMS: list[str] = (
-    "cli api reports export evaluation checks inference training features data weights model runs devices "
-    "workspace progress config durable memory errors text"
-).split()
+ROOMS: tuple[str, ...] = (
+    *"cli api reports export evaluation checks inference training features data weights model runs devices".split(),
+    *"workspace progress config durable memory errors text".split(),
+)
 ANYTHING = {"__main__", "__init__"}
 
 # Third-party package → the only rooms that may import it.
