@@ -14,8 +14,8 @@ PACKAGE = Path(catdog.__file__).parent
 
 # A room may import the rooms behind it. The first part of a module's path below `catdog` is its room.
 ROOMS: tuple[str, ...] = (
-    *"cli api reports export evaluation checks inference training features data weights model runs devices".split(),
-    *"workspace progress config durable memory errors text".split(),
+    *"cli api reports export evaluation checks inference training features data weights model".split(),
+    *"runs devices workspace progress config durable memory errors text".split(),
 )
 ANYTHING = {"__main__", "__init__"}
 
