@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,10 @@ import catdog
 PACKAGE = Path(catdog.__file__).parent
 
 # A room may import the rooms behind it. The first part of a module's path below `catdog` is its room.
-ROOMS: tuple[str, ...] = (
-    *"cli api reports export evaluation checks inference training features data weights model".split(),
-    *"runs devices workspace progress config durable memory errors text".split(),
-)
+ROOMS: Sequence[str] = (
+    "cli api reports export evaluation checks inference training features data weights model runs devices "
+    "workspace progress config durable memory errors text"
+).split()
 ANYTHING = {"__main__", "__init__"}
 
 # Third-party package → the only rooms that may import it.

@@ -8,11 +8,12 @@ import click
 from click.core import ParameterSource
 
 from catdog.cli import console
-from catdog.cli.options import WorkspaceOptions, lang_option, runs_dir_option, workspace_options
+from catdog.cli.command import OUTPUT, Command, option
+from catdog.cli.options import WorkspaceOptions, lang_option, workspace_options
 from catdog.cli.train_options import training_options
 from catdog.cli.translate import UsageError
 from catdog.runs import Run
-from catdog.text import message
+from catdog.text import N_, message
 from catdog.training.options import NewRun, Resume
 
 # What --resume may change: where things are, how they are computed, and when to stop.
@@ -20,15 +21,31 @@ _RESUMABLE = {"resume", "data", "epochs", "runs_dir", "workers", "lang"}
 _RESUMABLE |= {"cache_dir", "cache_limit", "no_cache"}
 
 
-@click.command(
-    "train",
-    short_help="fine-tune on a folder of photos, write runs/<name>/",
-    epilog="Example: catdog train photos --epochs 10 --name screws",
+EXAMPLES = (
+    "catdog train photos",
+    "catdog train photos --name screws --optimizer nadam --epochs 10",
+    "catdog train photos --unfreeze block5 --lr 0.0001",
+    "catdog train --resume runs/screws --epochs 20",
 )
+
+
+@click.command("train", cls=Command, examples=EXAMPLES)
 @click.argument("data", type=click.Path(path_type=Path), required=False)
 @training_options
-@click.option("--name", help="Name of the run folder.  [default: that of DATA, numbered]")
-@runs_dir_option
+@option(
+    "--name",
+    group=OUTPUT,
+    metavar="NAME",
+    help=N_("Name of the run folder."),
+    otherwise=N_("that of DATA, numbered"),
+)
+@option(
+    "--runs-dir",
+    group=OUTPUT,
+    type=click.Path(file_okay=False, path_type=Path),
+    default=NewRun.runs_dir,
+    help=N_("Folder of the runs."),
+)
 @workspace_options
 @lang_option
 @click.pass_context

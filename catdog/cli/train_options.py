@@ -6,11 +6,12 @@ from typing import Any, TypeVar
 
 import click
 
+from catdog.cli.command import DATA, MODEL, TRAINING, option
 from catdog.cli.options import preprocessing_option, weights_option
 from catdog.cli.translate import translated
 from catdog.config import HEADS, OUTPUTS, RESIZES
 from catdog.model.architecture import ALL, CONVOLUTIONS, stages
-from catdog.text import message
+from catdog.text import N_, message
 from catdog.training.optimizers import OPTIMIZERS
 from catdog.training.options import DEFAULT_DROPOUT, DEFAULT_FC_UNITS, DEFAULT_VALID_FRACTION, NewRun
 
@@ -44,110 +45,120 @@ class _Units(click.ParamType):
 
 def training_options(command: _Command) -> _Command:
     """Everything that makes a training repeatable, and --resume."""
-    for option in reversed((*_DATA, *_MODEL, *_TRAINING)):
-        command = option(command)
+    for decorate in reversed((*_DATA, *_MODEL, *_TRAINING)):
+        command = decorate(command)
     return command
 
 
 _DATA = (
-    click.option(
+    option(
         "--valid-fraction",
+        group=DATA,
         type=click.FloatRange(0, 1, min_open=True, max_open=True),
-        metavar="FRACTION",
-        help="Fraction of photos for validation, if DATA has no valid/.  "
-        f"[default: {DEFAULT_VALID_FRACTION}]",
+        help=N_("Fraction for validation, if DATA has no valid/."),
+        otherwise=str(DEFAULT_VALID_FRACTION),
     ),
-    click.option(
+    option(
         "--resize",
+        group=DATA,
         type=click.Choice(RESIZES),
         default=NewRun.resize,
-        show_default=True,
-        help="Squash photos to a square, crop the centre, or pad with black.",
+        help=N_("Squash photos, crop the centre, or pad them."),
     ),
-    click.option("--strict", is_flag=True, help="Stop at an unreadable photo instead of skipping it."),
+    option(
+        "--strict", group=DATA, is_flag=True, help=N_("Stop at an unreadable photo instead of skipping it.")
+    ),
 )
 
 _MODEL = (
-    click.option(
+    option(
         "--head",
+        group=MODEL,
         type=click.Choice(HEADS),
-        help="New layers: concat (average and maximum over positions), linear (average over positions), fc "
-        "(hidden layers with dropout), or imagenet (behind the weights' own fc1 and fc2); each ends in a "
-        "Dense layer.  [default: imagenet for weights with fc1 and fc2, else concat]",
+        help=N_(
+            "New layers: average and maximum over positions (concat), average (linear), hidden layers (fc), "
+            "or one layer behind fc1 and fc2 of the weights (imagenet)."
+        ),
+        otherwise=N_("imagenet for weights with fc1 and fc2, else concat"),
     ),
-    click.option(
+    option(
         "--fc-units",
+        group=MODEL,
         type=_Units(),
-        help=f"Units of each hidden layer of --head fc.  [default: {','.join(map(str, DEFAULT_FC_UNITS))}]",
+        help=N_("Units of each hidden layer of --head fc."),
+        otherwise=",".join(map(str, DEFAULT_FC_UNITS)),
     ),
-    click.option(
+    option(
         "--dropout",
+        group=MODEL,
         type=click.FloatRange(0, 1, max_open=True),
-        metavar="RATE",
-        help=f"Dropout rate of the heads fc and imagenet.  [default: {DEFAULT_DROPOUT}]",
+        help=N_("Dropout rate of the heads fc and imagenet."),
+        otherwise=str(DEFAULT_DROPOUT),
     ),
-    click.option(
+    option(
         "--output",
+        group=MODEL,
         type=click.Choice(OUTPUTS),
         default=NewRun.output,
-        show_default=True,
-        help="Softmax over the classes, or one sigmoid for two.",
+        help=N_("Softmax, or one sigmoid for two classes."),
     ),
-    click.option(
+    option(
         "--unfreeze",
+        group=MODEL,
         type=click.Choice(["head", "fc2", "fc1", *reversed(stages(CONVOLUTIONS)), ALL]),
         default=NewRun.unfreeze,
-        show_default=True,
         metavar="STAGE",
-        help="First stage that is trained: head, block5 ... block1, all; with --head imagenet also fc2, fc1.",
+        help=N_(
+            "First stage that is trained: head, block5 ... block1, or all; with --head imagenet also fc2 "
+            "or fc1."
+        ),
     ),
     weights_option(default=NewRun.weights),
     preprocessing_option,
 )
 
 _TRAINING = (
-    click.option(
+    option(
         "--epochs",
+        group=TRAINING,
         type=click.IntRange(1),
         default=NewRun.epochs,
-        show_default=True,
-        metavar="N",
-        help="Training epochs.",
+        help=N_("Training epochs."),
     ),
-    click.option(
+    option(
         "--batch-size",
+        group=TRAINING,
         type=click.IntRange(1),
         default=NewRun.batch_size,
-        show_default=True,
-        metavar="N",
-        help="Batch size.",
+        help=N_("Batch size."),
     ),
-    click.option(
+    option(
         "--optimizer",
+        group=TRAINING,
         type=click.Choice(list(OPTIMIZERS)),
         default=NewRun.optimizer,
-        show_default=True,
         metavar="NAME",
-        help="Optimizer, see `catdog inspect --optimizers`.",
+        help=N_("Optimizer, see `catdog inspect --optimizers`."),
     ),
-    click.option(
+    option(
         "--lr",
+        group=TRAINING,
         type=click.FloatRange(0, min_open=True),
-        metavar="RATE",
-        help="Learning rate.  [default: the optimizer's own]",
+        help=N_("Learning rate."),
+        otherwise=N_("the optimizer's own"),
     ),
-    click.option(
+    option(
         "--seed",
+        group=TRAINING,
         type=click.IntRange(0, 2**32 - 1),
         default=NewRun.seed,
-        show_default=True,
-        metavar="N",
-        help="Random seed for initialization, shuffling and dropout.",
+        help=N_("Random seed for initialization, shuffling and dropout."),
     ),
-    click.option(
+    option(
         "--resume",
+        group=TRAINING,
         type=click.Path(path_type=Path),
         metavar="RUN",
-        help="Continue a stopped run; with --epochs, extend a finished run.",
+        help=N_("Continue a stopped run; with --epochs, extend a finished run."),
     ),
 )

@@ -1,0 +1,1 @@
+"""Self-contained HTML reports: pages, plots, templates."""

@@ -1,0 +1,1 @@
+"""Pretrained weights: sources, downloads, file formats, tensor names, integrity."""

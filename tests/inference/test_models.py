@@ -90,7 +90,7 @@ def test_where_there_is_no_such_model_the_error_lists_the_runs(make: Make) -> No
 def test_a_damaged_run_is_reported_as_such(make: Make) -> None:
     (make("runs/nadam") / "config.json").write_text("{")
     for name in ("nadam", "runs/nadam", "runs/nadam/model.safetensors"):
-        with pytest.raises(RunError, match="expected a run's options in runs/nadam/config.json"):
+        with pytest.raises(RunError, match="runs/nadam/config.json cannot be read as a file of a run"):
             find_model(name, Path("runs"))
 
 
