@@ -159,8 +159,13 @@ def load(
             wrote. None is the model in the package, cats against dogs.
         calibrate: scale the probabilities of a run by its temperature, if it has one.
         cache_dir: where features and compiled programs are cached. None is the folder that CATDOG_CACHE_DIR
+<<<<<<< HEAD
             names, or the user's cache folder. Features take at most CATDOG_CACHE_LIMIT, or a tenth of the
             disk. If nothing can be written there, a RuntimeWarning says so, and nothing is cached.
+=======
+            names, or the user's cache folder. Features take at most what CATDOG_CACHE_LIMIT allows, or a
+            tenth of the disk. If nothing can be written there, a RuntimeWarning says so.
+>>>>>>> rooms
         workers: threads that read photos; None is the number of cores.
 
     Raises:

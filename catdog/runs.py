@@ -261,7 +261,9 @@ def create_run(runs_dir: Path, name: str | None, config: RunConfig) -> Run:
         if target.exists():  # another training was faster: take the next number, or report it
             return create_run(runs_dir, name, config)
         raise RunError(
-            "the run folder {folder} cannot be made: {reason}", folder=target, reason=error
+            "the run folder {folder} cannot be made: {reason}. Choose another folder with --runs-dir.",
+            folder=target,
+            reason=error,
         ) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)

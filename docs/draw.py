@@ -42,7 +42,7 @@ PREDICT = (
     ("features.store", "FeatureStore", "the same from the cache"),
     ("features.forward", "logits", "logits of the run's suffix"),
     ("inference.classifier", "Classifier", "calibrated probabilities"),
-    ("inference.classifier", "Outcome", "one prediction per photo"),
+    ("inference.prediction", "Prediction", "one prediction per photo"),
 )
 
 _STYLE = (

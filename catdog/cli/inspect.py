@@ -22,7 +22,12 @@ from catdog.cli.options import (
     workspace_options,
 )
 from catdog.cli.translate import UsageError
+from catdog.cli.views.cache import cache_page
+from catdog.cli.views.layers import layers_page
+from catdog.cli.views.optimizers import optimizers_page
 from catdog.cli.views.pages import Page, show
+from catdog.cli.views.photo import photo_page
+from catdog.cli.views.run import exported_page, run_page, runs_page
 from catdog.config import Head
 from catdog.errors import DataError, OptionError, PhotoError, RunError, WeightsError
 from catdog.export import EXTENSIONS
@@ -146,7 +151,7 @@ def command(
 
 
 def _subject_at(target: Path, runs_dir: Path) -> _Subject:
-    """What lies at a path; where nothing does, the run of that name."""
+    """The subject at a path; if nothing is there, the run of that name."""
     if is_run(target):
         return _RUN
     if os.path.isdir(target):
@@ -172,15 +177,12 @@ def _refuse_other_options(ctx: click.Context, subject: _Subject) -> None:
 
 
 def _vgg16(request: _Request) -> Page:
-    from catdog.cli.views.layers import layers_page
-
     layers = describe(vgg16())
     frozen = boundary(vgg16(), request.unfreeze) if request.unfreeze else len(layers)
     return layers_page(message("VGG16, as trained on ImageNet"), layers, frozen=frozen, size=224)
 
 
 def _layers(request: _Request) -> Page:
-    from catdog.cli.views.layers import layers_page
     from catdog.inference.exported import read_exported
 
     model = chosen_model(request.path, request.runs_dir)
@@ -201,14 +203,7 @@ def _layers_of(config: Head, classes: int, size: int) -> list[LayerFacts]:
     return describe((*pretrained, *head(config, classes, features=features)), input_shape=shape)
 
 
-def _optimizers(request: _Request) -> Page:
-    from catdog.cli.views.optimizers import optimizers_page
-
-    return optimizers_page(tuple(OPTIMIZERS.values()))
-
-
 def _cache(request: _Request) -> Page:
-    from catdog.cli.views.cache import cache_page
     from catdog.features import upkeep
     from catdog.features.entries import cache_entries
 
@@ -228,28 +223,18 @@ def _cache(request: _Request) -> Page:
 
 
 def _run(request: _Request) -> Page:
-    from catdog.cli.views.run import run_page
-
     run = chosen_model(request.path, request.runs_dir)
     assert isinstance(run, Run)
     return run_page(run)
 
 
-def _runs(request: _Request) -> Page:
-    from catdog.cli.views.run import runs_page
-
-    return runs_page(request.path, runs_below(request.path))
-
-
 def _exported(request: _Request) -> Page:
-    from catdog.cli.views.run import exported_page
     from catdog.inference.exported import read_exported
 
     return exported_page(request.path, read_exported(request.path)[0], _layers(request))
 
 
 def _photo(request: _Request) -> Page:
-    from catdog.cli.views.photo import photo_page
     from catdog.data import probe
     from catdog.inference.models import IMAGENET, open_classifier, open_imagenet
 
@@ -310,10 +295,14 @@ def _data_set(request: _Request) -> Page:
 
 _VGG16 = _Subject(message("the layers of VGG16"), ("layers", "unfreeze"), _vgg16)
 _LAYERS = _Subject(message("the layers of a model"), ("layers", "runs_dir"), _layers)
-_OPTIMIZERS = _Subject(message("--optimizers"), ("optimizers",), _optimizers)
+_OPTIMIZERS = _Subject(
+    message("--optimizers"), ("optimizers",), lambda _: optimizers_page([*OPTIMIZERS.values()])
+)
 _CACHE = _Subject(message("--cache"), ("cache", "clear"), _cache)
 _RUN = _Subject(message("a run"), ("runs_dir",), _run)
-_RUNS = _Subject(message("a folder of runs"), (), _runs)
+_RUNS = _Subject(
+    message("a folder of runs"), (), lambda request: runs_page(request.path, runs_below(request.path))
+)
 _EXPORTED_FILE = _Subject(message("an exported file"), (), _exported)
 _PHOTO = _Subject(message("a photo"), ("model", "runs_dir", "weights", "preprocessing"), _photo)
 _DATA_SET = _Subject(message("a data set"), ("quick", "report", "strict"), _data_set)

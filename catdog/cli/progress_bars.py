@@ -210,7 +210,7 @@ class _Lines:
         if not (self._in_parts and self._last_line):
             self._last_line = now
         if step.stage == "compile":
-            console.tell(message("Loading the network; the first time, it is compiled for this machine ..."))
+            console.tell(_TITLES[step.stage])
 
     def show(self, step: Step, count: Message | str, now: float, *, total: int) -> None:
         """A line, if it is time for one."""
@@ -226,7 +226,7 @@ class _Lines:
 _TITLES = {
     "download": message("Downloading weights"),
     "hash": message("Reading photos"),
-    "compile": message("Loading the network; the first time, it is compiled"),
+    "compile": message("Loading the network; the first time, it is compiled ..."),
     "features": message("Computing features"),
     "compare": message("Comparing photos"),
 }

@@ -133,5 +133,5 @@ def _downloaded(workspace: Workspace) -> str:
             return name
     raise WeightsError(
         "the 1000 classes of ImageNet need weights with fc1, fc2 and predictions, and none have been "
-        "downloaded yet. Give --weights keras or --weights timm (550 MB, downloaded once), or --weights FILE."
+        "downloaded yet: give --weights keras or --weights timm (550 MB, downloaded once), or --weights FILE"
     )

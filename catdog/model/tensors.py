@@ -79,7 +79,7 @@ def load_into(network: "Network", tensors: Mapping[str, np.ndarray]) -> None:
             nothing is set.
     """
     if problems := all_differences(expected_shapes(network.layers), tensors):
-        raise WeightsError("the tensors do not fit the network: {problems}", problems=problems)
+        raise WeightsError("the tensors do not match the network: {problems}", problems=problems)
     network.assign(tensors)
 
 

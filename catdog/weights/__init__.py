@@ -1,1 +1,1 @@
-"""Pretrained weights: sources, downloads, file formats, names of tensors, integrity."""
+"""Pretrained weights: sources, downloads, file formats, tensor names, integrity."""

@@ -165,24 +165,14 @@ def _offline_variable() -> str | None:
 
 
 def _failure(download: Download, path: Path, reason: Message) -> WeightsError:
-    address = _address(download)
-    fields = {
-        "address": _without_password(address),
-        "reason": reason,
-        "name": path.name,
-        "folder": path.parent,
-    }
-    if address == download.url:
-        return WeightsError(
-            "{address} cannot be downloaded: {reason}; you can download it in another way and save it as "
-            "{name} in the folder {folder}",
-            **fields,
-        )
     return WeightsError(
         "{address} cannot be downloaded: {reason}; you can download {url} in another way and save it as "
         "{name} in the folder {folder}",
+        address=_without_password(_address(download)),
+        reason=reason,
         url=download.url,
-        **fields,
+        name=path.name,
+        folder=path.parent,
     )
 
 

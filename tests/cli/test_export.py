@@ -349,6 +349,14 @@ def test_a_name_that_says_no_format_is_refused(
     assert "expected a FILE that ends in .safetensors, .h5, .onnx, found 'model.pkl'" in result.err
 
 
+def test_a_run_by_its_name(run_of: Callable[[str], Run], file: Callable[[str], Path], cli: Cli) -> None:
+    run, path = run_of("concat"), file("model.safetensors")
+    assert cli("export", run.folder.name, path, "--runs-dir", run.folder.parent).status == 0
+    again = cli("export", path, file("again.safetensors"))
+    assert again.status == 1
+    assert f"{path} is an exported file" in again.err
+
+
 def test_a_folder_that_cannot_be_written_is_named(run_of: Callable[[str], Run], cli: Cli) -> None:
     Path("file").write_text("no folder")
     result = cli("export", run_of("concat").folder, "file/model.safetensors")

@@ -54,7 +54,7 @@ def test_the_second_is_refused_until_the_first_is_gone(
     second = catdog("train", "--resume", run.folder, cwd=tmp_path)
     assert second.returncode == 1
     assert f"another training is running in {run.folder}" in second.stderr
-    assert "Wait until that has ended or stop it" in second.stderr
+    assert "Wait until it ends or stop it" in second.stderr
     assert open_run(run.folder).config == before
     assert run.epochs_done() == done
     same_name = catdog("train", data, "--name", "both", cwd=tmp_path)

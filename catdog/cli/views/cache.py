@@ -2,18 +2,21 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.filesize import decimal
 
 from catdog.cli import console
 from catdog.cli.translate import translated
 from catdog.cli.views.pages import Page
-from catdog.features.entries import CacheEntry
 from catdog.text import N_, message
+
+if TYPE_CHECKING:
+    from catdog.features.entries import CacheEntry
 
 
 def cache_page(
-    root: Path, entries: Sequence[CacheEntry], *, limit: int, programs: int, cleared: bool
+    root: Path, entries: "Sequence[CacheEntry]", *, limit: int, programs: int, cleared: bool
 ) -> Page:
     """The feature cache, its limit in bytes, and the bytes of compiled programs; or what was deleted."""
     size = sum(entry.bytes for entry in entries)
@@ -40,7 +43,7 @@ def cache_page(
         )
         return Page(facts, (deleted,))
     table = console.table(
-        N_("photos"), N_("size"), N_("features"), N_("weights"), N_("photos as"), right=(0, 1)
+        N_("photos"), N_("size"), N_("features"), N_("weights"), N_("decoding"), right=(0, 1)
     )
     for entry in entries:
         key = entry.key
