@@ -25,7 +25,7 @@ from catdog.data import (
 from catdog.data.exact_duplicates import Placed, find_exact_duplicates
 from catdog.errors import DataError
 from catdog.progress import Progress
-from catdog.text import Message, message, plural
+from catdog.text import Message, plural
 
 
 @dataclass(frozen=True)
@@ -223,10 +223,12 @@ def _remarks(photos: Photos, read: _Read, moved: Sequence[Photo]) -> Iterator[Me
         yield uneven
     yield from photos.few_to_validate()
     if moved:
-        yield message(
-            "{count} of small classes went to the other split, so that each class has photos in both, such "
-            "as {path}. That may change when photos are added to the class",
-            count=plural("{count:,} photo", "{count:,} photos", len(moved)),
+        yield plural(
+            "{count:,} photo of a small class went to the other split, so that the class has photos in both: "
+            "{path}. That may change when photos are added to the class",
+            "{count:,} photos of small classes went to the other split, so that each class has photos in "
+            "both, such as {path}. That may change when photos are added to the classes",
+            len(moved),
             path=moved[0].path,
         )
     yield from find_exact_duplicates(

@@ -116,7 +116,7 @@ def test_a_limit_holds_when_the_command_has_ended(cli: Cli, tmp_path: Path) -> N
     cache = ("--cache-dir", tmp_path / "cache", "--cache-limit")
     trained = cli("train", data, "--name", "limited", "--epochs", 1, *cache, "500kB")
     assert trained.status == 0, trained.err
-    assert "the features of 24 photos take 1.2 MB, more than the 500.0 kB" in trained.err
+    assert "the features of 24 photos take 1.2 MB, more than the cache limit of 500.0 kB" in trained.err
     features = tmp_path / "cache" / "features"
     assert sum(map(len, files_below(features).values())) <= 500_000
     # Within the limit, what was not used for longest makes room.

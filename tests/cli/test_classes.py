@@ -95,8 +95,8 @@ def test_a_photo_that_moved_for_its_small_class_is_reported(cli: Cli, tmp_path: 
         draw_pictures(tmp_path / "photos", {"circles": 3, "squares": 3}, seed=seed)
         result = cli("train", "photos", "--epochs", 1)
         assert result.status == 0
-        if "of small classes went to the other split" in result.err:
-            assert "That may change when photos are added to the class" in result.err
+        if "went to the other split" in result.err:
+            assert "That may change when photos are added to the" in result.err
             return
         rmtree(tmp_path / "photos")
     pytest.fail("of 80 classes of 3 photos, half should have none that validates by its content")

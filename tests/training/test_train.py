@@ -81,7 +81,7 @@ def test_a_resumed_training_ends_with_the_same_bits(data: Path, tmp_path: Path) 
     assert [event.epoch for event in events if isinstance(event, EpochStarted)] == [2, 3]
     assert resumed.model_path.read_bytes() == whole.model_path.read_bytes()
     assert (resumed.config.command, resumed.config.options.epochs) == ("again", 3)
-    with resumed.held(), pytest.raises(RunError, match="another training at work"):
+    with resumed.held(), pytest.raises(RunError, match="another training is running in"):
         train_run(Resume(short.folder, epochs=4), workspace)
 
 
