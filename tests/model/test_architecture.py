@@ -150,10 +150,10 @@ def test_an_fc_head() -> None:
     ("config", "classes", "message"),
     [
         (Head("linear"), 1, "expected at least 2 classes, found 1"),
-        (Head("linear", output="binary"), 3, "a binary output tells exactly 2 classes apart, found 3"),
+        (Head("linear", output="binary"), 3, "a binary output needs exactly 2 classes, found 3"),
         (Head(kind="fc"), 2, "an fc head needs the units of at least one hidden layer"),
         (Head("linear", (8,)), 2, "a linear head has no hidden layers"),
-        (Head(kind="fc", fc_units=(8, 0)), 2, "expected at least 1 unit a layer, found 0"),
+        (Head(kind="fc", fc_units=(8, 0)), 2, "expected at least 1 unit in each layer, found 0"),
         (Head(kind="fc", fc_units=(8,), dropout=1.0), 2, "expected a dropout from 0 to below 1"),
     ],
 )
@@ -170,10 +170,10 @@ def test_the_table_is_made_of_plain_records() -> None:
 
 @pytest.mark.parametrize(
     ("module", "unwanted"),
-    [("architecture", {"jax", "flax", "numpy"}), ("weights", {"jax", "flax"})],
+    [("model.architecture", {"jax", "flax", "numpy"}), ("weights.source", {"jax", "flax"})],
 )
 def test_options_can_be_checked_before_jax_is_imported(module: str, unwanted: set[str]) -> None:
-    check = f"import sys, catdog.model.{module}; print(*({unwanted!r} & sys.modules.keys()))"
+    check = f"import sys, catdog.{module}; print(*({unwanted!r} & sys.modules.keys()))"
     run = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert run.stdout.split() == []
 
