@@ -1,4 +1,4 @@
-"""The README cannot lie: every command it shows runs, in its order, with sample_data beside it."""
+"""The README and the pages under docs/ are true: every command that they show runs, in its order."""
 
 import re
 import shlex
@@ -6,69 +6,109 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
 from tests.process import catdog
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text("utf-8")
-
-
+README = ROOT / "README.md"
+PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
 COMMANDS = ("train", "evaluate", "predict", "inspect", "export")
 
 
-def _shell_lines() -> Iterator[str]:
-    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL):
+def _shell_lines(page: Path) -> Iterator[str]:
+    for block in re.findall(r"```sh\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
         yield from (line for line in block.splitlines() if line)
 
 
-def _commands() -> list[str]:
-    return [line for line in _shell_lines() if re.search(r"(^|\| )catdog ", line)]
+def _commands(page: Path) -> list[str]:
+    """The lines that call catdog, but for the installation's."""
+    lines = [line for line in _shell_lines(page) if re.search(r"(^|\| )catdog ", line)]
+    return [line for line in lines if ".venv" not in line]
+
+
+def _parameters() -> Iterator[object]:
+    for page in PAGES:
+        marks = [] if page == README else [pytest.mark.slow]
+        for line in _commands(page):
+            yield pytest.param(page, line, marks=marks, id=f"{page.name}: {line}")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where a reader stands after the installation: sample_data here, one run made by the first command."""
-    here = tmp_path_factory.mktemp("readme")
-    (here / "sample_data").symlink_to(ROOT / "sample_data")
-    return here
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a reader stands after the installation: sample_data here, and the run that it has made."""
+    folder = tmp_path_factory.mktemp("installed")
+    (folder / "sample_data").symlink_to(ROOT / "sample_data")
+    trained = catdog("train", "sample_data", cwd=folder)
+    assert trained.returncode == 0, trained.stderr
+    return folder
 
 
-@pytest.mark.parametrize("line", _commands())
-def test_the_command_runs(folder: Path, line: str) -> None:
+@pytest.fixture(scope="module")
+def folders(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Path]:
+    """A folder for each page, whose commands follow each other there."""
+    places = {page: tmp_path_factory.mktemp(page.stem) / "here" for page in PAGES}
+    for place in places.values():
+        copytree(installed, place, symlinks=True)
+    return places
+
+
+@pytest.mark.parametrize(("page", "line"), _parameters())
+def test_the_command_runs(folders: dict[Path, Path], page: Path, line: str) -> None:
     command = f'catdog() {{ {shlex.quote(sys.executable)} -W error -m catdog "$@"; }}; {line}'
-    result = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        ["bash", "-c", command], cwd=folders[page], capture_output=True, text=True, check=False
+    )
     assert result.returncode == 0, result.stderr
     assert result.stdout
 
 
-def test_the_lines_of_python_run(folder: Path) -> None:
-    (program,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+@pytest.mark.slow
+def test_the_lines_of_python_run(folders: dict[Path, Path]) -> None:
+    page = ROOT / "docs" / "scripting.md"
+    (program,) = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
     result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program], cwd=folder, capture_output=True, text=True, check=True
+        [sys.executable, "-W", "error", "-c", program],
+        cwd=folders[page],
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    assert re.fullmatch(r"sample_data/photos/Abyssinian_14.jpg cats 0\.\d+ None\n", result.stdout)
+    assert re.fullmatch(r"sample_data/photos/pug_139.jpg dogs 0\.\d+ None\n", result.stdout)
 
 
-def test_every_command_is_shown() -> None:
-    shown = {line.partition("catdog ")[2].split()[0] for line in _commands()}
+def test_the_readme_is_short_and_every_command_is_shown() -> None:
+    assert len(README.read_text("utf-8").splitlines()) <= 150
+    shown = {line.partition("catdog ")[2].split()[0] for page in PAGES for line in _commands(page)}
     assert shown == set(COMMANDS)
 
 
 def test_setup_and_test_commands_are_those_that_ci_runs() -> None:
-    lines = list(_shell_lines())
+    lines = list(_shell_lines(README))
     assert "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/catdog train sample_data" in lines
     assert ".venv/bin/pip install -e '.[test]' && .venv/bin/pytest" in lines
     script = (ROOT / ".ci" / "run").read_text()
     assert "pip\" install --quiet --disable-pip-version-check -e '.[test]'" in script
-    assert '/bin/pytest"' in script
+    assert re.search(r'/bin/pytest"$', script, re.MULTILINE)
+    assert re.search(r'/bin/pytest" -m slow$', script, re.MULTILINE)
 
 
 def test_every_option_that_is_mentioned_exists() -> None:
     helps = "".join(catdog(name, "--help").stdout for name in COMMANDS)
-    mentioned = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
+    mentioned = {
+        option
+        for page in PAGES
+        for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text("utf-8"))
+    }
     assert mentioned <= set(re.findall(r"--[a-z][a-z-]+", helps)) | {"--help"}
+
+
+def test_every_link_leads_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
+            assert target.startswith("https://") or (page.parent / target).exists(), f"{page.name}: {target}"
 
 
 def test_the_change_log_has_the_form_it_claims() -> None:

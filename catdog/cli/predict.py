@@ -76,9 +76,7 @@ class _Asked:
     "random_count",
     type=click.IntRange(1),
     metavar="N",
-    help=N_(
-        "Take N random validation photos of the data set PHOTO, or of the run, and show their true classes."
-    ),
+    help=N_("N random validation photos of DATA or the run, with true classes."),
     group=DATA,
 )
 @option("--stdin-image", is_flag=True, help=N_("Read one photo, as bytes, from stdin."), group=DATA)
@@ -126,22 +124,20 @@ class _Asked:
     "--save",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help=N_(
-        "Write each photo, with its prediction below it, into DIR as a JPEG of at most 1,024 pixels a side."
-    ),
+    help=N_("Write each photo, with its prediction below it, into DIR."),
     group=OUTPUT,
 )
 @option(
     "--why",
     is_flag=True,
-    help=N_("With --show or --save: add a heat map of where the class is found (Grad-CAM)."),
+    help=N_("With --show or --save: add a Grad-CAM heat map."),
     group=OUTPUT,
 )
 @option(
     "--sort-into",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help=N_("Copy each photo into DIR/<predicted class>/. Nothing is overwritten."),
+    help=N_("Copy each photo into DIR/<predicted class>/."),
     group=OUTPUT,
 )
 @option(

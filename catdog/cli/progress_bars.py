@@ -54,7 +54,7 @@ class EpochBar:
         if self._live:
             self._live.stop()
 
-    def begin(self, heading: str) -> None:
+    def begin(self, heading: Message) -> None:
         """A new epoch starts."""
         self.print(heading)
         self._began = time.monotonic()

@@ -8,7 +8,6 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from catdog import durable
 from catdog.checks import DatasetReport
 from catdog.cli import console
 from catdog.cli.escapes import visible_name
@@ -16,8 +15,7 @@ from catdog.cli.translate import translated
 from catdog.cli.views.pages import Page
 from catdog.data import SplitFacts
 from catdog.data.exact_duplicates import Placed
-from catdog.errors import OptionError
-from catdog.text import Message, bytes_for_people, message, relative, relative_path
+from catdog.text import N_, Message, bytes_for_people, message, relative, relative_path
 
 if TYPE_CHECKING:
     from catdog.checks.findings import Findings, NearDuplicates
@@ -43,7 +41,7 @@ def data_page(report: DatasetReport) -> Page:
         *_class_table(report.dataset.classes, report.splits),
         "",
         *(
-            _table(root, ("unreadable file", "reason"), unreadable)
+            _table(root, (N_("unreadable file"), N_("reason")), unreadable)
             or [_line(message("All files are readable."))]
         ),
         *(_line(relative(remark, root), "yellow") for remark in report.remarks),
@@ -62,17 +60,9 @@ def write_report(file: Path, report: DatasetReport) -> None:
         OptionError: the file cannot be written.
     """
     from catdog.reports.dataset_page import dataset_page
+    from catdog.reports.html import write_file
 
-    page = dataset_page(report)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        durable.write_bytes(file, page.encode("utf-8", "replace"))
-    except OSError as error:
-        raise OptionError(
-            "expected to write {file}: {reason}. Name another place.",
-            file=file,
-            reason=error.strerror or error,
-        ) from error
+    write_file(file, dataset_page(report).encode("utf-8", "replace"))
     console.tell(message("Wrote {file}", file=file))
 
 
@@ -82,9 +72,16 @@ def _line(sentence: Message, style: str = "") -> Text:
 
 def _split_table(splits: dict[str, SplitFacts]) -> Table:
     """A row for each split."""
-    table = console.table(
-        "split", "photos", "size", "smallest", "median", "largest", "formats", right=range(1, 6)
+    headings = (
+        N_("split"),
+        N_("photos"),
+        N_("size"),
+        N_("smallest"),
+        N_("median"),
+        N_("largest"),
+        N_("formats"),
     )
+    table = console.table(*headings, right=range(1, 6))
     for name, split in splits.items():
         sizes = (split.smallest, split.median, split.largest)
         table.add_row(
@@ -140,9 +137,9 @@ def _findings(root: Path, findings: "Findings") -> list[RenderableType]:
     ]
     far = [(outlier.photo.path, outlier.photo.label, f"{outlier.score:.1f}") for outlier in findings.outliers]
     tables = (
-        _table(root, ("near-duplicates", "cosine"), near),
-        _table(root, ("likely label error", "label", "looks like", "probability"), errors),
-        _table(root, ("outlier", "label", "deviations from the median"), far),
+        _table(root, (N_("near-duplicates"), N_("cosine")), near),
+        _table(root, (N_("likely label error"), N_("label"), N_("looks like"), N_("probability")), errors),
+        _table(root, (N_("outlier"), N_("label"), N_("deviations from the median")), far),
     )
     parts: list[RenderableType] = [part for table in tables if table for part in ("", *table)]
     if not parts and not findings.unchecked:

@@ -83,7 +83,7 @@ class TrainingLog:
                 if not self._photos:
                     self._photos = event.photos
                     self._epochs = self._open.enter_context(progress_bars.EpochBar(event.photos))
-                self._epochs.begin(f"Epoch {event.epoch}/{event.epochs}")
+                self._epochs.begin(message("Epoch {epoch}/{epochs}", epoch=event.epoch, epochs=event.epochs))
             case Finished():
                 self._open.close()
                 _say_result(event.run, event.best)
