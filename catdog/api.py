@@ -154,24 +154,19 @@ def load(
 ) -> Model:
     """A model that is ready to predict; see `Model`.
 
-        Args:
-            model: a run, its folder, its name below ./runs, or a file that `catdog export RUN FILE.safetensors`
-                wrote. None is the model in the package, cats against dogs.
-            calibrate: scale the probabilities of a run by its temperature, if it has one.
-            cache_dir: where features and compiled programs are cached. None is the folder that CATDOG_CACHE_DIR
-    <<<<<<< HEAD
-                names, or the user's cache folder. Features take at most CATDOG_CACHE_LIMIT, or a tenth of the
-                disk. If nothing can be written there, a RuntimeWarning says so, and nothing is cached.
-    =======
-                names, or the user's cache folder. Features take at most what CATDOG_CACHE_LIMIT allows, or a
-                tenth of the disk. If nothing can be written there, a RuntimeWarning says so.
-    >>>>>>> rooms
-            workers: threads that read photos; None is the number of cores.
+    Args:
+        model: a run, its folder, its name below ./runs, or a file that `catdog export RUN FILE.safetensors`
+            wrote. None is the model in the package, cats against dogs.
+        calibrate: scale the probabilities of a run by its temperature, if it has one.
+        cache_dir: where features and compiled programs are cached. None is the folder that CATDOG_CACHE_DIR
+            names, or the user's cache folder. Features take at most what CATDOG_CACHE_LIMIT allows, or a
+            tenth of the disk. If nothing can be written there, a RuntimeWarning says so.
+        workers: threads that read photos; None is the number of cores.
 
-        Raises:
-            RunError: there is no such run, it has no model yet, or its weights have changed.
-            WeightsError: pretrained weights or an exported file cannot be read.
-            OptionError: CATDOG_CACHE_LIMIT is not a size; or `calibrate` is False for an exported file.
+    Raises:
+        RunError: there is no such run, it has no model yet, or its weights have changed.
+        WeightsError: pretrained weights or an exported file cannot be read.
+        OptionError: CATDOG_CACHE_LIMIT is not a size; or `calibrate` is False for an exported file.
     """
     if not isinstance(model, Run):
         model = shipped_run() if model is None else find_model(model, _RUNS)
