@@ -154,7 +154,9 @@ def _models_and_data(
             if os.path.exists(target):
                 raise
             raise RunError(
-                "{target} is no folder of photos and no model: {reason}", target=target, reason=error
+                "expected a folder of photos or a model, found nothing at {target}: {reason}",
+                target=target,
+                reason=error,
             ) from None
     if len(folders) > 1:
         raise UsageError(

@@ -73,7 +73,7 @@ class EpochBar:
         )
         self._live.update(Text(line), refresh=True)
 
-    def print(self, line: str) -> None:
+    def print(self, line: str | Message) -> None:
         """A line of the log, on stdout."""
         if self._live:
             self._live.update(Text(""), refresh=True)

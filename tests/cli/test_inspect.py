@@ -34,8 +34,12 @@ def test_the_boundary_moves(cli: Cli) -> None:
 
 
 def test_tables_fit_a_terminal_of_80_columns(trained: Run) -> None:
-    for arguments in (["--layers"], [str(trained.folder), "--layers"], [str(SAMPLE), "--quick"]):
-        result = catdog("inspect", *arguments, COLUMNS="80")
+    for folder, arguments in (
+        (SAMPLE.parent, ["--layers"]),
+        (trained.folder.parent, [trained.folder.name, "--layers"]),
+        (SAMPLE.parent, [SAMPLE.name, "--quick"]),
+    ):
+        result = catdog("inspect", *arguments, cwd=folder, COLUMNS="80")
         assert max(map(len, result.stdout.splitlines())) <= 80
         assert "…" not in result.stdout
 
