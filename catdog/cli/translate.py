@@ -12,13 +12,20 @@ from pathlib import Path
 
 import click
 
-from catdog.text import Message
+from catdog.text import N_, Message
 
 _DOMAIN = "catdog"
 _FOLDER = Path(__file__).parents[1] / "locale"
 LANGUAGES = ("en", *sorted(path.name for path in _FOLDER.glob("*") if path.is_dir()))
 
 _translations = gettext.NullTranslations()
+# click says "'x' is not a valid integer range." and translates all but the name of the type.
+_NUMBERS: dict[type[click.ParamType], str] = {
+    click.types.IntParamType: N_("integer"),
+    click.IntRange: N_("integer range"),
+    click.types.FloatParamType: N_("float"),
+    click.FloatRange: N_("float range"),
+}
 
 
 class UsageError(click.UsageError):
@@ -64,9 +71,13 @@ def speaking(language: str | None) -> Iterator[None]:
         gettext.bindtextdomain(_DOMAIN, str(_FOLDER))
         gettext.textdomain(_DOMAIN)
         _translations = gettext.translation(_DOMAIN, _FOLDER, fallback=True)
+        for kind, name in _NUMBERS.items():
+            kind.name = translated(name)
         yield
     finally:
         _translations = gettext.NullTranslations()
+        for kind, name in _NUMBERS.items():
+            kind.name = name
         os.environ.pop("LANGUAGE", None)
         if before is not None:
             os.environ["LANGUAGE"] = before

@@ -198,7 +198,7 @@ def _recognised(file: RawFile, path: Path) -> Family:
     try:
         return recognise(file)
     except OptionError as error:
-        raise WeightsError("{path}: {reason}", path=path, reason=error) from error
+        raise WeightsError("{path}: {problem}", path=path, problem=error) from error
 
 
 def _misfits(expected: Mapping[str, Shape], family: Family) -> list[Message]:
