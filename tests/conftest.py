@@ -28,8 +28,12 @@ _REAL = ROOT.parent / "shared" / "dogscats"
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cache for the whole session, never the user's: the same photo is computed once for all tests."""
-    folder = tmp_path_factory.mktemp("cache")
+    """One cache for the whole session, never the user's: what is computed or compiled is so once for all tests."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # of all workers
+    folder = folder / "cache"
+    folder.mkdir(exist_ok=True)
     os.environ["CATDOG_CACHE_DIR"] = str(folder)
     devices.configure(folder)
     return folder

@@ -17,6 +17,7 @@ from tests.process import catdog
 _TOLERANCE = 1e-5
 
 
+@pytest.mark.slow
 def test_training_on_two_devices_equals_one(shapes: Path, tmp_path: Path) -> None:
     for name, flags in (("single", ""), ("two", "--xla_force_host_platform_device_count=2")):
         result = catdog(

@@ -85,6 +85,7 @@ def test_a_cache_that_cannot_be_written_costs_one_warning(cli: Cli, few: Path, t
     assert (tmp_path / "file").read_text() == "no folder"
 
 
+@pytest.mark.slow
 def test_a_full_disk_costs_one_warning(few: Path, tmp_path: Path) -> None:
     """No file may be larger than 60 kB: features are, runs are not."""
     code = (
@@ -131,6 +132,7 @@ def test_a_limit_holds_when_the_command_has_ended(cli: Cli, tmp_path: Path) -> N
     assert "20GB" in cli("predict", PHOTO, *cache, "many").err
 
 
+@pytest.mark.slow
 def test_many_small_predictions_and_a_training_with_few_open_files(tmp_path: Path) -> None:
     """What made `train` compute everything three times and fail: more shards than files that may be open."""
     data = _pictures(tmp_path / "data", 60)

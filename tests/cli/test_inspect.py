@@ -147,6 +147,7 @@ def test_the_family_tree(cli: Cli) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_cache_is_shown_and_emptied(cli: Cli, tmp_path: Path, shapes: Path) -> None:
     cache = ("--cache-dir", tmp_path / "cache")
     assert "features: 0 bytes, at most " in cli("inspect", "--cache", *cache).out

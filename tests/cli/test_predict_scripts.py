@@ -110,6 +110,7 @@ def test_it_ends_with_its_reader_while_stdin_is_open(tmp_path: Path) -> None:
     assert status == b"rc 0\n"
 
 
+@pytest.mark.slow
 def test_rows_are_the_same_whether_features_are_new_or_cached(
     cli: Cli, model: tuple[str, str], tmp_path: Path
 ) -> None:
@@ -123,6 +124,7 @@ def test_rows_are_the_same_whether_features_are_new_or_cached(
     assert mixed[1:] == [new.out, new.out]
 
 
+@pytest.mark.slow
 def test_digits_of_many_classes_do_not_depend_on_the_other_photos(cli: Cli, tmp_path: Path) -> None:
     content = CATS[0].read_bytes()
     for number in range(72):
@@ -139,6 +141,7 @@ def test_digits_of_many_classes_do_not_depend_on_the_other_photos(cli: Cli, tmp_
     assert cli("predict", json.loads(last)["path"], *options, "--no-cache").out.strip() == last
 
 
+@pytest.mark.slow
 def test_a_folder_in_chunks_is_printed_in_order_and_makes_one_shard(
     cli: Cli, model: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

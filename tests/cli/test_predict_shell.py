@@ -125,6 +125,7 @@ def test_each_output_of_all_inputs_at_once(form: str, place: Path, address: str)
             assert sum(map(float, of_classes)) == pytest.approx(1, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_copies_links_and_saved_photos(place: Path, tmp_path: Path) -> None:
     photos = copytree(place, tmp_path / "photos")
     options = "--sort-into ../sorted --save ../saved --why --threshold 0.6 --top-k 2"

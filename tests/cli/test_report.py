@@ -144,6 +144,7 @@ def test_plots_are_pictures(cli: Cli, hostile: Run, tmp_path: Path) -> None:
         assert 0.01 < (pixels < 128).mean() < 0.5  # ink on white
 
 
+@pytest.mark.slow
 def test_many_classes_whatever_they_are_called(cli: Cli, tmp_path: Path) -> None:
     names = ["_hidden", "\ue000 고양이", "a name that is too long for an axis of a plot", *"bcdefghij"]
     for number, name in enumerate(names):
@@ -223,6 +224,7 @@ def test_an_exported_file_is_calibrated_too(cli: Cli, trained: Run) -> None:
             assert theirs["probabilities"] == pytest.approx(own["probabilities"], abs=1e-5)
 
 
+@pytest.mark.slow
 def test_test_time_augmentation(cli: Cli, trained: Run) -> None:
     plain = json.loads(cli("evaluate", trained.folder, "--json").out)
     averaged = json.loads(cli("evaluate", trained.folder, "--json", "--tta").out)

@@ -47,6 +47,7 @@ def test_the_log_reads_as_in_the_lecture(cli: Cli, shapes: Path, tmp_path: Path)
     ]
 
 
+@pytest.mark.slow
 def test_the_two_commands_at_the_end_run_as_they_stand(cli: Cli, shapes: Path, tmp_path: Path) -> None:
     result = cli("train", shapes, "--epochs", 1, "--name", "with spaces")
     predict, evaluate = (line.split(":", 1)[1] for line in result.out.splitlines()[-2:])
@@ -234,6 +235,7 @@ def test_a_resumed_run_keeps_its_own_options_and_photos(cli: Cli, shapes: Path, 
     assert "1 new, 1 missing" in changed.err
 
 
+@pytest.mark.slow
 def test_no_cache_leaves_no_files(shapes: Path, tmp_path: Path) -> None:
     (tmp_path / "temporary").mkdir()
     for _ in range(2):
@@ -287,6 +289,7 @@ def test_ctrl_c_saves_the_last_epoch_and_prints_how_to_continue(
     assert len(Run(run.folder).history()) in (done + 1, done + 2)
 
 
+@pytest.mark.slow
 def test_two_trainings_at_once(shapes: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error", "-m", "catdog", "train", str(shapes), "--epochs", "2"]
     environment = os.environ | {"CATDOG_CACHE_DIR": str(tmp_path / "cache")}
@@ -322,6 +325,7 @@ def test_a_training_that_diverges_is_an_error_and_leaves_no_run(
     assert not list(tmp_path.glob("runs/*"))
 
 
+@pytest.mark.slow
 def test_ctrl_c_at_any_moment_ends_the_training(trained: Run, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "catdog", "train", str(SAMPLE), "--epochs", "1000000"]
     for number in range(12):

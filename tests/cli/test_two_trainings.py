@@ -44,6 +44,7 @@ def stopped(data: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes
         process.wait()
 
 
+@pytest.mark.slow
 def test_the_second_is_refused_until_the_first_is_gone(
     stopped: tuple[subprocess.Popen[bytes], Run], data: Path, tmp_path: Path
 ) -> None:
@@ -72,6 +73,7 @@ def test_the_second_is_refused_until_the_first_is_gone(
     assert run.epochs_done() == done + 2
 
 
+@pytest.mark.slow
 def test_reading_a_run_takes_no_lock_and_writes_nothing(data: Path, tmp_path: Path) -> None:
     assert catdog("train", data, "--name", "seen", "--epochs", "1", cwd=tmp_path).returncode == 0
     run = Run(tmp_path / "runs" / "seen")

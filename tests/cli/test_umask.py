@@ -34,6 +34,7 @@ def _catdog(mask: int, commands: list[list[str]], cwd: Path) -> None:
     assert ran.returncode == 0, ran.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mask", [0o077, 0o022], ids=oct)
 def test_all_that_is_written_follows_the_umask(tmp_path: Path, mask: int) -> None:
     data = tmp_path / "data"

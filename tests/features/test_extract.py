@@ -60,6 +60,7 @@ def _rows(found: Extraction) -> np.ndarray:
     return found.features.gather(np.arange(len(found.features)))
 
 
+@pytest.mark.slow
 def test_equals_the_network_on_the_decoded_photos(photos: Path, prefix: Prefix, tmp_path: Path) -> None:
     found, computed = _computed(photos, prefix, tmp_path / "cache")
     assert computed == 16

@@ -321,6 +321,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_kills_while_two_processes_merge_lose_nothing_that_was_there(tmp_path: Path) -> None:
     _fill(tmp_path, range(50))
     for kill in range(5):

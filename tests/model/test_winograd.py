@@ -183,6 +183,7 @@ def test_pool5_of_real_photos_is_that_of_float64() -> None:
         assert error < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unfreeze", ["block2", "block4", "head"])
 def test_a_photo_has_the_same_numbers_in_any_batch(unfreeze: str, random: np.random.Generator) -> None:
     prefix: Prefix = builtin_prefix(unfreeze)

@@ -10,6 +10,7 @@ from catdog.training.events import Event
 from tests.training.whole import train
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("size", "unfreeze", "options"),
     [

@@ -11,6 +11,7 @@ from tests.prefixes import builtin_prefix
 from tests.training.whole import train
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unfreeze", ["head", "block5", "block4", "all"])
 def test_what_is_thawed_moves_and_nothing_else(shapes: Path, tmp_path: Path, unfreeze: str) -> None:
     run = train(shapes, tmp_path, unfreeze)
@@ -27,6 +28,7 @@ def test_what_is_thawed_moves_and_nothing_else(shapes: Path, tmp_path: Path, unf
     assert saved.prefix_digest == before.digest
 
 
+@pytest.mark.slow
 def test_the_first_loss_is_the_same_wherever_the_boundary_is(shapes: Path, tmp_path: Path) -> None:
     # With a rate of nearly nothing the photos go through the same numbers, cached or not.
     losses = [
