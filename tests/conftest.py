@@ -28,7 +28,7 @@ _REAL = ROOT.parent / "shared" / "dogscats"
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cache for the whole session, never the user's: what is computed or compiled is so once for all tests."""
+    """One cache for the session, never the user's: what one test computes or compiles, others find."""
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent  # of all workers
