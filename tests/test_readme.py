@@ -55,7 +55,7 @@ def folders(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[P
     return places
 
 
-@pytest.mark.parametrize(("page", "line"), _parameters())
+@pytest.mark.parametrize(("page", "line"), list(_parameters()))
 def test_the_command_runs(folders: dict[Path, Path], page: Path, line: str) -> None:
     command = f'catdog() {{ {shlex.quote(sys.executable)} -W error -m catdog "$@"; }}; {line}'
     result = subprocess.run(
