@@ -338,7 +338,7 @@ def test_what_is_for_others_is_no_model(whole_run: Run, file: Callable[[str], Pa
     assert cli("export", whole_run.folder, path, "--format", "torchvision").status == 0
     result = cli("predict", PHOTOS[0], "--model", path)
     assert result.status == 1
-    assert "in its format catdog can be used as a model" in result.err
+    assert "with --format catdog can be used as a model" in result.err
 
 
 def test_a_name_that_says_no_format_is_refused(
