@@ -1,22 +1,17 @@
 """docs/terminal.svg shows what the commands print."""
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.scripts import ROOT, script
 
 
 @pytest.fixture(scope="module")
 def pictures() -> ModuleType:
     """docs/pictures.py, which is in no package."""
-    spec = importlib.util.spec_from_file_location("pictures", ROOT / "docs" / "pictures.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("pictures")
 
 
 def test_the_terminal_is_drawn_as_the_commands_print(pictures: ModuleType, tmp_path: Path) -> None:
