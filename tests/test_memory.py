@@ -37,12 +37,7 @@ def _version_2(folder: Path, most: str, used: int, droppable: int = 0) -> None:
 
 def _version_1(folder: Path, most: int, used: int, droppable: int = 0) -> None:
     stat = f"cache {droppable}\ninactive_file 0\ntotal_inactive_file {droppable}\n"
-    _write(
-        folder,
-        memory__limit_in_bytes=f"{most}\n",
-        memory__usage_in_bytes=f"{used}\n",
-        memory__stat=stat,
-    )
+    _write(folder, memory__limit_in_bytes=f"{most}\n", memory__usage_in_bytes=f"{used}\n", memory__stat=stat)
 
 
 def test_without_control_groups_it_is_the_machines(tmp_path: Path) -> None:

@@ -8,15 +8,7 @@ import pytest
 
 from catdog.config import Decoding, Head, ModelSpec, TrainOptions
 from catdog.errors import OptionError, RunError
-from catdog.runs import (
-    EpochRecord,
-    Run,
-    RunConfig,
-    SkippedRecord,
-    create_run,
-    newest_run,
-    open_run,
-)
+from catdog.runs import EpochRecord, Run, RunConfig, SkippedRecord, create_run, newest_run, open_run
 
 OPTIONS = TrainOptions(
     data="/photos/screws",

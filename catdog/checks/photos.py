@@ -15,10 +15,7 @@ from catdog.workspace import Workspace
 
 
 def check_photos(
-    placed: Iterable[Placed],
-    *,
-    workspace: Workspace,
-    report: Callable[[Progress], None] = lambda _: None,
+    placed: Iterable[Placed], *, workspace: Workspace, report: Callable[[Progress], None] = lambda _: None
 ) -> Findings:
     """Compute or look up the features of the photos, and compare them.
 

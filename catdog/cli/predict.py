@@ -127,12 +127,7 @@ class _Asked:
     help=N_("Write each photo, with its prediction below it, into DIR."),
     group=OUTPUT,
 )
-@option(
-    "--why",
-    is_flag=True,
-    help=N_("With --show or --save: add a Grad-CAM heat map."),
-    group=OUTPUT,
-)
+@option("--why", is_flag=True, help=N_("With --show or --save: add a Grad-CAM heat map."), group=OUTPUT)
 @option(
     "--sort-into",
     type=click.Path(file_okay=False, path_type=Path),

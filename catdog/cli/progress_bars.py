@@ -184,11 +184,7 @@ class _MovingBar:
             self._bar.start()
         title = translated(_TITLES[step.stage])
         self._bar.update(
-            self._task,
-            description=title,
-            completed=step.done,
-            total=total or None,
-            count=translated(count),
+            self._task, description=title, completed=step.done, total=total or None, count=translated(count)
         )
 
     def clear(self) -> None:

@@ -119,11 +119,7 @@ _MODEL = (
 
 _TRAINING = (
     option(
-        "--epochs",
-        group=TRAINING,
-        type=click.IntRange(1),
-        default=NewRun.epochs,
-        help=N_("Training epochs."),
+        "--epochs", group=TRAINING, type=click.IntRange(1), default=NewRun.epochs, help=N_("Training epochs.")
     ),
     option(
         "--batch-size",

@@ -85,10 +85,7 @@ def require_trainable(
 
 
 def require_every_class(
-    classes: Sequence[str],
-    train: Sequence[Photo],
-    unreadable: Sequence[tuple[str, Skipped]],
-    root: Path,
+    classes: Sequence[str], train: Sequence[Photo], unreadable: Sequence[tuple[str, Skipped]], root: Path
 ) -> None:
     """Check that each of `classes` has a photo to train on.
 

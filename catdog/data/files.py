@@ -33,9 +33,7 @@ def open_regular(path: Path) -> BufferedReader:
             raise PhotoError("the file is empty (0 bytes)")
         if found.st_size > MAX_FILE_BYTES:
             raise PhotoError(
-                "the file has {bytes:,} bytes: more than {limit:,}",
-                bytes=found.st_size,
-                limit=MAX_FILE_BYTES,
+                "the file has {bytes:,} bytes: more than {limit:,}", bytes=found.st_size, limit=MAX_FILE_BYTES
             )
         return open(path, "rb")
     except FileNotFoundError:

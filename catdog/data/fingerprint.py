@@ -29,10 +29,7 @@ class Fingerprints:
 
 
 def fingerprint(
-    paths: Sequence[Path],
-    *,
-    workers: int,
-    report: Callable[[Progress], None] = lambda _: None,
+    paths: Sequence[Path], *, workers: int, report: Callable[[Progress], None] = lambda _: None
 ) -> Fingerprints:
     """Hash the content of every file, in `workers` threads.
 

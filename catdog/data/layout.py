@@ -19,13 +19,7 @@ Layout = Literal["split folders", "class folders", "flat names"]
 
 SPLITS = ("train", "valid", "test", "all")
 
-_SPLIT_NAMES = {
-    "train": "train",
-    "valid": "valid",
-    "val": "valid",
-    "validation": "valid",
-    "test": "test",
-}
+_SPLIT_NAMES = {"train": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
 _KAGGLE_TEST = re.compile(r"test\d+")  # Kaggle's test1 is a folder of photos without labels
 
 

@@ -95,9 +95,7 @@ def opened(source: Path | BufferedReader | bytes) -> Iterator[Image.Image]:
             raise PhotoError(_reason(error, kind)) from error
 
 
-def _stream(
-    source: Path | BufferedReader | bytes,
-) -> BytesIO | BufferedReader | nullcontext[BufferedReader]:
+def _stream(source: Path | BufferedReader | bytes) -> BytesIO | BufferedReader | nullcontext[BufferedReader]:
     if isinstance(source, bytes):
         return BytesIO(source)
     return open_regular(source) if isinstance(source, Path) else nullcontext(source)

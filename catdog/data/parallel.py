@@ -16,11 +16,7 @@ AHEAD = 64  # items in flight: enough that a slow one does not starve the others
 
 
 def ordered_map(
-    function: Callable[[Item], Result],
-    items: Iterable[Item],
-    *,
-    workers: int,
-    ahead: int = AHEAD,
+    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, ahead: int = AHEAD
 ) -> Generator[Result, None, None]:
     """Yield `function(item)` for each item, in the items' order, computed by `workers` threads.
 

@@ -88,8 +88,7 @@ def _facts(classes: tuple[str, ...], photos: tuple[Photo, ...], looks: list[_Loo
             counts[photo.label] += 1
     headers = [look.header for look in looks if look.header is not None]
     sizes = sorted(
-        ((header.width, header.height) for header in headers),
-        key=lambda size: (size[0] * size[1], size),
+        ((header.width, header.height) for header in headers), key=lambda size: (size[0] * size[1], size)
     )
     return SplitFacts(
         counts=counts,

@@ -158,11 +158,7 @@ def _read(
             )
         )
         photos = [photo for photo in photos if photo.label in known]
-    prints = fingerprint(
-        [photo.path for photo in photos],
-        workers=workers,
-        report=report,
-    )
+    prints = fingerprint([photo.path for photo in photos], workers=workers, report=report)
     readable = tuple(photo for photo in photos if photo.path in prints.digests)
     return _Pool(readable, prints.digests, prints.skipped, tuple(remarks), root, split, has_split, classes)
 

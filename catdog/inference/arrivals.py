@@ -27,10 +27,7 @@ _Queue = Queue[Future[Input] | None]  # None comes after the last input
 
 
 def chunks(
-    inputs: Iterable[Input],
-    *,
-    allow_private: bool = False,
-    clock: Callable[[], float] = time.monotonic,
+    inputs: Iterable[Input], *, allow_private: bool = False, clock: Callable[[], float] = time.monotonic
 ) -> Generator[Sequence[Input], None, None]:
     """The inputs, in order, in groups that grow until one keeps the caller busy for some seconds.
 

@@ -297,9 +297,5 @@ class Classifier:
             WeightsError: the pretrained weights can no longer be read.
         """
         return HeatMaps(
-            self._source,
-            self._spec,
-            self._tensors,
-            unfreeze=self._prefix.unfreeze,
-            workspace=self._workspace,
+            self._source, self._spec, self._tensors, unfreeze=self._prefix.unfreeze, workspace=self._workspace
         )

@@ -54,9 +54,7 @@ def _new_shapes(spec: ModelSpec) -> dict[str, Shape]:
     size = spec.decoding.size
     if not 32 <= size <= _LARGEST_SIZE:
         raise OptionError(
-            "expected photos of 32 to {largest} pixels a side, found {size}",
-            largest=_LARGEST_SIZE,
-            size=size,
+            "expected photos of 32 to {largest} pixels a side, found {size}", largest=_LARGEST_SIZE, size=size
         )
     features = describe(body(spec.head), input_shape=(size, size, 3))[-1].output_shape
     return {

@@ -70,13 +70,7 @@ class HeatMaps:
         """
         if not paths:
             return np.empty((0, 1, 1), np.float32)
-        found = extract(
-            paths,
-            self._prefix,
-            self._decoding,
-            workspace=self._workspace,
-            digests=digests,
-        )
+        found = extract(paths, self._prefix, self._decoding, workspace=self._workspace, digests=digests)
         if found.skipped or found.features is None:
             raise PhotoError("{photo}: {reason}", photo=found.skipped[0].path, reason=found.skipped[0].reason)
         maps = []

@@ -126,11 +126,7 @@ def output_shape(layer: Layer, shape: Shape) -> Shape:
             return (layer.units_out,)
         case ((Rescale() | Dropout()), _):
             return shape
-    raise OptionError(
-        "the layer {name} cannot take an input of shape {shape}",
-        name=layer.name,
-        shape=shape,
-    )
+    raise OptionError("the layer {name} cannot take an input of shape {shape}", name=layer.name, shape=shape)
 
 
 def kind(layer: Layer) -> str:

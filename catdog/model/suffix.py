@@ -169,10 +169,7 @@ class Suffix:
 
     def _network(self, tensors: Tensors, layers: Sequence[Layer] | None = None) -> Network:
         network = Network(
-            self.layers if layers is None else layers,
-            rngs=None,
-            dtype=self._dtype,
-            convolve=self._convolve,
+            self.layers if layers is None else layers, rngs=None, dtype=self._dtype, convolve=self._convolve
         )
         for path, variable in network.variables().items():
             variable.set_value(tensors[path])

@@ -115,12 +115,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
             _sgd,
         ),
         Optimizer(
-            "momentum",
-            "sgd",
-            1964,
-            0.01,
-            "SGD that adds most of the previous step to each step.",
-            _momentum,
+            "momentum", "sgd", 1964, 0.01, "SGD that adds most of the previous step to each step.", _momentum
         ),
         Optimizer(
             "nag",
@@ -162,14 +157,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
             "RMSProp with momentum: moving averages of the gradient and of its square.",
             _adam,
         ),
-        Optimizer(
-            "nadam",
-            "adam",
-            2016,
-            0.001,
-            "Adam with Nesterov's momentum.",
-            _from_optax("nadam"),
-        ),
+        Optimizer("nadam", "adam", 2016, 0.001, "Adam with Nesterov's momentum.", _from_optax("nadam")),
         Optimizer(
             "adamw",
             "adam",

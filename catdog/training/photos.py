@@ -183,9 +183,7 @@ def _read(
     """The photos with their digests, and the unreadable ones with their classes."""
     label_of = {photo.path: photo.label or "" for pool in pools.values() for photo in pool}
     prints = fingerprint(
-        [photo.path for pool in pools.values() for photo in pool],
-        workers=workers,
-        report=report,
+        [photo.path for pool in pools.values() for photo in pool], workers=workers, report=report
     )
     read = {
         name: [(photo, prints.digests[photo.path]) for photo in pool if photo.path in prints.digests]

@@ -59,11 +59,7 @@ DOWNLOADS: dict[str, Download] = {
 
 
 def fetch(
-    download: Download,
-    folder: Path,
-    *,
-    memo_dir: Path | None,
-    report: "Report" = lambda done, total: None,
+    download: Download, folder: Path, *, memo_dir: Path | None, report: "Report" = lambda done, total: None
 ) -> Path:
     """The path of the file in the folder, complete and with the right digest; downloaded if it is not there.
 

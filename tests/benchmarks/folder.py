@@ -52,10 +52,7 @@ def _compare(photos: Path, folder: Path, count: int, turns: int) -> None:
         predicted = count / _predict(photos, caches[0], count)
         command = [sys.executable, __file__, str(photos), "--extract"]
         done = subprocess.run(
-            command,
-            check=True,
-            stdout=subprocess.PIPE,
-            env=os.environ | {"CATDOG_CACHE_DIR": str(caches[1])},
+            command, check=True, stdout=subprocess.PIPE, env=os.environ | {"CATDOG_CACHE_DIR": str(caches[1])}
         )
         rates.append((predicted, count / float(done.stdout)))
         print(f"  turn {turn + 1}: {rates[-1][0]:.1f} and {rates[-1][1]:.1f} photos/s", file=sys.stderr)

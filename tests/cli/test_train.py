@@ -29,10 +29,7 @@ def test_the_log_reads_as_in_the_lecture(cli: Cli, shapes: Path, tmp_path: Path)
     result = cli("train", shapes, "--epochs", 2)
     assert result.status == 0
     lines = result.out.splitlines()
-    assert lines[:2] == [
-        "Found 48 images belonging to 2 classes.",
-        "Found 16 images belonging to 2 classes.",
-    ]
+    assert lines[:2] == ["Found 48 images belonging to 2 classes.", "Found 16 images belonging to 2 classes."]
     assert [lines[2], lines[4]] == ["Epoch 1/2", "Epoch 2/2"]
     for line in (lines[3], lines[5]):
         assert EPOCH.fullmatch(line)

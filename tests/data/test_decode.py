@@ -11,14 +11,7 @@ from PIL import Image
 from catdog.config import RESIZES, Decoding, Resize
 from catdog.data import PhotoHeader, decode, probe
 from catdog.errors import PhotoError
-from tests.data.made_photos import (
-    encoded,
-    grey16,
-    noise,
-    scene,
-    with_adobe_transform,
-    without_adobe,
-)
+from tests.data.made_photos import encoded, grey16, noise, scene, with_adobe_transform, without_adobe
 
 DECODING = Decoding()
 ORANGE = (220, 120, 30)
@@ -105,10 +98,7 @@ def test_floats_from_zero_to_one():
     [
         (np.full((9, 9), 300.0, np.float32), "float pixels from 300 to 300: expected 0 to 1"),
         (np.full((9, 9), np.nan, np.float32), "float pixels from nan to nan: expected 0 to 1"),
-        (
-            np.full((9, 9), -1, np.int32),
-            "32-bit integer pixels from -1 to -1: expected 0 to 65535",
-        ),
+        (np.full((9, 9), -1, np.int32), "32-bit integer pixels from -1 to -1: expected 0 to 65535"),
     ],
     ids=["float", "nan", "integer"],
 )

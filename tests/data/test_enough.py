@@ -67,11 +67,7 @@ def test_a_class_without_a_readable_photo_is_an_error_that_names_it():
 
 def test_classes_without_and_with_few_validation_photos_are_all_reported():
     none, few = few_to_validate(
-        [
-            ClassPhotos("bird", 1, 0, unreadable=2),
-            ClassPhotos("cat", 90, 10),
-            ClassPhotos("dog", 30, 3),
-        ],
+        [ClassPhotos("bird", 1, 0, unreadable=2), ClassPhotos("cat", 90, 10), ClassPhotos("dog", 30, 3)],
         has_own_split=False,
     )
     assert "without validation photos: 1 (training photos: 'bird' 1; unreadable: 2)" in str(none)

@@ -63,10 +63,7 @@ def test_class_folders_with_nested_folders(tmp_path: Path):
     dataset = scan(fill(tmp_path, "cat/1.jpg", "cat/deep/er/2.PNG", "dog/3.webp", "dog/train/4.jpg"))
     assert dataset.layout == "class folders"
     assert summary(dataset) == {
-        "all": {
-            "cat": ["cat/1.jpg", "cat/deep/er/2.PNG"],
-            "dog": ["dog/3.webp", "dog/train/4.jpg"],
-        }
+        "all": {"cat": ["cat/1.jpg", "cat/deep/er/2.PNG"], "dog": ["dog/3.webp", "dog/train/4.jpg"]}
     }
     assert remarks(dataset) == ()
 
@@ -333,13 +330,7 @@ def test_links(tmp_path: Path):
     (tmp_path / "elsewhere/deep/back").symlink_to(tmp_path / "elsewhere")
     assert summary(scan(root)) == {
         "all": {
-            "cat": [
-                "cat/1.jpg",
-                "cat/gone.jpg",
-                "cat/knot.jpg",
-                "cat/more/2.jpg",
-                "cat/more/deep/3.jpg",
-            ],
+            "cat": ["cat/1.jpg", "cat/gone.jpg", "cat/knot.jpg", "cat/more/2.jpg", "cat/more/deep/3.jpg"],
             "dog": ["dog/1.jpg"],
         }
     }

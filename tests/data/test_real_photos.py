@@ -19,10 +19,7 @@ def test_the_lectures_layout():
     dataset = scan(DOGSCATS)
     assert dataset.layout == "split folders"
     assert dataset.classes == ("cats", "dogs")
-    assert {split: len(photos) for split, photos in dataset.splits.items()} == {
-        "train": 1600,
-        "valid": 400,
-    }
+    assert {split: len(photos) for split, photos in dataset.splits.items()} == {"train": 1600, "valid": 400}
     assert dataset.remarks == ()
 
 

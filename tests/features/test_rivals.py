@@ -76,13 +76,7 @@ def test_a_photo_that_is_replaced_meanwhile_is_never_cached_under_the_old_conten
     assert len(found.photos) == 15
     paths[0].write_bytes(old)
     steps: list[Progress] = []
-    again = extract(
-        paths,
-        prefix,
-        SMALL,
-        workspace=two_workers(cache),
-        report=steps.append,
-    )
+    again = extract(paths, prefix, SMALL, workspace=two_workers(cache), report=steps.append)
     assert len(again.photos) == 16
     assert max(step.done for step in steps if step.stage == "features") == 1
 
@@ -96,11 +90,5 @@ def test_before_is_asked_before_anything_is_computed(
         raise RuntimeError(unreadable)
 
     with pytest.raises(RuntimeError, match=paths[3].name):
-        extract(
-            paths,
-            prefix,
-            SMALL,
-            workspace=two_workers(tmp_path / "cache"),
-            before=refuse,
-        )
+        extract(paths, prefix, SMALL, workspace=two_workers(tmp_path / "cache"), before=refuse)
     assert not (tmp_path / "cache").exists()

@@ -43,12 +43,7 @@ def test_it_gives_what_extract_gives_however_much_is_cached(
     expected = extract(paths, prefix, SMALL, workspace=two_workers(tmp_path / "other cache"))
     assert expected.features is not None
     for count in (0, 5, 16):
-        extract(
-            paths[:count],
-            prefix,
-            SMALL,
-            workspace=two_workers(tmp_path / "cache"),
-        )
+        extract(paths[:count], prefix, SMALL, workspace=two_workers(tmp_path / "cache"))
         found: dict[int, list[Any]] = {}
         for known in stream(paths, prefix, SMALL, store=_store(prefix, tmp_path), workers=2):
             assert isinstance(known, Known)

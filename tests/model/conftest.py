@@ -3,16 +3,7 @@
 import numpy as np
 import pytest
 
-from catdog.model.layers import (
-    Conv,
-    Dense,
-    Dropout,
-    Flatten,
-    GlobalAveragePool,
-    Layer,
-    MaxPool,
-    Rescale,
-)
+from catdog.model.layers import Conv, Dense, Dropout, Flatten, GlobalAveragePool, Layer, MaxPool, Rescale
 
 
 @pytest.fixture

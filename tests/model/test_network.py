@@ -58,11 +58,7 @@ def test_paths_in_the_state_are_those_of_the_weights_files(small_table: Table) -
     network = Network(small_table, rngs=nnx.Rngs(0))
     state = nnx.to_flat_state(nnx.state(network))
     assert {"/".join(map(str, path)) for path, _ in state} == network.variables().keys()
-    assert {
-        "block1_conv1/kernel",
-        "rescale/scale",
-        "predictions/bias",
-    } <= network.variables().keys()
+    assert {"block1_conv1/kernel", "rescale/scale", "predictions/bias"} <= network.variables().keys()
 
 
 def test_the_state_holds_nothing_but_parameters_and_constants(small_table: Table) -> None:
