@@ -17,15 +17,10 @@ from catdog.text import Message, message
 
 
 class Computed(NamedTuple):
-    """Features of a batch of photos.
+    """Features of a batch of photos."""
 
-    Attributes:
-        digests: content digests of the photos, hex.
-        features: (n, *shape), in the same order.
-    """
-
-    digests: list[str]
-    features: np.ndarray
+    digests: list[str]  # content digests of the photos, hex
+    features: np.ndarray  # (n, *shape), in the same order
 
 
 class Failed(NamedTuple):
@@ -35,9 +30,7 @@ class Failed(NamedTuple):
     reason: Message
 
 
-class _Batch(NamedTuple):
-    digests: list[str]
-    pixels: list[np.ndarray]  # (size, size, 3) uint8 each
+_Batch = tuple[list[str], list[np.ndarray]]  # digests, and pixels (size, size, 3) uint8
 
 
 def compute(
@@ -63,7 +56,8 @@ def compute(
     def call(item: _Batch | Failed) -> Computed | Failed:
         if isinstance(item, Failed):
             return item
-        return Computed(item.digests, np.asarray(prefix(pad_batch(item.pixels, size)))[: len(item.digests)])
+        digests, pixels = item
+        return Computed(digests, np.asarray(prefix(pad_batch(pixels, size)))[: len(digests)])
 
     done = 0
     report(Progress("compile", 0, total))
@@ -83,20 +77,19 @@ def compute(
 def _batches(
     photos: Mapping[str, Path], decoding: Decoding, workers: int, size: int
 ) -> Generator[_Batch | Failed, None, None]:
-    digests = list(photos)
-    batch = _Batch([], [])
+    digests: list[str] = []
+    pixels: list[np.ndarray] = []
     expected = {path: digest for digest, path in photos.items()}
     ahead = max(AHEAD, 2 * size)
-    with closing(decoded(list(expected), decoding, workers=workers, digests=expected, ahead=ahead)) as stream:
-        for photo in stream:
-            digest = digests[photo.index]
+    with closing(decoded(expected, decoding, workers=workers, digests=expected, ahead=ahead)) as stream:
+        for digest, photo in zip(photos, stream, strict=True):
             if photo.pixels is None:
                 yield Failed(digest, photo.reason or message("the photo cannot be read"))
                 continue
-            batch.digests.append(digest)
-            batch.pixels.append(photo.pixels)
-            if len(batch.pixels) == size:
-                yield batch
-                batch = _Batch([], [])
-    if batch.pixels:
-        yield batch
+            digests.append(digest)
+            pixels.append(photo.pixels)
+            if len(pixels) == size:
+                yield digests, pixels
+                digests, pixels = [], []
+    if pixels:
+        yield digests, pixels

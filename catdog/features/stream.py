@@ -21,29 +21,18 @@ _AT_A_TIME = 64  # photos whose features are read from the cache together
 
 
 class Known(NamedTuple):
-    """Features of some photos.
+    """Features of some photos: n different contents."""
 
-    Attributes:
-        photos: indices among the paths; photos with the same content are in one list.
-        digests: their content digests, hex, one for each list.
-        features: (n, *shape), one for each list.
-    """
-
-    photos: list[list[int]]
-    digests: list[str]
-    features: np.ndarray
+    photos: list[list[int]]  # indices among the paths; n lists, in each the photos with the same content
+    digests: list[str]  # n content digests, hex
+    features: np.ndarray  # (n, *shape)
 
 
 class Unreadable(NamedTuple):
-    """Photos that have no features.
+    """Photos that have no features."""
 
-    Attributes:
-        photos: see `Known`.
-        reasons: one for each list.
-    """
-
-    photos: list[list[int]]
-    reasons: list[Message]
+    photos: list[list[int]]  # see `Known`
+    reasons: list[Message]  # one for each list
 
 
 def stream(
@@ -70,7 +59,7 @@ def stream(
     Raises:
         CacheError: the cache cannot be read.
     """
-    digests, reasons = identify(paths, digests, workers=workers, report=report)
+    digests, reasons = identify(paths, digests, workers, report)
     photos_of: dict[str, list[int]] = {}
     for photo, path in enumerate(paths):
         if path in digests:
