@@ -9,7 +9,7 @@ import numpy as np
 
 from catdog.errors import OptionError
 from catdog.features.key import FeatureKey
-from catdog.features.shards import INDEX_SUFFIX
+from catdog.features.shards import BROKEN, INDEX_SUFFIX
 from catdog.features.upkeep import KEY_FILE, key_folders
 
 
@@ -33,7 +33,7 @@ def cache_entries(root: Path) -> list[CacheEntry]:
             key = None
         photos = 0
         for path in folder.glob(f"*{INDEX_SUFFIX}"):
-            with contextlib.suppress(OSError, ValueError, EOFError):
+            with contextlib.suppress(OSError, *BROKEN):
                 photos += len(np.load(path, mmap_mode="r", allow_pickle=False))
         size, files = 0, 0
         for path in folder.iterdir():

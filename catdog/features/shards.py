@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from catdog.features import open_files
 from catdog.features.key import FeatureKey
 
 INDEX_SUFFIX = ".index.npy"
+BROKEN = (ValueError, EOFError, SyntaxError, TokenError)  # what NumPy raises for a damaged file
 _INDEX_DTYPE = np.dtype([("digest", "V32"), ("checksum", "<u4")])
 _PRIVATE = 0o600  # with `--unfreeze all` tensors are the photos themselves
 _HEADER_BYTES = 4096  # more than the header of these files has
@@ -51,7 +53,7 @@ class Shard:
                 if np.lib.format.read_magic(file) != (1, 0):
                     raise DamagedShard(path)
                 facts = np.lib.format.read_array_header_1_0(file, max_header_size=_HEADER_BYTES)
-            except ValueError as error:
+            except BROKEN as error:
                 raise DamagedShard(path) from error
             offset, size = file.tell(), os.fstat(file.fileno()).st_size
         expected = ((len(self), *self.key.shape), False, np.dtype(self.key.dtype))
@@ -94,7 +96,7 @@ def read_shard(index_path: Path, key: FeatureKey) -> Shard:
         index = np.load(index_path, allow_pickle=False)
         if not isinstance(index, np.ndarray) or index.dtype != _INDEX_DTYPE or index.ndim != 1:
             raise DamagedShard(index_path)
-    except (ValueError, EOFError) as error:
+    except BROKEN as error:
         raise DamagedShard(index_path) from error
     return Shard(index_path, key, index["digest"], index["checksum"])
 

@@ -108,7 +108,7 @@ def test_nothing_is_created_before_the_first_write(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("where", ["tensors", "index", "both"])
-@pytest.mark.parametrize("how", ["flip", "truncate", "empty", "text", "gone"])
+@pytest.mark.parametrize("how", ["flip", "header", "truncate", "empty", "text", "gone"])
 def test_a_damaged_shard_is_noticed_and_replaced(tmp_path: Path, where: str, how: str) -> None:
     _fill(tmp_path, range(4))
     _fill(tmp_path, range(4, 8))
@@ -119,6 +119,8 @@ def test_a_damaged_shard_is_noticed_and_replaced(tmp_path: Path, where: str, how
         match how:
             case "flip":  # the last byte: of the tensor of photo 3, or of its checksum
                 path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+            case "header":  # an open bracket is left, which Python's tokenizer refuses
+                path.write_bytes(content.replace(b"}", b"("))
             case "truncate":
                 path.write_bytes(content[:-7])
             case "empty":
