@@ -1,6 +1,6 @@
 """The results of the checks that compare photos by their features, for a person to look at."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from catdog.data.exact_duplicates import Placed, example, has_conflicting_labels, is_leak
@@ -60,54 +60,41 @@ class Findings:
         """Near-duplicates with more than one label."""
         return tuple(group for group in self.near_duplicates if has_conflicting_labels(group.photos))
 
-    def remarks(self) -> tuple[Message, ...]:
+    def remarks(self) -> Iterator[Message]:
         """One sentence for each kind of problem, with an example."""
-        remarks = []
-        if self.near_duplicates:
-            remarks.append(
-                message(
-                    "near-duplicates: {photos:,}, such as {first} and {second}",
-                    photos=sum(len(group.photos) - 1 for group in self.near_duplicates),
-                    **example(self.near_duplicates[0].photos),
-                )
+        near, leaks, conflicts = self.near_duplicates, self.leaks, self.conflicting_labels
+        if near:
+            yield message(
+                "near-duplicates: {photos:,}, such as {first} and {second}",
+                photos=sum(len(group.photos) - 1 for group in near),
+                **example(near[0].photos),
             )
-        if any(photo.split == "all" for group in self.near_duplicates for photo in group.photos):
-            remarks.append(
-                message("train splits these photos by content: near-duplicates may be in both splits")
+        if any(photo.split == "all" for group in near for photo in group.photos):
+            yield message("train splits these photos by content: near-duplicates may be in both splits")
+        if leaks:
+            yield message(
+                "near-duplicates in training and in another split: {groups:,}, such as {first} and "
+                "{second}. This is a leak: the metrics will be too good",
+                groups=len(leaks),
+                **example(leaks[0].photos),
             )
-        if self.leaks:
-            remarks.append(
-                message(
-                    "near-duplicates in training and in another split: {groups:,}, such as {first} and "
-                    "{second}. This is a leak: the metrics will be too good",
-                    groups=len(self.leaks),
-                    **example(self.leaks[0].photos),
-                )
-            )
-        if self.conflicting_labels:
-            remarks.append(
-                message(
-                    "near-duplicates with conflicting labels: {groups:,}, such as {first} and {second}",
-                    groups=len(self.conflicting_labels),
-                    **example(self.conflicting_labels[0].photos),
-                )
+        if conflicts:
+            yield message(
+                "near-duplicates with conflicting labels: {groups:,}, such as {first} and {second}",
+                groups=len(conflicts),
+                **example(conflicts[0].photos),
             )
         if self.label_errors:
             first = self.label_errors[0]
-            remarks.append(
-                message(
-                    "likely label errors: {photos:,}, such as {path}, which looks like {suggested}",
-                    photos=len(self.label_errors),
-                    path=first.photo.path,
-                    suggested=first.suggested,
-                )
+            yield message(
+                "likely label errors: {photos:,}, such as {path}, which looks like {suggested}",
+                photos=len(self.label_errors),
+                path=first.photo.path,
+                suggested=first.suggested,
             )
         if self.outliers:
-            remarks.append(
-                message(
-                    "outliers, far from all other photos: {photos:,}, such as {path}",
-                    photos=len(self.outliers),
-                    path=self.outliers[0].photo.path,
-                )
+            yield message(
+                "outliers, far from all other photos: {photos:,}, such as {path}",
+                photos=len(self.outliers),
+                path=self.outliers[0].photo.path,
             )
-        return tuple(remarks)
