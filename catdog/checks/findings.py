@@ -9,46 +9,37 @@ from catdog.text import Message, message
 
 @dataclass(frozen=True)
 class NearDuplicates:
-    """Files with different bytes that show the same picture.
-
-    Attributes:
-        similarity: the lowest cosine along the chain that connects them.
-    """
+    """Files with different bytes that show the same picture."""
 
     photos: tuple[Placed, ...]
-    similarity: float
+    similarity: float  # the lowest cosine along the chain that connects them
 
 
 @dataclass(frozen=True)
 class Outlier:
-    """A photo that is far from all others; see `outliers` for the score."""
+    """A photo that is far from all others."""
 
     photo: Placed
-    score: float
+    score: float  # see `outliers`
 
 
 @dataclass(frozen=True)
 class LabelError:
-    """A photo whose label is likely wrong; see `label_errors` for the probability."""
+    """A photo whose label is likely wrong."""
 
     photo: Placed
     suggested: str
-    probability: float
+    probability: float  # see `label_errors`
 
 
 @dataclass(frozen=True)
 class Findings:
-    """Attributes:
-    near_duplicates: groups, the most similar first.
-    outliers: the farthest first.
-    label_errors: the most probable first.
-    unchecked: checks that could not be done, `outliers` or `label_errors`, each with a sentence.
-    """
+    """What the photos' features show."""
 
-    near_duplicates: tuple[NearDuplicates, ...] = ()
-    outliers: tuple[Outlier, ...] = ()
-    label_errors: tuple[LabelError, ...] = ()
-    unchecked: Mapping[str, Message] = field(default_factory=dict)
+    near_duplicates: tuple[NearDuplicates, ...] = ()  # groups, the most similar first
+    outliers: tuple[Outlier, ...] = ()  # the farthest first
+    label_errors: tuple[LabelError, ...] = ()  # the most probable first
+    unchecked: Mapping[str, Message] = field(default_factory=dict)  # `outliers`, `label_errors`: why not
 
     @property
     def leaks(self) -> tuple[NearDuplicates, ...]:

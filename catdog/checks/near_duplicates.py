@@ -34,18 +34,12 @@ _PART = 64  # of these, sorted at a time: indices are twice as large as cosines
 
 @dataclass(frozen=True)
 class Compared:
-    """Attributes:
-    groups: indices of near-duplicates, each group ascending; the most similar group first.
-    similarities: of each group, the lowest cosine along the chain that connects it.
-    firsts: indices of all photos except near-duplicates of an earlier photo, ascending, (m,).
-    neighbours: cosine of each of `firsts` with the `NEIGHBOURS`th most similar of them, or with the last if
-        there are fewer, (m,).
-    """
+    """Groups of near-duplicates, and how near all other photos are to each other."""
 
-    groups: tuple[tuple[int, ...], ...]
-    similarities: tuple[float, ...]
-    firsts: np.ndarray
-    neighbours: np.ndarray
+    groups: tuple[tuple[int, ...], ...]  # indices, each group ascending; the most similar group first
+    similarities: tuple[float, ...]  # of each group, the lowest cosine along the chain that connects it
+    firsts: np.ndarray  # indices of all photos except near-duplicates of an earlier photo, ascending, (m,)
+    neighbours: np.ndarray  # cosine of each of these with the `NEIGHBOURS`th most similar (or the last), (m,)
 
 
 def find_near_duplicates(

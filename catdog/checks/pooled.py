@@ -17,15 +17,11 @@ from catdog.workspace import Workspace
 
 @dataclass(frozen=True)
 class Pooled:
-    """Attributes:
-    photos: index of each readable photo among the given paths, ascending, (n,).
-    means: (n, 512) float32, not negative.
-    maxima: (n, 512) float32.
-    """
+    """The vectors of n readable photos."""
 
-    photos: np.ndarray
-    means: np.ndarray
-    maxima: np.ndarray
+    photos: np.ndarray  # index of each among the given paths, ascending, (n,)
+    means: np.ndarray  # (n, 512) float32, not negative
+    maxima: np.ndarray  # (n, 512) float32
 
 
 def pool(

@@ -45,16 +45,12 @@ def export(
     from catdog.export.onnx_graph import write_onnx
     from catdog.export.whole import whole_network
 
-    write = {
-        "catdog": write_catdog,
-        "keras": write_keras,
-        "onnx": write_onnx,
-        "torchvision": write_torchvision,
-    }[format]
+    writers = {"catdog": write_catdog, "keras": write_keras, "onnx": write_onnx}
+    write = (writers | {"torchvision": write_torchvision})[format]
     if file.name.lower().endswith(".weights.h5"):
+        plain = file.name[: -len(".weights.h5")] + ".h5"
         raise OptionError(
-            "Keras 3 expects another layout in a file that ends in .weights.h5: name it {name}",
-            name=f"{file.name[: -len('.weights.h5')]}.h5",
+            "Keras 3 expects another layout in a file that ends in .weights.h5: name it {name}", name=plain
         )
     if file.absolute().parent == run.folder.absolute():
         raise OptionError("{file} is in the folder of the run: choose a FILE elsewhere", file=file)
