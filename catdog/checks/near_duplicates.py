@@ -120,12 +120,12 @@ def _agree(
     """Which pairs are near-duplicates with the mean of the second photo's class too, (p,) bool."""
     first, second = pairs.T
     agreed = labels[first] == labels[second]
-    for label in np.unique(labels[second[~agreed]]):
-        others = np.flatnonzero(~agreed & (labels[second] == label))
-        for start in range(0, len(others), _BLOCK):
-            block = others[start : start + _BLOCK]
-            left, right = (_unit(roots[photos[block]] - centres[int(label)]) for photos in (first, second))
-            agreed[block] = (left * right).sum(axis=1) >= LEAST_CENTRED
+    others = np.flatnonzero(~agreed)
+    for start in range(0, len(others), _BLOCK):
+        block = others[start : start + _BLOCK]
+        centre = np.stack([centres[label] for label in labels[second[block]].tolist()])
+        left, right = (_unit(roots[photos[block]] - centre) for photos in (first, second))
+        agreed[block] = (left * right).sum(axis=1) >= LEAST_CENTRED
     return agreed
 
 
@@ -134,25 +134,20 @@ def _candidates(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pairs above both bounds, of photos `rows` of one class and all photos: places in `rows`, photos.
 
-    `centre`, the class mean, is subtracted only from photos above the first bound: it would be work for each
-    photo and class.
+    At most the `_CANDIDATES` most similar of each. `centre`, the class mean, is subtracted only from photos
+    above the first bound: it would be work for each photo and class.
     """
     alike = cosines >= LEAST_COSINE
     columns = np.flatnonzero(alike.any(axis=0))
     without = _unit(roots[rows] - centre) @ _unit(roots[columns] - centre).T
-    row, column = _largest(np.where(alike[:, columns], without, -2))
-    return row, columns[column]
-
-
-def _largest(cosines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns of the cosines of at least `LEAST_CENTRED`; the `_CANDIDATES` largest of each row."""
-    found = cosines >= LEAST_CENTRED
+    without = np.where(alike[:, columns], without, -2)
+    found = without >= LEAST_CENTRED
     many = np.flatnonzero(found.sum(axis=1) > _CANDIDATES)
-    largest = np.argpartition(cosines[many], -_CANDIDATES, axis=1)[:, -_CANDIDATES:]
+    largest = np.argpartition(without[many], -_CANDIDATES, axis=1)[:, -_CANDIDATES:]
     found[many] = False
     found[many[:, None], largest] = True
     row, column = np.nonzero(found)
-    return row, column
+    return row, columns[column]
 
 
 def _centres(roots: np.ndarray, labels: np.ndarray) -> dict[int, np.ndarray]:

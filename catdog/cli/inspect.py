@@ -205,11 +205,10 @@ def _layers_of(config: Head, classes: int, size: int) -> list[LayerFacts]:
 
 def _cache(request: _Request) -> Page:
     from catdog.features import upkeep
-    from catdog.features.entries import cache_entries
 
     folder, clear = request.workspace.cache_dir, request.clear
     root, compiled = folder / "features", devices.compiled_folder(folder)
-    entries = cache_entries(root)
+    entries = upkeep.cache_entries(root)
     programs = devices.trim_compiled(compiled, 0 if clear else sys.maxsize)
     if clear and (left := upkeep.clear(root)):
         raise OptionError(

@@ -127,7 +127,7 @@ class FeatureStore:
     def features(self, digests: Sequence[str]) -> Features:
         """The tensors of photos that are all here (see `missing`), in this order; a photo may be repeated."""
         shards, rows = self._find(digests)
-        others = np.flatnonzero(shards == len(self._shards))
+        others = np.flatnonzero(shards == len(self._shards)).tolist()
         rows[others] = np.arange(len(others))
         in_memory = partial(_copy, [self.memory[digests[photo]] for photo in others])
         # As methods of this object they keep it alive, and its lease with it.

@@ -1,4 +1,4 @@
-"""Keeps the feature cache small: few files, no more bytes than allowed, no files of dead processes.
+"""Keeps the feature cache small: few files, no more bytes than allowed, no files of dead processes. Lists it.
 
 Every command that writes features does this, one process at a time. Small shards are merged into larger ones,
 so that the number of files does not grow with the number of commands. Where the cache is larger than allowed,
@@ -6,6 +6,7 @@ the least recently used shards are deleted, but none under a lease of a living p
 """
 
 import contextlib
+import json
 import os
 import shutil
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from catdog.errors import OptionError
 from catdog.features import shards
 from catdog.features.digests import DTYPE
 from catdog.features.key import FeatureKey
@@ -98,6 +100,38 @@ def clear(root: Path) -> list[Path]:
                 if file.name not in in_use:
                     delete_shard(file.index_path)
     return list(key_folders(root))
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """The folder of one key in the cache."""
+
+    folder: Path
+    key: FeatureKey | None  # None where key.json cannot be read: an older version's, or damaged
+    photos: int
+    bytes: int
+
+
+def cache_entries(root: Path) -> list[CacheEntry]:
+    """The folders of the cache below `root`, largest first, without empty ones."""
+    entries = []
+    for folder in key_folders(root):
+        try:
+            key = FeatureKey.from_json(json.loads((folder / KEY_FILE).read_bytes()))
+        except (OSError, ValueError, OptionError):
+            key = None
+        photos = 0
+        for path in folder.glob(f"*{INDEX_SUFFIX}"):
+            with contextlib.suppress(OSError, *shards.BROKEN):
+                photos += len(np.load(path, mmap_mode="r", allow_pickle=False))
+        size, files = 0, 0
+        for path in folder.iterdir():
+            with contextlib.suppress(FileNotFoundError):  # a training renames its temporary files
+                size += path.stat().st_size
+                files += path.name != KEY_FILE
+        if files:
+            entries.append(CacheEntry(folder, key, photos, size))
+    return sorted(entries, key=lambda entry: -entry.bytes)
 
 
 def key_folders(root: Path) -> Iterator[Path]:

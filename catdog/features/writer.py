@@ -35,7 +35,7 @@ class ShardWriter:
             tensors that cannot be written stay in memory. Without it, those are dropped.
 
     Raises:
-        CacheError: by `add` and at the end: tensors are needed, and neither the disk nor the memory has room.
+        CacheError: by `add` and `close`: tensors are needed, and neither the disk nor the memory has room.
     """
 
     def __init__(self, store: FeatureStore, *, needed: bool = False):
@@ -50,9 +50,8 @@ class ShardWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        try:  # after an error or Ctrl-C too: features that are computed are cached
-            self._hand_over()
-            self._wait()
+        try:
+            self.close()  # after an error or Ctrl-C too: features that are computed are cached
         finally:
             self._pool.shutdown()
 
@@ -68,6 +67,11 @@ class ShardWriter:
         is_old = time.monotonic() - self._started > _SHARD_SECONDS
         if is_old or len(self._gathered) * tensor.nbytes > _SHARD_BYTES:
             self._hand_over()
+
+    def close(self) -> None:
+        """Write what was added since the last shard, and wait until all is on disk."""
+        self._hand_over()
+        self._wait()
 
     def _hand_over(self) -> None:
         self._wait()  # at most one shard is collected and one is written

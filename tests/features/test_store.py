@@ -14,7 +14,6 @@ import pytest
 
 from catdog.config import Decoding
 from catdog.features import shards, store, upkeep, writer
-from catdog.features.entries import cache_entries
 from catdog.features.features import Features
 from catdog.features.key import FeatureKey
 from catdog.features.store import FeatureStore
@@ -237,16 +236,16 @@ def test_kills_and_two_writers_at_once(tmp_path: Path) -> None:
 
 
 def test_entries_and_clearing(tmp_path: Path) -> None:
-    assert cache_entries(tmp_path / "nothing") == []
+    assert upkeep.cache_entries(tmp_path / "nothing") == []
     _fill(tmp_path, range(3))
     other = replace(KEY, unfreeze="block5")
     _fill(tmp_path, range(1), other)
     (tmp_path / "a foreign file").write_text("stays")
-    entries = cache_entries(tmp_path)
+    entries = upkeep.cache_entries(tmp_path)
     assert [(entry.key, entry.photos) for entry in entries] == [(KEY, 3), (other, 1)]
     assert all(entry.bytes > 0 for entry in entries)
     assert upkeep.clear(tmp_path) == []
-    assert cache_entries(tmp_path) == []
+    assert upkeep.cache_entries(tmp_path) == []
     assert (tmp_path / "a foreign file").exists()
 
 

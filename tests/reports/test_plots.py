@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 
 from catdog.evaluation.predictions import EvaluatedPredictions
 from catdog.reports.plots import Plot, plots_of
+from catdog.text import Message
 from tests.reports.test_html import Marked
 
 
@@ -69,7 +70,7 @@ def test_letters_that_no_font_has_are_written_as_code_points(plots: dict[str, Pl
     written = []
     plot = plots["confusion"]
 
-    def draw(axes: Axes, write: Callable[[str], str]) -> None:
+    def draw(axes: Axes, write: Callable[[str | Message], str]) -> None:
         plot.draw(axes, write)
         written.append(write("b\ue000 é"))
 
