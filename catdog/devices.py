@@ -80,10 +80,10 @@ def configure(cache_dir: Path | None) -> None:
         # Compiling the many small programs takes longer than the large one: cache them all.
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-        # Another process may be writing the entry: then the program is compiled here.
-        warnings.filterwarnings("ignore", "Error reading persistent compilation cache entry", UserWarning)
-        # The disk is full: the feature cache warns about that too.
-        warnings.filterwarnings("ignore", "Error writing persistent compilation cache entry", UserWarning)
+        # Another process may be writing the entry: then the program is compiled here. Or the disk is full: of
+        # that the feature cache warns too.
+        entry = "Error (reading|writing) persistent compilation cache entry"
+        warnings.filterwarnings("ignore", entry, UserWarning)
 
 
 def compiled_folder(cache_dir: Path) -> Path:

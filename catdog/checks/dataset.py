@@ -1,13 +1,12 @@
 """All checks of a data set, in one call."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from catdog.checks.findings import Findings
 from catdog.data import DataSet, Skipped, SplitFacts, class_imbalance, scan, survey
 from catdog.data.exact_duplicates import ExactDuplicates, Placed, find_exact_duplicates
-from catdog.progress import Progress
+from catdog.progress import OnProgress, unreported
 from catdog.text import Message, message
 from catdog.workspace import Workspace
 
@@ -57,11 +56,7 @@ class DatasetReport:
 
 
 def check_dataset(
-    folder: Path,
-    workspace: Workspace,
-    *,
-    quick: bool = False,
-    report: Callable[[Progress], None] = lambda _: None,
+    folder: Path, workspace: Workspace, *, quick: bool = False, report: OnProgress = unreported
 ) -> DatasetReport:
     """Read every photo of the folder to its end, and look for problems. No file is changed.
 

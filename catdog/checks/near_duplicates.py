@@ -11,14 +11,13 @@ one is above both bounds, and it is the same picture. Recall for 150 changed pho
 mirrored and cropped 0.98; made grey 0.55.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from catdog.progress import Progress
+from catdog.progress import OnProgress, Progress, unreported
 
 LEAST_COSINE = 0.90
 LEAST_CENTRED = 0.76
@@ -43,7 +42,7 @@ class Compared:
 
 
 def find_near_duplicates(
-    means_nc: np.ndarray, labels_n: np.ndarray, *, report: Callable[[Progress], None] = lambda _: None
+    means_nc: np.ndarray, labels_n: np.ndarray, *, report: OnProgress = unreported
 ) -> Compared:
     """Compare every pair of photos once; time grows with the square of n, memory with n.
 
@@ -87,12 +86,12 @@ def find_near_duplicates(
     is_first[[row for group in groups for row in group[1:]]] = False
     closeness[~is_first[closest]] = -2
     firsts = np.flatnonzero(is_first)
-    neighbours = _neighbours(plain, firsts, closeness[firsts], report=report)
+    neighbours = _neighbours(plain, firsts, closeness[firsts], report)
     return Compared(groups, least, firsts, neighbours)
 
 
 def _neighbours(
-    plain: np.ndarray, firsts: np.ndarray, closeness: np.ndarray, *, report: Callable[[Progress], None]
+    plain: np.ndarray, firsts: np.ndarray, closeness: np.ndarray, report: OnProgress
 ) -> np.ndarray:
     """The cosine of each of `firsts` with its `NEIGHBOURS`th most similar photo among them, (m,).
 
@@ -170,12 +169,11 @@ def _grouped(
     np.minimum.at(least, of_pair, cosines)
     order = np.argsort(component, kind="stable")
     starts, ends = (np.searchsorted(component[order], numbers, side) for side in ("left", "right"))
-    groups = [
-        (float(cosine), tuple(order[start:end].tolist()))
+    groups = sorted(
+        (-float(cosine), tuple(order[start:end].tolist()))
         for cosine, start, end in zip(least, starts, ends, strict=True)
-    ]
-    groups.sort(key=lambda group: (-group[0], group[1]))
-    return tuple(group for _, group in groups), tuple(cosine for cosine, _ in groups)
+    )
+    return tuple(group for _, group in groups), tuple(-cosine for cosine, _ in groups)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

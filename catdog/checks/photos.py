@@ -1,7 +1,7 @@
 """The checks that compare photos by their features: near-duplicates, outliers and label errors."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -9,13 +9,13 @@ from catdog.checks import label_errors, near_duplicates, outliers
 from catdog.checks.findings import Findings, LabelError, NearDuplicates, Outlier
 from catdog.checks.pooled import Pooled, pool
 from catdog.data.exact_duplicates import Placed
-from catdog.progress import Progress
+from catdog.progress import OnProgress, unreported
 from catdog.text import Message, message
 from catdog.workspace import Workspace
 
 
 def check_photos(
-    placed: Iterable[Placed], *, workspace: Workspace, report: Callable[[Progress], None] = lambda _: None
+    placed: Iterable[Placed], *, workspace: Workspace, report: OnProgress = unreported
 ) -> Findings:
     """Compute or look up the features of the photos, and compare them.
 
@@ -29,12 +29,8 @@ def check_photos(
     for photo in placed:
         by_content[photo.digest].append(photo)
     different = [photos[0] for photos in by_content.values()]
-    pooled = pool(
-        [photo.path for photo in different],
-        {photo.path: photo.digest for photo in different},
-        workspace=workspace,
-        report=report,
-    )
+    digests = {photo.path: photo.digest for photo in different}
+    pooled = pool(list(digests), digests, workspace=workspace, report=report)
     photos = [different[number] for number in pooled.photos]
     classes, labels = np.unique([photo.label for photo in photos], return_inverse=True)
     compared = near_duplicates.find_near_duplicates(pooled.means, labels, report=report)

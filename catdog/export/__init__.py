@@ -1,12 +1,11 @@
 """A run as one file that needs nothing else: catdog's own, ONNX, Keras' or torchvision's."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from catdog.errors import OptionError
-from catdog.progress import Progress
+from catdog.progress import OnProgress, unreported
 from catdog.runs import Run
 from catdog.workspace import Workspace
 
@@ -25,7 +24,7 @@ def export(
     calibrate: bool = True,
     force: bool = False,
     workspace: Workspace,
-    report: Callable[[Progress], None] = lambda _: None,
+    report: OnProgress = unreported,
 ) -> "ModelSpec":
     """Write a run with all its weights to a file; return what the file says of the model.
 

@@ -1,6 +1,6 @@
 """A run together with the pretrained weights below its trained layers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,7 +11,7 @@ from catdog.features.prefix import shape_behind
 from catdog.inference.classifier import prefix_of
 from catdog.model.architecture import body, head
 from catdog.model.layers import Dropout, Layer, Rescale
-from catdog.progress import Progress
+from catdog.progress import OnProgress, unreported
 from catdog.runs import Run
 from catdog.workspace import Workspace
 
@@ -44,11 +44,7 @@ class WholeNetwork:
 
 
 def whole_network(
-    run: Run,
-    *,
-    workspace: Workspace,
-    calibrate: bool = True,
-    report: Callable[[Progress], None] = lambda _: None,
+    run: Run, *, workspace: Workspace, calibrate: bool = True, report: OnProgress = unreported
 ) -> WholeNetwork:
     """All its layers and float32 tensors. For the arguments and errors see `catdog.export.export`."""
     trained, spec = run.read_model()

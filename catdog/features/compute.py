@@ -1,6 +1,6 @@
 """Features that are not in the cache: photos are decoded in threads, computed in batches, and cached."""
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from catdog.data import decoded
 from catdog.data.parallel import AHEAD, ordered_map
 from catdog.features.prefix import Prefix, pad_batch
 from catdog.features.writer import ShardWriter
-from catdog.progress import Progress
+from catdog.progress import OnProgress, Progress
 from catdog.text import Message, message
 
 
@@ -40,7 +40,7 @@ def compute(
     writer: ShardWriter,
     *,
     workers: int,
-    report: Callable[[Progress], None],
+    report: OnProgress,
 ) -> Generator[Computed | Failed, None, None]:
     """Compute and cache the features of photos, in order; each photo is in one of the events.
 

@@ -14,7 +14,7 @@ from catdog.features.prefix import Prefix
 from catdog.features.store import FeatureStore
 from catdog.features.writer import ShardWriter
 from catdog.memory import available_bytes
-from catdog.progress import Progress
+from catdog.progress import OnProgress, unreported
 from catdog.text import Message, bytes_for_people, message
 from catdog.workspace import Workspace
 
@@ -42,7 +42,7 @@ def extract(
     *,
     workspace: Workspace,
     digests: dict[Path, str] | None = None,
-    report: Callable[[Progress], None] = lambda _: None,
+    report: OnProgress = unreported,
     before: Callable[[tuple[Skipped, ...]], object] = lambda _: None,
 ) -> Extraction:
     """Features of `paths`, from the cache where they are there.
@@ -102,7 +102,7 @@ def extract(
 
 
 def identify(
-    paths: Sequence[Path], digests: dict[Path, str] | None, workers: int, report: Callable[[Progress], None]
+    paths: Sequence[Path], digests: dict[Path, str] | None, workers: int, report: OnProgress
 ) -> tuple[dict[Path, str], dict[Path, Message]]:
     """Content digests of the files, unless known, and the reasons why others have none, both by path."""
     if digests is not None:

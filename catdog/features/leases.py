@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from catdog import durable
 
-_FOLDER = ".in-use"
+FOLDER = ".in-use"  # in the feature cache
 _LIST, _LOCK = ".shards", ".lock"
 _UPKEEP = ".upkeep.lock"
 _PATIENCE = 60.0  # seconds: deleting and merging shards takes less
@@ -38,8 +38,8 @@ class Lease:
     """
 
     def __init__(self, root: Path):
-        durable.make_private(leases_folder(root))
-        self.lock_path = leases_folder(root) / f"{uuid.uuid4().hex}{_LOCK}"
+        durable.make_private(root / FOLDER)
+        self.lock_path = root / FOLDER / f"{uuid.uuid4().hex}{_LOCK}"
         self.names: frozenset[str] = frozenset()
         self._held = FileLock(self.lock_path, mode=_PRIVATE, thread_local=False)
         self._adding = threading.Lock()
@@ -72,7 +72,7 @@ def leased(root: Path, *, but: Lease | None = None) -> set[str]:
     Leases of processes that have died are deleted. Call it within `upkeep`, in which no lease is made.
     """
     names: set[str] = set()
-    for path in leases_folder(root).glob(f"*{_LOCK}"):
+    for path in (root / FOLDER).glob(f"*{_LOCK}"):
         if but and path == but.lock_path:
             continue
         lock = FileLock(path, thread_local=False)
@@ -84,11 +84,6 @@ def leased(root: Path, *, but: Lease | None = None) -> set[str]:
         else:
             _end(lock)
     return names
-
-
-def leases_folder(root: Path) -> Path:
-    """The folder of the leases."""
-    return root / _FOLDER
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """From photo files to features, each as soon as it is known: for predictions that a person waits for."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from catdog.features.extract import identify, unreadable_headers
 from catdog.features.prefix import Prefix
 from catdog.features.store import FeatureStore
 from catdog.features.writer import ShardWriter
-from catdog.progress import Progress
+from catdog.progress import OnProgress, unreported
 from catdog.text import Message
 
 _AT_A_TIME = 64  # photos whose features are read from the cache together
@@ -43,7 +43,7 @@ def stream(
     store: FeatureStore,
     workers: int,
     digests: dict[Path, str] | None = None,
-    report: Callable[[Progress], None] = lambda _: None,
+    report: OnProgress = unreported,
     writer: ShardWriter | None = None,
 ) -> Generator[Known | Unreadable, None, None]:
     """Every photo once: first what is cached or unreadable, then what is computed, in order.

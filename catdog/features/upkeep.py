@@ -21,7 +21,7 @@ from catdog.errors import OptionError
 from catdog.features import shards
 from catdog.features.digests import DTYPE
 from catdog.features.key import FeatureKey
-from catdog.features.leases import Lease, leased, leases_folder, shard_name, upkeep
+from catdog.features.leases import FOLDER, Lease, leased, shard_name, upkeep
 from catdog.features.shards import INDEX_SUFFIX, DamagedShard, delete_shard
 
 KEY_FILE = "key.json"
@@ -152,10 +152,10 @@ def shard_files(folder: Path) -> list[ShardFile]:
     return sorted(found, key=lambda file: (file.used, file.index_path))
 
 
-def touch(index_path: Path) -> None:
-    """Record that a shard is used now."""
+def touch(index_path: Path, used: float | None = None) -> None:
+    """Record that a shard is used now, or was used then."""
     with contextlib.suppress(OSError):  # a read-only cache, or it has just been deleted
-        os.utime(index_path)
+        os.utime(index_path, None if used is None else (used, used))
 
 
 def _trim(root: Path, limit: int, in_use: set[str]) -> None:
@@ -204,9 +204,7 @@ def _merge_some(root: Path, key: FeatureKey, files: list[ShardFile], lease: Leas
         if lease and any(file.name in lease.names for file in merged):
             lease.add([path])
         shards.write_shard(path, np.frombuffer(b"".join(sound), DTYPE), list(sound.values()))
-        used = max(file.used for file in merged)
-        with contextlib.suppress(OSError):
-            os.utime(path, (used, used))
+        touch(path, max(file.used for file in merged))
     # The photos are in the new shard, on disk. If a kill leaves them twice, that does no harm.
     gone = [delete_shard(file.index_path) for file in merged]
     return sum(gone) > 1
@@ -215,7 +213,7 @@ def _merge_some(root: Path, key: FeatureKey, files: list[ShardFile], lease: Leas
 def _delete_orphans(root: Path) -> None:
     """Delete what killed processes have left: old temporary files, and old tensors without an index."""
     old = time.time() - _ORPHAN_SECONDS
-    for folder in (root, leases_folder(root), *key_folders(root)):
+    for folder in (root, root / FOLDER, *key_folders(root)):
         names = set(os.listdir(folder)) if folder.is_dir() else set()
         for name in names:
             index = name.removesuffix(".npy") + INDEX_SUFFIX
