@@ -16,7 +16,7 @@ from catdog.errors import CacheError
 
 if TYPE_CHECKING:
     import jax
-    from jax.sharding import Mesh, NamedSharding
+    from jax.sharding import Mesh
 
 
 # jaxlib 0.10.0 and 0.10.1 give some products with a following reduction to a library that computes them
@@ -80,10 +80,10 @@ def configure(cache_dir: Path | None) -> None:
         # Compiling the many small programs takes longer than the large one: cache them all.
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-        # Another process may be writing the entry: then the program is compiled here.
-        warnings.filterwarnings("ignore", "Error reading persistent compilation cache entry", UserWarning)
-        # The disk is full: the feature cache warns about that too.
-        warnings.filterwarnings("ignore", "Error writing persistent compilation cache entry", UserWarning)
+        # Another process may be writing the entry: then the program is compiled here. Or the disk is full: of
+        # that the feature cache warns too.
+        entry = "Error (reading|writing) persistent compilation cache entry"
+        warnings.filterwarnings("ignore", entry, UserWarning)
 
 
 def compiled_folder(cache_dir: Path) -> Path:
@@ -148,9 +148,8 @@ def describe() -> str:
 def data_mesh() -> "Mesh":
     """All devices along one axis, `data`; the compiler chooses the sharding of intermediate arrays."""
     import jax
-    from jax.sharding import AxisType
 
-    return jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
+    return jax.make_mesh((jax.device_count(),), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
 
 
 def batch_multiple() -> int:
@@ -160,23 +159,16 @@ def batch_multiple() -> int:
     return jax.device_count()
 
 
-def sharding(mesh: "Mesh", *, batch_axis: int) -> "NamedSharding":
-    """The sharding of an array on the mesh: only axis `batch_axis` is split among the devices."""
-    from jax.sharding import NamedSharding, PartitionSpec
-
-    return NamedSharding(mesh, PartitionSpec(*[None] * batch_axis, "data"))
-
-
 def replicate(mesh: "Mesh", tree: Any) -> Any:
     """Copy every array of `tree` to every device of the mesh."""
     import jax
-    from jax.sharding import NamedSharding, PartitionSpec
 
-    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
+    return jax.device_put(tree, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec()))
 
 
 def put_batch(mesh: "Mesh", array: Any, *, batch_axis: int = 0) -> "jax.Array":
-    """Copy a host array to the mesh, split along `batch_axis`."""
+    """Copy a host array to the mesh: only axis `batch_axis` is split among the devices."""
     import jax
 
-    return jax.device_put(array, sharding(mesh, batch_axis=batch_axis))
+    split = jax.sharding.PartitionSpec(*[None] * batch_axis, "data")
+    return jax.device_put(array, jax.sharding.NamedSharding(mesh, split))

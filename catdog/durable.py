@@ -9,6 +9,7 @@ import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -33,11 +34,9 @@ def replacing_path(path: Path, *, mode: int | None = None) -> Iterator[Path]:
     """
     temporary = path.with_name(f".{path.name[:_SHOWN]}.{secrets.token_hex(8)}.tmp")
     # The umask cannot be read without setting it for all threads: the system applies it.
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else mode)
-    try:
-        permissions = stat.S_IMODE(os.fstat(descriptor).st_mode) if mode is None else mode
-    finally:
-        os.close(descriptor)
+    opener = None if mode is None else partial(os.open, mode=mode)
+    with open(temporary, "xb", opener=opener) as file:
+        permissions = stat.S_IMODE(os.fstat(file.fileno()).st_mode) if mode is None else mode
     try:
         yield temporary
         # The block may have replaced the file, or copied the permissions of another.
@@ -48,7 +47,12 @@ def replacing_path(path: Path, *, mode: int | None = None) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    if os.name != "nt":  # Windows cannot open a folder, and does not need this
+        descriptor = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def write_bytes(path: Path, content: bytes, *, mode: int | None = None) -> None:
@@ -59,13 +63,12 @@ def write_bytes(path: Path, content: bytes, *, mode: int | None = None) -> None:
 
 def write_json(path: Path, value: Any, *, mode: int | None = None) -> None:
     """Replace the file at `path` by `value`, indented, UTF-8; see `replacing_path`."""
-    write_bytes(path, _encode(json.dumps(value, indent=2, ensure_ascii=False) + "\n"), mode=mode)
+    _write_lines(path, [json.dumps(value, indent=2, ensure_ascii=False)], mode)
 
 
 def write_json_lines(path: Path, values: list[Any]) -> None:
     """Replace the file at `path` by one JSON value per line; see `replacing_path`."""
-    lines = (json.dumps(value, ensure_ascii=False) + "\n" for value in values)
-    write_bytes(path, _encode("".join(lines)))
+    _write_lines(path, [json.dumps(value, ensure_ascii=False) for value in values], None)
 
 
 def make_private(folder: Path) -> None:
@@ -74,22 +77,12 @@ def make_private(folder: Path) -> None:
     Raises:
         OSError: it cannot be made.
     """
-    if folder.is_dir():
-        return
-    make_private(folder.parent)
-    folder.mkdir(mode=0o700, exist_ok=True)
+    if not folder.is_dir():
+        make_private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
 
 
-def _encode(text: str) -> bytes:
+def _write_lines(path: Path, lines: list[str], mode: int | None) -> None:
     # The name of a file need not be UTF-8: Python has such bytes as surrogates, which JSON can escape.
-    return text.encode("utf-8", "backslashreplace")
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # Windows cannot open a folder, and does not need this
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    text = "".join(f"{line}\n" for line in lines)
+    write_bytes(path, text.encode("utf-8", "backslashreplace"), mode=mode)

@@ -1,7 +1,6 @@
 """How much memory is available, on the machine or in a container, and how to return it to the system."""
 
-import functools
-from collections.abc import Callable
+import contextlib
 from pathlib import Path, PurePosixPath
 
 _ROOT = Path("/")
@@ -30,17 +29,10 @@ def give_back() -> None:
     other hold as much together as if they had needed it at once. With other allocators this does nothing:
     they return large blocks by themselves.
     """
-    _trim()(0)
-
-
-@functools.cache
-def _trim() -> Callable[[int], object]:
     import ctypes
 
-    try:
-        return ctypes.CDLL(None).malloc_trim
-    except (AttributeError, OSError, TypeError):  # another C library, or Windows
-        return lambda _: None
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library, or Windows
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _left_in_groups(root: Path) -> list[int]:

@@ -15,12 +15,13 @@ import json
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import safetensors
@@ -36,6 +37,8 @@ METADATA_KEY = "catdog"
 # What reading and checking a file of a run raises.
 _UNREADABLE = (OSError, ValueError, LookupError, AttributeError, TypeError, OptionError, SafetensorError)
 _SHOWN = 40  # letters of a run's name that its folder shows while it is made
+
+Record = TypeVar("Record", bound=JsonRecord)
 
 
 @dataclass(frozen=True)
@@ -74,40 +77,26 @@ class SkippedRecord(JsonRecord):
 
 
 class Run:
-    """One run folder on disk."""
+    """One run folder on disk. Its methods raise a RunError where a file is damaged, or cannot be written."""
 
     def __init__(self, folder: Path):
         self.folder = folder
-
-    @property
-    def model_path(self) -> Path:
-        """Where the best checkpoint is."""
-        return self.folder / "model.safetensors"
-
-    @property
-    def _state_path(self) -> Path:
-        return self.folder / "resume" / "state.safetensors"
+        self.model_path = folder / "model.safetensors"  # the best checkpoint
+        self._state_path = folder / "resume" / "state.safetensors"
 
     @cached_property
     def config(self) -> RunConfig:
-        """config.json.
-
-        Raises:
-            RunError: it is missing or damaged.
-        """
-        path = self.folder / "config.json"
-        with _reading(path):
-            return RunConfig.from_json(json.loads(path.read_bytes()))
+        """config.json."""
+        return self._read("config.json", RunConfig.from_json)
 
     def write_config(self, config: RunConfig) -> None:
         """Replace config.json."""
-        with _writing(self.folder):
-            durable.write_json(self.folder / "config.json", config.to_json())
+        self._write("config.json", config.to_json())
         self.__dict__["config"] = config
 
     def history(self) -> list[EpochRecord]:
         """The finished epochs."""
-        return [EpochRecord.from_json(line) for line in self._read_lines("history.jsonl")]
+        return self._read_lines("history.jsonl", EpochRecord)
 
     def best_epoch(self) -> EpochRecord | None:
         """The epoch of the best checkpoint (lowest validation loss); None before one has finished."""
@@ -119,37 +108,26 @@ class Run:
 
     def skipped(self) -> list[SkippedRecord]:
         """The unreadable photos."""
-        return [SkippedRecord.from_json(line) for line in self._read_lines("skipped.jsonl")]
+        return self._read_lines("skipped.jsonl", SkippedRecord)
 
     def write_skipped(self, records: list[SkippedRecord]) -> None:
         """Replace skipped.jsonl."""
         self._write_lines("skipped.jsonl", records)
 
     def split(self) -> dict[str, set[str]]:
-        """Split (`train`, `valid`) → content digests of its photos, hex.
-
-        Raises:
-            RunError: split.json is missing or damaged.
-        """
-        path = self.folder / "split.json"
-        with _reading(path):
-            return {split: set(digests) for split, digests in json.loads(path.read_bytes()).items()}
+        """Split (`train`, `valid`) → content digests of its photos, hex."""
+        return self._read("split.json", lambda splits: {name: set(splits[name]) for name in splits})
 
     def write_split(self, splits: dict[str, list[str]]) -> None:
         """Replace split.json by split → content digests."""
-        with _writing(self.folder):
-            durable.write_json(self.folder / "split.json", splits)
+        self._write("split.json", splits)
 
     def write_model(self, tensors: dict[str, np.ndarray], spec: ModelSpec) -> None:
         """Replace model.safetensors. The same arguments give the same bytes."""
         _write_tensors(self.model_path, tensors, spec.to_json())
 
     def read_model(self) -> tuple[dict[str, np.ndarray], ModelSpec]:
-        """The tensors of model.safetensors by name, and its header.
-
-        Raises:
-            RunError: it is missing or damaged.
-        """
+        """The tensors of model.safetensors by name, and its header."""
         if not self.model_path.exists():
             raise RunError(
                 "expected a trained model in {folder}, found none: no epoch has finished. "
@@ -209,16 +187,25 @@ class Run:
         if not self._state_path.exists() and not self.model_path.exists():
             shutil.rmtree(self.folder, ignore_errors=True)
 
+    def _write(self, name: str, value: Any) -> None:
+        with _writing(self.folder):
+            durable.write_json(self.folder / name, value)
+
     def _write_lines(self, name: str, records: Sequence[JsonRecord]) -> None:
         with _writing(self.folder):
             durable.write_json_lines(self.folder / name, [record.to_json() for record in records])
 
-    def _read_lines(self, name: str) -> list[Any]:
+    def _read(self, name: str, parse: Callable[[Any], Any]) -> Any:
+        path = self.folder / name
+        with _reading(path):
+            return parse(json.loads(path.read_bytes()))
+
+    def _read_lines(self, name: str, kind: type[Record]) -> list[Record]:
         path = self.folder / name
         if not path.exists():
             return []
         with _reading(path):
-            return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+            return [kind.from_json(json.loads(line)) for line in path.read_text("utf-8").splitlines()]
 
 
 def create_run(runs_dir: Path, name: str | None, config: RunConfig) -> Run:
@@ -244,17 +231,10 @@ def create_run(runs_dir: Path, name: str | None, config: RunConfig) -> Run:
             "catdog train --resume {folder}",
             folder=target,
         )
+    staging = runs_dir / f".{chosen[:_SHOWN]}.{secrets.token_hex(8)}"
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
-        staging = runs_dir / f".{chosen[:_SHOWN]}.{secrets.token_hex(8)}"
         staging.mkdir()  # not mkdtemp, which makes it private: the umask says who may read a run
-    except OSError as error:
-        raise RunError(
-            "the run folder {folder} cannot be made: {reason}. Choose another folder with --runs-dir.",
-            folder=target,
-            reason=error,
-        ) from error
-    try:
         Run(staging).write_config(config)
         staging.rename(target)
     except OSError as error:
@@ -316,7 +296,7 @@ def newest_run(runs_dir: Path) -> Run:
     Raises:
         RunError: there is none with a model.
     """
-    models = [path for path in runs_dir.glob("*/model.safetensors") if path.is_file()]
+    models = _models(runs_dir)
     if not models:
         raise RunError(
             "there is no trained run under {runs_dir}. Train one with `catdog train DATA`, or name one with "
@@ -333,15 +313,17 @@ def shipped_run() -> Run:
 
 def has_runs(runs_dir: Path) -> bool:
     """Whether any run below `runs_dir` has a model."""
-    return any(path.is_file() for path in runs_dir.glob("*/model.safetensors"))
+    return bool(_models(runs_dir))
+
+
+def _models(runs_dir: Path) -> list[Path]:
+    return [path for path in runs_dir.glob("*/model.safetensors") if path.is_file()]
 
 
 def _free_name(runs_dir: Path, wish: str) -> str:
     base = re.sub(r"[^\w-]+", "-", wish).strip("-") or "run"
-    number = 1
-    while (runs_dir / (name := base if number == 1 else f"{base}-{number}")).exists():
-        number += 1
-    return name
+    names = (base if number == 1 else f"{base}-{number}" for number in count(1))
+    return next(name for name in names if not (runs_dir / name).exists())
 
 
 def _write_tensors(path: Path, tensors: dict[str, np.ndarray], header: dict[str, Any]) -> None:
@@ -366,7 +348,7 @@ def _writing(folder: Path) -> Iterator[None]:
 
 def _read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     header = _read_header(path)
-    with safetensors.safe_open(path, framework="numpy") as file:
+    with _reading(path), safetensors.safe_open(path, framework="numpy") as file:
         return {name: file.get_tensor(name) for name in file.keys()}, header
 
 

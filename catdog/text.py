@@ -39,14 +39,11 @@ class Message:
         if self.plural is not None and isinstance(count, int):
             template = translations.ngettext(self.template, self.plural, count)
         else:
-            template = (
-                translations.gettext(self.template) if self.template else ""
-            )  # of "" gettext has a header
+            template = self.template and translations.gettext(self.template)  # of "" gettext has a header
         if not self.fields:
             return template
-        return template.format(
-            **{name: _rendered(value, translations) for name, value in self.fields.items()}
-        )
+        fields = {name: _rendered(value, translations) for name, value in self.fields.items()}
+        return template.format(**fields)
 
 
 def message(template: str, /, **fields: object) -> Message:
@@ -117,27 +114,18 @@ def bytes_from_people(text: str) -> int:
     if not match:
         raise ValueError(message("expected a size such as 20GB or 500MB, found {text!r}", text=text))
     number, unit = match.groups()
-    letter = (unit or "B")[0].upper().replace("B", "")
-    return int(float(number) * 1000 ** ["", "K", "M", "G", "T"].index(letter))
+    return int(float(number) * 1000 ** "BKMGT".index((unit or "B")[0].upper()))
 
 
-_FEW = 3  # names that are enough of an example
-_CLASSES = 10  # that one sentence names, each with its number
-
-
-def first_few(names: Sequence[object]) -> str:
-    """The first three of many names, such as `cat, dog, eel, ...`."""
-    return _first(names, _FEW)
+def first_few(names: Sequence[object], most: int = 3) -> str:
+    """The first of many names, such as `cat, dog, eel, ...`."""
+    shown = ", ".join(map(str, names[:most]))
+    return f"{shown}, ..." if len(names) > most else shown
 
 
 def numbered(counts: Mapping[str, int]) -> str:
     """Classes with their numbers of photos, such as `'birds' 1, 'fish' 2`: by name, the first ten of many."""
-    return _first([f"{label!r} {number}" for label, number in sorted(counts.items())], _CLASSES)
-
-
-def _first(names: Sequence[object], most: int) -> str:
-    shown = ", ".join(map(str, names[:most]))
-    return f"{shown}, ..." if len(names) > most else shown
+    return first_few([f"{label!r} {number}" for label, number in sorted(counts.items())], 10)
 
 
 def spelt(text: str, is_drawn: Callable[[str], bool]) -> str:
@@ -155,11 +143,9 @@ def kinds(numbers: Counter[str]) -> str | Message:
     common = dict(numbers.most_common(4))
     without = common.pop("", 0)
     named = ", ".join(f"{suffix} {number}" for suffix, number in common.items())
-    if not without:
-        return named
-    if not named:
-        return message("no extension {files}", files=without)
-    return message("{kinds}, no extension {files}", kinds=named, files=without)
+    if without and named:
+        return message("{kinds}, no extension {files}", kinds=named, files=without)
+    return message("no extension {files}", files=without) if without else named
 
 
 def extensions(paths: Iterable[Path]) -> str | Message:

@@ -24,19 +24,12 @@ def _warn(sentence: Message) -> None:
 
 @dataclass(frozen=True)
 class FeatureCache:
-    """The cache of features.
+    """The cache of features."""
 
-    Attributes:
-        root: the folder. None holds features in memory while a command needs them.
-        limit: bytes on disk for all features together; None is a tenth of the disk.
-        warn: receives a sentence for the user, if features are lost and have to be computed again later.
-        writable: whether anything can be written there. The features there are read in any case.
-    """
-
-    root: Path | None
-    limit: int | None = None
-    warn: Callable[[Message], None] = _warn
-    writable: bool = True
+    root: Path | None  # the folder; None holds features in memory while a command needs them
+    limit: int | None = None  # bytes on disk for all features together; None is a tenth of the disk
+    warn: Callable[[Message], None] = _warn  # told if features are lost and must be computed again later
+    writable: bool = True  # whether anything can be written there; features there are read in any case
 
     def bytes_allowed(self) -> int:
         """The limit, in bytes."""
@@ -51,19 +44,12 @@ class FeatureCache:
 
 @dataclass(frozen=True)
 class Workspace:
-    """The folders and threads of one command. Without arguments nothing is cached.
+    """The folders and threads of one command. Without arguments nothing is cached."""
 
-    Attributes:
-        cache: the folder of the cache, which may be deleted at any time; None caches nothing.
-        weights: the folder of downloads, which are saved even if nothing is cached; None refuses to download.
-        features: the cache of features.
-        workers: threads that read and decode photos and, on a CPU, compute features.
-    """
-
-    cache: Path | None = None
-    weights: Path | None = None
+    cache: Path | None = None  # a folder that may be deleted at any time; None caches nothing
+    weights: Path | None = None  # of downloads, saved even if nothing is cached; None refuses to download
     features: FeatureCache = FeatureCache(None)
-    workers: int = 1
+    workers: int = 1  # threads that read and decode photos and, on a CPU, compute features
 
     @classmethod
     def below(
@@ -92,8 +78,7 @@ def default_cache_dir() -> Path:
 
 def cache_dir_of_environment() -> Path:
     """The folder that CATDOG_CACHE_DIR names, or the default."""
-    named = os.environ.get(CACHE_VARIABLE)
-    return Path(named) if named else default_cache_dir()
+    return Path(os.environ.get(CACHE_VARIABLE) or default_cache_dir())
 
 
 def cache_limit_of_environment() -> int | None:

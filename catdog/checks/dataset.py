@@ -1,30 +1,34 @@
 """All checks of a data set, in one call."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from catdog.checks.findings import Findings
 from catdog.data import DataSet, Skipped, SplitFacts, class_imbalance, scan, survey
 from catdog.data.exact_duplicates import ExactDuplicates, Placed, find_exact_duplicates
-from catdog.progress import Progress
-from catdog.text import Message
+from catdog.progress import OnProgress, unreported
+from catdog.text import Message, message
 from catdog.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class DatasetReport:
-    """What the checks of a data set found.
-
-    Attributes:
-        splits: the facts of each split, by its name.
-        findings: what the photos' features show; None where only the quick checks were done.
-    """
+    """What the checks of a data set found."""
 
     dataset: DataSet
-    splits: dict[str, SplitFacts]
+    splits: dict[str, SplitFacts]  # by their names
     exact_duplicates: ExactDuplicates
-    findings: Findings | None
+    findings: Findings | None  # of the photos' features; None where only the quick checks were done
+
+    @property
+    def title(self) -> Message:
+        """The folder and its layout."""
+        folder = self.dataset.root
+        return {
+            "split folders": message("{folder}: split folders", folder=folder),
+            "class folders": message("{folder}: class folders", folder=folder),
+            "flat names": message("{folder}: labels in the file names", folder=folder),
+        }[self.dataset.layout]
 
     @property
     def unreadable(self) -> tuple[Skipped, ...]:
@@ -43,13 +47,16 @@ class DatasetReport:
             *(self.findings.remarks() if self.findings else ()),
         )
 
+    @property
+    def unchecked(self) -> tuple[Message, ...]:
+        """What was not checked."""
+        if self.findings is None:
+            return (message("Not checked (--quick): near-duplicates, outliers, label errors."),)
+        return tuple(self.findings.unchecked.values())
+
 
 def check_dataset(
-    folder: Path,
-    workspace: Workspace,
-    *,
-    quick: bool = False,
-    report: Callable[[Progress], None] = lambda _: None,
+    folder: Path, workspace: Workspace, *, quick: bool = False, report: OnProgress = unreported
 ) -> DatasetReport:
     """Read every photo of the folder to its end, and look for problems. No file is changed.
 

@@ -11,14 +11,13 @@ one is above both bounds, and it is the same picture. Recall for 150 changed pho
 mirrored and cropped 0.98; made grey 0.55.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from catdog.progress import Progress
+from catdog.progress import OnProgress, Progress, unreported
 
 LEAST_COSINE = 0.90
 LEAST_CENTRED = 0.76
@@ -34,22 +33,16 @@ _PART = 64  # of these, sorted at a time: indices are twice as large as cosines
 
 @dataclass(frozen=True)
 class Compared:
-    """Attributes:
-    groups: indices of near-duplicates, each group ascending; the most similar group first.
-    similarities: of each group, the lowest cosine along the chain that connects it.
-    firsts: indices of all photos except near-duplicates of an earlier photo, ascending, (m,).
-    neighbours: cosine of each of `firsts` with the `NEIGHBOURS`th most similar of them, or with the last if
-        there are fewer, (m,).
-    """
+    """Groups of near-duplicates, and how near all other photos are to each other."""
 
-    groups: tuple[tuple[int, ...], ...]
-    similarities: tuple[float, ...]
-    firsts: np.ndarray
-    neighbours: np.ndarray
+    groups: tuple[tuple[int, ...], ...]  # indices, each group ascending; the most similar group first
+    similarities: tuple[float, ...]  # of each group, the lowest cosine along the chain that connects it
+    firsts: np.ndarray  # indices of all photos except near-duplicates of an earlier photo, ascending, (m,)
+    neighbours: np.ndarray  # cosine of each of these with the `NEIGHBOURS`th most similar (or the last), (m,)
 
 
 def find_near_duplicates(
-    means_nc: np.ndarray, labels_n: np.ndarray, *, report: Callable[[Progress], None] = lambda _: None
+    means_nc: np.ndarray, labels_n: np.ndarray, *, report: OnProgress = unreported
 ) -> Compared:
     """Compare every pair of photos once; time grows with the square of n, memory with n.
 
@@ -93,12 +86,12 @@ def find_near_duplicates(
     is_first[[row for group in groups for row in group[1:]]] = False
     closeness[~is_first[closest]] = -2
     firsts = np.flatnonzero(is_first)
-    neighbours = _neighbours(plain, firsts, closeness[firsts], report=report)
+    neighbours = _neighbours(plain, firsts, closeness[firsts], report)
     return Compared(groups, least, firsts, neighbours)
 
 
 def _neighbours(
-    plain: np.ndarray, firsts: np.ndarray, closeness: np.ndarray, *, report: Callable[[Progress], None]
+    plain: np.ndarray, firsts: np.ndarray, closeness: np.ndarray, report: OnProgress
 ) -> np.ndarray:
     """The cosine of each of `firsts` with its `NEIGHBOURS`th most similar photo among them, (m,).
 
@@ -126,12 +119,12 @@ def _agree(
     """Which pairs are near-duplicates with the mean of the second photo's class too, (p,) bool."""
     first, second = pairs.T
     agreed = labels[first] == labels[second]
-    for label in np.unique(labels[second[~agreed]]):
-        others = np.flatnonzero(~agreed & (labels[second] == label))
-        for start in range(0, len(others), _BLOCK):
-            block = others[start : start + _BLOCK]
-            left, right = (_unit(roots[photos[block]] - centres[int(label)]) for photos in (first, second))
-            agreed[block] = (left * right).sum(axis=1) >= LEAST_CENTRED
+    others = np.flatnonzero(~agreed)
+    for start in range(0, len(others), _BLOCK):
+        block = others[start : start + _BLOCK]
+        centre = np.stack([centres[label] for label in labels[second[block]].tolist()])
+        left, right = (_unit(roots[photos[block]] - centre) for photos in (first, second))
+        agreed[block] = (left * right).sum(axis=1) >= LEAST_CENTRED
     return agreed
 
 
@@ -140,25 +133,20 @@ def _candidates(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pairs above both bounds, of photos `rows` of one class and all photos: places in `rows`, photos.
 
-    `centre`, the class mean, is subtracted only from photos above the first bound: it would be work for each
-    photo and class.
+    At most the `_CANDIDATES` most similar of each. `centre`, the class mean, is subtracted only from photos
+    above the first bound: it would be work for each photo and class.
     """
     alike = cosines >= LEAST_COSINE
     columns = np.flatnonzero(alike.any(axis=0))
     without = _unit(roots[rows] - centre) @ _unit(roots[columns] - centre).T
-    row, column = _largest(np.where(alike[:, columns], without, -2))
-    return row, columns[column]
-
-
-def _largest(cosines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns of the cosines of at least `LEAST_CENTRED`; the `_CANDIDATES` largest of each row."""
-    found = cosines >= LEAST_CENTRED
+    without = np.where(alike[:, columns], without, -2)
+    found = without >= LEAST_CENTRED
     many = np.flatnonzero(found.sum(axis=1) > _CANDIDATES)
-    largest = np.argpartition(cosines[many], -_CANDIDATES, axis=1)[:, -_CANDIDATES:]
+    largest = np.argpartition(without[many], -_CANDIDATES, axis=1)[:, -_CANDIDATES:]
     found[many] = False
     found[many[:, None], largest] = True
     row, column = np.nonzero(found)
-    return row, column
+    return row, columns[column]
 
 
 def _centres(roots: np.ndarray, labels: np.ndarray) -> dict[int, np.ndarray]:
@@ -181,12 +169,11 @@ def _grouped(
     np.minimum.at(least, of_pair, cosines)
     order = np.argsort(component, kind="stable")
     starts, ends = (np.searchsorted(component[order], numbers, side) for side in ("left", "right"))
-    groups = [
-        (float(cosine), tuple(order[start:end].tolist()))
+    groups = sorted(
+        (-float(cosine), tuple(order[start:end].tolist()))
         for cosine, start, end in zip(least, starts, ends, strict=True)
-    ]
-    groups.sort(key=lambda group: (-group[0], group[1]))
-    return tuple(group for _, group in groups), tuple(cosine for cosine, _ in groups)
+    )
+    return tuple(group for _, group in groups), tuple(-cosine for cosine, _ in groups)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

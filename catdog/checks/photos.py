@@ -1,7 +1,7 @@
 """The checks that compare photos by their features: near-duplicates, outliers and label errors."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -9,13 +9,13 @@ from catdog.checks import label_errors, near_duplicates, outliers
 from catdog.checks.findings import Findings, LabelError, NearDuplicates, Outlier
 from catdog.checks.pooled import Pooled, pool
 from catdog.data.exact_duplicates import Placed
-from catdog.progress import Progress
+from catdog.progress import OnProgress, unreported
 from catdog.text import Message, message
 from catdog.workspace import Workspace
 
 
 def check_photos(
-    placed: Iterable[Placed], *, workspace: Workspace, report: Callable[[Progress], None] = lambda _: None
+    placed: Iterable[Placed], *, workspace: Workspace, report: OnProgress = unreported
 ) -> Findings:
     """Compute or look up the features of the photos, and compare them.
 
@@ -29,38 +29,34 @@ def check_photos(
     for photo in placed:
         by_content[photo.digest].append(photo)
     different = [photos[0] for photos in by_content.values()]
-    pooled = pool(
-        [photo.path for photo in different],
-        {photo.path: photo.digest for photo in different},
-        workspace=workspace,
-        report=report,
-    )
+    digests = {photo.path: photo.digest for photo in different}
+    pooled = pool(list(digests), digests, workspace=workspace, report=report)
     photos = [different[number] for number in pooled.photos]
     classes, labels = np.unique([photo.label for photo in photos], return_inverse=True)
     compared = near_duplicates.find_near_duplicates(pooled.means, labels, report=report)
-    unchecked: dict[str, Message] = {}
+    far = _outliers(photos, compared)
+    errors = _label_errors(photos, classes.tolist(), labels, pooled, compared.groups)
+    results = {"outliers": far, "label_errors": errors}
     return Findings(
         tuple(
             NearDuplicates(tuple(place for row in group for place in by_content[photos[row].digest]), cosine)
             for group, cosine in zip(compared.groups, compared.similarities, strict=True)
         ),
-        _outliers(photos, compared, unchecked),
-        _label_errors(photos, classes.tolist(), labels, pooled, compared.groups, unchecked),
-        unchecked,
+        () if isinstance(far, Message) else far,
+        () if isinstance(errors, Message) else errors,
+        {check: reason for check, reason in results.items() if isinstance(reason, Message)},
     )
 
 
-def _outliers(
-    photos: Sequence[Placed], compared: near_duplicates.Compared, unchecked: dict[str, Message]
-) -> tuple[Outlier, ...]:
+def _outliers(photos: Sequence[Placed], compared: near_duplicates.Compared) -> tuple[Outlier, ...] | Message:
+    """The outliers, or why they were not checked."""
     # The first photo of each group: near-duplicates have close neighbours, however odd they are.
     if len(compared.firsts) < outliers.LEAST_PHOTOS:
-        unchecked["outliers"] = message(
+        return message(
             "outliers were not checked: that needs at least {needed} different photos, found {photos}",
             needed=outliers.LEAST_PHOTOS,
             photos=len(compared.firsts),
         )
-        return ()
     scores = outliers.outlier_scores(compared.neighbours)
     rows = [row for row in np.argsort(-scores, kind="stable") if scores[row] > outliers.LEAST_SCORE]
     return tuple(Outlier(photos[int(compared.firsts[row])], float(scores[row])) for row in rows)
@@ -72,8 +68,8 @@ def _label_errors(
     labels: np.ndarray,
     pooled: Pooled,
     groups: Sequence[Sequence[int]],
-    unchecked: dict[str, Message],
-) -> tuple[LabelError, ...]:
+) -> tuple[LabelError, ...] | Message:
+    """The label errors, or why they were not checked."""
     group_of = np.arange(len(photos))
     for group in groups:
         group_of[list(group)] = group[0]
@@ -81,24 +77,21 @@ def _label_errors(
     sizes = Counter(label for label, _ in set(zip(labels.tolist(), group_of.tolist(), strict=True)))
     small = [label for index, label in enumerate(classes) if sizes[index] < label_errors.LEAST_PHOTOS]
     if len(classes) < 2:
-        unchecked["label_errors"] = message("label errors were not checked: that needs at least two classes")
-        return ()
+        return message("label errors were not checked: that needs at least two classes")
     if small:
-        unchecked["label_errors"] = message(
+        return message(
             "label errors were not checked: the class {label} has fewer than {needed} different photos "
             "(near-duplicates count once)",
             label=small[0],
             needed=label_errors.LEAST_PHOTOS,
         )
-        return ()
     found = label_errors.find_label_errors(np.hstack([pooled.means, pooled.maxima]), labels, group_of)
     if found.agreement < label_errors.least_agreement(len(classes)):
-        unchecked["label_errors"] = message(
+        return message(
             "label errors were not checked: the cross-validation accuracy on these photos is only "
             "{accuracy:.0%}",
             accuracy=found.agreement,
         )
-        return ()
     return tuple(
         LabelError(photos[row], classes[int(suggested)], float(probability))
         for row, suggested, probability in zip(

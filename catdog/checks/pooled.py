@@ -1,6 +1,6 @@
 """Each photo as two vectors: mean and maximum over positions of the features of VGG16's convolutions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,30 +10,22 @@ from catdog.config import Decoding, Head
 from catdog.features.extract import extract
 from catdog.features.forward import condense, make_suffix
 from catdog.features.prefix import Prefix
-from catdog.progress import Progress
+from catdog.progress import OnProgress, unreported
 from catdog.weights.source import find_weights
 from catdog.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class Pooled:
-    """Attributes:
-    photos: index of each readable photo among the given paths, ascending, (n,).
-    means: (n, 512) float32, not negative.
-    maxima: (n, 512) float32.
-    """
+    """The vectors of n readable photos."""
 
-    photos: np.ndarray
-    means: np.ndarray
-    maxima: np.ndarray
+    photos: np.ndarray  # index of each among the given paths, ascending, (n,)
+    means: np.ndarray  # (n, 512) float32, not negative
+    maxima: np.ndarray  # (n, 512) float32
 
 
 def pool(
-    paths: Sequence[Path],
-    digests: dict[Path, str],
-    *,
-    workspace: Workspace,
-    report: Callable[[Progress], None] = lambda _: None,
+    paths: Sequence[Path], digests: dict[Path, str], *, workspace: Workspace, report: OnProgress = unreported
 ) -> Pooled:
     """Look up, or compute and cache, the features that a training with the built-in weights uses too.
 

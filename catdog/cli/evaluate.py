@@ -10,7 +10,7 @@ from catdog.cli import console, progress_bars
 from catdog.cli.command import DATA, MODEL, OUTPUT, Command, option
 from catdog.cli.escapes import json_text
 from catdog.cli.options import WorkspaceOptions, chosen_run, model_options, workspace_options
-from catdog.cli.translate import UsageError
+from catdog.cli.translate import UsageError, translations
 from catdog.cli.views import scores
 from catdog.data import SPLITS
 from catdog.errors import RunError
@@ -132,7 +132,7 @@ def command(
     if report:
         from catdog.reports.evaluation_page import write_report
 
-        write_report(evaluation, report, command=typed)
+        write_report(evaluation, report, command=typed, translations=translations())
         console.tell(message("Wrote {file}", file=report))
 
 

@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from catdog import devices
-from catdog.cli import progress_bars
+from catdog.cli import console, progress_bars
 from catdog.cli.command import CACHE, DATA, MODEL, OUTPUT, Command, option
 from catdog.cli.options import (
     WorkspaceOptions,
@@ -21,7 +21,7 @@ from catdog.cli.options import (
     weights_option,
     workspace_options,
 )
-from catdog.cli.translate import UsageError
+from catdog.cli.translate import UsageError, translations
 from catdog.cli.views.cache import cache_page
 from catdog.cli.views.layers import layers_page
 from catdog.cli.views.optimizers import optimizers_page
@@ -205,11 +205,10 @@ def _layers_of(config: Head, classes: int, size: int) -> list[LayerFacts]:
 
 def _cache(request: _Request) -> Page:
     from catdog.features import upkeep
-    from catdog.features.entries import cache_entries
 
     folder, clear = request.workspace.cache_dir, request.clear
     root, compiled = folder / "features", devices.compiled_folder(folder)
-    entries = cache_entries(root)
+    entries = upkeep.cache_entries(root)
     programs = devices.trim_compiled(compiled, 0 if clear else sys.maxsize)
     if clear and (left := upkeep.clear(root)):
         raise OptionError(
@@ -279,7 +278,7 @@ def _most_probable(
 
 def _data_set(request: _Request) -> Page:
     from catdog.checks import check_dataset
-    from catdog.cli.views.dataset import data_page, write_report
+    from catdog.cli.views.dataset import data_page
 
     if not request.path.exists():
         raise DataError(
@@ -289,7 +288,10 @@ def _data_set(request: _Request) -> Page:
     with progress_bars.FeatureBar() as bar:
         checked = check_dataset(request.path, request.workspace.open(), quick=request.quick, report=bar)
     if request.report:
-        write_report(request.report, checked)
+        from catdog.reports.dataset_page import write_report
+
+        write_report(checked, request.report, translations=translations())
+        console.tell(message("Wrote {file}", file=request.report))
     return data_page(checked)
 
 

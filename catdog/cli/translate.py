@@ -45,6 +45,11 @@ def translated(text: Message | str) -> str:
     return (text if isinstance(text, Message) else Message(text)).render(_translations)
 
 
+def translations() -> gettext.NullTranslations:
+    """Those of this command line, for a page."""
+    return _translations
+
+
 def language_of(arguments: Sequence[str]) -> str | None:
     """The language that --lang names, found before click looks for mistakes in the command line."""
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments

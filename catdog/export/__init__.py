@@ -1,12 +1,11 @@
 """A run as one file that needs nothing else: catdog's own, ONNX, Keras' or torchvision's."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from catdog.errors import OptionError
-from catdog.progress import Progress
+from catdog.progress import OnProgress, unreported
 from catdog.runs import Run
 from catdog.workspace import Workspace
 
@@ -25,7 +24,7 @@ def export(
     calibrate: bool = True,
     force: bool = False,
     workspace: Workspace,
-    report: Callable[[Progress], None] = lambda _: None,
+    report: OnProgress = unreported,
 ) -> "ModelSpec":
     """Write a run with all its weights to a file; return what the file says of the model.
 
@@ -45,16 +44,12 @@ def export(
     from catdog.export.onnx_graph import write_onnx
     from catdog.export.whole import whole_network
 
-    write = {
-        "catdog": write_catdog,
-        "keras": write_keras,
-        "onnx": write_onnx,
-        "torchvision": write_torchvision,
-    }[format]
+    writers = {"catdog": write_catdog, "keras": write_keras, "onnx": write_onnx}
+    write = (writers | {"torchvision": write_torchvision})[format]
     if file.name.lower().endswith(".weights.h5"):
+        plain = file.name[: -len(".weights.h5")] + ".h5"
         raise OptionError(
-            "Keras 3 expects another layout in a file that ends in .weights.h5: name it {name}",
-            name=f"{file.name[: -len('.weights.h5')]}.h5",
+            "Keras 3 expects another layout in a file that ends in .weights.h5: name it {name}", name=plain
         )
     if file.absolute().parent == run.folder.absolute():
         raise OptionError("{file} is in the folder of the run: choose a FILE elsewhere", file=file)

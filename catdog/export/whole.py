@@ -1,47 +1,58 @@
 """A run together with the pretrained weights below its trained layers."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from catdog.config import ModelSpec
-from catdog.export.files import WholeNetwork
 from catdog.features.prefix import shape_behind
 from catdog.inference.classifier import prefix_of
-from catdog.model.architecture import body
-from catdog.progress import Progress
+from catdog.model.architecture import body, head
+from catdog.model.layers import Dropout, Layer, Rescale
+from catdog.progress import OnProgress, unreported
 from catdog.runs import Run
 from catdog.workspace import Workspace
 
 _LAST = ("predictions/kernel", "predictions/bias")  # the last layer of every head
 
 
+@dataclass(frozen=True)
+class WholeNetwork:
+    """Everything that is needed to predict."""
+
+    spec: ModelSpec
+    tensors: Mapping[str, np.ndarray]  # of all layers, float32, by `layer/part`
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers that compute something in a prediction, from the first convolution to the logits."""
+        pretrained = body(self.spec.head)
+        features = shape_behind(pretrained, self.spec.decoding.size)
+        new = head(self.spec.head, len(self.spec.classes), features=features)
+        return tuple(layer for layer in (*pretrained, *new) if not isinstance(layer, Dropout))
+
+    def folded(self) -> dict[str, np.ndarray]:
+        """The tensors without a Rescale: the next layer's kernel is divided instead, for the same outputs."""
+        tensors = dict(self.tensors)
+        for layer, following in zip(self.layers, self.layers[1:], strict=False):
+            if isinstance(layer, Rescale):
+                scale = tensors.pop(f"{layer.name}/scale")
+                tensors[f"{following.name}/kernel"] = tensors[f"{following.name}/kernel"] / scale
+        return tensors
+
+
 def whole_network(
-    run: Run,
-    *,
-    workspace: Workspace,
-    calibrate: bool = True,
-    report: Callable[[Progress], None] = lambda _: None,
+    run: Run, *, workspace: Workspace, calibrate: bool = True, report: OnProgress = unreported
 ) -> WholeNetwork:
-    """All its layers and float32 tensors.
-
-    Args:
-        calibrate: divide the last layer by the run's temperature, so that the network's probabilities are
-            calibrated.
-        report: called while weights are downloaded.
-
-    Raises:
-        RunError: the run has no model, or the weights are not those it was trained on.
-        WeightsError: the pretrained weights cannot be read.
-    """
+    """All its layers and float32 tensors. For the arguments and errors see `catdog.export.export`."""
     trained, spec = run.read_model()
-    prefix = prefix_of(run, spec, workspace=workspace, report=report)
-    tensors = prefix.fixed_tensors() | trained
+    tensors = prefix_of(run, spec, workspace=workspace, report=report).fixed_tensors() | trained
     calibrated = calibrate and spec.temperature is not None
     if calibrated:
         tensors |= {name: tensors[name] / np.float32(spec.temperature) for name in _LAST}
     return WholeNetwork(
         ModelSpec(spec.classes, spec.preprocessing, spec.head, spec.decoding, calibrated),
-        tensors={name: value.astype(np.float32, copy=False) for name, value in tensors.items()},
-        features=shape_behind(body(spec.head), spec.decoding.size),
+        {name: value.astype(np.float32, copy=False) for name, value in tensors.items()},
     )

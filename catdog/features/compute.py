@@ -1,6 +1,6 @@
 """Features that are not in the cache: photos are decoded in threads, computed in batches, and cached."""
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -12,20 +12,15 @@ from catdog.data import decoded
 from catdog.data.parallel import AHEAD, ordered_map
 from catdog.features.prefix import Prefix, pad_batch
 from catdog.features.writer import ShardWriter
-from catdog.progress import Progress
+from catdog.progress import OnProgress, Progress
 from catdog.text import Message, message
 
 
 class Computed(NamedTuple):
-    """Features of a batch of photos.
+    """Features of a batch of photos."""
 
-    Attributes:
-        digests: content digests of the photos, hex.
-        features: (n, *shape), in the same order.
-    """
-
-    digests: list[str]
-    features: np.ndarray
+    digests: list[str]  # content digests of the photos, hex
+    features: np.ndarray  # (n, *shape), in the same order
 
 
 class Failed(NamedTuple):
@@ -35,9 +30,7 @@ class Failed(NamedTuple):
     reason: Message
 
 
-class _Batch(NamedTuple):
-    digests: list[str]
-    pixels: list[np.ndarray]  # (size, size, 3) uint8 each
+_Batch = tuple[list[str], list[np.ndarray]]  # digests, and pixels (size, size, 3) uint8
 
 
 def compute(
@@ -47,7 +40,7 @@ def compute(
     writer: ShardWriter,
     *,
     workers: int,
-    report: Callable[[Progress], None],
+    report: OnProgress,
 ) -> Generator[Computed | Failed, None, None]:
     """Compute and cache the features of photos, in order; each photo is in one of the events.
 
@@ -63,7 +56,8 @@ def compute(
     def call(item: _Batch | Failed) -> Computed | Failed:
         if isinstance(item, Failed):
             return item
-        return Computed(item.digests, np.asarray(prefix(pad_batch(item.pixels, size)))[: len(item.digests)])
+        digests, pixels = item
+        return Computed(digests, np.asarray(prefix(pad_batch(pixels, size)))[: len(digests)])
 
     done = 0
     report(Progress("compile", 0, total))
@@ -83,20 +77,19 @@ def compute(
 def _batches(
     photos: Mapping[str, Path], decoding: Decoding, workers: int, size: int
 ) -> Generator[_Batch | Failed, None, None]:
-    digests = list(photos)
-    batch = _Batch([], [])
+    digests: list[str] = []
+    pixels: list[np.ndarray] = []
     expected = {path: digest for digest, path in photos.items()}
     ahead = max(AHEAD, 2 * size)
-    with closing(decoded(list(expected), decoding, workers=workers, digests=expected, ahead=ahead)) as stream:
-        for photo in stream:
-            digest = digests[photo.index]
+    with closing(decoded(expected, decoding, workers=workers, digests=expected, ahead=ahead)) as stream:
+        for digest, photo in zip(photos, stream, strict=True):
             if photo.pixels is None:
                 yield Failed(digest, photo.reason or message("the photo cannot be read"))
                 continue
-            batch.digests.append(digest)
-            batch.pixels.append(photo.pixels)
-            if len(batch.pixels) == size:
-                yield batch
-                batch = _Batch([], [])
-    if batch.pixels:
-        yield batch
+            digests.append(digest)
+            pixels.append(photo.pixels)
+            if len(pixels) == size:
+                yield digests, pixels
+                digests, pixels = [], []
+    if pixels:
+        yield digests, pixels

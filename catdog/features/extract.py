@@ -14,7 +14,7 @@ from catdog.features.prefix import Prefix
 from catdog.features.store import FeatureStore
 from catdog.features.writer import ShardWriter
 from catdog.memory import available_bytes
-from catdog.progress import Progress
+from catdog.progress import OnProgress, unreported
 from catdog.text import Message, bytes_for_people, message
 from catdog.workspace import Workspace
 
@@ -26,21 +26,13 @@ _MEMORY_FRACTION = 0.7
 
 @dataclass(frozen=True)
 class Extraction:
-    """The features of the photos that could be read.
+    """The features of the photos that could be read."""
 
-    Attributes:
-        photos: index of each readable photo in the input, ascending.
-        digests: their content digests, hex.
-        features: of those photos, in the same order; None where no photo could be read.
-        skipped: the unreadable photos with reasons, in input order.
-        damaged_shards: how many files of the cache were damaged, and replaced.
-    """
-
-    photos: tuple[int, ...]
-    digests: tuple[str, ...]
-    features: Features | None
-    skipped: tuple[Skipped, ...]
-    damaged_shards: int
+    photos: tuple[int, ...]  # index of each readable photo in the input, ascending
+    digests: tuple[str, ...]  # their content digests, hex
+    features: Features | None  # of those photos, in the same order; None where no photo could be read
+    skipped: tuple[Skipped, ...]  # the unreadable photos with reasons, in input order
+    damaged_shards: int  # files of the cache that were damaged, and replaced
 
 
 def extract(
@@ -50,7 +42,7 @@ def extract(
     *,
     workspace: Workspace,
     digests: dict[Path, str] | None = None,
-    report: Callable[[Progress], None] = lambda _: None,
+    report: OnProgress = unreported,
     before: Callable[[tuple[Skipped, ...]], object] = lambda _: None,
 ) -> Extraction:
     """Features of `paths`, from the cache where they are there.
@@ -58,24 +50,29 @@ def extract(
     Args:
         digests: content digests, where they are known already; None reads and hashes the files.
         report: called with the progress.
-        before: called before any feature is computed, with the photos whose headers are not those of an
-            image. What it raises ends the extraction.
+        before: called before any feature is computed, with the photos that cannot be read or whose headers
+            are not those of an image. What it raises ends the extraction.
 
     Raises:
         CacheError: neither the disk nor the memory has room for the features, or another process empties the
             cache again and again.
     """
     workers = workspace.workers
-    digests, reasons = identify(paths, digests, workers=workers, report=report)
+    digests, reasons = identify(paths, digests, workers, report)
     store = FeatureStore(workspace.features, prefix.key(decoding))
     path_of: dict[str, Path] = {}
     for path in paths:
         if path in digests:
             path_of.setdefault(digests[path], path)
+
+    def skipped() -> tuple[Skipped, ...]:
+        found = ((path, reasons.get(path) or failed.get(digests[path])) for path in paths)
+        return tuple(Skipped(path, reason) for path, reason in found if reason)
+
     store.hold(list(path_of))
     todo = store.missing(list(path_of))
     failed = unreadable_headers({digest: path_of[digest] for digest in todo}, workers=workers)
-    before(_skipped(paths, {path: failed[digests[path]] for path in paths if digests.get(path) in failed}))
+    before(skipped())
     _require_room(store, len(todo) - len(failed), len(path_of) - len(failed))
     for _ in range(_TRIES):
         photos = {digest: path_of[digest] for digest in todo if digest not in failed}
@@ -85,9 +82,7 @@ def extract(
             ShardWriter(store, needed=True) as writer,
             closing(compute(photos, prefix, decoding, writer, workers=workers, report=report)) as events,
         ):
-            for event in events:
-                if isinstance(event, Failed):
-                    failed[event.digest] = event.reason
+            failed |= {event.digest: event.reason for event in events if isinstance(event, Failed)}
         store.refresh()
         todo = store.missing(list(path_of))
     if any(digest not in failed for digest in todo):
@@ -98,24 +93,16 @@ def extract(
             tries=_TRIES,
         )
 
-    reasons |= {path: failed[digests[path]] for path in paths if digests.get(path) in failed}
-    readable = [number for number, path in enumerate(paths) if path not in reasons]
+    unreadable = skipped()
+    bad = {photo.path for photo in unreadable}
+    readable = tuple(number for number, path in enumerate(paths) if path not in bad)
     found = tuple(digests[paths[number]] for number in readable)
-    return Extraction(
-        photos=tuple(readable),
-        digests=found,
-        features=store.features(found) if found else None,
-        skipped=_skipped(paths, reasons),
-        damaged_shards=store.damaged,
-    )
+    features = store.features(found) if found else None
+    return Extraction(readable, found, features, unreadable, store.damaged)
 
 
 def identify(
-    paths: Sequence[Path],
-    digests: dict[Path, str] | None,
-    *,
-    workers: int,
-    report: Callable[[Progress], None],
+    paths: Sequence[Path], digests: dict[Path, str] | None, workers: int, report: OnProgress
 ) -> tuple[dict[Path, str], dict[Path, Message]]:
     """Content digests of the files, unless known, and the reasons why others have none, both by path."""
     if digests is not None:
@@ -130,13 +117,9 @@ def unreadable_headers(photos: dict[str, Path], *, workers: int) -> dict[str, Me
     return {digest_of[photo.path]: photo.reason for photo in probe_all(digest_of, workers=workers)}
 
 
-def _skipped(paths: Sequence[Path], reasons: dict[Path, Message]) -> tuple[Skipped, ...]:
-    return tuple(Skipped(path, reasons[path]) for path in paths if path in reasons)
-
-
 def _require_room(store: FeatureStore, new: int, all_photos: int) -> None:
     """Refuse, before hours of work, features for which neither the disk nor the memory has room."""
-    cache, size = store.cache, store.tensor_bytes
+    cache, size = store.cache, store.key.tensor_bytes
     memory, free = int(available_bytes() * _MEMORY_FRACTION), cache.bytes_free()
     if new * size > free + memory:
         raise CacheError(

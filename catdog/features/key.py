@@ -4,6 +4,8 @@ import hashlib
 import json
 from dataclasses import dataclass
 
+import numpy as np
+
 from catdog.config import Decoding, JsonRecord
 
 STORE_VERSION = 1  # of the file format; raise it when the files change
@@ -23,6 +25,11 @@ class FeatureKey(JsonRecord):
     decoding_version: int
     decoder: str  # the libraries that turn a file into pixels, with their versions
     store_version: int = STORE_VERSION
+
+    @property
+    def tensor_bytes(self) -> int:
+        """Bytes of one photo's tensor."""
+        return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
 
     def folder_name(self) -> str:
         """The name of the folder with these tensors: 24 hexadecimal digits."""

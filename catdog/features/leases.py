@@ -10,14 +10,14 @@ import os
 import threading
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from catdog import durable
 
-_FOLDER = ".in-use"
+FOLDER = ".in-use"  # in the feature cache
 _LIST, _LOCK = ".shards", ".lock"
 _UPKEEP = ".upkeep.lock"
 _PATIENCE = 60.0  # seconds: deleting and merging shards takes less
@@ -27,6 +27,9 @@ _PRIVATE = 0o600
 class Lease:
     """Shards that no process deletes until `release`, or until this process ends. Thread-safe.
 
+    Attributes:
+        names: of the shards, see `shard_name`.
+
     Args:
         root: the feature cache.
 
@@ -35,47 +38,41 @@ class Lease:
     """
 
     def __init__(self, root: Path):
-        folder = leases_folder(root)
-        durable.make_private(folder)
-        self._list = folder / f"{uuid.uuid4().hex}{_LIST}"
-        self._held = FileLock(self._list.with_suffix(_LOCK), mode=_PRIVATE, thread_local=False)
-        self._names: set[str] = set()
-        self._lock = threading.Lock()
+        durable.make_private(root / FOLDER)
+        self.lock_path = root / FOLDER / f"{uuid.uuid4().hex}{_LOCK}"
+        self.names: frozenset[str] = frozenset()
+        self._held = FileLock(self.lock_path, mode=_PRIVATE, thread_local=False)
+        self._adding = threading.Lock()
         _acquire(self._held, 0)
 
-    @property
-    def lock_path(self) -> Path:
-        """The file of the lock that this process holds."""
-        return Path(self._held.lock_file)
-
-    @property
-    def names(self) -> frozenset[str]:
-        """The shards, as paths relative to the cache."""
-        with self._lock:
-            return frozenset(self._names)
-
-    def add(self, names: Iterable[str]) -> None:
+    def add(self, index_paths: Iterable[Path]) -> None:
         """Add shards to the lease.
 
         Raises:
             OSError: the list cannot be written.
         """
-        with self._lock:
-            self._names |= set(names)
-            durable.write_bytes(self._list, "\n".join(sorted(self._names)).encode(), mode=_PRIVATE)
+        with self._adding:
+            self.names |= set(map(shard_name, index_paths))
+            path = self.lock_path.with_suffix(_LIST)
+            durable.write_bytes(path, "\n".join(sorted(self.names)).encode(), mode=_PRIVATE)
 
     def release(self) -> None:
         """End the lease."""
-        _end(self._list, self._held)
+        _end(self._held)
+
+
+def shard_name(index_path: Path) -> str:
+    """The name of a shard in a lease: the path of its index below the cache."""
+    return f"{index_path.parent.name}/{index_path.name}"
 
 
 def leased(root: Path, *, but: Lease | None = None) -> set[str]:
-    """The shards under a lease of a living process, the lease `but` not counted.
+    """The names of shards under a lease of a living process, the lease `but` not counted.
 
     Leases of processes that have died are deleted. Call it within `upkeep`, in which no lease is made.
     """
     names: set[str] = set()
-    for path in leases_folder(root).glob(f"*{_LOCK}"):
+    for path in (root / FOLDER).glob(f"*{_LOCK}"):
         if but and path == but.lock_path:
             continue
         lock = FileLock(path, thread_local=False)
@@ -85,13 +82,8 @@ def leased(root: Path, *, but: Lease | None = None) -> set[str]:
             with contextlib.suppress(OSError):
                 names |= set(path.with_suffix(_LIST).read_text().split("\n"))
         else:
-            _end(path.with_suffix(_LIST), lock)
+            _end(lock)
     return names
-
-
-def leases_folder(root: Path) -> Path:
-    """The folder of the leases."""
-    return root / _FOLDER
 
 
 @contextmanager
@@ -102,16 +94,15 @@ def upkeep(root: Path, *, wait: bool) -> Iterator[bool]:
         wait: for another process to end its block, for a while; else the result is False at once.
     """
     lock = FileLock(root / _UPKEEP, mode=_PRIVATE, thread_local=False)
-    try:
-        durable.make_private(root)
-        _acquire(lock, _PATIENCE if wait else 0)
-    except (Timeout, OSError):  # a read-only cache, or a file system without locks
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        lock.release()
+    with ExitStack() as held:
+        try:
+            durable.make_private(root)
+            _acquire(lock, _PATIENCE if wait else 0)
+            held.callback(lock.release)
+            ours = True
+        except (Timeout, OSError):  # a read-only cache, or a file system without locks
+            ours = False
+        yield ours
 
 
 def _acquire(lock: FileLock, seconds: float) -> None:
@@ -121,9 +112,8 @@ def _acquire(lock: FileLock, seconds: float) -> None:
         raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP)) from error
 
 
-def _end(names: Path, lock: FileLock) -> None:
-    with contextlib.suppress(OSError):
-        names.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):
-        Path(lock.lock_file).unlink(missing_ok=True)
+def _end(lock: FileLock) -> None:
+    for path in (Path(lock.lock_file).with_suffix(_LIST), Path(lock.lock_file)):
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
     lock.release(force=True)

@@ -1,4 +1,4 @@
-"""Reading from many files, of which only a few are open at a time.
+"""Reading from many files, of which only a few are open at a time. Thread-safe.
 
 A system may allow a process 256 open files. A large cache has more, and a training reads a few photos here
 and there: the files that were read last stay open, the others are opened again.
@@ -7,50 +7,33 @@ and there: the files that were read last stay open, the others are opened again.
 import os
 import threading
 import weakref
-from collections import OrderedDict
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-MOST = 48  # of all threads together
+MOST = 48  # files that are open at once, not counting those that threads are reading
 
 
-class OpenFiles:
-    """Reads parts of files. Thread-safe.
+def read(path: Path, offset: int, out: np.ndarray) -> None:
+    """Fill `out` (C-contiguous) with the bytes from `offset` on.
 
     A file that is deleted or renamed while it is open here can still be read.
 
-    Args:
-        most: files that are open at once, not counting those that other threads are reading.
+    Raises:
+        EOFError: the file ends before that.
+        OSError: the file does not exist, or cannot be read.
     """
+    _opened(path).read(offset, out.reshape(-1).view(np.uint8).data)
 
-    def __init__(self, most: int = MOST):
-        self._most = most
-        self._lock = threading.Lock()
-        self._files: OrderedDict[Path, _File] = OrderedDict()
 
-    def read(self, path: Path, offset: int, out: np.ndarray) -> None:
-        """Fill `out` (C-contiguous) with the bytes from `offset` on.
-
-        Raises:
-            EOFError: the file ends before that.
-            OSError: the file does not exist, or cannot be read.
-        """
-        with self._lock:
-            file = self._files.pop(path, None) or _File(path)
-            self._files[path] = file
-            if len(self._files) > self._most:
-                self._files.popitem(last=False)  # closed as soon as no thread reads it
-        file.read(offset, out.reshape(-1).view(np.uint8).data)
-
-    def forget(self, path: Path) -> None:
-        """Close the file, so that it can be deleted on every system."""
-        with self._lock:
-            self._files.pop(path, None)
+def close_all() -> None:
+    """Close the files, so that they can be deleted on every system."""
+    _opened.cache_clear()
 
 
 class _File:
-    """An open file, closed with its last reference."""
+    """An open file, closed with its last reference: as soon as no thread reads it."""
 
     def __init__(self, path: Path):
         self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
@@ -70,3 +53,6 @@ class _File:
             if not count:
                 raise EOFError("the file ends too early")
             out, offset = out[count:], offset + count
+
+
+_opened = lru_cache(MOST)(_File)

@@ -13,18 +13,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
 from catdog import durable
-from catdog.features.open_files import OpenFiles
+from catdog.features import open_files
+from catdog.features.key import FeatureKey
 
 INDEX_SUFFIX = ".index.npy"
+BROKEN = (ValueError, EOFError, SyntaxError, TokenError)  # what NumPy raises for a damaged file
 _INDEX_DTYPE = np.dtype([("digest", "V32"), ("checksum", "<u4")])
 _PRIVATE = 0o600  # with `--unfreeze all` tensors are the photos themselves
 _HEADER_BYTES = 4096  # more than the header of these files has
-
-_FILES = OpenFiles()
 
 
 class DamagedShard(Exception):
@@ -33,45 +34,30 @@ class DamagedShard(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Shard:
-    """A shard on disk whose index has been read.
-
-    Attributes:
-        index_path: the file of its index.
-        digests: (n,) V32.
-        checksums: (n,) uint32.
-        shape: of one photo's tensor.
-        dtype: of the tensors.
-    """
+    """A shard on disk whose index has been read."""
 
     index_path: Path
-    digests: np.ndarray
-    checksums: np.ndarray
-    shape: tuple[int, ...]
-    dtype: np.dtype
+    key: FeatureKey
+    digests: np.ndarray  # (n,) V32
+    checksums: np.ndarray  # (n,) uint32
 
     def __len__(self) -> int:
         return len(self.digests)
-
-    @property
-    def row_bytes(self) -> int:
-        """Bytes of one photo's tensor."""
-        return int(np.prod(self.shape)) * self.dtype.itemsize
 
     @cached_property
     def _offset(self) -> int:
         """The position of the first tensor in its file, which is checked once."""
         path = tensor_path(self.index_path)
         with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
             try:
-                version = np.lib.format.read_magic(file)
-                read = {(1, 0): np.lib.format.read_array_header_1_0}[version]
-                facts = read(file, max_header_size=_HEADER_BYTES)
-            except (ValueError, KeyError) as error:
+                if np.lib.format.read_magic(file) != (1, 0):
+                    raise DamagedShard(path)
+                facts = np.lib.format.read_array_header_1_0(file, max_header_size=_HEADER_BYTES)
+            except BROKEN as error:
                 raise DamagedShard(path) from error
-            offset = file.tell()
-        expected = ((len(self), *self.shape), False, self.dtype)
-        if facts != expected or size != offset + len(self) * self.row_bytes:
+            offset, size = file.tell(), os.fstat(file.fileno()).st_size
+        expected = ((len(self), *self.key.shape), False, np.dtype(self.key.dtype))
+        if (facts, size) != (expected, offset + len(self) * self.key.tensor_bytes):
             raise DamagedShard(path)
         return offset
 
@@ -83,7 +69,7 @@ class Shard:
             OSError: it does not exist, or cannot be read.
         """
         try:
-            _FILES.read(tensor_path(self.index_path), self._offset + row * self.row_bytes, out)
+            open_files.read(tensor_path(self.index_path), self._offset + row * self.key.tensor_bytes, out)
         except EOFError as error:
             raise DamagedShard(tensor_path(self.index_path)) from error
 
@@ -92,14 +78,14 @@ class Shard:
 
         Raises: see `read`.
         """
-        tensors = np.empty((len(rows), *self.shape), self.dtype)
+        tensors = np.empty((len(rows), *self.key.shape), self.key.dtype)
         for first, last in runs(rows):
             self.read(int(rows[first]), tensors[first:last])
         sound = [checksum(tensor) == self.checksums[row] for row, tensor in zip(rows, tensors, strict=True)]
         return tensors, np.array(sound, bool)
 
 
-def read_shard(index_path: Path, shape: tuple[int, ...], dtype: str) -> Shard:
+def read_shard(index_path: Path, key: FeatureKey) -> Shard:
     """A shard from its index; its tensors are not read yet.
 
     Raises:
@@ -110,9 +96,9 @@ def read_shard(index_path: Path, shape: tuple[int, ...], dtype: str) -> Shard:
         index = np.load(index_path, allow_pickle=False)
         if not isinstance(index, np.ndarray) or index.dtype != _INDEX_DTYPE or index.ndim != 1:
             raise DamagedShard(index_path)
-    except (ValueError, EOFError) as error:
+    except BROKEN as error:
         raise DamagedShard(index_path) from error
-    return Shard(index_path, index["digest"], index["checksum"], shape, np.dtype(dtype))
+    return Shard(index_path, key, index["digest"], index["checksum"])
 
 
 def new_path(folder: Path) -> Path:
@@ -129,12 +115,9 @@ def write_shard(index_path: Path, digests: np.ndarray, tensors: Sequence[np.ndar
     index = np.empty(len(digests), _INDEX_DTYPE)
     index["digest"] = digests
     index["checksum"] = [checksum(tensor) for tensor in tensors]
-    first = tensors[0]
-    header = {
-        "shape": (len(tensors), *first.shape),
-        "fortran_order": False,
-        "descr": np.lib.format.dtype_to_descr(first.dtype),
-    }
+    shape = (len(tensors), *tensors[0].shape)
+    descr = np.lib.format.dtype_to_descr(tensors[0].dtype)
+    header = {"shape": shape, "fortran_order": False, "descr": descr}
     try:
         with durable.replacing(tensor_path(index_path), mode=_PRIVATE) as file:
             np.lib.format.write_array_header_1_0(file, header)
@@ -150,7 +133,7 @@ def write_shard(index_path: Path, digests: np.ndarray, tensors: Sequence[np.ndar
 
 def delete_shard(index_path: Path) -> bool:
     """Delete a shard; False if that failed."""
-    _FILES.forget(tensor_path(index_path))
+    open_files.close_all()
     try:
         index_path.unlink(missing_ok=True)
         tensor_path(index_path).unlink(missing_ok=True)

@@ -10,18 +10,18 @@ import weakref
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 
 from catdog.errors import CacheError
 from catdog.features.digests import DTYPE, DigestIndex, as_array
-from catdog.features.features import Block, Features, Rows
+from catdog.features.features import Features
 from catdog.features.key import FeatureKey
 from catdog.features.leases import Lease, upkeep
 from catdog.features.shards import INDEX_SUFFIX, DamagedShard, Shard, delete_shard, read_shard
-from catdog.features.upkeep import shard_name, touch, trim
+from catdog.features.upkeep import touch, trim
 from catdog.text import message
 from catdog.workspace import FeatureCache
 
@@ -31,29 +31,27 @@ _GONE = {errno.ENOENT, errno.ESTALE}  # the second on NFS
 
 
 class FeatureStore:
-    """The tensors of one key. Nothing is created on disk before the first write."""
+    """The tensors of one key. Nothing is created on disk before the first write.
+
+    Attributes:
+        memory: tensors that are not on disk, by digest (hex); they live as long as this object.
+        lease: protects shards from deletion by other processes while this object lives.
+    """
 
     def __init__(self, cache: FeatureCache, key: FeatureKey):
-        self.cache = cache
-        self.key = key
+        self.cache, self.key = cache, key
         self.folder = cache.root / key.folder_name() if cache.root else None
+        self.memory: dict[str, np.ndarray] = {}
+        self.lease: Lease | None = None
         self._bad: set[Path] = set()  # damaged shards, which may resist deletion
         self._forbidden: set[Path] = set()  # this user may not read these shards
         self._seen = False  # whether the folder has been read
         self._shards: list[Shard] = []
-        self._memory = Rows([])
-        self._memory_rows: dict[bytes, int] = {}
-        self.lease: Lease | None = None
 
     @property
     def damaged(self) -> int:
         """How many shards were damaged, and deleted."""
         return len(self._bad)
-
-    @property
-    def tensor_bytes(self) -> int:
-        """Bytes of one photo's tensor."""
-        return int(np.prod(self.key.shape)) * np.dtype(self.key.dtype).itemsize
 
     def refresh(self) -> None:
         """Read the folder again: the indexes of new shards are read, deleted shards are forgotten.
@@ -62,12 +60,14 @@ class FeatureStore:
             CacheError: a shard cannot be read, but is neither damaged nor deleted.
         """
         self._seen = True
-        if self.folder is None:
-            return
-        there = set(self.folder.glob(f"*{INDEX_SUFFIX}")) - self._bad - self._forbidden
+        there = set(self.folder.glob(f"*{INDEX_SUFFIX}")) if self.folder else set()
+        there -= self._bad | self._forbidden
         old = [shard for shard in self._shards if shard.index_path in there]
-        known = {shard.index_path for shard in old}
-        self._set([*old, *filter(None, (self._open(path) for path in sorted(there - known)))])
+        new = there - {shard.index_path for shard in old}
+        shards = [*old, *filter(None, map(self._open, sorted(new)))]
+        if shards != self._shards:
+            self._shards = shards
+            self.__dict__.pop("_places", None)
 
     def hold(self, digests: Sequence[str]) -> None:
         """Protect the shards of these photos (hex) from deletion by other processes while this object lives.
@@ -80,17 +80,13 @@ class FeatureStore:
         if self.folder and self.folder.is_dir():
             with self._leasing():
                 self.refresh()  # nothing is deleted before it is in the lease
-                found = self._index.find(as_array(digests))
-                shards = np.unique(self._shard_of[found[found >= 0]]).tolist()
-                self._add_to_lease([self._shards[number].index_path for number in shards])
+                shards, _ = self._find(digests)
+                self._add_to_lease([shard.index_path for _, shard in self._used(shards)])
 
     def hold_new(self, index_path: Path) -> None:
         """The same for a shard that will be written."""
-        if self.lease:
+        with nullcontext() if self.lease else self._leasing():
             self._add_to_lease([index_path])
-        else:
-            with self._leasing():
-                self._add_to_lease([index_path])
 
     @contextmanager
     def _leasing(self) -> Iterator[None]:
@@ -104,9 +100,9 @@ class FeatureStore:
             yield
 
     def _add_to_lease(self, index_paths: Sequence[Path]) -> None:
-        if self.lease and self.cache.root:
+        if self.lease:
             with contextlib.suppress(OSError):  # a full disk
-                self.lease.add(shard_name(self.cache.root, path) for path in index_paths)
+                self.lease.add(index_paths)
 
     def missing(self, digests: Sequence[str]) -> list[str]:
         """Those of the content digests (hex) that have no intact tensor here, each once, in order.
@@ -116,98 +112,74 @@ class FeatureStore:
         Raises:
             CacheError: see `refresh`.
         """
-        if not self._seen:
-            self.refresh()
-        wanted = [
-            digest for digest in dict.fromkeys(digests) if bytes.fromhex(digest) not in self._memory_rows
-        ]
+        wanted = [digest for digest in dict.fromkeys(digests) if digest not in self.memory]
         while True:
-            found = self._index.find(as_array(wanted))
-            there = found[found >= 0]
-            shards, rows = self._shard_of[there], self._row_of[there]
-            checks = [(int(number), np.sort(rows[shards == number])) for number in np.unique(shards)]
+            shards, rows = self._find(wanted)
+            checks = [(shard, np.sort(rows[shards == number])) for number, shard in self._used(shards)]
             with ThreadPoolExecutor(_CHECK_THREADS, thread_name_prefix="catdog-check") as pool:
-                sound = list(pool.map(lambda check: self._is_sound(self._shards[check[0]], check[1]), checks))
+                sound = list(pool.map(lambda check: self._is_sound(*check), checks))
             if all(sound):
-                for number, _ in checks:
-                    touch(self._shards[number].index_path)
-                return [digest for digest, position in zip(wanted, found, strict=True) if position < 0]
+                for shard, _ in checks:
+                    touch(shard.index_path)
+                return [wanted[row] for row in np.flatnonzero(shards == len(self._shards))]
             self.refresh()  # another shard may hold the same photos
 
     def features(self, digests: Sequence[str]) -> Features:
         """The tensors of photos that are all here (see `missing`), in this order; a photo may be repeated."""
+        shards, rows = self._find(digests)
+        others = np.flatnonzero(shards == len(self._shards)).tolist()
+        rows[others] = np.arange(len(others))
+        in_memory = partial(_copy, [self.memory[digests[photo]] for photo in others])
+        # As methods of this object they keep it alive, and its lease with it.
+        on_disk = [partial(self._read, shard) for shard in self._shards]
+        return Features([*on_disk, in_memory], shards, rows, self.key.shape, np.dtype(self.key.dtype))
+
+    def _find(self, digests: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """The number of each photo's shard, and its row there; the number of shards if it is not on disk."""
         if not self._seen:
             self.refresh()
-        found = self._index.find(as_array(digests))
-        block_of, row_of = np.full_like(found, len(self._shards)), np.empty_like(found)
-        on_disk = found >= 0
-        block_of[on_disk], row_of[on_disk] = self._shard_of[found[on_disk]], self._row_of[found[on_disk]]
-        for photo in np.flatnonzero(~on_disk).tolist():
-            row_of[photo] = self._memory_rows[bytes.fromhex(digests[photo])]
-        blocks: list[Block] = [*(_Reader(shard) for shard in self._shards), self._memory]
-        dtype = np.dtype(self.key.dtype)
-        return Features(blocks, block_of, row_of, shape=self.key.shape, dtype=dtype, keep=self)
-
-    def remember(self, digests: Sequence[str], tensors: Sequence[np.ndarray]) -> None:
-        """Keep tensors in memory while this object lives."""
-        rows = self._memory.tensors
-        assert isinstance(rows, list)
-        for digest, tensor in zip(digests, tensors, strict=True):
-            self._memory_rows.setdefault(bytes.fromhex(digest), len(rows))
-            rows.append(tensor)
-
-    def _set(self, shards: list[Shard]) -> None:
-        if list(map(id, shards)) != list(map(id, self._shards)):
-            self._shards = shards
-            for name in ("_index", "_shard_of", "_row_of"):
-                self.__dict__.pop(name, None)
+        index, shard_of, row_of = self._places
+        found = index.find(as_array(digests))
+        return shard_of[found], row_of[found]
 
     @cached_property
-    def _index(self) -> DigestIndex:
-        return DigestIndex(np.concatenate([np.empty(0, DTYPE), *(shard.digests for shard in self._shards)]))
+    def _places(self) -> tuple[DigestIndex, np.ndarray, np.ndarray]:
+        """Finds photos on disk; the shard's number and the row of each, at the end those of all others."""
+        digests = np.concatenate([np.empty(0, DTYPE), *(shard.digests for shard in self._shards)])
+        sizes = [*map(len, self._shards), 1]
+        shard_of = np.repeat(np.arange(len(sizes)), sizes)
+        return DigestIndex(digests), shard_of, np.concatenate([np.arange(size) for size in sizes])
 
-    @cached_property
-    def _shard_of(self) -> np.ndarray:
-        return np.repeat(np.arange(len(self._shards)), [len(shard) for shard in self._shards])
-
-    @cached_property
-    def _row_of(self) -> np.ndarray:
-        return np.concatenate([np.empty(0, np.int64), *(np.arange(len(shard)) for shard in self._shards)])
+    def _used(self, shards: np.ndarray) -> list[tuple[int, Shard]]:
+        """The shards of these numbers, see `_find`, each once."""
+        return [(number, self._shards[number]) for number in np.unique(shards) if number < len(self._shards)]
 
     def _open(self, index_path: Path) -> Shard | None:
         try:
-            return read_shard(index_path, self.key.shape, self.key.dtype)
-        except DamagedShard:
-            self._discard(index_path)
-        except OSError as error:
-            if error.errno not in _GONE:  # otherwise another process has just deleted it
-                self._pass_over(index_path, error)
-        return None
+            return read_shard(index_path, self.key)
+        except (DamagedShard, OSError) as error:
+            self._leave_out(index_path, error)
+            return None
 
     def _is_sound(self, shard: Shard, rows: np.ndarray) -> bool:
         """Whether these rows are intact; if not, the shard is not used any more."""
-        step = max(1, _CHECK_BYTES // shard.row_bytes)
+        step = max(1, _CHECK_BYTES // self.key.tensor_bytes)
         try:
-            if all(
-                shard.read_sound(rows[start : start + step])[1].all() for start in range(0, len(rows), step)
-            ):
-                return True
-            self._discard(shard.index_path)
-        except DamagedShard:
-            self._discard(shard.index_path)
-        except OSError as error:
-            if error.errno in _GONE:  # perhaps the index is still there
-                self._discard(shard.index_path)
-            else:
-                self._pass_over(shard.index_path, error)
-        return False
+            for start in range(0, len(rows), step):
+                if not shard.read_sound(rows[start : start + step])[1].all():
+                    raise DamagedShard(shard.index_path)
+        except (DamagedShard, OSError) as error:
+            self._leave_out(shard.index_path, error)
+            return False
+        return True
 
-    def _discard(self, index_path: Path) -> None:
-        if index_path.exists():
-            self._bad.add(index_path)
-            delete_shard(index_path)
-
-    def _pass_over(self, index_path: Path, error: OSError) -> None:
+    def _leave_out(self, index_path: Path, error: DamagedShard | OSError) -> None:
+        """Delete a shard that is damaged, or half deleted by another process; pass over another user's."""
+        if isinstance(error, DamagedShard) or error.errno in _GONE:
+            if index_path.exists():
+                self._bad.add(index_path)
+                delete_shard(index_path)
+            return
         if not isinstance(error, PermissionError):
             raise CacheError(
                 "the feature cache cannot be read: {reason} at {path}. Empty it with `catdog inspect --cache "
@@ -220,29 +192,28 @@ class FeatureStore:
                 message(
                     "some features in {folder} belong to another user and cannot be read: they are computed "
                     "again. Name another folder with --cache-dir.",
-                    folder=index_path.parent,
+                    folder=self.folder,
                 )
             )
         self._forbidden.add(index_path)
 
-
-class _Reader:
-    """A shard as a block; errors become messages for people."""
-
-    def __init__(self, shard: Shard):
-        self._shard = shard
-
-    def read(self, row: int, out: np.ndarray) -> None:
-        """See `Block`."""
+    def _read(self, shard: Shard, row: int, out: np.ndarray) -> None:
+        """See `Block`; errors are messages for people."""
         try:
-            self._shard.read(row, out)
+            shard.read(row, out)
         except (DamagedShard, OSError) as error:
             raise CacheError(
                 "features have disappeared from {folder}: {reason}. Was the cache emptied, or is the disk "
                 "failing? Start again; `catdog train --resume RUN` continues a run.",
-                folder=self._shard.index_path.parent,
+                folder=self.folder,
                 reason=error,
             ) from error
+
+
+def _copy(tensors: list[np.ndarray], row: int, out: np.ndarray) -> None:
+    """See `Block`."""
+    for position in range(len(out)):
+        out[position] = tensors[row + position]
 
 
 def _let_go(lease: Lease, cache: FeatureCache) -> None:

@@ -1,6 +1,6 @@
 """From photo files to features, each as soon as it is known: for predictions that a person waits for."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import NamedTuple
@@ -14,36 +14,25 @@ from catdog.features.extract import identify, unreadable_headers
 from catdog.features.prefix import Prefix
 from catdog.features.store import FeatureStore
 from catdog.features.writer import ShardWriter
-from catdog.progress import Progress
+from catdog.progress import OnProgress, unreported
 from catdog.text import Message
 
 _AT_A_TIME = 64  # photos whose features are read from the cache together
 
 
 class Known(NamedTuple):
-    """Features of some photos.
+    """Features of some photos: n different contents."""
 
-    Attributes:
-        photos: indices among the paths; photos with the same content are in one list.
-        digests: their content digests, hex, one for each list.
-        features: (n, *shape), one for each list.
-    """
-
-    photos: list[list[int]]
-    digests: list[str]
-    features: np.ndarray
+    photos: list[list[int]]  # indices among the paths; n lists, in each the photos with the same content
+    digests: list[str]  # n content digests, hex
+    features: np.ndarray  # (n, *shape)
 
 
 class Unreadable(NamedTuple):
-    """Photos that have no features.
+    """Photos that have no features."""
 
-    Attributes:
-        photos: see `Known`.
-        reasons: one for each list.
-    """
-
-    photos: list[list[int]]
-    reasons: list[Message]
+    photos: list[list[int]]  # see `Known`
+    reasons: list[Message]  # one for each list
 
 
 def stream(
@@ -54,7 +43,7 @@ def stream(
     store: FeatureStore,
     workers: int,
     digests: dict[Path, str] | None = None,
-    report: Callable[[Progress], None] = lambda _: None,
+    report: OnProgress = unreported,
     writer: ShardWriter | None = None,
 ) -> Generator[Known | Unreadable, None, None]:
     """Every photo once: first what is cached or unreadable, then what is computed, in order.
@@ -70,7 +59,7 @@ def stream(
     Raises:
         CacheError: the cache cannot be read.
     """
-    digests, reasons = identify(paths, digests, workers=workers, report=report)
+    digests, reasons = identify(paths, digests, workers, report)
     photos_of: dict[str, list[int]] = {}
     for photo, path in enumerate(paths):
         if path in digests:

@@ -1,4 +1,4 @@
-"""Keeps the feature cache small: few files, no more bytes than allowed, no files of dead processes.
+"""Keeps the feature cache small: few files, no more bytes than allowed, no files of dead processes. Lists it.
 
 Every command that writes features does this, one process at a time. Small shards are merged into larger ones,
 so that the number of files does not grow with the number of commands. Where the cache is larger than allowed,
@@ -6,6 +6,7 @@ the least recently used shards are deleted, but none under a lease of a living p
 """
 
 import contextlib
+import json
 import os
 import shutil
 import time
@@ -16,18 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
+from catdog.errors import OptionError
+from catdog.features import shards
+from catdog.features.digests import DTYPE
 from catdog.features.key import FeatureKey
-from catdog.features.leases import Lease, leased, leases_folder, upkeep
-from catdog.features.shards import (
-    INDEX_SUFFIX,
-    DamagedShard,
-    Shard,
-    delete_shard,
-    new_path,
-    read_shard,
-    tensor_path,
-    write_shard,
-)
+from catdog.features.leases import FOLDER, Lease, leased, shard_name, upkeep
+from catdog.features.shards import INDEX_SUFFIX, DamagedShard, delete_shard
 
 KEY_FILE = "key.json"
 SHARD_BYTES = 128 * 2**20  # of tensors in a shard, approximately
@@ -42,25 +37,16 @@ _ORPHAN_SECONDS = 24 * 3600.0  # no writer needs that long between two files of 
 
 @dataclass(frozen=True)
 class ShardFile:
-    """The files of a shard.
-
-    Attributes:
-        bytes: of both files.
-        used: the time of the last use, in seconds since 1970.
-    """
+    """The files of a shard."""
 
     index_path: Path
-    bytes: int
-    used: float
+    bytes: int  # of both files
+    used: float  # the last time, in seconds since 1970
 
-    def name(self, root: Path) -> str:
+    @property
+    def name(self) -> str:
         """Its name in a lease."""
-        return shard_name(root, self.index_path)
-
-
-def shard_name(root: Path, index_path: Path) -> str:
-    """The name of a shard in a lease."""
-    return index_path.relative_to(root).as_posix()
+        return shard_name(self.index_path)
 
 
 def keep_in_order(root: Path, key: FeatureKey, limit: int, lease: Lease | None) -> None:
@@ -111,9 +97,41 @@ def clear(root: Path) -> list[Path]:
                 shutil.rmtree(folder, ignore_errors=True)
                 continue
             for file in shard_files(folder):
-                if file.name(root) not in in_use:
+                if file.name not in in_use:
                     delete_shard(file.index_path)
     return list(key_folders(root))
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """The folder of one key in the cache."""
+
+    folder: Path
+    key: FeatureKey | None  # None where key.json cannot be read: an older version's, or damaged
+    photos: int
+    bytes: int
+
+
+def cache_entries(root: Path) -> list[CacheEntry]:
+    """The folders of the cache below `root`, largest first, without empty ones."""
+    entries = []
+    for folder in key_folders(root):
+        try:
+            key = FeatureKey.from_json(json.loads((folder / KEY_FILE).read_bytes()))
+        except (OSError, ValueError, OptionError):
+            key = None
+        photos = 0
+        for path in folder.glob(f"*{INDEX_SUFFIX}"):
+            with contextlib.suppress(OSError, *shards.BROKEN):
+                photos += len(np.load(path, mmap_mode="r", allow_pickle=False))
+        size, files = 0, 0
+        for path in folder.iterdir():
+            with contextlib.suppress(FileNotFoundError):  # a training renames its temporary files
+                size += path.stat().st_size
+                files += path.name != KEY_FILE
+        if files:
+            entries.append(CacheEntry(folder, key, photos, size))
+    return sorted(entries, key=lambda entry: -entry.bytes)
 
 
 def key_folders(root: Path) -> Iterator[Path]:
@@ -129,15 +147,15 @@ def shard_files(folder: Path) -> list[ShardFile]:
     for path in folder.glob(f"*{INDEX_SUFFIX}"):
         with contextlib.suppress(OSError):  # another process has just deleted it
             status = path.stat()
-            size = status.st_size + tensor_path(path).stat().st_size
+            size = status.st_size + shards.tensor_path(path).stat().st_size
             found.append(ShardFile(path, size, status.st_mtime))
     return sorted(found, key=lambda file: (file.used, file.index_path))
 
 
-def touch(index_path: Path) -> None:
-    """Record that a shard is used now."""
+def touch(index_path: Path, used: float | None = None) -> None:
+    """Record that a shard is used now, or was used then."""
     with contextlib.suppress(OSError):  # a read-only cache, or it has just been deleted
-        os.utime(index_path)
+        os.utime(index_path, None if used is None else (used, used))
 
 
 def _trim(root: Path, limit: int, in_use: set[str]) -> None:
@@ -146,7 +164,7 @@ def _trim(root: Path, limit: int, in_use: set[str]) -> None:
     for file in sorted(files, key=lambda file: file.used):
         if total <= limit:
             break
-        if file.name(root) not in in_use and delete_shard(file.index_path):
+        if file.name not in in_use and delete_shard(file.index_path):
             total -= file.bytes
 
 
@@ -156,72 +174,51 @@ def _merge(root: Path, key: FeatureKey, in_use: set[str], lease: Lease | None) -
     while time.monotonic() < until:
         sizes: dict[int, list[ShardFile]] = defaultdict(list)
         for file in shard_files(folder):
-            if file.bytes < SHARD_BYTES // 2 and file.name(root) not in in_use:
-                sizes[_size_class(file.bytes)].append(file)
+            if file.bytes < SHARD_BYTES // 2 and file.name not in in_use:
+                eightfold = max(0, (file.bytes // _SMALLEST).bit_length() - 1) // 3
+                sizes[eightfold].append(file)
         crowds = [files for _, files in sorted(sizes.items()) if len(files) > _CROWD]
         if not crowds or not _merge_some(root, key, crowds[0], lease):
             return
 
 
-def _size_class(size: int) -> int:
-    """0 up to the smallest size, plus 1 for each factor of eight."""
-    return max(0, (size // _SMALLEST).bit_length() - 1) // 3
-
-
 def _merge_some(root: Path, key: FeatureKey, files: list[ShardFile], lease: Lease | None) -> bool:
-    """Merge the first of these into one shard; whether there are fewer now."""
-    digests: list[np.ndarray] = []
-    tensors: list[np.ndarray] = []
-    seen: set[bytes] = set()
+    """Merge the first of these into one shard, without damaged photos; whether there are fewer now."""
+    sound: dict[bytes, np.ndarray] = {}  # tensors by digest
     merged: list[ShardFile] = []
-    total = 0
     for file in files:
-        if total >= SHARD_BYTES:
+        if sum(file.bytes for file in merged) >= SHARD_BYTES:
             break
         try:
-            shard = _sound_part(file.index_path, key)
+            shard = shards.read_shard(file.index_path, key)
+            tensors, is_sound = shard.read_sound(np.arange(len(shard)))
+            for row in np.flatnonzero(is_sound):
+                sound.setdefault(bytes(shard.digests[row]), tensors[row])
         except PermissionError:  # another user's
             continue
-        if shard:
-            shard_digests, shard_tensors = shard
-            new = [row for row, digest in enumerate(shard_digests) if bytes(digest) not in seen]
-            seen |= {bytes(digest) for digest in shard_digests}
-            digests.append(shard_digests[new])
-            tensors += [shard_tensors[row] for row in new]
-            total += file.bytes
+        except (DamagedShard, FileNotFoundError):
+            pass
         merged.append(file)
-    if tensors:
-        path = new_path(root / key.folder_name())
-        if lease and any(file.name(root) in lease.names for file in merged):
-            lease.add([shard_name(root, path)])
-        write_shard(path, np.concatenate(digests), tensors)
-        used = max(file.used for file in merged)
-        with contextlib.suppress(OSError):
-            os.utime(path, (used, used))
+    if sound:
+        path = shards.new_path(root / key.folder_name())
+        if lease and any(file.name in lease.names for file in merged):
+            lease.add([path])
+        shards.write_shard(path, np.frombuffer(b"".join(sound), DTYPE), list(sound.values()))
+        touch(path, max(file.used for file in merged))
     # The photos are in the new shard, on disk. If a kill leaves them twice, that does no harm.
     gone = [delete_shard(file.index_path) for file in merged]
     return sum(gone) > 1
 
 
-def _sound_part(index_path: Path, key: FeatureKey) -> tuple[np.ndarray, np.ndarray] | None:
-    """Digests and tensors of the intact photos; None where there are none."""
-    try:
-        shard: Shard = read_shard(index_path, key.shape, key.dtype)
-        tensors, sound = shard.read_sound(np.arange(len(shard)))
-    except (DamagedShard, FileNotFoundError):
-        return None
-    return (shard.digests[sound], tensors[sound]) if sound.any() else None
-
-
 def _delete_orphans(root: Path) -> None:
     """Delete what killed processes have left: old temporary files, and old tensors without an index."""
     old = time.time() - _ORPHAN_SECONDS
-    for folder in (root, leases_folder(root), *key_folders(root)):
+    for folder in (root, root / FOLDER, *key_folders(root)):
         names = set(os.listdir(folder)) if folder.is_dir() else set()
         for name in names:
-            is_lonely = name.endswith(".npy") and not name.endswith(INDEX_SUFFIX)
-            is_lonely = is_lonely and name.removesuffix(".npy") + INDEX_SUFFIX not in names
-            if name.endswith(".tmp") or is_lonely:
+            index = name.removesuffix(".npy") + INDEX_SUFFIX
+            is_tensors = name.endswith(".npy") and not name.endswith(INDEX_SUFFIX)
+            if name.endswith(".tmp") or (is_tensors and index not in names):
                 with contextlib.suppress(OSError):
                     if (folder / name).stat().st_mtime < old:
                         (folder / name).unlink()

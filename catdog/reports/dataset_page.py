@@ -1,130 +1,88 @@
 """`catdog inspect DATA --report`: the problems of a data set, as one page of HTML with the photos."""
 
-from collections.abc import Iterable, Sequence
+import gettext
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
-from catdog import __version__
 from catdog.checks import DatasetReport
-from catdog.checks.findings import Findings
 from catdog.data.exact_duplicates import Placed, has_conflicting_labels, is_leak
-from catdog.errors import PhotoError
-from catdog.reports.html import picture, render, thumbnail
-from catdog.text import relative, relative_path
+from catdog.reports.html import picture, render, thumbnail, write_file
+from catdog.text import Message, message, relative, relative_path
 
 _FIGURES = 60  # of each section
 _IN_A_GROUP = 6  # photos that are shown of one group
 _LINES = 200  # of a list of files
 
-_Found = Sequence[tuple[Iterable[Placed], list[str]]]  # photos, and lines about them
+_Found = list[tuple[Sequence[Placed], list[Message]]]  # photos, and lines about them
 
 
-def dataset_page(report: DatasetReport) -> str:
-    """The page; its paths are relative to the data set's folder."""
-    root, findings = report.dataset.root, report.findings
-    sections = [
-        _section(
-            root,
-            "Exact duplicates",
-            "Files with the same bytes. In training and in another split they are a leak: the model is "
-            "tested on photos that it was trained on, and the metrics are too good.",
-            [(group, _problems(group)) for group in report.exact_duplicates.groups],
-        ),
-        *(_sections_of(root, findings) if findings else ()),
-    ]
-    return render(
+def write_report(report: DatasetReport, file: Path, *, translations: gettext.NullTranslations) -> None:
+    """Write the page; its paths are relative to the data set's folder.
+
+    Raises:
+        OptionError: the file cannot be written.
+    """
+    root = report.dataset.root
+    page = render(
         "dataset.html",
-        version=__version__,
-        dataset=report.dataset,
-        splits=report.splits,
+        translations,
+        report=report,
         total=sum(sum(split.counts.values()) for split in report.splits.values()),
-        leaks=len(report.exact_duplicates.leaks) + (len(findings.leaks) if findings else 0),
+        leaks=len(report.exact_duplicates.leaks) + (len(report.findings.leaks) if report.findings else 0),
         unreadable=[(relative_path(bad.path, root), bad.reason) for bad in report.unreadable[:_LINES]],
-        unreadable_count=len(report.unreadable),
         remarks=[relative(remark, root) for remark in report.remarks],
-        sections=sections,
-        unchecked=findings.unchecked.values()
-        if findings
-        else ("near-duplicates, outliers and label errors were not checked (--quick)",),
+        sections={kind: _section(root, found) for kind, found in _found(report).items()},
     )
+    write_file(file, page.encode("utf-8", "replace"))
 
 
-def _sections_of(root: Path, findings: Findings) -> list[dict[str, Any]]:
-    return [
-        _section(
-            root,
-            "Near-duplicates",
-            "Different files that show the same picture: cropped, mirrored, resized, saved again, brighter "
-            "or darker. The number is the cosine of their features.",
-            [
-                (group.photos, [f"cosine {group.similarity:.3f}", *_problems(group.photos)])
-                for group in findings.near_duplicates
-            ],
-        ),
-        _section(
-            root,
-            "Label errors",
-            "Likely label errors: a model that was trained without these photos is sure of another class.",
-            [
-                (
-                    [error.photo],
-                    [f"labelled {error.photo.label}, looks like {error.suggested} {error.probability:.1%}"],
-                )
-                for error in findings.label_errors
-            ],
-            is_checked="label_errors" not in findings.unchecked,
-        ),
-        _section(
-            root,
-            "Outliers",
-            "Far from all other photos, whatever their class: drawings, text, logos, or just odd photos. The "
-            "number is the distance in standard deviations from the median.",
-            [
-                ([outlier.photo], [f"labelled {outlier.photo.label}, {outlier.score:.1f}"])
-                for outlier in findings.outliers
-            ],
-            is_checked="outliers" not in findings.unchecked,
-        ),
-    ]
+def _found(report: DatasetReport) -> dict[str, _Found]:
+    """What each check found; without those that were not done."""
+    findings = report.findings
+    found: dict[str, _Found] = {
+        "exact duplicates": [(group, _problems(group)) for group in report.exact_duplicates.groups]
+    }
+    if findings:
+        found["near-duplicates"] = [
+            (near.photos, [message("cosine {cosine:.3f}", cosine=near.similarity), *_problems(near.photos)])
+            for near in findings.near_duplicates
+        ]
+    if findings and "label_errors" not in findings.unchecked:
+        found["label errors"] = []
+        for error in findings.label_errors:
+            line = message(
+                "labelled {label}, looks like {suggested} {probability:.1%}",
+                label=error.photo.label,
+                suggested=error.suggested,
+                probability=error.probability,
+            )
+            found["label errors"].append(([error.photo], [line]))
+    if findings and "outliers" not in findings.unchecked:
+        found["outliers"] = [
+            ([far.photo], [message("labelled {label}, {score:.1f}", label=far.photo.label, score=far.score)])
+            for far in findings.outliers
+        ]
+    return found
 
 
-def _section(
-    root: Path, title: str, explanation: str, found: _Found, *, is_checked: bool = True
-) -> dict[str, Any]:
+def _section(root: Path, found: _Found) -> dict[str, Any]:
     figures = []
     for photos, lines in found[:_FIGURES]:
-        shown = [(relative_path(photo.path, root), photo) for photo in photos]
-        figures.append(
-            {
-                "photos": [{"path": path, "picture": _picture(photo)} for path, photo in shown[:_IN_A_GROUP]],
-                "paths": [path for path, _ in shown],
-                "lines": lines,
-            }
-        )
-    return {
-        "title": title,
-        "explanation": explanation,
-        "figures": figures,
-        "more": max(0, len(found) - _FIGURES),
-        "count": len(found),
-        "is_checked": is_checked,
-    }
+        paths = [relative_path(photo.path, root) for photo in photos]
+        pictures = [picture(thumbnail(photo.path)) for photo in photos[:_IN_A_GROUP]]
+        photos_shown = list(zip(paths, pictures, strict=False))
+        figures.append({"paths": paths, "photos": photos_shown, "lines": lines})
+    return {"count": len(found), "more": max(0, len(found) - _FIGURES), "figures": figures}
 
 
-def _problems(group: Sequence[Placed]) -> list[str]:
+def _problems(group: Sequence[Placed]) -> list[Message]:
     """The problems of a group of duplicates, beside that it is one."""
     problems = []
     if is_leak(group):
-        problems.append(f"leak between splits: {', '.join(sorted({photo.split for photo in group}))}")
+        splits = ", ".join(sorted({photo.split for photo in group}))
+        problems.append(message("leak between splits: {splits}", splits=splits))
     if has_conflicting_labels(group):
-        problems.append(f"conflicting labels: {', '.join(sorted({photo.label for photo in group}))}")
+        labels = ", ".join(sorted({photo.label for photo in group}))
+        problems.append(message("conflicting labels: {labels}", labels=labels))
     return problems
-
-
-def _picture(photo: Placed) -> Markup | None:
-    try:
-        return picture(thumbnail(photo.path))
-    except PhotoError:  # duplicates of a damaged file are listed without a picture
-        return None

@@ -1,5 +1,6 @@
 """`catdog evaluate --report`: an evaluation as one page of HTML, a model card at its end."""
 
+import gettext
 import hashlib
 import platform
 from collections import Counter
@@ -13,7 +14,7 @@ import numpy as np
 
 from catdog import __version__, devices
 from catdog.data import PhotoHeader, probe
-from catdog.data.overlay import Pixels, lay_over
+from catdog.data.overlay import lay_over
 from catdog.data.parallel import ordered_map
 from catdog.errors import PhotoError
 from catdog.evaluation.evaluate import Evaluation
@@ -29,7 +30,9 @@ _LINES = 50  # of a list that may be long
 _Facts = list[tuple[Message, object]]
 
 
-def write_report(evaluation: Evaluation, file: Path, *, command: str) -> None:
+def write_report(
+    evaluation: Evaluation, file: Path, *, command: str, translations: gettext.NullTranslations
+) -> None:
     """Write the page of an evaluation of one model.
 
     Args:
@@ -43,16 +46,13 @@ def write_report(evaluation: Evaluation, file: Path, *, command: str) -> None:
     (predictions,) = evaluation.models
     worst = predictions.worst(_PHOTOS)
     uncertain = [row for row in predictions.least_certain(2 * _PHOTOS) if row not in worst][:_PHOTOS]
-    photos = _photos(evaluation, predictions, np.unique([*worst, *uncertain]))
+    photos = _photos(evaluation, predictions, np.unique([*worst, *uncertain]).tolist())
     page = render(
         "evaluation.html",
-        version=__version__,
-        name=predictions.name,
+        translations,
+        evaluated=predictions,
         when=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         data=evaluation.data,
-        metrics=predictions.metrics,
-        calibration=predictions.calibration,
-        gain=predictions.gain,
         remarks=evaluation.remarks,
         plots=plots_of(predictions),
         worst=[photos[row] for row in worst],
@@ -67,11 +67,11 @@ def write_report(evaluation: Evaluation, file: Path, *, command: str) -> None:
 
 
 def _photos(
-    evaluation: Evaluation, predictions: EvaluatedPredictions, rows: np.ndarray
+    evaluation: Evaluation, predictions: EvaluatedPredictions, rows: list[int]
 ) -> dict[int, dict[str, Any]]:
     """What the page shows of each photo, its heat map beside it."""
-    pixels = {row: _thumbnail(predictions.paths[row]) for row in rows.tolist()}
-    there = [row for row, found in pixels.items() if found is not None]
+    pixels = {row: thumbnail(predictions.paths[row]) for row in rows}
+    there = [row for row in rows if pixels[row] is not None]
     paths = [predictions.paths[row] for row in there]
     digests = {predictions.paths[row]: predictions.digests[row] for row in there}
     classifier = predictions.classifier
@@ -79,34 +79,29 @@ def _photos(
     heat = dict(zip(there, heats, strict=True))
     shown = {}
     for row, photo in pixels.items():
-        found = predictions.photo(row)
+        prediction = predictions.photo(row)
         warm = None
         if photo is not None and heat[row].any():
-            warm = picture(lay_over(photo, heat[row], classifier.decoding))
+            warm = lay_over(photo, heat[row], classifier.decoding)
         shown[row] = {
-            "path": evaluation.shown(Path(found.path)),
-            "picture": None if photo is None else picture(photo),
-            "heat": warm,
-            "prediction": found,
+            "path": evaluation.shown(Path(prediction.path)),
+            "picture": picture(photo),
+            "heat": picture(warm),
+            "prediction": prediction,
         }
     return shown
 
 
-def _thumbnail(path: Path) -> Pixels | None:
-    try:
-        return thumbnail(path)
-    except PhotoError:  # it has been removed since it was predicted
-        return None
-
-
 def _counts(predictions: EvaluatedPredictions) -> _Facts:
-    counts: _Facts = [(message("evaluated"), len(predictions.labels))]
-    for index, label in enumerate(predictions.classes):
-        of_class = int((predictions.labels == index).sum())
-        counts.append((message("evaluated, of the class {label}", label=label), of_class))
-    duplicates = len(predictions.digests) - len(set(predictions.digests))
-    counts.append((message("exact duplicates among them"), duplicates))
-    counts.append((message("unreadable and skipped"), len(predictions.skipped)))
+    counts: _Facts = [
+        (message("evaluated"), len(predictions.labels)),
+        *(
+            (message("evaluated, of the class {label}", label=score.label), score.count)
+            for score in predictions.metrics.per_class
+        ),
+        (message("exact duplicates among them"), len(predictions.digests) - len(set(predictions.digests))),
+        (message("unreadable and skipped"), len(predictions.skipped)),
+    ]
     if isinstance(predictions.model, Run):
         splits = predictions.model.split()
         counts.append((message("training photos of the run"), len(splits["train"])))
@@ -120,10 +115,10 @@ def _pictures(paths: Sequence[Path]) -> _Facts:
     sizes = sorted((header.width * header.height, header.width, header.height) for header in headers)
     if not sizes:
         return []
-    formats = Counter(header.format for header in headers).most_common()
     smallest, median, largest = (
         f"{width}×{height}" for _, width, height in (sizes[0], sizes[(len(sizes) - 1) // 2], sizes[-1])
     )
+    formats = Counter(header.format for header in headers).most_common()
     return [
         (message("smallest, pixels"), smallest),
         (message("median, pixels"), median),
@@ -143,45 +138,43 @@ def _model_card(predictions: EvaluatedPredictions) -> dict[str, Any]:
     model, decoding = predictions.model, predictions.classifier.decoding
     classes = ", ".join(predictions.classes)
     installed = {"catdog": __version__, "python": platform.python_version()}
-    shape: _Facts = [(message("input"), f"{decoding.size}×{decoding.size}, {decoding.resize}")]
+    shape = message("input"), f"{decoding.size}×{decoding.size}, {decoding.resize}"
+    facts: _Facts
     if isinstance(model, Path):
         about = message(
             "A VGG16 (Simonyan and Zisserman, 2014), exported by catdog. Classes: {classes}.", classes=classes
         )
-        facts = [*shape, (message("SHA-256 of the exported file"), _sha256(model))]
-        return {"about": about, "trained_by": [], "facts": [*facts, _versions_here(installed)]}
-    config, spec = model.config, model.read_model()[1]
-    options = config.options
-    installed |= {name: version(name) for name in config.versions if name not in installed}
-    facts = [
-        (message("trained layers, from"), options.unfreeze),
-        (message("head"), options.head.kind),
-        (message("epochs"), model.epochs_done() or options.epochs),
-        (message("epoch of the best checkpoint"), spec.epoch),
-        (message("optimizer"), options.optimizer),
-        (message("learning rate"), f"{options.learning_rate:g}"),
-        (message("batch size"), options.batch_size),
-        (message("random seed"), options.seed),
-        *shape,
-        (message("preprocessing"), spec.preprocessing),
-        (message("pretrained weights"), spec.weights),
-        (message("SHA-256 of the frozen weights"), config.prefix_digest),
-        (message("SHA-256 of photos, classes and splits"), config.data_digest),
-        (message("SHA-256 of model.safetensors"), _sha256(model.model_path)),
-        (message("trained"), config.created),
-        (message("versions for the training"), f"{_listed(config.versions)}, {config.device}"),
-        _versions_here(installed),
-    ]
-    about = message(
-        "A VGG16 (Simonyan and Zisserman, 2014), pretrained on ImageNet and fine-tuned by catdog. "
-        "Classes: {classes}.",
-        classes=classes,
-    )
-    return {"about": about, "trained_by": config.command.splitlines(), "facts": facts}
-
-
-def _versions_here(installed: dict[str, str]) -> tuple[Message, object]:
-    return message("versions for this page"), f"{_listed(installed)}, {devices.describe()}"
+        facts = [shape, (message("SHA-256 of the exported file"), _sha256(model))]
+        trained_by = ""
+    else:
+        about = message(
+            "A VGG16 (Simonyan and Zisserman, 2014), pretrained on ImageNet and fine-tuned by catdog. "
+            "Classes: {classes}.",
+            classes=classes,
+        )
+        config, spec = model.config, model.read_model()[1]
+        options, trained_by = config.options, config.command
+        installed |= {name: version(name) for name in config.versions if name not in installed}
+        facts = [
+            (message("trained layers, from"), options.unfreeze),
+            (message("head"), options.head.kind),
+            (message("epochs"), model.epochs_done() or options.epochs),
+            (message("epoch of the best checkpoint"), spec.epoch),
+            (message("optimizer"), options.optimizer),
+            (message("learning rate"), f"{options.learning_rate:g}"),
+            (message("batch size"), options.batch_size),
+            (message("random seed"), options.seed),
+            shape,
+            (message("preprocessing"), spec.preprocessing),
+            (message("pretrained weights"), spec.weights),
+            (message("SHA-256 of the frozen weights"), config.prefix_digest),
+            (message("SHA-256 of photos, classes and splits"), config.data_digest),
+            (message("SHA-256 of model.safetensors"), _sha256(model.model_path)),
+            (message("trained"), config.created),
+            (message("versions for the training"), f"{_listed(config.versions)}, {config.device}"),
+        ]
+    facts.append((message("versions for this page"), f"{_listed(installed)}, {devices.describe()}"))
+    return {"about": about, "trained_by": trained_by.splitlines(), "facts": facts}
 
 
 def _sha256(path: Path) -> str:

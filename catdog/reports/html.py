@@ -9,10 +9,10 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from catdog import durable
+from catdog import __version__, durable
 from catdog.data import decode_for_people
 from catdog.data.overlay import Pixels, to_jpeg
-from catdog.errors import OptionError
+from catdog.errors import OptionError, PhotoError
 from catdog.text import Message
 
 ENGLISH = gettext.NullTranslations()
@@ -21,7 +21,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _THUMBNAIL = 320  # pixels, the longer side: sharp at 160 on a screen of two pixels a point
 
 
-def render(template: str, *, translations: gettext.NullTranslations = ENGLISH, **facts: Any) -> str:
+def render(template: str, translations: gettext.NullTranslations = ENGLISH, **facts: Any) -> str:
     """The page of that name below `templates`, in the language of `translations`.
 
     A template has `_("template {field}", field=...)` and `ngettext(singular, plural, count, ...)`, like
@@ -35,11 +35,8 @@ def render(template: str, *, translations: gettext.NullTranslations = ENGLISH, *
         return Message(singular, {"count": count, **fields}, plural).render(translations)
 
     language = translations.info().get("language", "en")
-    return (
-        _environment()
-        .get_template(template)
-        .render(_=_, ngettext=ngettext, translations=translations, language=language, **facts)
-    )
+    every_page = {"_": _, "ngettext": ngettext, "translations": translations, "language": language}
+    return _environment().get_template(template).render(every_page, **facts)
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -59,31 +56,30 @@ def write_file(path: Path, content: bytes) -> None:
         ) from error
 
 
-def thumbnail(photo: Path) -> Pixels:
-    """A photo, small, as pixels (height, width, 3).
+def thumbnail(photo: Path) -> Pixels | None:
+    """A photo, small, as pixels (height, width, 3); None where it cannot be read."""
+    try:
+        return decode_for_people(photo, side=_THUMBNAIL)
+    except PhotoError:
+        return None
 
-    Raises:
-        PhotoError: it cannot be read.
-    """
-    return decode_for_people(photo, side=_THUMBNAIL)
 
-
-def picture(pixels: Pixels) -> Markup:
+def picture(pixels: Pixels | None) -> Markup | None:
     """The address of a picture that is inside the page: what `src` takes."""
+    if pixels is None:
+        return None
     return Markup("data:image/jpeg;base64,") + base64.b64encode(to_jpeg(pixels, quality=80)).decode("ascii")
 
 
-def for_people(path: object) -> str:
-    """A path or a name as a page can hold it: bytes that are no UTF-8 become visible question marks."""
-    return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+def shown(value: object, translations: gettext.NullTranslations = ENGLISH) -> str:
+    """A fact as a page can hold it: a message translated, bytes that are no UTF-8 as question marks."""
+    text = value.render(translations) if isinstance(value, Message) else str(value)
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 @jinja2.pass_context
-def _shown(context: jinja2.runtime.Context, value: object) -> object:
-    """What a page holds of a fact; it is escaped after this."""
-    if isinstance(value, Markup):
-        return value
-    return for_people(value.render(context["translations"]) if isinstance(value, Message) else value)
+def _finalize(context: jinja2.runtime.Context, value: object) -> str:
+    return value if isinstance(value, Markup) else shown(value, context["translations"])
 
 
 @cache
@@ -91,11 +87,11 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
-        finalize=_shown,
+        finalize=_finalize,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["percent"] = lambda fraction, digits=2: f"{fraction:.{digits}%}"
-    environment.filters["path"] = for_people
+    environment.globals["version"] = __version__
     return environment

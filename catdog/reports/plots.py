@@ -24,7 +24,7 @@ from matplotlib.ticker import MaxNLocator
 
 from catdog.evaluation.calibration import Calibration
 from catdog.evaluation.predictions import EvaluatedPredictions
-from catdog.reports.html import ENGLISH, for_people, write_file
+from catdog.reports.html import ENGLISH, shown, write_file
 from catdog.runs import EpochRecord, Run
 from catdog.text import Message, message, spelt
 
@@ -45,32 +45,28 @@ _Write = Callable[[str | Message], str]
 
 @dataclass(frozen=True)
 class Plot:
-    """One picture.
+    """One picture."""
 
-    Attributes:
-        name: of its file, without the extension.
-        alt: a sentence that says what the plot shows.
-    """
-
-    name: str
+    name: str  # of its file, without the extension
     title: Message
-    alt: Message
-    _draw: Callable[[Figure, _Write], None]
-    _size: tuple[float, float] = _SIZE
+    alt: Message  # a sentence that says what the plot shows
+    labels: tuple[Message, Message]  # of the x and the y axis
+    draw: Callable[[Axes, _Write], None]
+    size: tuple[float, float] = _SIZE
 
     @property
     def is_wide(self) -> bool:
         """Whether it needs a page's whole width."""
-        return self._size[0] > 1.2 * _SIZE[0]
+        return self.size[0] > 1.2 * _SIZE[0]
 
     def png(self) -> bytes:
         """Black on white; letters that no font here has are written as their code points."""
         with _style("black"):
-            return self._saved("png", lambda text: spelt(_text(text), _has), facecolor="white", dpi=_DPI)
+            return self._saved("png", lambda text: spelt(shown(text), _has), facecolor="white", dpi=_DPI)
 
     def svg(self, translations: gettext.NullTranslations = ENGLISH) -> Markup:
         """For a page of HTML: text stays text, in the page's colour, with the sentence as its label."""
-        write = partial(_text, translations=translations)
+        write = partial(shown, translations=translations)
         with _style(_INK), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph .* missing")  # the browser has more fonts
             text = self._saved("svg", write, transparent=True).decode("utf-8")
@@ -79,9 +75,11 @@ class Plot:
         return Markup(drawing.replace("<svg ", f'<svg role="img" aria-label="{escape(write(self.alt))}" ', 1))
 
     def _saved(self, form: str, write: _Write, **how: object) -> bytes:
-        figure = Figure(figsize=self._size, layout="constrained")
-        self._draw(figure, write)
-        figure.axes[0].set_title(write(self.title))
+        figure = Figure(figsize=self.size, layout="constrained")
+        axes = figure.add_subplot()
+        self.draw(axes, write)
+        x, y = map(write, self.labels)
+        axes.set(title=write(self.title), xlabel=x, ylabel=y)
         file = io.BytesIO()
         metadata = dict.fromkeys(("Creator", "Date", "Format", "Type") if form == "svg" else ("Software",))
         figure.savefig(file, format=form, metadata=metadata, **how)  # pyright: ignore[reportArgumentType]
@@ -94,7 +92,10 @@ def plots_of(predictions: EvaluatedPredictions) -> list[Plot]:
     run = predictions.model
     if isinstance(run, Run) and (history := run.history()):
         best = run.read_model()[1].epoch
-        plots += [_curve(history, best, name) for name in ("loss", "accuracy")]
+        plots += [
+            _curve(history, best, "loss", "loss", message("loss"), message("Loss by epoch")),
+            _curve(history, best, "accuracy", "acc", message("accuracy"), message("Accuracy by epoch")),
+        ]
     return plots
 
 
@@ -112,8 +113,11 @@ def write_plots(predictions: EvaluatedPredictions, folder: Path) -> int:
 
 def _style(ink: str):
     """Settings for one drawing; a class name is never parsed as a formula."""
+    inked = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color")
     return matplotlib.rc_context(
         {
+            "axes.axisbelow": True,
+            "axes.grid": True,
             "font.family": list(_fonts()),
             "font.size": 10,
             "axes.titlesize": 11,
@@ -123,9 +127,7 @@ def _style(ink: str):
             "svg.hashsalt": "catdog",
             "text.parse_math": False,
             "grid.color": "#8888884d",
-            **dict.fromkeys(
-                ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), ink
-            ),
+            **dict.fromkeys(inked, ink),
         }
     )
 
@@ -141,28 +143,15 @@ def _has(letter: str) -> bool:
     return letter == " " or any(ord(letter) in letters for letters in _fonts().values())
 
 
-def _text(text: str | Message, translations: gettext.NullTranslations = ENGLISH) -> str:
-    return for_people(text.render(translations) if isinstance(text, Message) else text)
-
-
-def _axes(figure: Figure) -> Axes:
-    axes = figure.add_subplot()
-    axes.grid(visible=True)
-    axes.set_axisbelow(True)
-    return axes
-
-
 def _confusion(predictions: EvaluatedPredictions) -> Plot:
     metrics = predictions.metrics
     counts = np.array(metrics.confusion)
 
-    def draw(figure: Figure, write: _Write) -> None:
+    def draw(axes: Axes, write: _Write) -> None:
         names = [_short(write(name)) for name in metrics.classes]
-        axes = figure.add_subplot()
         fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        axes.grid(visible=False)
         axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-        axes.set_xlabel(write(message("predicted class")))
-        axes.set_ylabel(write(message("true class")))
         if len(names) > _MOST_NAMES:
             return
         axes.set_xticks(range(len(names)), names)
@@ -182,7 +171,8 @@ def _confusion(predictions: EvaluatedPredictions) -> Plot:
     )
     named = min(len(metrics.classes), _MOST_NAMES)
     size = (max(_SIZE[0], 2.5 + 0.35 * named), max(_SIZE[1], 2.5 + 0.3 * named))
-    return Plot("confusion", message("Confusion matrix"), alt, draw, size)
+    labels = message("predicted class"), message("true class")
+    return Plot("confusion", message("Confusion matrix"), alt, labels, draw, size)
 
 
 def _roc(predictions: EvaluatedPredictions) -> list[Plot]:
@@ -193,72 +183,63 @@ def _roc(predictions: EvaluatedPredictions) -> list[Plot]:
     # The curves of two classes are mirror images; of many, those with the smallest area say most.
     scored = scored[1:] if len(metrics.classes) == 2 else scored
     areas = {index: metrics.per_class[index].roc_auc or 0.0 for index in scored}
-    shown = sorted(scored, key=lambda index: areas[index])[:_MOST_CURVES]
+    drawn = sorted(scored, key=lambda index: areas[index])[:_MOST_CURVES]
 
-    def draw(figure: Figure, write: _Write) -> None:
-        axes = _axes(figure)
-        for index in shown:
+    def draw(axes: Axes, write: _Write) -> None:
+        for index in drawn:
             order = np.argsort(-predictions.probabilities[:, index], kind="stable")
             positive = (predictions.labels == index)[order]
             # Ties move together.
             ends = np.append(np.diff(predictions.probabilities[order, index]) != 0, True)
             true = np.concatenate([[0], np.cumsum(positive)[ends]]) / positive.sum()
             false = np.concatenate([[0], np.cumsum(~positive)[ends]]) / (~positive).sum()
-            axes.plot(
-                false,
-                true,
-                label=f"{areas[index]:.4f} {_short(write(metrics.classes[index]))}",
-                color=_BLUE if len(shown) == 1 else None,
-            )
+            label = f"{areas[index]:.4f} {_short(write(metrics.classes[index]))}"
+            axes.plot(false, true, label=label, color=_BLUE if len(drawn) == 1 else None)
         axes.plot([0, 1], [0, 1], color="#888888", linestyle=":")
-        axes.set_xlabel(write(message("false positive rate")))
-        axes.set_ylabel(write(message("true positive rate")))
         title = write(message("area under the curve"))
-        if len(shown) == 1:
+        if len(drawn) == 1:
             axes.legend(title=title, loc="lower right", frameon=False)
-        else:
+        elif isinstance(figure := axes.figure, Figure):
             figure.legend(title=title, loc="outside lower center", ncols=2, frameon=False)
 
     alt = message(
         "ROC curves: the smallest area is {area:.4f}, that of the class {label}.",
-        area=areas[shown[0]],
-        label=metrics.classes[shown[0]],
+        area=areas[drawn[0]],
+        label=metrics.classes[drawn[0]],
     )
-    if len(shown) == 1:
-        return [Plot("roc", message("ROC curve"), alt, draw)]
+    labels = message("false positive rate"), message("true positive rate")
+    if len(drawn) == 1:
+        return [Plot("roc", message("ROC curve"), alt, labels, draw)]
     title = message("ROC curves, one class against all others")
-    return [Plot("roc", title, alt, draw, (_SIZE[0], _SIZE[1] + 1))]
+    return [Plot("roc", title, alt, labels, draw, (_SIZE[0], _SIZE[1] + 1))]
 
 
 def _reliability(calibration: Calibration) -> Plot:
     before, after = calibration.before, calibration.after
 
-    def draw(figure: Figure, write: _Write) -> None:
-        axes = _axes(figure)
+    def draw(axes: Axes, write: _Write) -> None:
         axes.plot([0, 1], [0, 1], color="#888888", linestyle=":")
-        for shown, label, colour, marker in (
+        for reliability, label, colour, marker in (
             (before, message("uncalibrated: error {error:.4f}", error=before and before.error), _ORANGE, "o"),
             (after, message("calibrated: error {error:.4f}", error=after and after.error), _BLUE, "s"),
         ):
-            if shown:
-                full = [part for part in shown.bins if part.count]
+            if reliability:
+                full = [part for part in reliability.bins if part.count]
                 confidence, accuracy = ([part.confidence for part in full], [part.accuracy for part in full])
                 axes.plot(confidence, accuracy, marker=marker, color=colour, label=write(label))  # pyright: ignore
-        axes.set_xlabel(write(message("probability of the predicted class")))
-        axes.set_ylabel(write(message("fraction of correct predictions")))
         axes.legend(loc="lower right", frameon=False)
 
     error = calibration.final.error
     alt = message("Reliability diagram: the expected calibration error is {error:.4f}.", error=error)
-    return Plot("reliability", message("Reliability diagram"), alt, draw)
+    labels = message("probability of the predicted class"), message("fraction of correct predictions")
+    return Plot("reliability", message("Reliability diagram"), alt, labels, draw)
 
 
-def _curve(history: Sequence[EpochRecord], best: int, name: str) -> Plot:
-    """`loss` or `accuracy` by epoch, on training and on validation photos."""
-    field = {"loss": "loss", "accuracy": "acc"}[name]
+def _curve(
+    history: Sequence[EpochRecord], best: int, name: str, field: str, label: Message, title: Message
+) -> Plot:
+    """A field of the records by epoch, on training and on validation photos."""
     training, validation = ([getattr(record, side + field) for record in history] for side in ("", "val_"))
-    label = {"loss": message("loss"), "accuracy": message("accuracy")}[name]
-    title = {"loss": message("Loss by epoch"), "accuracy": message("Accuracy by epoch")}[name]
     alt = message(
         "{title}, {epochs} epochs: training from {training_first:.4f} to {training_last:.4f}, validation "
         "from {validation_first:.4f} to {validation_last:.4f}. The best checkpoint is that of epoch {best}.",
@@ -272,19 +253,16 @@ def _curve(history: Sequence[EpochRecord], best: int, name: str) -> Plot:
     )
     epochs = [record.epoch for record in history]
 
-    def draw(figure: Figure, write: _Write) -> None:
-        axes = _axes(figure)
+    def draw(axes: Axes, write: _Write) -> None:
         style: dict[str, Any] = {"marker": "o" if len(epochs) < 30 else "", "markersize": 4}
         axes.plot(epochs, training, color=_ORANGE, label=write(message("training")), **style)
         axes.plot(epochs, validation, color=_BLUE, label=write(message("validation")), **style)
         checkpoint = write(message("best checkpoint: epoch {epoch}", epoch=best))
         axes.axvline(best, color="#888888", linestyle=":", label=checkpoint)
-        axes.set_xlabel(write(message("epoch")))
-        axes.set_ylabel(write(label))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(frameon=False)
 
-    return Plot(name, title, alt, draw)
+    return Plot(name, title, alt, (message("epoch"), label), draw)
 
 
 def _short(name: str) -> str:

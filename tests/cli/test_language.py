@@ -199,6 +199,27 @@ def test_a_session_in_korean_has_no_english(cli: Cli, bad: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("command", "words"), [("evaluate", "음의 로그 가능도"), ("inspect", "완전히 같은 중복 파일")]
+)
+def test_pages_in_korean(cli: Cli, trained: Run, bad: Path, command: str, words: str) -> None:
+    pages = []
+    for language in ("en", "ko"):
+        file = bad.parent / f"{language}.html"
+        target = (trained.folder, bad) if command == "evaluate" else (bad,)
+        assert cli(command, *target, "--report", file, "--lang", language).status == 0
+        pages.append(file.read_text("utf-8"))
+        assert f'<html lang="{language}">' in pages[-1]
+    english, korean = (re.findall(r"<td[^>]*>([0-9×.,% ]+)</td>", page) for page in pages)
+    assert len(english) > 5
+    assert korean == english  # counts, sizes, metrics
+    assert (words in pages[0], words in pages[1]) == (False, True)
+    text = re.sub(r"(?s)<(style|svg|code|pre)\b.*?</\1>|<[^>]*>", " ", pages[1])
+    known = {"VGG", "Simonyan", "and", "Zisserman", "ImageNet", "Grad-CAM", "Grad", "CAM", "ROC", "AUC", "F"}
+    known |= {"nat", "block", "_conv", "other", "SHA", "model", "safetensors", "HTML", "UTC", "Abyssinian"}
+    assert _english_in(text) - known == set()
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         ("train",),

@@ -14,7 +14,6 @@ import pytest
 
 from catdog.config import Decoding
 from catdog.features import shards, store, upkeep, writer
-from catdog.features.entries import cache_entries
 from catdog.features.features import Features
 from catdog.features.key import FeatureKey
 from catdog.features.store import FeatureStore
@@ -108,7 +107,7 @@ def test_nothing_is_created_before_the_first_write(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("where", ["tensors", "index", "both"])
-@pytest.mark.parametrize("how", ["flip", "truncate", "empty", "text", "gone"])
+@pytest.mark.parametrize("how", ["flip", "header", "truncate", "empty", "text", "gone"])
 def test_a_damaged_shard_is_noticed_and_replaced(tmp_path: Path, where: str, how: str) -> None:
     _fill(tmp_path, range(4))
     _fill(tmp_path, range(4, 8))
@@ -119,6 +118,8 @@ def test_a_damaged_shard_is_noticed_and_replaced(tmp_path: Path, where: str, how
         match how:
             case "flip":  # the last byte: of the tensor of photo 3, or of its checksum
                 path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+            case "header":  # an open bracket is left, which Python's tokenizer refuses
+                path.write_bytes(content.replace(b"}", b"("))
             case "truncate":
                 path.write_bytes(content[:-7])
             case "empty":
@@ -235,16 +236,16 @@ def test_kills_and_two_writers_at_once(tmp_path: Path) -> None:
 
 
 def test_entries_and_clearing(tmp_path: Path) -> None:
-    assert cache_entries(tmp_path / "nothing") == []
+    assert upkeep.cache_entries(tmp_path / "nothing") == []
     _fill(tmp_path, range(3))
     other = replace(KEY, unfreeze="block5")
     _fill(tmp_path, range(1), other)
     (tmp_path / "a foreign file").write_text("stays")
-    entries = cache_entries(tmp_path)
+    entries = upkeep.cache_entries(tmp_path)
     assert [(entry.key, entry.photos) for entry in entries] == [(KEY, 3), (other, 1)]
     assert all(entry.bytes > 0 for entry in entries)
     assert upkeep.clear(tmp_path) == []
-    assert cache_entries(tmp_path) == []
+    assert upkeep.cache_entries(tmp_path) == []
     assert (tmp_path / "a foreign file").exists()
 
 

@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from catdog.features import upkeep
+from catdog.features import open_files, upkeep
 from catdog.features.leases import Lease, leased
 from catdog.features.leases import upkeep as upkeep_lock
-from catdog.features.open_files import OpenFiles
 from catdog.features.shards import tensor_path, write_shard
 from catdog.features.store import FeatureStore
 from catdog.features.writer import ShardWriter
@@ -90,17 +89,20 @@ def test_few_files_are_open_however_many_shards_there_are(tmp_path: Path) -> Non
 
 
 def test_open_files_are_bounded(tmp_path: Path) -> None:
-    files = OpenFiles(most=3)
-    for number in range(10):
+    open_files.close_all()
+    most = open_files.MOST
+    for number in range(2 * most):
         (tmp_path / str(number)).write_bytes(bytes([number] * 8))
     before = len(os.listdir("/dev/fd"))
-    for number in [*range(10), *range(10)]:
+    for number in [*range(2 * most), *range(2 * most)]:
         out = np.empty(4, np.uint8)
-        files.read(tmp_path / str(number), 2, out)
+        open_files.read(tmp_path / str(number), 2, out)
         assert (out == number).all()
-        assert len(os.listdir("/dev/fd")) <= before + 3
+        assert len(os.listdir("/dev/fd")) <= before + most
     with pytest.raises(EOFError):
-        files.read(tmp_path / "1", 6, np.empty(4, np.uint8))
+        open_files.read(tmp_path / "1", 6, np.empty(4, np.uint8))
+    open_files.close_all()
+    assert len(os.listdir("/dev/fd")) == before
 
 
 def test_a_limit_on_open_files_is_an_error_and_not_an_empty_cache(tmp_path: Path) -> None:
@@ -202,9 +204,9 @@ def test_what_another_process_uses_stays_until_that_is_killed(tmp_path: Path) ->
 def test_no_lease_is_made_while_shards_are_deleted(tmp_path: Path) -> None:
     _fill(tmp_path, range(3))
     lease = Lease(tmp_path)
-    lease.add(["a", "b"])
-    lease.add(["c"])
-    assert leased(tmp_path) == {"a", "b", "c"}
+    lease.add([tmp_path / "key" / "a", tmp_path / "key" / "b"])
+    lease.add([tmp_path / "key" / "c"])
+    assert leased(tmp_path) == {"key/a", "key/b", "key/c"}
     assert leased(tmp_path, but=lease) == set()
     with upkeep_lock(tmp_path, wait=False) as ours, upkeep_lock(tmp_path, wait=False) as again:
         assert (ours, again) == (True, False)

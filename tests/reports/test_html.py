@@ -26,7 +26,7 @@ class Marked(gettext.NullTranslations):
         return self.gettext(msgid1 if n == 1 else msgid2)
 
 
-@pytest.mark.parametrize("name", ["base.html", "evaluation.html"])
+@pytest.mark.parametrize("name", sorted(path.name for path in TEMPLATES.iterdir()))
 def test_all_text_of_a_template_can_be_translated(name: str) -> None:
     text = (TEMPLATES / name).read_text()
     text = re.sub(r"<style>.*?</style>|\{%.*?%\}|\{\{.*?\}\}", "", text, flags=re.S)

@@ -1,15 +1,18 @@
 """Plots without a network: their text, in any language and any script."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 
 from catdog.evaluation.predictions import EvaluatedPredictions
 from catdog.reports.plots import Plot, plots_of
-from catdog.text import message
+from catdog.text import Message
 from tests.reports.test_html import Marked
 
 
@@ -66,12 +69,12 @@ def test_text_is_translated_and_names_are_not(plots: dict[str, Plot], name: str)
 def test_letters_that_no_font_has_are_written_as_code_points(plots: dict[str, Plot]) -> None:
     written = []
     plot = plots["confusion"]
-    recorded = Plot(
-        plot.name,
-        message("title"),
-        plot.alt,
-        lambda figure, write: (plot._draw(figure, write), written.append(write("b\ue000 é")))[0],
-    )
+
+    def draw(axes: Axes, write: Callable[[str | Message], str]) -> None:
+        plot.draw(axes, write)
+        written.append(write("b\ue000 é"))
+
+    recorded = replace(plot, draw=draw)
     recorded.png()
     assert written == ["b[U+E000] é"]
     assert "b\ue000 é" in plot.svg()

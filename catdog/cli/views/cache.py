@@ -12,7 +12,7 @@ from catdog.cli.views.pages import Page
 from catdog.text import N_, message
 
 if TYPE_CHECKING:
-    from catdog.features.entries import CacheEntry
+    from catdog.features.upkeep import CacheEntry
 
 
 def cache_page(

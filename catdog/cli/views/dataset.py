@@ -1,4 +1,4 @@
-"""What `catdog inspect DATA` shows of a data set: on the terminal, as JSON, as a page of HTML."""
+"""What `catdog inspect DATA` shows of a data set: on the terminal, as JSON."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,14 +28,9 @@ _SPLIT_FACTS = ("counts", "bytes", "smallest", "median", "largest", "formats")
 def data_page(report: DatasetReport) -> Page:
     """Splits, classes, sizes and problems; paths on the terminal are relative to the data set's folder."""
     root = report.dataset.root
-    title = {
-        "split folders": message("{folder}: split folders", folder=root),
-        "class folders": message("{folder}: class folders", folder=root),
-        "flat names": message("{folder}: labels in the file names", folder=root),
-    }
     unreadable = [(bad.path, translated(bad.reason)) for bad in report.unreadable]
     parts: list[RenderableType] = [
-        _line(title[report.dataset.layout], "bold"),
+        _line(report.title, "bold"),
         _split_table(report.splits),
         "",
         *_class_table(report.dataset.classes, report.splits),
@@ -46,24 +41,10 @@ def data_page(report: DatasetReport) -> Page:
         ),
         *(_line(relative(remark, root), "yellow") for remark in report.remarks),
     ]
-    if report.findings is None:
-        parts.append(_line(message("Not checked (--quick): near-duplicates, outliers, label errors.")))
-    else:
+    if report.findings:
         parts += _findings(root, report.findings)
+    parts += map(_line, report.unchecked)
     return Page(_facts(report), parts)
-
-
-def write_report(file: Path, report: DatasetReport) -> None:
-    """The same as a page of HTML, with the photos.
-
-    Raises:
-        OptionError: the file cannot be written.
-    """
-    from catdog.reports.dataset_page import dataset_page
-    from catdog.reports.html import write_file
-
-    write_file(file, dataset_page(report).encode("utf-8", "replace"))
-    console.tell(message("Wrote {file}", file=file))
 
 
 def _line(sentence: Message, style: str = "") -> Text:
@@ -144,7 +125,7 @@ def _findings(root: Path, findings: "Findings") -> list[RenderableType]:
     parts: list[RenderableType] = [part for table in tables if table for part in ("", *table)]
     if not parts and not findings.unchecked:
         parts.append(_line(message("No near-duplicates, outliers or label errors were found.")))
-    return [*parts, *map(_line, findings.unchecked.values())]
+    return parts
 
 
 def _table(root: Path, headings: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> list[RenderableType]:
