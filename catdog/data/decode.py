@@ -6,7 +6,7 @@ train, evaluate, predict and inspect all use this function, so a photo gives the
 import hashlib
 import os
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,9 +25,9 @@ from catdog.errors import PhotoError
 # Part of every cache key. Raise it with any change, here or in colour.py, that changes a pixel.
 DECODING_VERSION = 1
 
-# A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, which is fast, but not quite the same as
-# decoding it whole and resizing. It is done only where both sides keep at least this many times the
-# pixels that are needed: the antialiased resize then still does most of the work.
+# A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, which is fast, but not quite the same as decoding it
+# whole and resizing. Both sides keep at least this many times the pixels that are needed: the antialiased
+# resize then still does most of the work.
 _DRAFT_MARGIN = 2
 
 _UPRIGHT = {  # EXIF orientation → what makes the photo upright
@@ -58,7 +58,7 @@ class Whole:
     bytes: int  # in the file
     digest: str  # SHA-256, 64 lower-case hexadecimal digits
     header: PhotoHeader
-    pixels: npt.NDArray[np.uint8]  # as `decode` gives them
+    pixels: npt.NDArray[np.uint8]  # see `decode`
 
 
 def decode(source: Path | bytes, decoding: Decoding) -> npt.NDArray[np.uint8]:
@@ -78,8 +78,7 @@ def decode(source: Path | bytes, decoding: Decoding) -> npt.NDArray[np.uint8]:
     Raises:
         PhotoError: the reason why the file cannot be decoded, in one line, without its path.
     """
-    with ExitStack() as held:
-        return _decode(source, decoding, lambda needed: held.enter_context(DECODING.room(needed)))
+    return _decode(source, decoding, DECODING.room)
 
 
 def decode_whole(path: Path, decoding: Decoding, *, expected: str | None = None) -> Whole:
@@ -109,7 +108,7 @@ def decode_whole(path: Path, decoding: Decoding, *, expected: str | None = None)
                 digest = hashlib.sha256(content).hexdigest()
                 if expected is not None and digest != expected or file.read(1):
                     raise _changed()
-                return Whole(size, digest, header, _decode(content, decoding, lambda _: None))
+                return Whole(size, digest, header, _decode(content, decoding, nullcontext))
     except OSError as error:  # the disk or the network failed while the file was read
         raise PhotoError(system_reason(error)) from error
 
@@ -129,12 +128,10 @@ def decode_for_people(source: Path | bytes, *, side: int) -> npt.NDArray[np.uint
     with ExitStack() as held:
         with opened(source) as photo:
             enough = (min(side, photo.width), min(side, photo.height))
-            needed = _drafted(photo, enough, _file_bytes(source))
-            held.enter_context(DECODING.room(needed))
+            held.enter_context(DECODING.room(_drafted(photo, enough, _file_bytes(source))))
             rgb = _upright(photo)
         if max(rgb.size) > side:
-            whole = Decoding(size=side, resize="pad")
-            rgb = rgb.resize(_scaled(rgb.size, whole), Image.Resampling.LANCZOS)
+            rgb = rgb.resize(_scaled(rgb.size, Decoding(side, "pad")), Image.Resampling.LANCZOS)
         return np.array(rgb)
 
 
@@ -156,14 +153,17 @@ def _changed() -> PhotoError:
     return PhotoError("the file was changed while photos were being read")
 
 
-def _decode(source: Path | bytes, decoding: Decoding, claim: Callable[[int], None]) -> npt.NDArray[np.uint8]:
-    """`decode`; `claim` is called with the bytes of memory that it takes, before it takes them."""
-    with opened(source) as photo:
-        claim(_drafted(photo, _scaled(photo.size, decoding), _file_bytes(source)))
-        rgb = _upright(photo)
-    # Outside the block: no exception here is due to the file's bytes.
-    pixels = _resized(rgb, decoding)
-    return np.ascontiguousarray(pixels[:, ::-1]) if decoding.mirrored else pixels
+def _decode(
+    source: Path | bytes, decoding: Decoding, room: Callable[[int], AbstractContextManager[object]]
+) -> npt.NDArray[np.uint8]:
+    """`decode`; `room` gives the block in which it may take so many bytes of memory."""
+    with ExitStack() as held:
+        with opened(source) as photo:
+            held.enter_context(room(_drafted(photo, _scaled(photo.size, decoding), _file_bytes(source))))
+            rgb = _upright(photo)
+        # Outside of `opened`: no exception here is due to the file's bytes.
+        pixels = _resized(rgb, decoding)
+        return np.ascontiguousarray(pixels[:, ::-1]) if decoding.mirrored else pixels
 
 
 def _file_bytes(source: Path | bytes) -> int:
@@ -212,7 +212,5 @@ def _resized(photo: Image.Image, decoding: Decoding) -> npt.NDArray[np.uint8]:
     scaled = np.array(photo.resize(_scaled(photo.size, decoding), Image.Resampling.BILINEAR))
     if decoding.resize == "squash":
         return scaled
-    canvas = np.zeros((target, target, 3), np.uint8)
-    top, left = (target - scaled.shape[0]) // 2, (target - scaled.shape[1]) // 2
-    canvas[top : top + scaled.shape[0], left : left + scaled.shape[1]] = scaled
-    return canvas
+    rows, columns = target - scaled.shape[0], target - scaled.shape[1]
+    return np.pad(scaled, ((rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2), (0, 0)))
