@@ -32,25 +32,9 @@ MAX_PIXELS = 178_956_970
 
 # What Pillow's format plugins may raise on damaged bytes: they do not check what they parse, so damage can
 # cause any of these errors. An ImportError is a codec that this build of Pillow lacks.
-_DAMAGED = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    BufferError,
-    EOFError,
-    Image.DecompressionBombError,
-    ImportError,
-    ImageCms.PyCMSError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
+_DAMAGED = (ArithmeticError, AssertionError, AttributeError, BufferError, EOFError, ImportError, LookupError)
+_DAMAGED += (MemoryError, OSError, RuntimeError, SyntaxError, TypeError, ValueError, struct.error, zlib.error)
+_DAMAGED += (Image.DecompressionBombError, ImageCms.PyCMSError)
 
 # Some of Pillow's plugins read the whole file for its header, others parts whose size is in the file. Larger
 # files than these are opened one at a time.

@@ -65,11 +65,10 @@ def split_by_content(photos: Sequence[tuple[Photo, str]], *, fraction: float) ->
         if all(validates[digest] for digest in contents[label]):
             validates[max(unshared(contents[label]), key=_position)] = False
     for label in sorted(contents):
-        if any(validates[digest] for digest in contents[label]):
-            continue
-        spare = {digest for digest in contents[label] if _can_go(digest, owners, contents, validates)}
-        if spare:
-            validates[min(unshared(spare), key=_position)] = True
+        if not any(validates[digest] for digest in contents[label]):
+            spare = {digest for digest in contents[label] if _can_go(digest, owners, contents, validates)}
+            if spare:
+                validates[min(unshared(spare), key=_position)] = True
     train = [index for index, (_, digest) in enumerate(photos) if not validates[digest]]
     valid = [index for index, (_, digest) in enumerate(photos) if validates[digest]]
     return train, valid
