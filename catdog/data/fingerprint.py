@@ -33,8 +33,8 @@ def fingerprint(
 ) -> Fingerprints:
     """Hash the content of every file, in `workers` threads.
 
-    Files are read in blocks, so memory does not grow with their size. Both parts of the result are in the order
-    of `paths`. `report` is called in the caller's thread after each file. A file that cannot be read is skipped.
+    Files are read in blocks: memory does not grow with their size. Both parts of the result are in the order
+    of `paths`. `report` is called in the caller's thread after each file. Unreadable files are skipped.
     """
     digests: dict[Path, str] = {}
     skipped: list[Skipped] = []

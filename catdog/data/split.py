@@ -61,26 +61,21 @@ def split_by_content(photos: Sequence[tuple[Photo, str]], *, fraction: float) ->
     def unshared(digests: set[str]) -> set[str]:
         return {digest for digest in digests if len(owners[digest]) == 1} or digests
 
+    def can_go(digest: str) -> bool:
+        """Whether every class with this content has another content for training."""
+        others = ((other for other in contents[label] if other != digest) for label in owners[digest])
+        return all(any(not validates[other] for other in each) for each in others)
+
     for label in sorted(contents):  # first a training photo for every class, then a validation photo
         if all(validates[digest] for digest in contents[label]):
             validates[max(unshared(contents[label]), key=_position)] = False
     for label in sorted(contents):
         if not any(validates[digest] for digest in contents[label]):
-            spare = {digest for digest in contents[label] if _can_go(digest, owners, contents, validates)}
-            if spare:
+            if spare := set(filter(can_go, contents[label])):
                 validates[min(unshared(spare), key=_position)] = True
     train = [index for index, (_, digest) in enumerate(photos) if not validates[digest]]
     valid = [index for index, (_, digest) in enumerate(photos) if validates[digest]]
     return train, valid
-
-
-def _can_go(
-    digest: str, owners: dict[str, set[str]], contents: dict[str, set[str]], validates: dict[str, bool]
-) -> bool:
-    """Whether every class with this content has another content for training."""
-    return all(
-        any(not validates[other] for other in contents[label] if other != digest) for label in owners[digest]
-    )
 
 
 def _position(digest: str) -> float:

@@ -89,8 +89,6 @@ def _facts(classes: tuple[str, ...], looks: list[tuple[Photo, _Look]]) -> SplitF
         median=sizes[(len(sizes) - 1) // 2] if sizes else None,
         largest=sizes[-1] if sizes else None,
         formats=dict(Counter(header.format for header in headers).most_common()),
-        unreadable=tuple(
-            Skipped(photo.path, look.reason) for photo, look in looks if look.reason is not None
-        ),
-        digests={photo.path: look.digest for photo, look in looks if look.digest is not None},
+        unreadable=tuple(Skipped(photo.path, look.reason) for photo, look in looks if look.reason),
+        digests={photo.path: look.digest for photo, look in looks if look.digest},
     )
