@@ -7,7 +7,7 @@ import numpy as np
 from catdog.config import ModelSpec
 from catdog.export.files import WholeNetwork
 from catdog.features.prefix import shape_behind
-from catdog.inference.classifier import prefix_of
+from catdog.inference.classifier import foundation
 from catdog.model.architecture import body
 from catdog.progress import Progress
 from catdog.runs import Run
@@ -35,7 +35,7 @@ def whole_network(
         WeightsError: the pretrained weights cannot be read.
     """
     trained, spec = run.read_model()
-    prefix = prefix_of(run, spec, workspace=workspace, report=report)
+    _, prefix = foundation(run, spec, workspace=workspace, report=report)
     tensors = prefix.fixed_tensors() | trained
     calibrated = calibrate and spec.temperature is not None
     if calibrated:

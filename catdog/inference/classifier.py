@@ -3,7 +3,7 @@
 The same prefix, feature cache and suffix as in training; only the boundary between them differs.
 """
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import cached_property
@@ -30,6 +30,7 @@ from catdog.model import outputs
 from catdog.model.architecture import IMAGENET_TOP
 from catdog.progress import Progress
 from catdog.runs import Run
+from catdog.text import Message
 from catdog.weights.imagenet import class_names
 from catdog.weights.source import WeightSource, find_weights, read_tensors
 from catdog.workspace import Workspace
@@ -38,21 +39,15 @@ from catdog.workspace import Workspace
 _ROWS, _ROWS_PRETRAINED = 16, 4
 
 
-def prefix_of(
+def foundation(
     run: Run, saved: ModelSpec, *, workspace: Workspace, report: Callable[[Progress], None] = lambda _: None
-) -> Prefix:
-    """The frozen pretrained layers of a run.
+) -> tuple[WeightSource, Prefix]:
+    """The pretrained weights of a run, and its frozen layers.
 
     Raises:
         RunError: the weights are not those it was trained on.
         WeightsError: they cannot be read.
     """
-    return _foundation(run, saved, workspace=workspace, report=report)[1]
-
-
-def _foundation(
-    run: Run, saved: ModelSpec, *, workspace: Workspace, report: Callable[[Progress], None]
-) -> tuple[WeightSource, Prefix]:
     source = find_weights(
         saved.weights, preprocessing=saved.preprocessing, workspace=workspace, report=report
     )
@@ -72,14 +67,6 @@ def _foundation(
 class Classifier:
     """A model that is ready to predict: a run's, an exported file's, or the original network.
 
-    Attributes:
-        classes: the names of its classes, in the order of its outputs.
-        decoding: how a photo becomes its input.
-        output: softmax over the classes, or one sigmoid.
-        temperature: what the logits are divided by.
-        is_scaled: whether that is a temperature that was fitted.
-        calibrated: whether the probabilities are calibrated, here or in the weights.
-
     Args:
         source: the weights that `prefix` is made of.
         tensors: the model's other tensors.
@@ -95,15 +82,14 @@ class Classifier:
         *,
         workspace: Workspace,
     ):
-        self.classes = spec.classes
-        self.decoding = spec.decoding
-        self.output: Output = spec.head.output
-        self.temperature = spec.temperature or 1.0
-        self.is_scaled = spec.temperature is not None
-        self.calibrated = spec.calibrated or self.is_scaled
+        self.classes = spec.classes  # their names, in the order of the outputs
+        self.decoding = spec.decoding  # how a photo becomes the input
+        self.output: Output = spec.head.output  # softmax over the classes, or one sigmoid
+        self.temperature = spec.temperature or 1.0  # what the logits are divided by
+        self.is_scaled = spec.temperature is not None  # whether that is a temperature that was fitted
+        self.calibrated = spec.calibrated or self.is_scaled  # the probabilities, here or in the weights
         self._source, self._spec, self._tensors = source, spec, tensors
-        self._workspace = workspace
-        self._prefix = prefix
+        self._workspace, self._prefix = workspace, prefix
         self._suffix = make_suffix(prefix, spec.head, len(spec.classes), size=spec.decoding.size)
         # Always the same number, so that a photo's digits do not depend on the photos beside it.
         self._rows = _ROWS_PRETRAINED if prefix.frozen or prefix.thawed else _ROWS
@@ -132,14 +118,9 @@ class Classifier:
             WeightsError: the pretrained weights cannot be read.
         """
         tensors, saved = run.read_model()
-        source, prefix = _foundation(run, saved, workspace=workspace, report=report)
-        return cls(
-            source,
-            prefix,
-            tensors,
-            saved if calibrate else replace(saved, temperature=None),
-            workspace=workspace,
-        )
+        source, prefix = foundation(run, saved, workspace=workspace, report=report)
+        spec = saved if calibrate else replace(saved, temperature=None)
+        return cls(source, prefix, tensors, spec, workspace=workspace)
 
     @classmethod
     def of_file(cls, path: Path, *, workspace: Workspace) -> "Classifier":
@@ -191,16 +172,14 @@ class Classifier:
             CacheError: the cache cannot be read.
         """
         found: dict[int, tuple[str, np.ndarray]] = {}  # photo → digest, logits
-        skipped: dict[int, Skipped] = {}
-        groups = self._features(paths, mirrored=mirrored, digests=digests, report=report)
-        with closing(groups):
+        reasons: dict[int, Message] = {}
+        with closing(self._features(paths, mirrored=mirrored, digests=digests, report=report)) as groups:
             for group in groups:
                 if isinstance(group, Unreadable):
-                    pairs = zip(group.photos, group.reasons, strict=True)
-                    skipped |= {i: Skipped(paths[i], reason) for photos, reason in pairs for i in photos}
-                    continue
-                rows = zip(group.photos, group.digests, self._logits(group.features), strict=True)
-                found |= {i: (digest, row) for photos, digest, row in rows for i in photos}
+                    reasons |= _by_photo(group.photos, group.reasons)
+                else:
+                    rows = zip(group.digests, self._logits(group.features), strict=True)
+                    found |= _by_photo(group.photos, rows)
         photos = sorted(found)
         units = 1 if self.output == "binary" else len(self.classes)
         logits_nk = np.stack([found[i][1] for i in photos]) if photos else np.empty((0, units), np.float32)
@@ -209,7 +188,7 @@ class Classifier:
             digests=tuple(found[i][0] for i in photos),
             logits=logits_nk,
             probabilities=self.probabilities(logits_nk),
-            skipped=tuple(skipped[i] for i in sorted(skipped)),
+            skipped=tuple(Skipped(paths[i], reasons[i]) for i in sorted(reasons)),
         )
 
     def stream(
@@ -228,13 +207,16 @@ class Classifier:
         Raises:
             CacheError: the cache cannot be read.
         """
-        waiting: dict[int, Prediction] = {}  # for photos that come before
+        waiting: dict[int, Message | np.ndarray] = {}  # for photos that come before
         following = 0
         with closing(self._features(paths, report=report, writer=writer)) as groups:
             for group in groups:
-                waiting |= self._predictions(paths, group)
+                if isinstance(group, Unreadable):
+                    waiting |= _by_photo(group.photos, group.reasons)
+                else:
+                    waiting |= _by_photo(group.photos, self.probabilities(self._logits(group.features)))
                 while following in waiting:
-                    yield waiting.pop(following)
+                    yield self._prediction(paths[following], waiting.pop(following))
                     following += 1
 
     def writer(self) -> ShardWriter:
@@ -258,17 +240,12 @@ class Classifier:
         finally:
             idle.append(store)
 
-    def _predictions(self, paths: Sequence[Path], group: Known | Unreadable) -> dict[int, Prediction]:
-        """By the photo's index."""
-        if isinstance(group, Unreadable):
-            pairs = zip(group.photos, group.reasons, strict=True)
-            return {i: Prediction(Input(paths[i]), reason=reason) for photos, reason in pairs for i in photos}
-        rows = zip(group.photos, self.probabilities(self._logits(group.features)), strict=True)
-        return {i: Prediction(Input(paths[i]), self._ranked(row)) for photos, row in rows for i in photos}
-
-    def _ranked(self, probabilities_k: np.ndarray) -> dict[str, float]:
-        order = np.argsort(-probabilities_k, kind="stable")
-        return {self.classes[i]: float(probabilities_k[i]) for i in order}
+    def _prediction(self, path: Path, found: Message | np.ndarray) -> Prediction:
+        """Of probabilities, (classes,), or of the reason why there are none."""
+        if isinstance(found, Message):
+            return Prediction(Input(path), reason=found)
+        order = np.argsort(-found, kind="stable")
+        return Prediction(Input(path), {self.classes[i]: float(found[i]) for i in order})
 
     def _logits(self, features: np.ndarray) -> np.ndarray:
         """(n, units) of features (n, *shape)."""
@@ -291,11 +268,12 @@ class Classifier:
 
     @cached_property
     def heat_maps(self) -> HeatMaps:
-        """Computes where on a photo a class is found.
-
-        Raises:
-            WeightsError: the pretrained weights can no longer be read.
-        """
+        """Computes where on a photo a class is found; a WeightsError if the weights are no longer there."""
         return HeatMaps(
             self._source, self._spec, self._tensors, unfreeze=self._prefix.unfreeze, workspace=self._workspace
         )
+
+
+def _by_photo(photos: Sequence[Sequence[int]], values: Iterable[Any]) -> dict[int, Any]:
+    """The value of each list of photos, for each photo in it."""
+    return {photo: value for same, value in zip(photos, values, strict=True) for photo in same}
