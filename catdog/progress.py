@@ -1,5 +1,6 @@
 """The progress of a long step: the record that the library gives to its caller. Needs no jax."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,3 +18,6 @@ class Progress:
     stage: Literal["hash", "compile", "features", "compare", "download"]
     done: int
     total: int
+
+
+Report = Callable[[Progress], None]  # is called as a step goes on

@@ -1,7 +1,6 @@
 """What a data set contains: how many photos, how large, in which formats, which are unreadable."""
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +13,7 @@ from catdog.data.labels import Photo
 from catdog.data.layout import DataSet
 from catdog.data.parallel import ordered_map
 from catdog.errors import PhotoError
-from catdog.progress import Progress
+from catdog.progress import Progress, Report
 from catdog.text import Message
 
 # Enough to find damage: training's own function decodes the whole file, a JPEG at an eighth of its size.
@@ -42,9 +41,7 @@ class _Look(NamedTuple):
     reason: Message | None
 
 
-def survey(
-    dataset: DataSet, *, workers: int, report: Callable[[Progress], None] = lambda _: None
-) -> dict[str, SplitFacts]:
+def survey(dataset: DataSet, *, workers: int, report: Report = lambda _: None) -> dict[str, SplitFacts]:
     """Read every photo to its end, in `workers` threads; the facts of each split, by its name.
 
     Truncated and damaged files are found, not only bad headers. `report` is called in the caller's thread; it

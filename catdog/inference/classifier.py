@@ -3,7 +3,7 @@
 The same prefix, feature cache and suffix as in training; only the boundary between them differs.
 """
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import cached_property
@@ -28,7 +28,7 @@ from catdog.inference.inputs import Input
 from catdog.inference.prediction import Prediction, Predictions
 from catdog.model import outputs
 from catdog.model.architecture import IMAGENET_TOP
-from catdog.progress import Progress
+from catdog.progress import Report
 from catdog.runs import Run
 from catdog.text import Message
 from catdog.weights.imagenet import class_names
@@ -40,7 +40,7 @@ _ROWS, _ROWS_PRETRAINED = 16, 4
 
 
 def foundation(
-    run: Run, saved: ModelSpec, *, workspace: Workspace, report: Callable[[Progress], None] = lambda _: None
+    run: Run, saved: ModelSpec, *, workspace: Workspace, report: Report = lambda _: None
 ) -> tuple[WeightSource, Prefix]:
     """The pretrained weights of a run, and its frozen layers.
 
@@ -100,12 +100,7 @@ class Classifier:
 
     @classmethod
     def of_run(
-        cls,
-        run: Run,
-        *,
-        workspace: Workspace,
-        calibrate: bool = True,
-        report: Callable[[Progress], None] = lambda _: None,
+        cls, run: Run, *, workspace: Workspace, calibrate: bool = True, report: Report = lambda _: None
     ) -> "Classifier":
         """The classifier of a run.
 
@@ -158,7 +153,7 @@ class Classifier:
         paths: Sequence[Path],
         *,
         digests: dict[Path, str] | None = None,
-        report: Callable[[Progress], None] = lambda _: None,
+        report: Report = lambda _: None,
         mirrored: bool = False,
     ) -> Predictions:
         """Predict for photo files; those that cannot be read are listed, not raised.
@@ -192,11 +187,7 @@ class Classifier:
         )
 
     def stream(
-        self,
-        paths: Sequence[Path],
-        *,
-        report: Callable[[Progress], None] = lambda _: None,
-        writer: ShardWriter | None = None,
+        self, paths: Sequence[Path], *, report: Report = lambda _: None, writer: ShardWriter | None = None
     ) -> Generator[Prediction, None, None]:
         """One prediction for each photo file, in the order of `paths`, as soon as it is known.
 

@@ -30,16 +30,16 @@ def deadline(seconds: float) -> Left:
     end = time.monotonic() + seconds
 
     def left() -> float:
-        if (left := end - time.monotonic()) <= 0:
+        if (seconds := end - time.monotonic()) <= 0:
             raise TimeoutError
-        return left
+        return seconds
 
     return left
 
 
 @contextmanager
 def connected(
-    host: str, port: int, *, tls: bool, allow_private: bool, left: Left
+    host: str, port: int, left: Left, *, tls: bool, allow_private: bool
 ) -> Iterator[HTTPConnection]:
     """A connection to an HTTP server, closed at the end of the block.
 
@@ -113,7 +113,7 @@ def _open_socket(addresses: _Found, left: Left) -> socket.socket:
 
 
 class _Timed(io.RawIOBase):
-    """The part of a socket that `http.client` uses, and the file of its bytes, with a deadline as its timeout."""
+    """What `http.client` uses of a socket, and the file of its bytes, with a deadline as their timeout."""
 
     def __init__(self, opened: socket.socket, left: Left) -> None:
         self._opened, self._left = opened, left

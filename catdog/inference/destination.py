@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from catdog.errors import OptionError, PhotoError
-from catdog.inference.free_names import Content, LinkTo, Numbering
+from catdog.inference.free_names import Newcomer, Numbering
+from catdog.text import reason
 
 _FOR_ALL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # the disk is full or read-only
 _USUAL = 255  # bytes; on Windows UTF-16 units, of which no name has more than bytes
@@ -23,31 +24,24 @@ _JOINER = "\u200d"  # between emoji that are drawn as one
 class Destination:
     """Writes photos into a folder. Nothing is overwritten, and nothing is written twice.
 
-    Attributes:
-        folder: made when the first photo is written.
-        written: photos that were written.
-        present: photos that were there already.
-
     Args:
+        folder: made when the first photo is written.
         option: of the command line, that names the folder; for errors.
     """
 
     def __init__(self, folder: Path, option: str):
         self.folder = folder
-        self.written = self.present = 0
+        self.written = self.present = 0  # photos that were written, and that were there already
         self._option = option
         self._numbering = Numbering()
 
-    def put(
-        self, name: str, newcomer: LinkTo | Content, write: Callable[[Path], None], *, below: str = ""
-    ) -> bool:
+    def put(self, name: str, newcomer: Newcomer, write: Callable[[Path], object], *, below: str = "") -> bool:
         """Write a file under its name, or under the next free one, such as `cat-2.jpg`.
 
         Where the same file is there already, it stays: a command can be repeated.
 
         Args:
-            newcomer: what is to be written, for the comparison.
-            write: writes it to the path that it is given.
+            write: writes the newcomer to the path that it is given.
             below: a folder inside `folder`.
 
         Returns:
@@ -73,9 +67,8 @@ class Destination:
         except OSError as error:
             if error.errno in _FOR_ALL:
                 raise self._unusable(place, error) from error
-            reason = error.strerror or error
             raise PhotoError(
-                "the photo cannot be written into {folder}: {reason}", folder=place, reason=reason
+                "the photo cannot be written into {folder}: {reason}", folder=place, reason=reason(error)
             ) from error
         self.written += target is not None
         self.present += target is None
@@ -85,7 +78,7 @@ class Destination:
         return OptionError(
             "expected to write photos into {folder}: {reason}. Give {option} a folder that can be written.",
             folder=place,
-            reason=error.strerror or error,
+            reason=error,
             option=self._option,
         )
 

@@ -11,7 +11,7 @@ from catdog.model.architecture import body, describe, head
 from catdog.model.layers import Shape, tensor_shapes
 from catdog.model.tensors import FLOATS
 from catdog.weights.files import OWN, opened
-from catdog.weights.files.tensors import place_rows, read
+from catdog.weights.files.tensors import read
 from catdog.weights.naming import NEW
 
 _LARGEST_SIZE = 1024  # pixels a side that a file may ask for: more would fill the memory
@@ -42,7 +42,7 @@ def read_exported(path: Path) -> tuple[ModelSpec, dict[str, np.ndarray]]:
                 "export` wrote with --format catdog can be used as a model.",
                 path=path,
             )
-        return spec, {name.removeprefix(NEW): read(raw, raw.shape, place_rows) for name, raw in new.items()}
+        return spec, {name.removeprefix(NEW): read(raw, raw.shape) for name, raw in new.items()}
 
 
 def _new_shapes(spec: ModelSpec) -> dict[str, Shape]:

@@ -6,52 +6,37 @@ import stat
 from collections import defaultdict
 from collections.abc import Callable
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 
 
-class LinkTo:
-    """A symbolic link that needs a name. Only a link to the same file is the same."""
+class Newcomer:
+    """A file that needs a name.
 
-    def __init__(self, original: Path):
-        self._original = original
+    Args:
+        original: a link to it is the same; None where no link is.
+        content: a file with these bytes, or with those of this file, is the same; None where no file is.
+    """
+
+    def __init__(self, original: Path | None, content: Path | bytes | None):
+        self._original, self._content = original, content
 
     @cached_property
     def real_path(self) -> str | None:
-        """Of the file that the same link points to; None where no link is the same."""
-        return os.path.realpath(self._original)
+        """What a link that is the same points to."""
+        return None if self._original is None else os.path.realpath(self._original)
 
     @cached_property
     def size(self) -> int | None:
-        """Bytes of the same file, which has the same digest too; None where no file is the same."""
-        return None
+        """Bytes of a file that is the same."""
+        if isinstance(self._content, Path):
+            return os.stat(self._content).st_size
+        return None if self._content is None else len(self._content)
 
     @cached_property
     def digest(self) -> bytes:
         """SHA-256 of the content."""
-        return _digest(self._original)
-
-
-class CopyOf(LinkTo):
-    """A copy of a file. A file with the same content is the same, and so is a link to the original."""
-
-    @cached_property
-    def size(self) -> int | None:
-        return os.stat(self._original).st_size
-
-
-class Content:
-    """Bytes that need a name. A file with these bytes is the same."""
-
-    real_path = None
-
-    def __init__(self, content: bytes):
-        self._content = content
-        self.size = len(content)
-
-    @cached_property
-    def digest(self) -> bytes:
-        """SHA-256 of the content."""
-        return hashlib.sha256(self._content).digest()
+        return _digest(self._content or b"")
 
 
 class Numbering:
@@ -65,7 +50,7 @@ class Numbering:
         # By the path without a number; only for names that more than one file needs.
         self._taken: dict[Path, _Taken] = {}
 
-    def free(self, named: Callable[[int], Path], newcomer: LinkTo | Content) -> Path | None:
+    def free(self, named: Callable[[int], Path], newcomer: Newcomer) -> Path | None:
         """The first free path of `cat.jpg`, `cat-2.jpg`, ...; None where a file before it is the same.
 
         The caller writes the file before it asks again.
@@ -80,10 +65,7 @@ class Numbering:
         if not os.path.lexists(path):
             self._taken.pop(path, None)
             return path
-        taken = self._taken.get(path)
-        if taken is None:
-            taken = _Taken()
-            taken.add(path)
+        taken = self._taken.get(path) or _Taken(path)
         while not taken.has(newcomer):
             self._taken[path] = taken
             candidate = named(taken.count + 1)
@@ -94,13 +76,14 @@ class Numbering:
 
 
 class _Taken:
-    """The files that have a name: without a number, and with the numbers up to `count`."""
+    """The files that have a name: without a number, which is `path`, and with the numbers up to `count`."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path) -> None:
         self.count = 0
         self._links: set[str] = set()  # real paths that they point to
         self._unread: dict[int, list[Path]] = defaultdict(list)  # by size
         self._digests: dict[int, set[bytes]] = defaultdict(set)  # by size
+        self.add(path)
 
     def add(self, path: Path) -> None:
         """Look at the file with the next number."""
@@ -111,7 +94,7 @@ class _Taken:
         elif stat.S_ISREG(found.st_mode):
             self._unread[found.st_size].append(path)
 
-    def has(self, newcomer: LinkTo | Content) -> bool:
+    def has(self, newcomer: Newcomer) -> bool:
         """Whether one of the files is the same."""
         if self._links and newcomer.real_path in self._links:
             return True
@@ -122,6 +105,6 @@ class _Taken:
         return newcomer.digest in self._digests[size]
 
 
-def _digest(path: Path) -> bytes:
-    with path.open("rb") as file:
+def _digest(content: Path | bytes) -> bytes:
+    with content.open("rb") if isinstance(content, Path) else BytesIO(content) as file:
         return hashlib.file_digest(file, "sha256").digest()

@@ -22,20 +22,13 @@ _BLOCK = 1 << 16
 
 
 class Input(NamedTuple):
-    """A photo to predict for, or the reason why there is no file to read.
+    """A photo to predict for, or the reason why there is no file to read."""
 
-    Attributes:
-        path: the file. Of a photo on the web there is none until it is downloaded.
-        truth: the true class, where it is known.
-        name: how it was given, where that differs from `path`.
-        is_address: whether `name` is the address of a photo on the web.
-    """
-
-    path: Path
-    truth: str | None = None
+    path: Path  # the file; of a photo on the web there is none until it is downloaded
+    truth: str | None = None  # the true class, where it is known
     error: Message | None = None
-    name: str | None = None
-    is_address: bool = False
+    name: str | None = None  # how it was given, where that differs from `path`
+    is_address: bool = False  # whether `name` is the address of a photo on the web
 
     @property
     def shown(self) -> str:
@@ -80,11 +73,10 @@ def _expand_path(name: str, others: Counter[str]) -> Iterator[Input]:
     elif os.path.isdir(path):
         tree = walk(path)
         others.update(map(extension, tree.others))
-        below = deque(tree.photos)
-        if not below and not tree.closed:
-            yield Input(path, name=name, error=message("the folder has no photos"))
-        closed = tree.closed
+        below, closed = deque(tree.photos), tree.closed
         del tree
+        if not below and not closed:
+            yield Input(path, name=name, error=message("the folder has no photos"))
         while below:
             yield Input(below.popleft())  # not kept: a path that was used takes more memory
         for folder in closed:

@@ -2,12 +2,11 @@
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from catdog.errors import OptionError, RunError, WeightsError
-from catdog.progress import Progress
+from catdog.progress import Report
 from catdog.runs import Run, has_runs, is_run, newest_run, open_run, runs_below, shipped_run
 from catdog.text import message
 from catdog.weights.download import DOWNLOADS
@@ -75,11 +74,7 @@ def is_exported(path: Path) -> bool:
 
 
 def open_classifier(
-    model: Run | Path,
-    workspace: Workspace,
-    *,
-    calibrate: bool = True,
-    report: Callable[[Progress], None] = lambda _: None,
+    model: Run | Path, workspace: Workspace, *, calibrate: bool = True, report: Report = lambda _: None
 ) -> "Classifier":
     """The classifier of what `find_model` found.
 
@@ -105,11 +100,7 @@ def open_classifier(
 
 
 def open_imagenet(
-    weights: str | None,
-    preprocessing: str | None,
-    workspace: Workspace,
-    *,
-    report: Callable[[Progress], None] = lambda _: None,
+    weights: str | None, preprocessing: str | None, workspace: Workspace, *, report: Report = lambda _: None
 ) -> "Classifier":
     """The original network with its 1000 classes.
 

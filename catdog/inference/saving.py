@@ -1,5 +1,6 @@
-"""Copies of photos at the size of a screen, each with its prediction as a caption below it."""
+"""Photos in folders: copies or links in one folder per predicted class, or pictures with captions."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -7,14 +8,14 @@ from catdog import durable
 from catdog.data.caption import captioned
 from catdog.data.overlay import to_jpeg
 from catdog.inference.destination import Destination
-from catdog.inference.free_names import Content
+from catdog.inference.free_names import Newcomer
 from catdog.inference.prediction import Prediction
 
-_SIDE = 1024  # pixels that the longer side has at most
+_SIDE = 1024  # pixels that the longer side of a picture has at most
 
 
 class Saver(Destination):
-    """Writes the picture of each prediction into `folder` as a JPEG.
+    """Writes the picture of each prediction into `folder` as a JPEG, with a caption below it.
 
     Args:
         captions: of a prediction, the best first. The first that some font has all letters of is written.
@@ -30,4 +31,37 @@ class Saver(Destination):
         pixels = captioned(prediction.picture(_SIDE), *self._captions(prediction))
         picture = to_jpeg(pixels, quality=90)
         name = f"{Path(prediction.source.file_name).stem}.jpg"
-        return self.put(name, Content(picture), lambda target: durable.write_bytes(target, picture))
+        return self.put(name, Newcomer(None, picture), lambda target: durable.write_bytes(target, picture))
+
+
+class Sorter(Destination):
+    """Puts each photo into `folder`/label/. Originals are only read.
+
+    Args:
+        link: make symbolic links to the absolute paths of the photos; those from the web are copied.
+    """
+
+    def __init__(self, folder: Path, *, link: bool = False):
+        super().__init__(folder, "--sort-into")
+        self._link = link
+
+    def __call__(self, prediction: Prediction) -> bool:
+        """See `Destination.put`."""
+        source, place = prediction.source, _folder_name(prediction.label or "")
+        photo, link = source.path, self._link and not source.is_address
+        newcomer = Newcomer(photo, None if link else photo)
+
+        def write(target: Path) -> None:
+            if link:
+                return target.symlink_to(photo.absolute())
+            with durable.replacing_path(target) as temporary:
+                shutil.copyfile(photo, temporary)
+                shutil.copystat(photo, temporary)  # the original's times
+
+        return self.put(source.file_name, newcomer, write, below=place)
+
+
+def _folder_name(label: str) -> str:
+    """A class may be called `a/b` or `..` in somebody's weights: its name as that of one folder."""
+    name = label.replace("/", "_").replace("\\", "_").replace("\0", "_")
+    return f"_{name}" if name.strip(".") == "" else name

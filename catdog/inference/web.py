@@ -64,7 +64,7 @@ def _get(address: str, allow_private: bool, max_bytes: int, left: Left) -> bytes
     except UnicodeError as error:
         raise PhotoError("there is no server {host}", host=parts.hostname) from error
     tls = parts.scheme == "https"
-    with connected(host, port, tls=tls, allow_private=allow_private, left=left) as connection:
+    with connected(host, port, left, tls=tls, allow_private=allow_private) as connection:
         connection.request("GET", _request_target(parts), headers=_headers(parts, host))
         with connection.getresponse() as response:
             if response.status in (301, 302, 303, 307, 308) and "Location" in response.headers:

@@ -13,14 +13,12 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from catdog.errors import WeightsError
+from catdog.errors import CatdogError, WeightsError
+from catdog.progress import Report
 from catdog.text import Message, message
 from catdog.weights.integrity import require_digest
-
-if TYPE_CHECKING:
-    from catdog.weights.transfer import Report
 
 _HUB = "https://huggingface.co"
 
@@ -59,7 +57,7 @@ DOWNLOADS: dict[str, Download] = {
 
 
 def fetch(
-    download: Download, folder: Path, *, memo_dir: Path | None, report: "Report" = lambda done, total: None
+    download: Download, folder: Path, *, memo_dir: Path | None, report: Report = lambda _: None
 ) -> Path:
     """The path of the file in the folder, complete and with the right digest; downloaded if it is not there.
 
@@ -68,7 +66,6 @@ def fetch(
 
     Args:
         memo_dir: where checked files are remembered; see `require_digest`.
-        report: called with (bytes received, bytes of the whole file or None) as they come.
 
     Raises:
         WeightsError: the file cannot be downloaded, or the file in the folder has another digest.
@@ -90,20 +87,18 @@ def fetch(
     return path
 
 
-def _obtain(download: Download, path: Path, report: "Report") -> None:
+def _obtain(download: Download, path: Path, report: Report) -> None:
     """Download the file, or wait until another process has."""
     if variable := _offline_variable():
         forbidden = message("{variable}={value} forbids it", variable=variable, value=os.environ[variable])
         raise _failure(download, path, forbidden)
     from filelock import FileLock
 
-    from catdog.weights.transfer import TransferError
-
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_name(f"{path.name}.lock")):
             _retrieve(download, path, report)
-    except TransferError as error:
+    except CatdogError as error:
         raise _failure(download, path, error.message) from error
     except OSError as error:
         unwritable = message(
@@ -115,14 +110,14 @@ def _obtain(download: Download, path: Path, report: "Report") -> None:
         raise _failure(download, path, unwritable) from error
 
 
-def _retrieve(download: Download, path: Path, report: "Report") -> None:
+def _retrieve(download: Download, path: Path, report: Report) -> None:
     """Let pooch download, check and name the file, unless another process has.
 
     It starts again from the first byte if the part of an earlier download was wrong.
     """
     import pooch
 
-    from catdog.weights.transfer import Transfer, TransferError
+    from catdog.weights.transfer import Transfer
 
     pooch.get_logger().setLevel(logging.WARNING)
     for is_last in (False, True):
@@ -133,12 +128,10 @@ def _retrieve(download: Download, path: Path, report: "Report") -> None:
             return
         except ValueError as error:  # another digest; pooch has deleted the file
             if is_last or not transfer.resumed:
-                raise TransferError(
-                    message(
-                        "expected {digest}, found {received:,} bytes with another digest",
-                        digest=download.digest,
-                        received=transfer.held,
-                    )
+                raise CatdogError(
+                    "expected {digest}, found {received:,} bytes with another digest",
+                    digest=download.digest,
+                    received=transfer.held,
                 ) from error
 
 
@@ -164,13 +157,9 @@ def _failure(download: Download, path: Path, reason: Message) -> WeightsError:
     return WeightsError(
         "{address} cannot be downloaded: {reason}; you can download {url} in another way and save it as "
         "{name} in the folder {folder}",
-        address=_without_password(_address(download)),
+        address=re.sub("//[^/@]*@", "//", _address(download)),  # without a password
         reason=reason,
         url=download.url,
         name=path.name,
         folder=path.parent,
     )
-
-
-def _without_password(address: str) -> str:
-    return re.sub("//[^/@]*@", "//", address)

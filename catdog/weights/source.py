@@ -7,7 +7,7 @@ family of files. This room imports no jax.
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -19,7 +19,7 @@ from catdog.model.architecture import CONVOLUTIONS, IMAGENET_TOP
 from catdog.model.layers import Layer, Shape
 from catdog.model.preprocess import Preprocessing
 from catdog.model.tensors import differences, expected_shapes, unexpected
-from catdog.progress import Progress
+from catdog.progress import Report
 from catdog.text import Message
 from catdog.weights.download import DOWNLOADS, fetch
 from catdog.weights.files import RawFile, opened
@@ -36,22 +36,14 @@ NAMES: tuple[str, ...] = (BUILTIN, *DOWNLOADS)
 
 @dataclass(frozen=True)
 class WeightSource:
-    """A weights file, and the preprocessing that it needs.
+    """A weights file, and the preprocessing that it needs."""
 
-    Attributes:
-        name: as in --weights.
-        preprocessing: the name of a `Preprocessing`.
-        layers: the layers of VGG16 whose tensors are in the file.
-        misshapen: those of them whose tensors have other shapes than VGG16's.
-        digest: `sha256:` and hex of a file that must be checked before it is read; None if none has to be.
-    """
-
-    name: str
+    name: str  # as in --weights
     path: Path
-    preprocessing: str
-    layers: frozenset[str]
-    misshapen: frozenset[str] = frozenset()
-    digest: str | None = None
+    preprocessing: str  # the name of a `Preprocessing`
+    layers: frozenset[str]  # the layers of VGG16 whose tensors are in the file
+    misshapen: frozenset[str] = frozenset()  # those of them whose tensors have other shapes than VGG16's
+    digest: str | None = None  # `sha256:` and hex, checked before the file is read; None if nothing is known
 
     @property
     def has_fc(self) -> bool:
@@ -69,7 +61,7 @@ def find_weights(
     *,
     preprocessing: str | None = None,
     workspace: Workspace | None = None,
-    report: Callable[[Progress], None] = lambda _: None,
+    report: Report = lambda _: None,
 ) -> WeightSource:
     """The weights of a name: `builtin`, a download, or the path of a file.
 
@@ -95,12 +87,7 @@ def find_weights(
             raise WeightsError(
                 "the weights {name!r} have to be downloaded, and there is no folder for downloads", name=name
             )
-        path = fetch(
-            DOWNLOADS[name],
-            workspace.weights,
-            memo_dir=workspace.checked,
-            report=lambda done, total: report(Progress("download", done, total or 0)),
-        )
+        path = fetch(DOWNLOADS[name], workspace.weights, memo_dir=workspace.checked, report=report)
     else:
         path = Path(os.path.expanduser(name))  # unlike Path's, and is_file, never an error
         if not os.path.isfile(path):
@@ -112,13 +99,13 @@ def find_weights(
             )
     with opened(path) as file:
         family = _recognised(file, path)
-    present = {name: tensor for name, tensor in family.named.items() if tensor.raw}
     shapes = expected_shapes((*CONVOLUTIONS, *IMAGENET_TOP))
-    misshapen = [
-        name
-        for name, tensor in present.items()
-        if tensor.raw and tensor.raw.shape != tensor.file_shape(shapes[name])
-    ]
+    present = {
+        name: tensor.raw.shape == tensor.file_shape(shapes[name])
+        for name, tensor in family.named.items()
+        if tensor.raw
+    }
+    misshapen = _layers_of(tensor for tensor, fits in present.items() if not fits)
     known = Preprocessing.CAFFE if name == BUILTIN else family.preprocessing
     if preprocessing and known not in (None, preprocessing) and (name in NAMES or family.is_explicit):
         raise OptionError(
@@ -134,7 +121,7 @@ def find_weights(
             "and the original authors) or --preprocessing torch (normalised RGB: torchvision and timm)",
             path=path,
         )
-    return WeightSource(name, path, str(wanted), _layers_of(present), _layers_of(misshapen), digest)
+    return WeightSource(name, path, str(wanted), _layers_of(present), misshapen, digest)
 
 
 def read_tensors(
@@ -169,7 +156,7 @@ def read_tensors(
             tensor = family.named[path]
             assert tensor.raw is not None  # or it would be a misfit
             try:
-                tensors[path] = read(tensor.raw, shape, tensor.place)
+                tensors[path] = read(tensor.raw, shape, tensor.view)
             except WeightsError as error:
                 raise WeightsError(
                     "{path}, {tensor}: {reason}", path=source.path, tensor=tensor.file_name, reason=error
