@@ -6,7 +6,7 @@ train, evaluate, predict and inspect all use this function, so a photo gives the
 import hashlib
 import os
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,7 +78,8 @@ def decode(source: Path | bytes, decoding: Decoding) -> npt.NDArray[np.uint8]:
     Raises:
         PhotoError: the reason why the file cannot be decoded, in one line, without its path.
     """
-    return _decode(source, decoding, DECODING.room)
+    with ExitStack() as held:  # until `_decode` has let go of all that it needed
+        return _decode(source, decoding, lambda needed: held.enter_context(DECODING.room(needed)))
 
 
 def decode_whole(path: Path, decoding: Decoding, *, expected: str | None = None) -> Whole:
@@ -108,7 +109,7 @@ def decode_whole(path: Path, decoding: Decoding, *, expected: str | None = None)
                 digest = hashlib.sha256(content).hexdigest()
                 if expected is not None and digest != expected or file.read(1):
                     raise _changed()
-                return Whole(size, digest, header, _decode(content, decoding, nullcontext))
+                return Whole(size, digest, header, _decode(content, decoding, lambda _: None))
     except OSError as error:  # the disk or the network failed while the file was read
         raise PhotoError(system_reason(error)) from error
 
@@ -154,16 +155,15 @@ def _changed() -> PhotoError:
 
 
 def _decode(
-    source: Path | bytes, decoding: Decoding, room: Callable[[int], AbstractContextManager[object]]
+    source: Path | bytes, decoding: Decoding, claim: Callable[[int], object]
 ) -> npt.NDArray[np.uint8]:
-    """`decode`; `room` gives the block in which it may take so many bytes of memory."""
-    with ExitStack() as held:
-        with opened(source) as photo:
-            held.enter_context(room(_drafted(photo, _scaled(photo.size, decoding), _file_bytes(source))))
-            rgb = _upright(photo)
-        # Outside of `opened`: no exception here is due to the file's bytes.
-        pixels = _resized(rgb, decoding)
-        return np.ascontiguousarray(pixels[:, ::-1]) if decoding.mirrored else pixels
+    """`decode`; `claim` is called with the bytes of memory that it takes, before it takes them."""
+    with opened(source) as photo:
+        claim(_drafted(photo, _scaled(photo.size, decoding), _file_bytes(source)))
+        rgb = _upright(photo)
+    # Outside the block: no exception here is due to the file's bytes.
+    pixels = _resized(rgb, decoding)
+    return np.ascontiguousarray(pixels[:, ::-1]) if decoding.mirrored else pixels
 
 
 def _file_bytes(source: Path | bytes) -> int:

@@ -76,10 +76,8 @@ def find_weights(
             download failed.
         OptionError: the file names another preprocessing.
     """
-    digest = None
     if name == BUILTIN:
         path = Path(str(resources.files("catdog") / "pretrained" / BUILTIN_FILE))
-        digest = BUILTIN_DIGEST
         if not path.is_file():
             raise WeightsError("{path} is missing in this installation: install catdog again", path=path)
     elif name in DOWNLOADS:
@@ -121,6 +119,7 @@ def find_weights(
             "and the original authors) or --preprocessing torch (normalised RGB: torchvision and timm)",
             path=path,
         )
+    digest = BUILTIN_DIGEST if name == BUILTIN else None
     return WeightSource(name, path, str(wanted), _layers_of(present), misshapen, digest)
 
 
