@@ -3,7 +3,7 @@
 The same prefix, feature cache and suffix as in training; only the boundary between them differs.
 """
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import cached_property
@@ -13,26 +13,23 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from catdog.config import Decoding, Head, ModelSpec, Output
+from catdog.config import Decoding, ModelSpec, Output
 from catdog.data import Skipped
-from catdog.errors import RunError, WeightsError
+from catdog.errors import RunError
 from catdog.features.features import Features
 from catdog.features.forward import condense, logits, make_suffix
 from catdog.features.prefix import Prefix
 from catdog.features.store import FeatureStore
 from catdog.features.stream import Known, Unreadable, stream
 from catdog.features.writer import ShardWriter
-from catdog.inference.exported import read_exported
-from catdog.inference.grad_cam import HeatMaps
+from catdog.inference.grad_cam import Arrays, HeatMaps
 from catdog.inference.inputs import Input
 from catdog.inference.prediction import Prediction, Predictions
 from catdog.model import outputs
-from catdog.model.architecture import IMAGENET_TOP
 from catdog.progress import Report
 from catdog.runs import Run
 from catdog.text import Message
-from catdog.weights.imagenet import class_names
-from catdog.weights.source import WeightSource, find_weights, read_tensors
+from catdog.weights.source import WeightSource, find_weights
 from catdog.workspace import Workspace
 
 # Photos that go through the suffix together; fewer where the suffix has fc1 and fc2, which cost much more.
@@ -48,9 +45,8 @@ def foundation(
         RunError: the weights are not those it was trained on.
         WeightsError: they cannot be read.
     """
-    source = find_weights(
-        saved.weights, preprocessing=saved.preprocessing, workspace=workspace, report=report
-    )
+    photos_as = saved.preprocessing
+    source = find_weights(saved.weights, preprocessing=photos_as, workspace=workspace, report=report)
     prefix = Prefix(source, saved.head, unfreeze=saved.unfreeze, workspace=workspace)
     if prefix.digest != saved.prefix_digest:
         raise RunError(
@@ -74,13 +70,7 @@ class Classifier:
     """
 
     def __init__(
-        self,
-        source: WeightSource,
-        prefix: Prefix,
-        tensors: Mapping[str, np.ndarray],
-        spec: ModelSpec,
-        *,
-        workspace: Workspace,
+        self, source: WeightSource, prefix: Prefix, tensors: Arrays, spec: ModelSpec, *, workspace: Workspace
     ):
         self.classes = spec.classes  # their names, in the order of the outputs
         self.decoding = spec.decoding  # how a photo becomes the input
@@ -98,56 +88,6 @@ class Classifier:
         # Reused, since their indexes have been read; each is in use by one thread at a time.
         self._stores: dict[Decoding, list[FeatureStore]] = {}
 
-    @classmethod
-    def of_run(
-        cls, run: Run, *, workspace: Workspace, calibrate: bool = True, report: Report = lambda _: None
-    ) -> "Classifier":
-        """The classifier of a run.
-
-        Args:
-            calibrate: use the run's temperature, where it has one.
-            report: called while weights are downloaded.
-
-        Raises:
-            RunError: the run has no model, or the weights are not those it was trained on.
-            WeightsError: the pretrained weights cannot be read.
-        """
-        tensors, saved = run.read_model()
-        source, prefix = foundation(run, saved, workspace=workspace, report=report)
-        spec = saved if calibrate else replace(saved, temperature=None)
-        return cls(source, prefix, tensors, spec, workspace=workspace)
-
-    @classmethod
-    def of_file(cls, path: Path, *, workspace: Workspace) -> "Classifier":
-        """The classifier of a file that `catdog export` wrote in catdog's own format.
-
-        Raises:
-            WeightsError: it cannot be read, or is no such file.
-            RunError: its tensors do not fit its architecture.
-        """
-        spec, tensors = read_exported(path)
-        source = find_weights(str(path.absolute()), preprocessing=spec.preprocessing)
-        prefix = Prefix(source, spec.head, unfreeze="head")
-        return cls(source, prefix, tensors, spec, workspace=workspace)
-
-    @classmethod
-    def of_imagenet(cls, source: WeightSource, *, workspace: Workspace) -> "Classifier":
-        """The original network, with all its layers and the 1000 classes of ImageNet.
-
-        Raises:
-            WeightsError: the weights lack a layer, or cannot be read.
-        """
-        if not source.has_top:
-            raise WeightsError(
-                "the 1000 classes of ImageNet need fc1, fc2 and predictions, which the weights {name!r} "
-                "lack. Give others, such as --weights keras or --weights timm.",
-                name=source.name,
-            )
-        spec = ModelSpec(class_names(), source.preprocessing, Head("imagenet", dropout=0), Decoding())
-        prefix = Prefix(source, spec.head, unfreeze="head", workspace=workspace)
-        top = read_tensors(source, IMAGENET_TOP[-1:], memo_dir=workspace.checked)
-        return cls(source, prefix, top, spec, workspace=workspace)
-
     def predict(
         self,
         paths: Sequence[Path],
@@ -160,7 +100,6 @@ class Classifier:
 
         Args:
             digests: content digests, by path, where they are known already.
-            report: called as the work goes on.
             mirrored: predict for the photos' mirror images.
 
         Raises:
@@ -192,7 +131,6 @@ class Classifier:
         """One prediction for each photo file, in the order of `paths`, as soon as it is known.
 
         Args:
-            report: called as the work goes on.
             writer: caches the features, and is closed by the caller; None caches them at the end.
 
         Raises:
@@ -260,9 +198,8 @@ class Classifier:
     @cached_property
     def heat_maps(self) -> HeatMaps:
         """Computes where on a photo a class is found; a WeightsError if the weights are no longer there."""
-        return HeatMaps(
-            self._source, self._spec, self._tensors, unfreeze=self._prefix.unfreeze, workspace=self._workspace
-        )
+        unfreeze, workspace = self._prefix.unfreeze, self._workspace
+        return HeatMaps(self._source, self._spec, self._tensors, unfreeze=unfreeze, workspace=workspace)
 
 
 def _by_photo(photos: Sequence[Sequence[int]], values: Iterable[Any]) -> dict[int, Any]:

@@ -8,8 +8,8 @@ import numpy as np
 from catdog.config import ModelSpec
 from catdog.errors import OptionError, WeightsError
 from catdog.model.architecture import body, describe, head
-from catdog.model.layers import Shape, tensor_shapes
-from catdog.model.tensors import FLOATS
+from catdog.model.layers import Shape
+from catdog.model.tensors import differences, expected_shapes
 from catdog.weights.files import OWN, opened
 from catdog.weights.files.tensors import read
 from catdog.weights.naming import NEW
@@ -33,20 +33,18 @@ def read_exported(path: Path) -> tuple[ModelSpec, dict[str, np.ndarray]]:
                 "which does not name its classes",
                 path=path,
             ) from error
-        new = {name: raw for name, raw in file.tensors.items() if name.startswith(NEW)}
-        if {name: raw.shape for name, raw in new.items()} != shapes or any(
-            raw.dtype not in FLOATS for raw in new.values()
-        ):
+        new = {name.removeprefix(NEW): raw for name, raw in file.tensors.items() if name.startswith(NEW)}
+        if new.keys() != shapes.keys() or any(differences(name, shapes[name], new[name]) for name in new):
             raise WeightsError(
                 "the new layers in {path} are not those that its header describes. Only files that `catdog "
                 "export` wrote with --format catdog can be used as a model.",
                 path=path,
             )
-        return spec, {name.removeprefix(NEW): read(raw, raw.shape) for name, raw in new.items()}
+        return spec, {name: read(raw, raw.shape) for name, raw in new.items()}
 
 
 def _new_shapes(spec: ModelSpec) -> dict[str, Shape]:
-    """The shapes of the new layers' tensors, by their names in the file.
+    """The shapes of the new layers' tensors, by their names in a run.
 
     Raises:
         OptionError: there is no such network.
@@ -57,8 +55,4 @@ def _new_shapes(spec: ModelSpec) -> dict[str, Shape]:
             "expected photos of 32 to {largest} pixels a side, found {size}", largest=_LARGEST_SIZE, size=size
         )
     features = describe(body(spec.head), input_shape=(size, size, 3))[-1].output_shape
-    return {
-        f"{NEW}{layer.name}/{part}": shape
-        for layer in head(spec.head, len(spec.classes), features=features)
-        for part, shape in tensor_shapes(layer).items()
-    }
+    return expected_shapes(head(spec.head, len(spec.classes), features=features))
