@@ -63,8 +63,7 @@ class Budget:
         with self._changed:
             self._waiting.append(place)
             try:
-                while not self._is_free(needed, place):
-                    self._changed.wait()
+                self._changed.wait_for(lambda: self._is_free(needed, place))
                 self._taken += needed
             finally:
                 self._waiting.remove(place)

@@ -64,8 +64,10 @@ def _get(address: str, allow_private: bool, max_bytes: int, left: Left) -> bytes
     except UnicodeError as error:
         raise PhotoError("there is no server {host}", host=parts.hostname) from error
     tls = parts.scheme == "https"
+    path, query = (quote(part, safe=_PLAIN, errors="surrogateescape") for part in (parts.path, parts.query))
+    target = f"{path or '/'}?{query}" if query else path or "/"
     with connected(host, port, left, tls=tls, allow_private=allow_private) as connection:
-        connection.request("GET", _request_target(parts), headers=_headers(parts, host))
+        connection.request("GET", target, headers=_headers(parts, host))
         with connection.getresponse() as response:
             if response.status in (301, 302, 303, 307, 308) and "Location" in response.headers:
                 # Python decodes bytes that are not ASCII as Latin-1; most servers send UTF-8.
@@ -74,11 +76,6 @@ def _get(address: str, allow_private: bool, max_bytes: int, left: Left) -> bytes
                 status = f"{response.status} {PHRASES.get(response.status, '')}".rstrip()
                 raise PhotoError("the server answers {status}", status=status)
             return _read(response, max_bytes)
-
-
-def _request_target(parts: SplitResult) -> str:
-    path, query = (quote(part, safe=_PLAIN, errors="surrogateescape") for part in (parts.path, parts.query))
-    return f"{path or '/'}?{query}" if query else path or "/"
 
 
 def _headers(parts: SplitResult, host: str) -> dict[str, str]:

@@ -89,9 +89,10 @@ def fetch(
 
 def _obtain(download: Download, path: Path, report: Report) -> None:
     """Download the file, or wait until another process has."""
-    if variable := _offline_variable():
-        forbidden = message("{variable}={value} forbids it", variable=variable, value=os.environ[variable])
-        raise _failure(download, path, forbidden)
+    for variable in ("CATDOG_OFFLINE", "HF_HUB_OFFLINE"):
+        if (value := os.environ.get(variable, "")).lower() in ("1", "true", "yes", "on"):
+            forbidden = message("{variable}={value} forbids it", variable=variable, value=value)
+            raise _failure(download, path, forbidden)
     from filelock import FileLock
 
     try:
@@ -143,14 +144,6 @@ def _address(download: Download) -> str:
     if hub and download.url.startswith(f"{_HUB}/"):
         return hub.rstrip("/") + download.url.removeprefix(_HUB)
     return download.url
-
-
-def _offline_variable() -> str | None:
-    """The variable that forbids a download, if one does."""
-    for name in ("CATDOG_OFFLINE", "HF_HUB_OFFLINE"):
-        if os.environ.get(name, "").lower() in ("1", "true", "yes", "on"):
-            return name
-    return None
 
 
 def _failure(download: Download, path: Path, reason: Message) -> WeightsError:

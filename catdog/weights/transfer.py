@@ -6,7 +6,6 @@ variables HTTPS_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE; SSL_CERT
 
 import os
 import time
-from collections.abc import Iterator
 from http.client import responses as PHRASES
 from pathlib import Path
 
@@ -96,10 +95,14 @@ class Transfer:
         total = self.held + int(length) if length.isdecimal() else self._size or 0
         with self._part.open("ab" if self.held else "wb") as file:
             self._report(Progress("download", self.held, total))
-            for chunk in _body(response):
-                file.write(chunk)
-                self.held += len(chunk)
-                self._report(Progress("download", self.held, total))
+            try:
+                for chunk in response.iter_content(_CHUNK):
+                    file.write(chunk)
+                    self.held += len(chunk)
+                    self._report(Progress("download", self.held, total))
+            except requests.RequestException as error:
+                cut = message("the connection was cut ({reason})", reason=_root(error))
+                raise _TemporaryError(cut) from error
             file.flush()
             os.fsync(file.fileno())
         if self.held < total:
@@ -143,13 +146,6 @@ def _refusal(response: requests.Response) -> CatdogError:
         return CatdogError(refusal)
     seconds = response.headers.get("Retry-After", "")
     return _TemporaryError(refusal, pause=float(seconds) if seconds.isdecimal() else None)
-
-
-def _body(response: requests.Response) -> Iterator[bytes]:
-    try:
-        yield from response.iter_content(_CHUNK)
-    except requests.RequestException as error:
-        raise _TemporaryError(message("the connection was cut ({reason})", reason=_root(error))) from error
 
 
 def _root(error: BaseException) -> Message:

@@ -23,15 +23,12 @@ from catdog.weights.files.tensors import RawFile, RawTensor
 if TYPE_CHECKING:
     import h5py
 
-# The groups of an optimizer in the file of a whole model.
-_NOT_LAYERS = {"optimizer", "optimizer_weights"}
+_NOT_LAYERS = {"optimizer", "optimizer_weights"}  # groups in the file of a whole model
 
 # A VGG16 has some 60 groups and 32 tensors, six levels deep. A file with more than this is another model.
-_MOST_OBJECTS = 4096
-_DEEPEST = 16
+_MOST_OBJECTS, _DEEPEST = 4096, 16
 
-# The attributes that are read, of the file or of its group of weights.
-_WANTED = ("backend", "preprocessing")
+_WANTED = ("backend", "preprocessing")  # attributes of the file or of its group of weights
 
 # A heap of strings begins with its signature and version; then 3 bytes, and its size in 8 bytes.
 _HEAP = b"GCOL\x01"
@@ -71,19 +68,12 @@ def _damaged(path: Path) -> Iterator[None]:
 
 
 def _tensors(file: "h5py.File", path: Path) -> dict[str, RawTensor]:
-    layers: dict[str, list[h5py.Dataset]] = {}
-    names: dict[str, str] = {}
-    for group, dataset in _datasets(file, path, itertools.count()):
-        layers.setdefault(group.name or "", []).append(dataset)
-        names[group.name or ""] = _layer_name(group)
     tensors: dict[str, RawTensor] = {}
-    for group_name, datasets in layers.items():
-        for dataset in datasets:
-            part = "bias" if dataset.ndim == 1 else "kernel"
-            name = f"{names[group_name]}/{part}"
-            if name in tensors:  # not a layer of VGG16: its path in the file is its name
-                name = str(dataset.name)
-            tensors[name] = RawTensor(tuple(dataset.shape), dataset.dtype.name, partial(_rows, dataset, path))
+    for group, dataset in _datasets(file, path, itertools.count()):
+        name = f"{_layer_name(group)}/{'bias' if dataset.ndim == 1 else 'kernel'}"
+        if name in tensors:  # not a layer of VGG16: its path in the file is its name
+            name = str(dataset.name)
+        tensors[name] = RawTensor(tuple(dataset.shape), dataset.dtype.name, partial(_rows, dataset, path))
     return tensors
 
 
