@@ -51,36 +51,32 @@ class Destination:
             PhotoError: this photo cannot be written.
             OptionError: no photo can be written into the folder.
         """
+        place, is_usable = self.folder, False
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not os.access(self.folder, os.W_OK | os.X_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        except OSError as error:
-            raise self._unusable(self.folder, error) from error
-        longest = longest_name(self.folder)
-        place = self.folder / shortened(below, longest)
-        try:
+            is_usable, longest = True, longest_name(self.folder)
+            place = self.folder / shortened(below, longest)
             place.mkdir(exist_ok=True)
             target = self._numbering.free(lambda number: place / numbered(name, number, longest), newcomer)
             if target is not None:
                 write(target)
         except OSError as error:
-            if error.errno in _FOR_ALL:
-                raise self._unusable(place, error) from error
-            raise PhotoError(
-                "the photo cannot be written into {folder}: {reason}", folder=place, reason=reason(error)
+            if is_usable and error.errno not in _FOR_ALL:
+                raise PhotoError(
+                    "the photo cannot be written into {folder}: {reason}", folder=place, reason=reason(error)
+                ) from error
+            raise OptionError(
+                "expected to write photos into {folder}: {reason}. Give {option} a folder that can be "
+                "written.",
+                folder=place,
+                reason=error,
+                option=self._option,
             ) from error
         self.written += target is not None
         self.present += target is None
         return target is not None
-
-    def _unusable(self, place: Path, error: OSError) -> OptionError:
-        return OptionError(
-            "expected to write photos into {folder}: {reason}. Give {option} a folder that can be written.",
-            folder=place,
-            reason=error,
-            option=self._option,
-        )
 
 
 def numbered(name: str, number: int, longest: int) -> str:

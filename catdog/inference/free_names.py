@@ -5,38 +5,35 @@ import os
 import stat
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 
 
+@dataclass(frozen=True)
 class Newcomer:
-    """A file that needs a name.
+    """A file that needs a name."""
 
-    Args:
-        original: a link to it is the same; None where no link is.
-        content: a file with these bytes, or with those of this file, is the same; None where no file is.
-    """
-
-    def __init__(self, original: Path | None, content: Path | bytes | None):
-        self._original, self._content = original, content
+    original: Path | None  # a link to it is the same; None where no link is
+    content: Path | bytes | None  # a file with these bytes, or those of this file, is the same; or None
 
     @cached_property
     def real_path(self) -> str | None:
         """What a link that is the same points to."""
-        return None if self._original is None else os.path.realpath(self._original)
+        return None if self.original is None else os.path.realpath(self.original)
 
     @cached_property
     def size(self) -> int | None:
         """Bytes of a file that is the same."""
-        if isinstance(self._content, Path):
-            return os.stat(self._content).st_size
-        return None if self._content is None else len(self._content)
+        if isinstance(self.content, Path):
+            return os.stat(self.content).st_size
+        return None if self.content is None else len(self.content)
 
     @cached_property
     def digest(self) -> bytes:
         """SHA-256 of the content."""
-        return _digest(self._content or b"")
+        return _digest(self.content or b"")
 
 
 class Numbering:

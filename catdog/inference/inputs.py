@@ -52,17 +52,15 @@ def expand(given: Iterable[str], stdin: BufferedReader, others: Counter[str]) ->
         others: counts the files in folders that do not look like photos, by extension.
     """
     for name in given:
+        found: Iterable[str] = [name]
         if name == STDIN:
-            for line in paths_from(stdin):
-                yield from _expand_path(line, others)
+            found = paths_from(stdin)
         elif not os.path.lexists(name) and not web.is_address(name) and glob.has_magic(name):
-            matches = sorted(glob.glob(name, recursive=True))
-            if not matches:
+            found = sorted(glob.glob(name, recursive=True))
+            if not found:
                 yield Input(Path(name), name=name, error=message("no file matches this pattern"))
-            for match in matches:
-                yield from _expand_path(match, others)
-        else:
-            yield from _expand_path(name, others)
+        for each in found:
+            yield from _expand_path(each, others)
 
 
 def _expand_path(name: str, others: Counter[str]) -> Iterator[Input]:
