@@ -16,8 +16,7 @@ from catdog.data.enough import (
 from catdog.data.fingerprint import Skipped, fingerprint
 from catdog.data.labels import Photo
 from catdog.data.layout import SPLITS, DataSet, scan
-from catdog.data.libraries import decoder_version
-from catdog.data.opening import MAX_PIXELS
+from catdog.data.opening import MAX_PIXELS, decoder_version
 from catdog.data.split import is_validation, split_by_content
 from catdog.data.survey import SplitFacts, survey
 

@@ -64,9 +64,8 @@ class Whole:
 def decode(source: Path | bytes, decoding: Decoding) -> npt.NDArray[np.uint8]:
     """Decode a photo, given as a file or as a file's bytes, upright and resized.
 
-    Waits until the memory for it is free, see `budget`.
-
-    An animation gives its first frame. `decoding.resize` is one of
+    Waits until the memory for it is free, see `budget`. An animation gives its first frame. `decoding.resize`
+    is one of
     `squash`: the whole photo, without its aspect ratio;
     `crop`: the central square, as large as it can be;
     `pad`: the whole photo with its aspect ratio, centred on black.
@@ -115,16 +114,9 @@ def decode_whole(path: Path, decoding: Decoding, *, expected: str | None = None)
 
 
 def decode_for_people(source: Path | bytes, *, side: int) -> npt.NDArray[np.uint8]:
-    """Decode a photo for people to look at: upright, whole, with its aspect ratio.
+    """Decode a photo for people to look at, (height, width, 3) RGB, 0…255: upright, with its aspect ratio.
 
-    Args:
-        side: pixels of its longer side, at most; a smaller photo keeps its size.
-
-    Returns:
-        (height, width, 3) RGB, 0…255.
-
-    Raises:
-        PhotoError: see `decode`.
+    Its longer side has at most `side` pixels; a smaller photo keeps its size. Errors are those of `decode`.
     """
     with ExitStack() as held:
         with opened(source) as photo:

@@ -36,16 +36,13 @@ class Destination:
         self._numbering = Numbering()
 
     def put(self, name: str, newcomer: Newcomer, write: Callable[[Path], object], *, below: str = "") -> bool:
-        """Write a file under its name, or under the next free one, such as `cat-2.jpg`.
+        """Write a file under its name, or under the next free one, such as `cat-2.jpg`; False if it is there.
 
         Where the same file is there already, it stays: a command can be repeated.
 
         Args:
             write: writes the newcomer to the path that it is given.
             below: a folder inside `folder`.
-
-        Returns:
-            Whether the file was written.
 
         Raises:
             PhotoError: this photo cannot be written.
@@ -82,10 +79,7 @@ class Destination:
 def numbered(name: str, number: int, longest: int) -> str:
     """The name of the first file of that name, `cat.jpg`, of the second, `cat-2.jpg`, and so on.
 
-    A name that is too long is shortened before the number and the suffix, between two letters.
-
-    Args:
-        longest: bytes that the name may have.
+    A name of more than `longest` bytes is shortened before the number and the suffix, between two letters.
     """
     stem, suffix = os.path.splitext(name)
     if len(os.fsencode(suffix)) > _LONGEST_SUFFIX:
