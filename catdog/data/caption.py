@@ -27,16 +27,10 @@ _FONT = re.compile(rf"({'|'.join(_WIDE)}).*\.(?:ttf|ttc|otf)", re.IGNORECASE | r
 
 
 def captioned(pixels: npt.NDArray[np.uint8], *texts: str) -> npt.NDArray[np.uint8]:
-    """The photo with the text in a strip below it, in one line that is made smaller until it fits.
+    """The photo (height, width, 3) with text in a strip below it: (height + strip, width or more, 3).
 
-    Letters that no font of the system has are written as their code points, such as [U+AC00].
-
-    Args:
-        pixels: (height, width, 3).
-        texts: the first whose letters the fonts of the system all have is used; if there is none, the first.
-
-    Returns:
-        (height + strip, width, 3); of a photo too narrow for its text, wider.
+    The text is in one line, which is made smaller until it fits. It is the first of `texts` whose letters the
+    fonts of the system all have. If there is none, it is the first: with code points, such as [U+AC00].
     """
     height, width = pixels.shape[:2]
     size = _HEIGHT

@@ -84,11 +84,8 @@ def decode(source: Path | bytes, decoding: Decoding) -> npt.NDArray[np.uint8]:
 def decode_whole(path: Path, decoding: Decoding, *, expected: str | None = None) -> Whole:
     """Decode a photo from bytes that were all read and hashed first.
 
-    Args:
-        expected: the SHA-256, hex, that the file must have.
-
     Raises:
-        PhotoError: see `decode`; or the file does not have the expected content.
+        PhotoError: see `decode`; or the file does not have the SHA-256 `expected`, hex.
     """
     try:
         with open_regular(path) as file:

@@ -17,15 +17,12 @@ _STRONGEST = 0.7  # opacity where the heat is 1: the photo stays visible
 
 
 def lay_over(pixels: Pixels, heat: Heat, decoding: Decoding) -> Pixels:
-    """The photo with the heat map over it; pixels without heat do not change.
+    """The photo with the heat map over it, (height, width, 3); pixels without heat do not change.
 
     Args:
         pixels: the whole photo upright, (height, width, 3).
         heat: (h, w), 0…1, of the square that was the network's input.
         decoding: how that square was made from the photo.
-
-    Returns:
-        (height, width, 3).
     """
     spread = _on_photo(heat, pixels.shape[:2], decoding)[..., None]
     opacity = _STRONGEST * spread

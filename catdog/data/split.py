@@ -5,11 +5,10 @@ a class has photos in both splits by their content alone, all of them stay where
 added (except photos with conflicting labels).
 
 A small class may have no photo in one of the splits; then one photo of the class is moved (see
-`split_by_content`). It may move back when photos of the class are added, and another photo may be moved when
-photos are removed. No rule avoids that: if adding photos never moved a photo, then every photo would be where
-it is when it is alone in its class, that is in training, and no photo would ever validate. At the usual
-fraction of 0.2, a third of all classes of 5 photos need this, a tenth of those of 10, a hundredth of those of
-20.
+`split_by_content`). It may move back when photos are added, and another may move when photos are removed. No
+rule avoids that: if adding photos never moved a photo, then every photo would be where it is when it is alone
+in its class, that is in training. At the usual fraction of 0.2, a third of all classes of 5 photos need this,
+a tenth of those of 10, a hundredth of those of 20.
 """
 
 import hashlib

@@ -69,12 +69,9 @@ class _Feed:
         Thread(target=self._run, args=(inputs,), name="catdog-inputs", daemon=True).start()
 
     def take(self, seconds: float | None) -> Input | None:
-        """The next input; None where it does not arrive in time, or where there are no more.
+        """The next input; None where it does not arrive within `seconds`, or where there are no more.
 
-        An error that ended the inputs is raised only when `seconds` is None: those before it come first.
-
-        Args:
-            seconds: to wait; None is without a limit.
+        None waits without a limit. Only then is an error that ended the inputs raised: others come first.
         """
         try:
             self._next = self._next or self._queue.get(timeout=seconds)

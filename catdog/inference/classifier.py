@@ -130,8 +130,7 @@ class Classifier:
     ) -> Generator[Prediction, None, None]:
         """One prediction for each photo file, in the order of `paths`, as soon as it is known.
 
-        Args:
-            writer: caches the features, and is closed by the caller; None caches them at the end.
+        `writer` caches the features, and is closed by the caller; None caches them at the end.
 
         Raises:
             CacheError: the cache cannot be read.

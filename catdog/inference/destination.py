@@ -22,11 +22,9 @@ _JOINER = "\u200d"  # between emoji that are drawn as one
 
 
 class Destination:
-    """Writes photos into a folder. Nothing is overwritten, and nothing is written twice.
+    """Writes photos into a folder, made for the first. Nothing is overwritten, and nothing is written twice.
 
-    Args:
-        folder: made when the first photo is written.
-        option: of the command line, that names the folder; for errors.
+    For errors, `option` of the command line names the folder.
     """
 
     def __init__(self, folder: Path, option: str):

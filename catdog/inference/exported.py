@@ -44,11 +44,7 @@ def read_exported(path: Path) -> tuple[ModelSpec, dict[str, np.ndarray]]:
 
 
 def _new_shapes(spec: ModelSpec) -> dict[str, Shape]:
-    """The shapes of the new layers' tensors, by their names in a run.
-
-    Raises:
-        OptionError: there is no such network.
-    """
+    """The shapes of the new layers' tensors, by their names in a run; an OptionError if there are none."""
     size = spec.decoding.size
     if not 32 <= size <= _LARGEST_SIZE:
         raise OptionError(

@@ -46,10 +46,8 @@ def expand(given: Iterable[str], stdin: BufferedReader, others: Counter[str]) ->
 
     A file is one photo, and so is an address of http or https. A folder is all photos below it. A pattern is
     what it matches, unless a file has that very name. `-` is the paths, folders and addresses on stdin, see
-    `paths_from`. What is missing is an input too: its prediction has the reason.
-
-    Args:
-        others: counts the files in folders that do not look like photos, by extension.
+    `paths_from`. What is missing is an input too: its prediction has the reason. `others` counts the files in
+    folders that do not look like photos, by extension.
     """
     for name in given:
         found: Iterable[str] = [name]

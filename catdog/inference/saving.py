@@ -17,8 +17,7 @@ _SIDE = 1024  # pixels that the longer side of a picture has at most
 class Saver(Destination):
     """Writes the picture of each prediction into `folder` as a JPEG, with a caption below it.
 
-    Args:
-        captions: of a prediction, the best first. The first that some font has all letters of is written.
+    `captions` gives those of a prediction, the best first; the first whose letters a font has is written.
     """
 
     def __init__(self, folder: Path, captions: Callable[[Prediction], Sequence[str]]):
@@ -35,10 +34,9 @@ class Saver(Destination):
 
 
 class Sorter(Destination):
-    """Puts each photo into `folder`/label/. Originals are only read.
+    """Puts a copy of each photo into `folder`/label/; `link`: symbolic links to their absolute paths.
 
-    Args:
-        link: make symbolic links to the absolute paths of the photos; those from the web are copied.
+    Originals are only read. Those from the web are always copied.
     """
 
     def __init__(self, folder: Path, *, link: bool = False):

@@ -39,7 +39,6 @@ def predictions(
         threshold: the label is UNSURE where the largest probability is below this.
         heat_maps: lay a heat map over the picture of each prediction.
         allow_private: also download from this machine and from private networks.
-        report: called as the work goes on.
         idle: called when all inputs that have arrived are done, and others may be a long time coming.
 
     Raises:

@@ -17,7 +17,6 @@ from typing import Any
 
 from catdog.errors import CatdogError, WeightsError
 from catdog.progress import Report
-from catdog.text import Message, message
 from catdog.weights.integrity import require_digest
 
 _HUB = "https://huggingface.co"
@@ -62,10 +61,7 @@ def fetch(
     """The path of the file in the folder, complete and with the right digest; downloaded if it is not there.
 
     The user may put the file there by hand. `<file name>.part` holds an unfinished download; the next call
-    continues it.
-
-    Args:
-        memo_dir: where checked files are remembered; see `require_digest`.
+    continues it. Checked files are remembered in `memo_dir`, see `require_digest`.
 
     Raises:
         WeightsError: the file cannot be downloaded, or the file in the folder has another digest.
@@ -73,7 +69,18 @@ def fetch(
     folder = folder.absolute()
     path = folder / download.file_name
     if not os.path.exists(path):  # unlike Path.exists, never an error
-        _obtain(download, path, report)
+        try:
+            _obtain(download, path, report)
+        except CatdogError as error:
+            raise WeightsError(
+                "{address} cannot be downloaded: {reason}; you can download {url} in another way and save it "
+                "as {name} in the folder {folder}",
+                address=re.sub("//[^/@]*@", "//", _address(download)),  # without a password
+                reason=error,
+                url=download.url,
+                name=path.name,
+                folder=folder,
+            ) from error
     try:
         require_digest(path, download.digest, memo_dir=memo_dir)
     except WeightsError as error:
@@ -88,27 +95,23 @@ def fetch(
 
 
 def _obtain(download: Download, path: Path, report: Report) -> None:
-    """Download the file, or wait until another process has."""
+    """Download the file, or wait until another process has. A CatdogError says why it cannot be."""
     for variable in ("CATDOG_OFFLINE", "HF_HUB_OFFLINE"):
         if (value := os.environ.get(variable, "")).lower() in ("1", "true", "yes", "on"):
-            forbidden = message("{variable}={value} forbids it", variable=variable, value=value)
-            raise _failure(download, path, forbidden)
+            raise CatdogError("{variable}={value} forbids it", variable=variable, value=value)
     from filelock import FileLock
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_name(f"{path.name}.lock")):
             _retrieve(download, path, report)
-    except CatdogError as error:
-        raise _failure(download, path, error.message) from error
     except OSError as error:
-        unwritable = message(
+        raise CatdogError(
             "{folder} cannot be written ({reason}); free some space, or choose another folder with "
             "--cache-dir or CATDOG_CACHE_DIR",
             folder=path.parent,
             reason=error,
-        )
-        raise _failure(download, path, unwritable) from error
+        ) from error
 
 
 def _retrieve(download: Download, path: Path, report: Report) -> None:
@@ -144,15 +147,3 @@ def _address(download: Download) -> str:
     if hub and download.url.startswith(f"{_HUB}/"):
         return hub.rstrip("/") + download.url.removeprefix(_HUB)
     return download.url
-
-
-def _failure(download: Download, path: Path, reason: Message) -> WeightsError:
-    return WeightsError(
-        "{address} cannot be downloaded: {reason}; you can download {url} in another way and save it as "
-        "{name} in the folder {folder}",
-        address=re.sub("//[^/@]*@", "//", _address(download)),  # without a password
-        reason=reason,
-        url=download.url,
-        name=path.name,
-        folder=path.parent,
-    )

@@ -52,11 +52,7 @@ class Family:
 
 
 def recognise(file: RawFile) -> Family:
-    """The file's tensors under catdog's names.
-
-    Raises:
-        OptionError: the file names an unknown preprocessing.
-    """
+    """The file's tensors under catdog's names; an OptionError if it names an unknown preprocessing."""
     names: Mapping[str, str] = {}  # catdog's name → the file's, where they differ
     allowed: Iterable[str] = ()  # other tensors that may be there
     preprocessing = None

@@ -69,7 +69,6 @@ def find_weights(
         preprocessing: as the user says; None asks the file. It wins over what the names of the tensors
             suggest, not over what the file says.
         workspace: its folder of downloads and its list of checked files; None refuses to download.
-        report: called while a file is downloaded.
 
     Raises:
         WeightsError: the name is unknown, the file cannot be read or does not name its preprocessing, or the
@@ -126,14 +125,10 @@ def find_weights(
 def read_tensors(
     source: WeightSource, layers: Sequence[Layer], *, memo_dir: Path | None = None
 ) -> dict[str, np.ndarray]:
-    """The tensors of these layers, by catdog's names, in the order of the table, as stored: float16 or
-    float32.
+    """The tensors of these layers, by catdog's names, in the order of the table: float16 or 32, as stored.
 
     The file may hold the rest of VGG16 too, but nothing else. The arrays are read-only copies: a later change
-    of the file does not change them.
-
-    Args:
-        memo_dir: where checked files are remembered; see `require_digest`.
+    of the file does not change them. Checked files are remembered in `memo_dir`, see `require_digest`.
 
     Raises:
         WeightsError: the file is damaged, or does not match the layers; then every tensor that is missing, or

@@ -112,11 +112,7 @@ class Transfer:
 
 
 def _response(session: requests.Session, url: str, held: int) -> requests.Response:
-    """The response to a request for all after the first `held` bytes: status 200, 206 or 416.
-
-    Raises:
-        CatdogError: the server cannot be reached, or has another status.
-    """
+    """The response to a request for all after the first `held` bytes: status 200, 206 or 416, or an error."""
     headers = {"Accept-Encoding": "identity"}  # a part of a compressed file would be of no use
     if held:
         headers["Range"] = f"bytes={held}-"
