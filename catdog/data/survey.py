@@ -80,11 +80,9 @@ def _facts(classes: tuple[str, ...], looks: list[tuple[Photo, _Look]]) -> SplitF
     headers = [look.header for _, look in looks if look.header is not None]
     sizes = sorted(((header.width, header.height) for header in headers), key=lambda wh: (wh[0] * wh[1], wh))
     return SplitFacts(
-        counts={label: counts[label] for label in classes},
-        bytes=sum(look.bytes for _, look in looks),
-        smallest=sizes[0] if sizes else None,
-        median=sizes[(len(sizes) - 1) // 2] if sizes else None,
-        largest=sizes[-1] if sizes else None,
+        {label: counts[label] for label in classes},
+        sum(look.bytes for _, look in looks),
+        *((sizes[0], sizes[(len(sizes) - 1) // 2], sizes[-1]) if sizes else (None, None, None)),
         formats=dict(Counter(header.format for header in headers).most_common()),
         unreadable=tuple(Skipped(photo.path, look.reason) for photo, look in looks if look.reason),
         digests={photo.path: look.digest for photo, look in looks if look.digest},

@@ -14,8 +14,7 @@ from catdog.progress import Report
 from catdog.runs import Run, has_runs, is_run, newest_run, open_run, runs_below, shipped_run
 from catdog.text import message
 from catdog.weights.download import DOWNLOADS
-from catdog.weights.imagenet import class_names
-from catdog.weights.source import find_weights, read_tensors
+from catdog.weights.source import class_names, find_weights, read_tensors
 from catdog.workspace import Workspace
 
 if TYPE_CHECKING:

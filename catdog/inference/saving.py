@@ -7,8 +7,7 @@ from pathlib import Path
 from catdog import durable
 from catdog.data.caption import captioned
 from catdog.data.overlay import to_jpeg
-from catdog.inference.destination import Destination
-from catdog.inference.free_names import Newcomer
+from catdog.inference.destination import Destination, Newcomer
 from catdog.inference.prediction import Prediction
 
 _SIDE = 1024  # pixels that the longer side of a picture has at most

@@ -171,6 +171,16 @@ def digest(tensors: Mapping[str, np.ndarray]) -> str:
     return sha256.hexdigest()
 
 
+def class_names() -> tuple[str, ...]:
+    """The 1000 classes of ILSVRC-2012, in the order of the original network's outputs.
+
+    That is the order of the synsets' numbers in WordNet 3.0, the first column of the data file. A name is the
+    first word of a synset, with a note where two are the same.
+    """
+    text = (resources.files("catdog") / "pretrained" / "imagenet_classes.tsv").read_text("utf-8")
+    return tuple(line.split("\t")[1] for line in text.splitlines())
+
+
 def _layers_of(names: Iterable[str]) -> frozenset[str]:
     return frozenset(name.partition("/")[0] for name in names)
 

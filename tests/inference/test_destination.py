@@ -9,8 +9,7 @@ import pytest
 
 from catdog import durable
 from catdog.errors import OptionError, PhotoError
-from catdog.inference.destination import Destination, longest_name, numbered
-from catdog.inference.free_names import Newcomer
+from catdog.inference.destination import Destination, Newcomer, longest_name, numbered
 from catdog.inference.inputs import Input
 from catdog.inference.prediction import Prediction
 from catdog.inference.saving import Sorter

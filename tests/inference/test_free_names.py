@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from catdog.inference.destination import numbered
-from catdog.inference.free_names import Newcomer, Numbering
+from catdog.inference.destination import Newcomer, Numbering, numbered
 from catdog.inference.inputs import Input
 from catdog.inference.prediction import Prediction
 from catdog.inference.saving import Sorter
