@@ -24,9 +24,11 @@ def lay_over(pixels: Pixels, heat: Heat, decoding: Decoding) -> Pixels:
         heat: (h, w), 0…1, of the square that was the network's input.
         decoding: how that square was made from the photo.
     """
-    spread = _on_photo(heat, pixels.shape[:2], decoding)[..., None]
-    opacity = _STRONGEST * spread
-    mixed = pixels * (1 - opacity) + _coloured(spread[..., 0]) * opacity
+    spread = _on_photo(heat, pixels.shape[:2], decoding)
+    opacity = _STRONGEST * spread[..., None]
+    steps = np.linspace(0, 1, len(_RAMP))
+    colours = np.stack([np.interp(spread, steps, channel) for channel in _RAMP.T], axis=-1).astype(np.float32)
+    mixed = pixels * (1 - opacity) + colours * opacity
     return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
 
 
@@ -53,9 +55,3 @@ def _on_photo(heat: Heat, shape: tuple[int, ...], decoding: Decoding) -> Heat:
 def _enlarged(heat: Heat, width: int, height: int) -> Heat:
     picture = Image.fromarray(heat.astype(np.float32))
     return np.clip(np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC)), 0, 1)
-
-
-def _coloured(heat: Heat) -> Heat:
-    """(h, w), 0…1 → (h, w, 3), 0…255."""
-    steps = np.linspace(0, 1, len(_RAMP))
-    return np.stack([np.interp(heat, steps, channel) for channel in _RAMP.T], axis=-1).astype(np.float32)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from queue import Empty, Full, Queue
 from tempfile import TemporaryDirectory
@@ -10,6 +11,7 @@ from threading import Event, Lock, Semaphore, Thread
 
 from catdog.errors import CatdogError, PhotoError
 from catdog.inference import web
+from catdog.inference.connection import in_thread
 from catdog.inference.inputs import Input
 from catdog.text import message, reason
 
@@ -117,11 +119,9 @@ class _Feed:
         while not self._slots.acquire(timeout=_GLANCE):
             if self._stop.is_set():
                 return _done(photo)
-        coming: _Coming = Future()
-        Thread(target=self._fetch, args=(number, photo, coming), daemon=True, name="catdog-download").start()
-        return coming
+        return in_thread("catdog-download", partial(self._fetch, number, photo))
 
-    def _fetch(self, number: int, photo: Input, coming: _Coming) -> None:
+    def _fetch(self, number: int, photo: Input) -> Input | None:
         try:
             content = web.fetch_photo(photo.shown, allow_private=self._allow_private)
             with self._lock:
@@ -130,14 +130,12 @@ class _Feed:
                 self._folder = self._folder or TemporaryDirectory(prefix="catdog-")
                 path = Path(self._folder.name) / str(number)
                 path.write_bytes(content)
-            coming.set_result(photo._replace(path=path))
+            return photo._replace(path=path)
         except PhotoError as error:
-            coming.set_result(photo._replace(error=error.message))
+            return photo._replace(error=error.message)
         except OSError as error:
             unstored = message("the download cannot be stored: {reason}", reason=reason(error))
-            coming.set_result(photo._replace(error=unstored))
-        except BaseException as error:
-            coming.set_exception(error)
+            return photo._replace(error=unstored)
         finally:
             self._slots.release()
 

@@ -14,14 +14,16 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from http.client import HTTPConnection
 from threading import Thread
-from typing import Any
+from typing import Any, TypeVar
 
 from catdog.errors import PhotoError
 from catdog.inference.public import is_public
 
 _Found = list[tuple[Any, ...]]  # as socket.getaddrinfo gives it
+Result = TypeVar("Result")
 Left = Callable[[], float]  # gives the seconds until a deadline; raises a TimeoutError if none are left
 
 
@@ -69,21 +71,27 @@ def connected(
         yield connection
 
 
+def in_thread(name: str, function: Callable[[], Result]) -> Future[Result]:
+    """Call a function in a thread of that name, which nobody waits for when the process ends."""
+    coming: Future[Result] = Future()
+
+    def call() -> None:
+        try:
+            coming.set_result(function())
+        except BaseException as error:  # raised where it is waited for
+            coming.set_exception(error)
+
+    Thread(target=call, daemon=True, name=name).start()
+    return coming
+
+
 def _resolved(host: str, port: int, left: Left) -> _Found:
     """The addresses of a name.
 
     The system's look-up cannot be interrupted: a thread waits for it, and nobody waits for the thread beyond
     the deadline. It ends when the system gives up.
     """
-    found: Future[_Found] = Future()
-
-    def look_up() -> None:
-        try:
-            found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except BaseException as error:  # raised where it is waited for
-            found.set_exception(error)
-
-    Thread(target=look_up, daemon=True, name="catdog-look-up").start()
+    found = in_thread("catdog-look-up", partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM))
     try:
         return found.result(left())
     except TimeoutError:

@@ -8,7 +8,6 @@ import numpy as np
 from catdog.config import ModelSpec
 from catdog.errors import OptionError, WeightsError
 from catdog.model.architecture import body, describe, head
-from catdog.model.layers import Shape
 from catdog.model.tensors import differences, expected_shapes
 from catdog.weights.files import OWN, opened
 from catdog.weights.files.tensors import read
@@ -26,7 +25,15 @@ def read_exported(path: Path) -> tuple[ModelSpec, dict[str, np.ndarray]]:
     with opened(path) as file:
         try:
             spec = ModelSpec.from_json(json.loads(file.metadata[OWN]))
-            shapes = _new_shapes(spec)
+            size = spec.decoding.size
+            if not 32 <= size <= _LARGEST_SIZE:
+                raise OptionError(
+                    "expected photos of 32 to {largest} pixels a side, found {size}",
+                    largest=_LARGEST_SIZE,
+                    size=size,
+                )
+            features = describe(body(spec.head), input_shape=(size, size, 3))[-1].output_shape
+            shapes = expected_shapes(head(spec.head, len(spec.classes), features=features))
         except (KeyError, AttributeError, ValueError, RecursionError, OptionError) as error:
             raise WeightsError(
                 "expected a run folder, or a .safetensors file that `catdog export` wrote, found {path}, "
@@ -41,14 +48,3 @@ def read_exported(path: Path) -> tuple[ModelSpec, dict[str, np.ndarray]]:
                 path=path,
             )
         return spec, {name: read(raw, raw.shape) for name, raw in new.items()}
-
-
-def _new_shapes(spec: ModelSpec) -> dict[str, Shape]:
-    """The shapes of the new layers' tensors, by their names in a run; an OptionError if there are none."""
-    size = spec.decoding.size
-    if not 32 <= size <= _LARGEST_SIZE:
-        raise OptionError(
-            "expected photos of 32 to {largest} pixels a side, found {size}", largest=_LARGEST_SIZE, size=size
-        )
-    features = describe(body(spec.head), input_shape=(size, size, 3))[-1].output_shape
-    return expected_shapes(head(spec.head, len(spec.classes), features=features))

@@ -52,7 +52,10 @@ def require_digest(path: Path, expected: str, *, memo_dir: Path | None = None) -
             found=found_hex,
         )
     if memo_dir is not None:
-        _write_memo(memo_dir, memo | {str(path): record})
+        with suppress(OSError):
+            memo_dir.mkdir(parents=True, exist_ok=True)
+            there = {name: seen for name, seen in memo.items() if Path(name).exists()}  # others are forgotten
+            durable.write_json(memo_dir / MEMO_NAME, there | {str(path): record}, mode=0o600)
 
 
 def _read_memo(memo_dir: Path | None) -> dict[str, Any]:
@@ -61,11 +64,3 @@ def _read_memo(memo_dir: Path | None) -> dict[str, Any]:
         if isinstance(memo, dict):
             return memo
     return {}
-
-
-def _write_memo(memo_dir: Path, memo: dict[str, Any]) -> None:
-    """Replace the memo in one step, without the files that no longer exist."""
-    with suppress(OSError):
-        memo_dir.mkdir(parents=True, exist_ok=True)
-        there = {path: record for path, record in memo.items() if Path(path).exists()}
-        durable.write_json(memo_dir / MEMO_NAME, there, mode=0o600)

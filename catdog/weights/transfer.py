@@ -46,30 +46,29 @@ class Transfer:
     def bring(self, url: str, output_file: str, _pooch: object) -> None:
         """Download the whole file to `output_file`, which pooch has made.
 
+        Sends requests until the file is complete, or too many in a row brought no new bytes.
+
         Raises:
             CatdogError: the server does not send it; the message is the reason.
             OSError: it cannot be written.
         """
         os.unlink(output_file)  # it would stay if this process were killed
+        furthest, fruitless = self.held, 0
         with requests.Session() as session:
             # The two variables that requests reads win over this.
             session.verify = os.environ.get("SSL_CERT_FILE") or True
-            self._persist(session, url)
+            while True:
+                try:
+                    self._request(session, url)
+                    break
+                except _TemporaryError as error:
+                    fruitless = 0 if self.held > furthest else fruitless + 1
+                    furthest = max(furthest, self.held)
+                    if fruitless >= error.tries:
+                        raise self._failure(error) from error
+                    pause = BACK_OFF * 2**fruitless if error.pause is None else error.pause
+                    time.sleep(min(pause, LONGEST_PAUSE))
         os.replace(self._part, output_file)
-
-    def _persist(self, session: requests.Session, url: str) -> None:
-        """Send requests until the file is complete, or too many in a row brought no new bytes."""
-        furthest, fruitless = self.held, 0
-        while True:
-            try:
-                return self._request(session, url)
-            except _TemporaryError as error:
-                fruitless = 0 if self.held > furthest else fruitless + 1
-                furthest = max(furthest, self.held)
-                if fruitless >= error.tries:
-                    raise self._failure(error) from error
-                pause = BACK_OFF * 2**fruitless if error.pause is None else error.pause
-                time.sleep(min(pause, LONGEST_PAUSE))
 
     def _failure(self, error: _TemporaryError) -> CatdogError:
         if not self.held:

@@ -28,7 +28,7 @@ _NOT_LAYERS = {"optimizer", "optimizer_weights"}  # groups in the file of a whol
 # A VGG16 has some 60 groups and 32 tensors, six levels deep. A file with more than this is another model.
 _MOST_OBJECTS, _DEEPEST = 4096, 16
 
-_WANTED = ("backend", "preprocessing")  # attributes of the file or of its group of weights
+_WANTED = ("backend", "preprocessing")  # the attributes that are read
 
 # A heap of strings begins with its signature and version; then 3 bytes, and its size in 8 bytes.
 _HEAP = b"GCOL\x01"
@@ -54,7 +54,11 @@ def opened_hdf5(path: Path) -> Iterator[RawFile]:
     with file:
         with _damaged(path):
             _require_sound_heaps(file, path)
-            raw = RawFile(_tensors(file, path), _attributes(file), keras=True)
+            # Those of the file, and of the group of weights of a whole model.
+            holders = [file, file["model_weights"]] if "model_weights" in file else [file]
+            found = [(name, _text(holder, name)) for holder in holders for name in _WANTED]
+            texts = {name: text for name, text in found if text is not None}
+            raw = RawFile(_tensors(file, path), texts, keras=True)
         yield raw
 
 
@@ -154,12 +158,6 @@ def _layer_name(group: "h5py.Group") -> str:
     """Keras 3 writes it beside the layer's variables; before that, it was the name of the group."""
     path = (group.name or "").removesuffix("/vars")
     return _text(group, "name") or path.rpartition("/")[2]
-
-
-def _attributes(file: "h5py.File") -> dict[str, str]:
-    """Attributes of the file, or of the group of weights of a whole model."""
-    holders = [file, file["model_weights"]] if "model_weights" in file else [file]
-    return {name: text for holder in holders for name in _WANTED if (text := _text(holder, name)) is not None}
 
 
 def _text(holder: "h5py.Group | h5py.Dataset | h5py.Datatype", name: str) -> str | None:
