@@ -13,7 +13,7 @@ from catdog.weights.files import OWN, opened
 from catdog.weights.files.tensors import read
 from catdog.weights.naming import NEW
 
-_LARGEST_SIZE = 1024  # pixels a side that a file may ask for: more would fill the memory
+_MOST = 1024  # pixels a side that a file may ask for: more would fill the memory
 
 
 def read_exported(path: Path) -> tuple[ModelSpec, dict[str, np.ndarray]]:
@@ -26,11 +26,9 @@ def read_exported(path: Path) -> tuple[ModelSpec, dict[str, np.ndarray]]:
         try:
             spec = ModelSpec.from_json(json.loads(file.metadata[OWN]))
             size = spec.decoding.size
-            if not 32 <= size <= _LARGEST_SIZE:
+            if not 32 <= size <= _MOST:
                 raise OptionError(
-                    "expected photos of 32 to {largest} pixels a side, found {size}",
-                    largest=_LARGEST_SIZE,
-                    size=size,
+                    "expected photos of 32 to {largest} pixels a side, found {size}", largest=_MOST, size=size
                 )
             features = describe(body(spec.head), input_shape=(size, size, 3))[-1].output_shape
             shapes = expected_shapes(head(spec.head, len(spec.classes), features=features))

@@ -36,7 +36,8 @@ def opened_safetensors(path: Path) -> Iterator[RawFile]:
         tensors: dict[str, RawTensor] = {}
         for name in file.keys():
             tensor = file.get_slice(name)
-            dtype, shape = tensor.get_dtype(), tuple(tensor.get_shape())
+            dtype: str = tensor.get_dtype()
+            shape = tuple(tensor.get_shape())
             tensors[name] = RawTensor(shape, _NUMPY_NAMES.get(dtype, dtype), partial(_rows, tensor, shape))
         yield RawFile(tensors, _text(file.metadata() or {}))
 
