@@ -21,6 +21,7 @@ from catdog.data.colour import to_rgb
 from catdog.data.files import open_regular, system_reason
 from catdog.data.opening import opened, orientation
 from catdog.errors import PhotoError
+from catdog.text import message
 
 # Part of every cache key. Raise it with any change, here or in colour.py, that changes a pixel.
 DECODING_VERSION = 1
@@ -29,6 +30,8 @@ DECODING_VERSION = 1
 # whole and resizing. Both sides keep at least this many times the pixels that are needed: the antialiased
 # resize then still does most of the work.
 _DRAFT_MARGIN = 2
+
+_CHANGED = message("the file was changed while photos were being read")
 
 _UPRIGHT = {  # EXIF orientation → what makes the photo upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -92,19 +95,19 @@ def decode_whole(path: Path, decoding: Decoding, *, expected: str | None = None)
             size = os.fstat(file.fileno()).st_size
             try:
                 with opened(file) as photo:
-                    header = _header(photo)
+                    header = PhotoHeader(photo.format or "", photo.mode, *photo.size)
                     needed = size + _drafted(photo, _scaled(photo.size, decoding), size)
             except PhotoError:
                 file.seek(0)
                 if expected is not None and hashlib.file_digest(file, "sha256").hexdigest() != expected:
-                    raise _changed() from None
+                    raise PhotoError(_CHANGED) from None
                 raise
             with DECODING.room(needed):
                 file.seek(0)
                 content = file.read(size)
                 digest = hashlib.sha256(content).hexdigest()
                 if expected is not None and digest != expected or file.read(1):
-                    raise _changed()
+                    raise PhotoError(_CHANGED)
                 return Whole(size, digest, header, _decode(content, decoding, lambda _: None))
     except OSError as error:  # the disk or the network failed while the file was read
         raise PhotoError(system_reason(error)) from error
@@ -132,15 +135,7 @@ def probe(source: Path | bytes) -> PhotoHeader:
         PhotoError: not a plain file, empty, not an image, or more than MAX_PIXELS.
     """
     with opened(source) as photo:
-        return _header(photo)
-
-
-def _header(photo: Image.Image) -> PhotoHeader:
-    return PhotoHeader(photo.format or "", photo.mode, photo.width, photo.height)
-
-
-def _changed() -> PhotoError:
-    return PhotoError("the file was changed while photos were being read")
+        return PhotoHeader(photo.format or "", photo.mode, *photo.size)
 
 
 def _decode(

@@ -5,7 +5,7 @@ Proxies are not used: they would look up the server's name themselves.
 
 from http.client import HTTPException, HTTPResponse
 from http.client import responses as PHRASES
-from urllib.parse import SplitResult, quote, urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from catdog import __version__
 from catdog.errors import PhotoError
@@ -66,8 +66,16 @@ def _get(address: str, allow_private: bool, max_bytes: int, left: Left) -> bytes
     tls = parts.scheme == "https"
     path, query = (quote(part, safe=_PLAIN, errors="surrogateescape") for part in (parts.path, parts.query))
     target = f"{path or '/'}?{query}" if query else path or "/"
+    name = f"[{host}]" if ":" in host else host
+    headers = {
+        "Host": name if parts.port is None else f"{name}:{parts.port}",
+        "User-Agent": f"catdog/{__version__}",
+        "Accept": "image/*",
+        "Accept-Encoding": "identity",  # what is not compressed cannot grow beyond all limits
+        "Connection": "close",
+    }
     with connected(host, port, left, tls=tls, allow_private=allow_private) as connection:
-        connection.request("GET", target, headers=_headers(parts, host))
+        connection.request("GET", target, headers=headers)
         with connection.getresponse() as response:
             if response.status in (301, 302, 303, 307, 308) and "Location" in response.headers:
                 # Python decodes bytes that are not ASCII as Latin-1; most servers send UTF-8.
@@ -76,17 +84,6 @@ def _get(address: str, allow_private: bool, max_bytes: int, left: Left) -> bytes
                 status = f"{response.status} {PHRASES.get(response.status, '')}".rstrip()
                 raise PhotoError("the server answers {status}", status=status)
             return _read(response, max_bytes)
-
-
-def _headers(parts: SplitResult, host: str) -> dict[str, str]:
-    name = f"[{host}]" if ":" in host else host
-    return {
-        "Host": name if parts.port is None else f"{name}:{parts.port}",
-        "User-Agent": f"catdog/{__version__}",
-        "Accept": "image/*",
-        "Accept-Encoding": "identity",  # what is not compressed cannot grow beyond all limits
-        "Connection": "close",
-    }
 
 
 def _read(response: HTTPResponse, max_bytes: int) -> bytes:

@@ -16,7 +16,7 @@ import numpy as np
 
 from catdog.errors import OptionError, WeightsError
 from catdog.model.architecture import CONVOLUTIONS, IMAGENET_TOP
-from catdog.model.layers import Layer, Shape
+from catdog.model.layers import Layer
 from catdog.model.preprocess import Preprocessing
 from catdog.model.tensors import differences, expected_shapes, unexpected
 from catdog.progress import Report
@@ -141,7 +141,13 @@ def read_tensors(
     expected = expected_shapes(layers)
     with opened(source.path) as file:
         family = _recognised(file, source.path)
-        if problems := _misfits(expected, family):
+        # Every difference, in the file's own names and layout.
+        problems: list[Message] = []
+        for path, tensor in family.named.items():
+            if path in expected:
+                problems += differences(tensor.file_name, tensor.file_shape(expected[path]), tensor.raw)
+        problems += [unexpected(name, raw) for name, raw in family.strangers.items()]
+        if problems:
             raise WeightsError(
                 "{path} does not match the network: {problems}", path=source.path, problems=tuple(problems)
             )
@@ -190,12 +196,3 @@ def _recognised(file: RawFile, path: Path) -> Family:
         return recognise(file)
     except OptionError as error:
         raise WeightsError("{path}: {problem}", path=path, problem=error) from error
-
-
-def _misfits(expected: Mapping[str, Shape], family: Family) -> list[Message]:
-    """Every difference between the layers and the file, in the file's own names and layout."""
-    problems = []
-    for path, tensor in family.named.items():
-        if path in expected:
-            problems += differences(tensor.file_name, tensor.file_shape(expected[path]), tensor.raw)
-    return problems + [unexpected(name, raw) for name, raw in family.strangers.items()]

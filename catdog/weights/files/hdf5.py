@@ -74,7 +74,10 @@ def _damaged(path: Path) -> Iterator[None]:
 def _tensors(file: "h5py.File", path: Path) -> dict[str, RawTensor]:
     tensors: dict[str, RawTensor] = {}
     for group, dataset in _datasets(file, path, itertools.count()):
-        name = f"{_layer_name(group)}/{'bias' if dataset.ndim == 1 else 'kernel'}"
+        # Keras 3 writes a layer's name beside its variables; before that, it was the name of the group.
+        place = (group.name or "").removesuffix("/vars")
+        layer = _text(group, "name") or place.rpartition("/")[2]
+        name = f"{layer}/{'bias' if dataset.ndim == 1 else 'kernel'}"
         if name in tensors:  # not a layer of VGG16: its path in the file is its name
             name = str(dataset.name)
         tensors[name] = RawTensor(tuple(dataset.shape), dataset.dtype.name, partial(_rows, dataset, path))
@@ -152,12 +155,6 @@ def _require_sound_heaps(file: "h5py.File", path: Path) -> None:
 def _rows(dataset: "h5py.Dataset", path: Path, start: int, stop: int) -> np.ndarray:
     with _damaged(path):
         return dataset[start:stop] if dataset.ndim else dataset[()]
-
-
-def _layer_name(group: "h5py.Group") -> str:
-    """Keras 3 writes it beside the layer's variables; before that, it was the name of the group."""
-    path = (group.name or "").removesuffix("/vars")
-    return _text(group, "name") or path.rpartition("/")[2]
 
 
 def _text(holder: "h5py.Group | h5py.Dataset | h5py.Datatype", name: str) -> str | None:
