@@ -27,8 +27,7 @@ from catdog.cli.views.predictions import FORMATS, captions, writer_for
 from catdog.errors import PhotoError
 from catdog.inference.inputs import Input, expand, photo_from
 from catdog.inference.models import IMAGENET, find_model, open_classifier, open_imagenet
-from catdog.inference.saving import Saver
-from catdog.inference.sorting import Sorter
+from catdog.inference.saving import Saver, Sorter
 from catdog.runs import Run, has_runs
 from catdog.text import N_, kinds, message, plural
 from catdog.workspace import Workspace

@@ -2,7 +2,6 @@
 
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -42,31 +41,26 @@ def decoded(
         digests: the expected SHA-256, hex, of each file's content; a file whose content has changed counts as
             unreadable. None takes files as they are.
     """
-    decode_one = partial(_decoded_one, decoding=decoding, digests=digests)
+
+    def decode_one(numbered: tuple[int, Path]) -> Decoded:
+        index, path = numbered
+        try:
+            if digests is None:
+                return Decoded(index, decode(path, decoding), None)
+            return Decoded(index, decode_whole(path, decoding, expected=digests[path]).pixels, None)
+        except PhotoError as error:
+            return Decoded(index, None, error.message)
+
     return ordered_map(decode_one, enumerate(paths), workers=workers, ahead=ahead)
 
 
 def probe_all(paths: Iterable[Path], *, workers: int) -> tuple[Skipped, ...]:
     """The files among `paths` without the header of an image, in order. Decodes no pixels."""
-    outcomes = ordered_map(_probed_one, paths, workers=workers)
-    return tuple(outcome for outcome in outcomes if outcome is not None)
+    return tuple(filter(None, ordered_map(_probed, paths, workers=workers)))
 
 
-def _decoded_one(
-    numbered: tuple[int, Path], *, decoding: Decoding, digests: Mapping[Path, str] | None
-) -> Decoded:
-    index, path = numbered
-    try:
-        if digests is None:
-            return Decoded(index, decode(path, decoding), None)
-        return Decoded(index, decode_whole(path, decoding, expected=digests[path]).pixels, None)
-    except PhotoError as error:
-        return Decoded(index, None, error.message)
-
-
-def _probed_one(path: Path) -> Skipped | None:
+def _probed(path: Path) -> Skipped | None:
     try:
         probe(path)
     except PhotoError as error:
         return Skipped(path, error.message)
-    return None

@@ -5,6 +5,7 @@ machine has; several usual photos take little. So the most that a photo can need
 and it is decoded as soon as that much memory is free.
 """
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -35,8 +36,7 @@ _RGB = 4
 _DECODER = {"WEBP": 12, "AVIF": 16, "JPEG2000": 24, "TIFF": 8, "PPM": 12, "BMP": 4, "DIB": 4}
 _MAY_BE_RAW = {"TIFF", "PPM", "BMP", "DIB"}
 _COPIES = {"WEBP": 2, "AVIF": 2, "JPEG2000": 1}  # of the file, by decoders that do not read it piece by piece
-# These formats have no EXIF orientation.
-_NEVER_TURNED = {"GIF", "BMP", "DIB", "PPM"}
+_NEVER_TURNED = {"GIF", "BMP", "DIB", "PPM"}  # they have no EXIF orientation
 _STRIP_PIXEL = 24  # bytes a pixel of a strip, see `colour`
 
 
@@ -47,7 +47,7 @@ class Budget:
         """`available` gives the available memory in bytes. It is called while no photo takes any."""
         self._available = available
         self._total = _LEAST
-        self._asked: float | None = None
+        self._asked = -math.inf
         self._taken = 0
         self._waiting: deque[object] = deque()
         self._changed = Condition()
@@ -63,8 +63,7 @@ class Budget:
         with self._changed:
             self._waiting.append(place)
             try:
-                while not self._is_free(needed, place):
-                    self._changed.wait()
+                self._changed.wait_for(lambda: self._is_free(needed, place))
                 self._taken += needed
             finally:
                 self._waiting.remove(place)
@@ -83,7 +82,7 @@ class Budget:
             return False
         if self._taken:
             return self._taken + needed <= self._total
-        if self._asked is None or time.monotonic() - self._asked > _FRESH:
+        if time.monotonic() - self._asked > _FRESH:
             self._total = max(_LEAST, int(_FRACTION * self._available()))
             self._asked = time.monotonic()
         if needed > self._total:
@@ -107,7 +106,6 @@ def bytes_to_decode(
     Args:
         photo: with its draft chosen, its pixels not yet decoded.
         stored: its (width, height) before the draft was chosen.
-        file_bytes: the size of its file.
         turned: whether it has to be turned upright; None where only decoding shows that.
     """
     kind = photo.format or ""
@@ -117,16 +115,13 @@ def bytes_to_decode(
         pixel_bytes = max(pixel_bytes, _RGB) + _RGB  # the decoded pixels are freed before the photo is turned
     elif photo.mode != "RGB" or photo.has_transparency_data:
         pixel_bytes += _RGB
-    if kind not in _MAY_BE_RAW or not _is_raw(photo):
+    tiles = photo.tile if kind in _MAY_BE_RAW and isinstance(photo, ImageFile) else None
+    if tiles is None or any(tile.codec_name != "raw" for tile in tiles):
         pixel_bytes += _DECODER.get(kind, 0)
     needed = pixels * pixel_bytes + min(pixels, STRIP) * _STRIP_PIXEL + file_bytes * _COPIES.get(kind, 0)
     if isinstance(photo, JpegImageFile) and not _is_one_scan(photo):
         needed += 2 * photo.layers * stored[0] * stored[1]  # all coefficients, with any draft
     return needed
-
-
-def _is_raw(photo: Image.Image) -> bool:
-    return isinstance(photo, ImageFile) and all(tile.codec_name == "raw" for tile in photo.tile)
 
 
 def _is_one_scan(photo: JpegImageFile) -> bool:

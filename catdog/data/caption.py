@@ -1,6 +1,7 @@
 """A photo with a strip of text below it."""
 
 import os
+import re
 from functools import cache, partial
 from pathlib import Path
 
@@ -18,57 +19,35 @@ _INK, _PAPER = (255, 255, 255), (24, 24, 24)
 _MISSING = "\U0010fffd"  # in no font: it is drawn like every letter that a font lacks
 
 # Where systems keep fonts, and the names of fonts with many scripts, the best first.
-_FOLDERS = (
-    "/usr/share/fonts",
-    "/usr/local/share/fonts",
-    "~/.local/share/fonts",
-    "~/.fonts",
-    "/System/Library/Fonts",
-    "/Library/Fonts",
-    "~/Library/Fonts",
-    "C:/Windows/Fonts",
-)
+_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts")
+_FOLDERS += ("/System/Library/Fonts", "/Library/Fonts", "~/Library/Fonts", "C:/Windows/Fonts")
 _WIDE = ("notosanscjk-regular", "notosanscjk", "applesdgothicneo", "malgun", "nanumgothic", "notosanskr")
 _WIDE += ("arial unicode", "arialuni", "unifont", "dejavusans", "notosans-regular")
+_FONT = re.compile(rf"({'|'.join(_WIDE)}).*\.(?:ttf|ttc|otf)", re.IGNORECASE | re.ASCII)
 
 
 def captioned(pixels: npt.NDArray[np.uint8], *texts: str) -> npt.NDArray[np.uint8]:
-    """The photo with the text in a strip below it, in one line that is made smaller until it fits.
+    """The photo (height, width, 3) with text in a strip below it: (height + strip, width or more, 3).
 
-    Letters that no font of the system has are written as their code points, such as [U+AC00].
-
-    Args:
-        pixels: (height, width, 3).
-        texts: the first whose letters the fonts of the system all have is used; if there is none, the first.
-
-    Returns:
-        (height + strip, width, 3); of a photo too narrow for its text, wider.
+    The text is in one line, which is made smaller until it fits. It is the first of `texts` whose letters the
+    fonts of the system all have. If there is none, it is the first: with code points, such as [U+AC00].
     """
     height, width = pixels.shape[:2]
     size = _HEIGHT
     text = next((text for text in texts if _has_all(_font_for(text, size), text)), texts[0])
-    shown, font = _set(text, size)
-    while size > _SMALLEST and _width(shown, font) + size > width:
+    while True:
+        font = _font_for(text, size)
+        shown = spelt(text, partial(_has, font))
+        left, top, right, bottom = (round(edge) for edge in font.getbbox(shown))
+        if size == _SMALLEST or right - left + size <= width:
+            break
         size -= 1
-        shown, font = _set(text, size)
-    left, top, right, bottom = (round(edge) for edge in font.getbbox(shown))
     ascent = round(size * 1.7)
     canvas = Image.new("RGB", (max(width, right - left + size), height + ascent), _PAPER)
     canvas.paste(Image.fromarray(pixels), ((canvas.width - width) // 2, 0))
     middle = height + (ascent - (bottom - top)) // 2
     ImageDraw.Draw(canvas).text((size // 2 - left, middle - top), shown, fill=_INK, font=font)
     return np.array(canvas)
-
-
-def _set(text: str, size: int) -> tuple[str, Font]:
-    """The text as it can be written, and the font for it."""
-    font = _font_for(text, size)
-    return spelt(text, partial(_has, font)), font
-
-
-def _width(shown: str, font: Font) -> int:
-    left, _, right, _ = font.getbbox(shown)
-    return round(right) - round(left)
 
 
 def _font_for(text: str, size: int) -> Font:
@@ -103,13 +82,10 @@ def _drawn(font: Font, letter: str) -> bytes:
 @cache
 def _system_fonts() -> tuple[str, ...]:
     """Font files with many scripts, the best first."""
-    found: list[tuple[int, str]] = []
-    for folder in _FOLDERS:
-        for place, _, names in os.walk(Path(folder).expanduser()):
-            for name in names:
-                start = name.lower()
-                for rank, wide in enumerate(_WIDE):
-                    if start.startswith(wide) and start.endswith((".ttf", ".ttc", ".otf")):
-                        found.append((rank, os.path.join(place, name)))
-                        break
+    found = [
+        (_WIDE.index(font[1].lower()), os.path.join(place, font.string))
+        for folder in _FOLDERS
+        for place, _, names in os.walk(Path(folder).expanduser())
+        for font in filter(None, map(_FONT.fullmatch, names))
+    ]
     return tuple(path for _, path in sorted(found))

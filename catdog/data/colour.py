@@ -6,6 +6,7 @@ GB.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 from PIL import Image
@@ -13,8 +14,6 @@ from PIL import Image
 from catdog.errors import PhotoError
 
 STRIP = 1 << 18  # pixels, of a photo with shorter rows
-
-_WHITE = (255, 255, 255)
 
 
 def to_rgb(photo: Image.Image) -> Image.Image:
@@ -34,12 +33,12 @@ def to_rgb(photo: Image.Image) -> Image.Image:
             raise PhotoError(
                 "32-bit integer pixels from {low} to {high}: expected 0 to 65535", low=low, high=high
             )
-        return _in_strips(photo, lambda strip: _from_grey(strip, _sixteen_to_eight))
+        return _in_strips(photo, partial(_from_grey, to_eight=_sixteen_to_eight))
     if photo.mode == "F":
         low, high = _extremes(photo)
         if not (low >= 0 and high <= 1):  # in this form, NaN is refused too
             raise PhotoError("float pixels from {low:g} to {high:g}: expected 0 to 1", low=low, high=high)
-        return _in_strips(photo, lambda strip: _from_grey(strip, _unit_to_eight))
+        return _in_strips(photo, partial(_from_grey, to_eight=lambda grey: np.rint(grey * 255)))
     if photo.has_transparency_data:
         return _in_strips(photo, _on_white)
     return photo if photo.mode == "RGB" else photo.convert("RGB")
@@ -68,26 +67,21 @@ def _extremes(photo: Image.Image) -> tuple[float, float]:
 
 
 def _sixteen_to_eight(grey: np.ndarray) -> np.ndarray:
-    return ((grey.astype(np.uint32) + 128) // 257).astype(np.uint8)  # 65535 = 257 × 255
-
-
-def _unit_to_eight(grey: np.ndarray) -> np.ndarray:
-    return np.rint(grey * 255).astype(np.uint8)
+    return (grey.astype(np.uint32) + 128) // 257  # 65535 = 257 × 255
 
 
 def _from_grey(strip: Image.Image, to_eight: Callable[[np.ndarray], np.ndarray]) -> Image.Image:
     """Grey of more than 8 bits as RGB; transparent pixels become white."""
     values = np.asarray(strip)
-    grey = to_eight(values)
-    transparent = strip.info.get("transparency")
-    if isinstance(transparent, int):
-        grey = np.where(values == transparent, np.uint8(255), grey)
+    grey = to_eight(values).astype(np.uint8)
+    if isinstance(transparent := strip.info.get("transparency"), int):
+        grey[values == transparent] = 255
     return Image.fromarray(grey).convert("RGB")
 
 
 def _on_white(strip: Image.Image) -> Image.Image:
     # Pillow cannot convert premultiplied grey to RGBA directly.
     rgba = (strip.convert("LA") if strip.mode == "La" else strip).convert("RGBA")
-    canvas = Image.new("RGB", strip.size, _WHITE)
+    canvas = Image.new("RGB", strip.size, (255, 255, 255))
     canvas.paste(rgba, mask=rgba.getchannel("A"))
     return canvas

@@ -21,14 +21,17 @@ from catdog.data.colour import to_rgb
 from catdog.data.files import open_regular, system_reason
 from catdog.data.opening import opened, orientation
 from catdog.errors import PhotoError
+from catdog.text import message
 
 # Part of every cache key. Raise it with any change, here or in colour.py, that changes a pixel.
 DECODING_VERSION = 1
 
-# A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, which is fast, but not quite the same as
-# decoding it whole and resizing. It is done only where both sides keep at least this many times the
-# pixels that are needed: the antialiased resize then still does most of the work.
+# A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, which is fast, but not quite the same as decoding it
+# whole and resizing. Both sides keep at least this many times the pixels that are needed: the antialiased
+# resize then still does most of the work.
 _DRAFT_MARGIN = 2
+
+_CHANGED = message("the file was changed while photos were being read")
 
 _UPRIGHT = {  # EXIF orientation → what makes the photo upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -58,15 +61,14 @@ class Whole:
     bytes: int  # in the file
     digest: str  # SHA-256, 64 lower-case hexadecimal digits
     header: PhotoHeader
-    pixels: npt.NDArray[np.uint8]  # as `decode` gives them
+    pixels: npt.NDArray[np.uint8]  # see `decode`
 
 
 def decode(source: Path | bytes, decoding: Decoding) -> npt.NDArray[np.uint8]:
     """Decode a photo, given as a file or as a file's bytes, upright and resized.
 
-    Waits until the memory for it is free, see `budget`.
-
-    An animation gives its first frame. `decoding.resize` is one of
+    Waits until the memory for it is free, see `budget`. An animation gives its first frame. `decoding.resize`
+    is one of
     `squash`: the whole photo, without its aspect ratio;
     `crop`: the central square, as large as it can be;
     `pad`: the whole photo with its aspect ratio, centred on black.
@@ -78,63 +80,51 @@ def decode(source: Path | bytes, decoding: Decoding) -> npt.NDArray[np.uint8]:
     Raises:
         PhotoError: the reason why the file cannot be decoded, in one line, without its path.
     """
-    with ExitStack() as held:
+    with ExitStack() as held:  # until `_decode` has let go of all that it needed
         return _decode(source, decoding, lambda needed: held.enter_context(DECODING.room(needed)))
 
 
 def decode_whole(path: Path, decoding: Decoding, *, expected: str | None = None) -> Whole:
     """Decode a photo from bytes that were all read and hashed first.
 
-    Args:
-        expected: the SHA-256, hex, that the file must have.
-
     Raises:
-        PhotoError: see `decode`; or the file does not have the expected content.
+        PhotoError: see `decode`; or the file does not have the SHA-256 `expected`, hex.
     """
     try:
         with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
             try:
                 with opened(file) as photo:
-                    header = _header(photo)
+                    header = PhotoHeader(photo.format or "", photo.mode, *photo.size)
                     needed = size + _drafted(photo, _scaled(photo.size, decoding), size)
             except PhotoError:
                 file.seek(0)
                 if expected is not None and hashlib.file_digest(file, "sha256").hexdigest() != expected:
-                    raise _changed() from None
+                    raise PhotoError(_CHANGED) from None
                 raise
             with DECODING.room(needed):
                 file.seek(0)
                 content = file.read(size)
                 digest = hashlib.sha256(content).hexdigest()
                 if expected is not None and digest != expected or file.read(1):
-                    raise _changed()
+                    raise PhotoError(_CHANGED)
                 return Whole(size, digest, header, _decode(content, decoding, lambda _: None))
     except OSError as error:  # the disk or the network failed while the file was read
         raise PhotoError(system_reason(error)) from error
 
 
 def decode_for_people(source: Path | bytes, *, side: int) -> npt.NDArray[np.uint8]:
-    """Decode a photo for people to look at: upright, whole, with its aspect ratio.
+    """Decode a photo for people to look at, (height, width, 3) RGB, 0…255: upright, with its aspect ratio.
 
-    Args:
-        side: pixels of its longer side, at most; a smaller photo keeps its size.
-
-    Returns:
-        (height, width, 3) RGB, 0…255.
-
-    Raises:
-        PhotoError: see `decode`.
+    Its longer side has at most `side` pixels; a smaller photo keeps its size. Errors are those of `decode`.
     """
     with ExitStack() as held:
         with opened(source) as photo:
             enough = (min(side, photo.width), min(side, photo.height))
-            needed = _drafted(photo, enough, _file_bytes(source))
-            held.enter_context(DECODING.room(needed))
+            held.enter_context(DECODING.room(_drafted(photo, enough, _file_bytes(source))))
             rgb = _upright(photo)
         if max(rgb.size) > side:
-            whole = Decoding(size=side, resize="pad")
-            rgb = rgb.resize(_scaled(rgb.size, whole), Image.Resampling.LANCZOS)
+            rgb = rgb.resize(_scaled(rgb.size, Decoding(side, "pad")), Image.Resampling.LANCZOS)
         return np.array(rgb)
 
 
@@ -145,18 +135,12 @@ def probe(source: Path | bytes) -> PhotoHeader:
         PhotoError: not a plain file, empty, not an image, or more than MAX_PIXELS.
     """
     with opened(source) as photo:
-        return _header(photo)
+        return PhotoHeader(photo.format or "", photo.mode, *photo.size)
 
 
-def _header(photo: Image.Image) -> PhotoHeader:
-    return PhotoHeader(photo.format or "", photo.mode, photo.width, photo.height)
-
-
-def _changed() -> PhotoError:
-    return PhotoError("the file was changed while photos were being read")
-
-
-def _decode(source: Path | bytes, decoding: Decoding, claim: Callable[[int], None]) -> npt.NDArray[np.uint8]:
+def _decode(
+    source: Path | bytes, decoding: Decoding, claim: Callable[[int], object]
+) -> npt.NDArray[np.uint8]:
     """`decode`; `claim` is called with the bytes of memory that it takes, before it takes them."""
     with opened(source) as photo:
         claim(_drafted(photo, _scaled(photo.size, decoding), _file_bytes(source)))
@@ -212,7 +196,5 @@ def _resized(photo: Image.Image, decoding: Decoding) -> npt.NDArray[np.uint8]:
     scaled = np.array(photo.resize(_scaled(photo.size, decoding), Image.Resampling.BILINEAR))
     if decoding.resize == "squash":
         return scaled
-    canvas = np.zeros((target, target, 3), np.uint8)
-    top, left = (target - scaled.shape[0]) // 2, (target - scaled.shape[1]) // 2
-    canvas[top : top + scaled.shape[0], left : left + scaled.shape[1]] = scaled
-    return canvas
+    rows, columns = target - scaled.shape[0], target - scaled.shape[1]
+    return np.pad(scaled, ((rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2), (0, 0)))

@@ -6,6 +6,7 @@ A class that a person made a folder for is never dropped without a sentence.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 from catdog.data.fingerprint import Skipped
@@ -19,16 +20,12 @@ _IMBALANCE = 3  # times as many photos in the largest class as in the smallest: 
 
 @dataclass(frozen=True)
 class ClassPhotos:
-    """How many photos of a class each split has.
-
-    Attributes:
-        unreadable: photos that cannot be read, whatever their split.
-    """
+    """How many photos of a class each split has."""
 
     label: str
     train: int
     valid: int
-    unreadable: int = 0
+    unreadable: int = 0  # photos that cannot be read, whatever their split
 
 
 def require_trainable(
@@ -60,27 +57,23 @@ def require_trainable(
         )
     if len(valid) >= 2:
         return
+    facts = {"folder": root, "photos": len(valid), "training": numbered(of_class)}
     if has_own_split:
         raise DataError(
             "expected at least two validation photos in {folder}, found {photos}. Add validation photos",
-            folder=root,
-            photos=len(valid),
+            **facts,
         )
     if max(of_class.values()) < 2:
         raise DataError(
             "expected at least two validation photos in {folder}, found {photos}. A class needs at least two "
             "different photos, one for validation (training photos: {training}). Add photos",
-            folder=root,
-            photos=len(valid),
-            training=numbered(of_class),
+            **facts,
         )
     raise DataError(
         "expected at least two validation photos in {folder}, found {photos}. A class needs at least two "
         "different photos, one for validation (training photos: {training}). Add photos, or choose a "
         "larger --valid-fraction",
-        folder=root,
-        photos=len(valid),
-        training=numbered(of_class),
+        **facts,
     )
 
 
@@ -126,51 +119,40 @@ def few_to_validate(classes: Sequence[ClassPhotos], *, has_own_split: bool) -> l
         "training": numbered({of_class.label: of_class.train for of_class in without}),
         "unreadable": sum(of_class.unreadable for of_class in without),
     }
-    sentences = []
-    if without and has_own_split:
-        sentences.append(
-            message(
-                "classes without validation photos: {classes:,} (training photos: {training}; unreadable: "
-                "{unreadable}). Add validation photos",
-                **facts,
-            )
+    if has_own_split:
+        lacking = message(
+            "classes without validation photos: {classes:,} (training photos: {training}; unreadable: "
+            "{unreadable}). Add validation photos",
+            **facts,
         )
-    elif without:
-        sentences.append(
-            message(
-                "classes without validation photos: {classes:,} (training photos: {training}; unreadable: "
-                "{unreadable}). A class needs at least two different readable photos, one for validation",
-                **facts,
-            )
+    else:
+        lacking = message(
+            "classes without validation photos: {classes:,} (training photos: {training}; unreadable: "
+            "{unreadable}). A class needs at least two different readable photos, one for validation",
+            **facts,
         )
-    if few:
-        sentences.append(
-            message(
-                "classes with fewer than {few} validation photos: {classes:,} ({photos}). Their validation "
-                "accuracy is only a hint. Add photos, or choose a larger --valid-fraction",
-                few=_FEW,
-                classes=len(few),
-                photos=numbered(few),
-            )
-        )
-    return sentences
+    hint = message(
+        "classes with fewer than {few} validation photos: {classes:,} ({photos}). Their validation accuracy "
+        "is only a hint. Add photos, or choose a larger --valid-fraction",
+        few=_FEW,
+        classes=len(few),
+        photos=numbered(few),
+    )
+    return [sentence for sentence, about in ((lacking, without), (hint, few)) if about]
 
 
 def class_imbalance(counts: Mapping[str, int]) -> Message | None:
-    """A sentence where the largest class has over three times the training photos of the smallest.
-
-    Args:
-        counts: training photos of each class.
-    """
-    there = {label: photos for label, photos in counts.items() if photos}
-    if not there or max(there.values()) <= _IMBALANCE * min(there.values()):
+    """A sentence if the largest class has over three times the training photos (`counts`) of the smallest."""
+    there = [(label, photos) for label, photos in counts.items() if photos]
+    largest, most = max(there, key=itemgetter(1), default=("", 0))
+    smallest, fewest = min(there, key=itemgetter(1), default=("", 0))
+    if most <= _IMBALANCE * fewest:
         return None
-    largest, smallest = max(there, key=lambda label: there[label]), min(there, key=lambda label: there[label])
     return message(
         "class imbalance: {most:,} photos of {largest}, {fewest:,} of {smallest}. Accuracy alone misleads: "
         "look at the recall of each class",
-        most=there[largest],
+        most=most,
         largest=largest,
-        fewest=there[smallest],
+        fewest=fewest,
         smallest=smallest,
     )

@@ -4,7 +4,7 @@ A photo that was resized or saved again is another file; `catdog.checks.near_dup
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -41,9 +41,7 @@ def example(group: Sequence[Placed]) -> dict[str, Path]:
 
 @dataclass(frozen=True)
 class ExactDuplicates:
-    """Attributes:
-    groups: files with the same bytes, each group in the order in which the files were given.
-    """
+    """Groups of files with the same bytes, each in the order in which the files were given."""
 
     groups: tuple[tuple[Placed, ...], ...]
 
@@ -57,35 +55,27 @@ class ExactDuplicates:
         """The groups with more than one label."""
         return tuple(filter(has_conflicting_labels, self.groups))
 
-    def remarks(self) -> tuple[Message, ...]:
+    def remarks(self) -> Iterator[Message]:
         """One sentence for each problem there is, with an example."""
-        remarks = []
         if self.groups:
-            remarks.append(
-                message(
-                    "exact duplicates: {files:,}, such as {first} and {second}",
-                    files=sum(len(group) - 1 for group in self.groups),
-                    **example(self.groups[0]),
-                )
+            yield message(
+                "exact duplicates: {files:,}, such as {first} and {second}",
+                files=sum(len(group) - 1 for group in self.groups),
+                **example(self.groups[0]),
             )
-        if self.leaks:
-            remarks.append(
-                message(
-                    "exact duplicates in training and in another split: {photos:,}, such as {first} and "
-                    "{second}. This is a leak: the metrics will be too good",
-                    photos=len(self.leaks),
-                    **example(self.leaks[0]),
-                )
+        if leaks := self.leaks:
+            yield message(
+                "exact duplicates in training and in another split: {photos:,}, such as {first} and "
+                "{second}. This is a leak: the metrics will be too good",
+                photos=len(leaks),
+                **example(leaks[0]),
             )
-        if self.conflicting_labels:
-            remarks.append(
-                message(
-                    "exact duplicates with conflicting labels: {photos:,}, such as {first} and {second}",
-                    photos=len(self.conflicting_labels),
-                    **example(self.conflicting_labels[0]),
-                )
+        if conflicts := self.conflicting_labels:
+            yield message(
+                "exact duplicates with conflicting labels: {photos:,}, such as {first} and {second}",
+                photos=len(conflicts),
+                **example(conflicts[0]),
             )
-        return tuple(remarks)
 
 
 def find_exact_duplicates(photos: Iterable[Placed]) -> ExactDuplicates:

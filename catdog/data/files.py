@@ -6,10 +6,9 @@ from io import BufferedReader
 from pathlib import Path
 
 from catdog.errors import PhotoError
-from catdog.text import Message, message
+from catdog.text import Message, message, reason
 
-# The largest photo that is decoded has two thirds of that without any compression. This limits the memory
-# that a file takes, and the time to hash it.
+# Limits the memory that a file takes and the time to hash it. Decoded photos have at most two thirds of it.
 MAX_FILE_BYTES = 2**30
 
 
@@ -48,5 +47,4 @@ def open_regular(path: Path) -> BufferedReader:
 
 def system_reason(error: OSError | ValueError) -> Message:
     """The operating system's reason, without the path and the error number."""
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return message("the file cannot be read: {reason}", reason=reason)
+    return message("the file cannot be read: {reason}", reason=reason(error))

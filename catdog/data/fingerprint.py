@@ -1,14 +1,14 @@
 """A photo's identity: the SHA-256 of the file's bytes, whatever its name and place."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from catdog.data.files import open_regular, system_reason
 from catdog.data.parallel import ordered_map
 from catdog.errors import PhotoError
-from catdog.progress import Progress
+from catdog.progress import Progress, OnProgress, unreported
 from catdog.text import Message
 
 
@@ -28,14 +28,11 @@ class Fingerprints:
     skipped: tuple[Skipped, ...]
 
 
-def fingerprint(
-    paths: Sequence[Path], *, workers: int, report: Callable[[Progress], None] = lambda _: None
-) -> Fingerprints:
+def fingerprint(paths: Sequence[Path], *, workers: int, report: OnProgress = unreported) -> Fingerprints:
     """Hash the content of every file, in `workers` threads.
 
-    Files are read in blocks, so memory does not grow with their size. Both parts of the result are
-    in the order of `paths`. `report` is called in the caller's thread after each file. A file that cannot be
-    read is skipped with its reason; nothing is raised.
+    Files are read in blocks: memory does not grow with their size. Both parts of the result are in the order
+    of `paths`. `report` is called in the caller's thread after each file. Unreadable files are skipped.
     """
     digests: dict[Path, str] = {}
     skipped: list[Skipped] = []

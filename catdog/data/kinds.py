@@ -36,9 +36,7 @@ _START_BYTES = 18
 def is_photo(path: Path, *, is_plain: bool) -> bool:
     """Whether a file is a photo, by its suffix, or else by its first bytes.
 
-    Args:
-        is_plain: whether it is a plain file. Others are not opened: a pipe without a writer would wait for
-        ever.
+    Only plain files (`is_plain`) are opened: opening a pipe without a writer would wait for ever.
     """
     suffix = path.suffix.lower()
     if suffix in PHOTO_SUFFIXES:

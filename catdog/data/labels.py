@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ class Labelled:
 
     photos: tuple[Photo, ...]  # sorted by path
     flat: bool  # the labels are in the photos' names
-    remarks: tuple[Message, ...]  # one sentence each
+    remarks: tuple[Message, ...]
 
 
 def class_name(path: Path) -> str:
@@ -56,59 +56,53 @@ def labelled(folder: Path, found: Listing, *, above: frozenset[FolderId]) -> Lab
     named = tuple(Photo(path, first_word(path)) for path in found.photos)
     carrying = tuple(photo for photo in named if photo.label is not None)
     if len(full) < 2 and len(carrying) > sum(len(trees[subfolder].photos) for subfolder in full):
-        remarks = [
-            message(
-                "Ignored the folder {folder}: the labels are in the names of the photos beside it.",
-                folder=sub,
-            )
-            for sub in full
-        ]
-        if len(carrying) < len(named):
-            remarks.append(
-                plural(
-                    "Ignored {count:,} photo in {folder}: its name does not begin with a label.",
-                    "Ignored {count:,} photos in {folder}: their names do not begin with a label.",
-                    len(named) - len(carrying),
-                    folder=folder,
-                )
-            )
-        return Labelled(carrying, True, (*remarks, *_not_photos(folder, found.others)))
+        remarks = _flat_remarks(folder, full, len(named) - len(carrying), found.others)
+        return Labelled(carrying, True, tuple(remarks))
     photos = [Photo(path, class_name(sub)) for sub in full for path in trees[sub].photos]
-    remarks = _class_remarks(folder, trees)
-    if full and named:
-        remarks.append(
-            plural(
-                "Ignored {count:,} photo beside the class folders in {folder}.",
-                "Ignored {count:,} photos beside the class folders in {folder}.",
-                len(named),
-                folder=folder,
-            )
-        )
+    remarks = _class_remarks(folder, trees, beside=len(named) if full else 0)
     return Labelled(tuple(sorted(photos, key=lambda photo: photo.path)), False, tuple(remarks))
 
 
-def _class_remarks(folder: Path, trees: dict[Path, Tree]) -> list[Message]:
-    remarks = [
-        message("The folder {folder} contains no photos.", folder=sub)
-        for sub, tree in trees.items()
-        if not tree.photos and sub not in tree.closed
-    ]
+def _flat_remarks(
+    folder: Path, ignored: Sequence[Path], without: int, others: Sequence[Path]
+) -> Iterator[Message]:
+    for sub in ignored:
+        yield message(
+            "Ignored the folder {folder}: the labels are in the names of the photos beside it.", folder=sub
+        )
+    if without:
+        yield plural(
+            "Ignored {count:,} photo in {folder}: its name does not begin with a label.",
+            "Ignored {count:,} photos in {folder}: their names do not begin with a label.",
+            without,
+            folder=folder,
+        )
+    yield from _not_photos(folder, others)
+
+
+def _class_remarks(folder: Path, trees: dict[Path, Tree], *, beside: int) -> Iterator[Message]:
+    for sub, tree in trees.items():
+        if not tree.photos and sub not in tree.closed:
+            yield message("The folder {folder} contains no photos.", folder=sub)
     for tree in trees.values():
-        remarks += [
-            message("Ignored the folder {folder}: it cannot be listed.", folder=path) for path in tree.closed
-        ]
-    return remarks + _not_photos(folder, [path for tree in trees.values() for path in tree.others])
+        for path in tree.closed:
+            yield message("Ignored the folder {folder}: it cannot be listed.", folder=path)
+    yield from _not_photos(folder, [path for tree in trees.values() for path in tree.others])
+    if beside:
+        yield plural(
+            "Ignored {count:,} photo beside the class folders in {folder}.",
+            "Ignored {count:,} photos beside the class folders in {folder}.",
+            beside,
+            folder=folder,
+        )
 
 
-def _not_photos(folder: Path, files: Sequence[Path]) -> list[Message]:
-    if not files:
-        return []
-    return [
-        plural(
+def _not_photos(folder: Path, files: Sequence[Path]) -> Iterator[Message]:
+    if files:
+        yield plural(
             "Ignored {count:,} file in {folder}: not a photo by name or content ({kinds}).",
             "Ignored {count:,} files in {folder}: not photos by name or content ({kinds}).",
             len(files),
             folder=folder,
             kinds=extensions(files),
         )
-    ]

@@ -5,7 +5,7 @@ A file without a photo's extension is opened for its first bytes; no other file 
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -55,18 +55,16 @@ def scan(root: Path) -> DataSet:
     if _has_split_folders(root, top, folders, others):
         readings = {split: _read(root, folder) for split, folder in folders.items()}
         remarks = [message("Ignored the folder {folder}: it is not a split.", folder=path) for path in others]
-        if top.photos:
-            remarks.append(
-                plural(
-                    "Ignored {count:,} photo beside the split folders.",
-                    "Ignored {count:,} photos beside the split folders.",
-                    len(top.photos),
-                )
-            )
-        split_layout: Layout = "split folders"
+        beside = plural(
+            "Ignored {count:,} photo beside the split folders.",
+            "Ignored {count:,} photos beside the split folders.",
+            len(top.photos),
+        )
+        remarks += [beside] if top.photos else []
+        layout: Layout = "split folders"
     else:
         readings, remarks = _read_classes(root, top, folders)
-        split_layout = "class folders"
+        layout = "class folders"
     for split, reading in readings.items():
         remarks += reading.remarks
         if not reading.photos and split in folders:
@@ -77,18 +75,14 @@ def scan(root: Path) -> DataSet:
     if not readings:
         raise _nothing_found(root)
     remarks += _drop_foreign_test(root, readings, folders.get("test"))
-    is_flat = next(iter(readings.values())).flat
+    if next(iter(readings.values())).flat:
+        layout = "flat names"
     splits = {split: reading.photos for split, reading in readings.items()}
     remarks += _missing_classes(splits)
     if "train" in splits and "valid" not in splits:
         splits = {"all": splits.pop("train"), **splits}
-    return DataSet(
-        root=root,
-        layout="flat names" if is_flat else split_layout,
-        classes=tuple(sorted(set().union(*map(_classes, splits.values())))),
-        splits=splits,
-        remarks=tuple(remarks),
-    )
+    classes = tuple(sorted(set().union(*map(_classes, splits.values()))))
+    return DataSet(root, layout, classes, splits, tuple(remarks))
 
 
 def _entries(folder: Path) -> Listing:
@@ -108,19 +102,15 @@ def _entries(folder: Path) -> Listing:
             "expected a folder of photos at {folder}, but it cannot be listed ({reason}). Check its "
             "permissions",
             folder=folder,
-            reason=error.strerror if isinstance(error, OSError) else error,
+            reason=error,
         ) from error
 
 
 def _split_folders(top: Listing) -> dict[str, Path]:
     """The folders with the name of a split; of two for the same split, the one that contains photos."""
-    candidates: dict[str, list[Path]] = {"train": [], "valid": [], "test": []}
-    for path in top.folders:
-        split = _SPLIT_NAMES.get(path.name.casefold())
-        if split is not None:
-            candidates[split].append(path)
     chosen: dict[str, Path] = {}
-    for split, paths in candidates.items():
+    for split in ("train", "valid", "test"):
+        paths = [path for path in top.folders if _SPLIT_NAMES.get(path.name.casefold()) == split]
         full = [path for path in paths if walk(path).photos] if len(paths) > 1 else paths
         if len(full) > 1:
             raise DataError(
@@ -137,12 +127,16 @@ def _has_split_folders(root: Path, top: Listing, folders: dict[str, Path], other
     """Whether `folders`, which have the names of splits, are splits, so that `others` are ignored."""
     if "train" not in folders:
         return bool(folders) and not others and not top.photos
-    beside = [path for path in others if not _KAGGLE_TEST.fullmatch(path.name.casefold())]
+    beside = [path for path in others if not _is_kaggle(path)]
     if len(folders) > 1 or not beside:
         return True
     # A class of trains beside one of planes, or a split?
     is_class = _holds_unlabelled(root, folders["train"], known=set())
     return not (is_class and any(_holds_unlabelled(root, path, known=set()) for path in beside))
+
+
+def _is_kaggle(folder: Path) -> bool:
+    return _KAGGLE_TEST.fullmatch(folder.name.casefold()) is not None
 
 
 def _holds_unlabelled(root: Path, folder: Path, *, known: set[str]) -> bool:
@@ -153,21 +147,20 @@ def _holds_unlabelled(root: Path, folder: Path, *, known: set[str]) -> bool:
         return False
     if not found.photos:
         return False
-    reading = labelled(folder, found, above=frozenset({folder_id(root), folder_id(folder)}))
+    reading = _read(root, folder, found)
     labels = _classes(reading.photos)
     return len(labels) < 2 and not labels & known if reading.flat else not labels
 
 
-def _read(root: Path, folder: Path) -> Labelled:
-    found = _entries(folder)
-    return labelled(folder, found, above=frozenset({folder_id(root), folder_id(folder)}))
+def _read(root: Path, folder: Path, found: Listing | None = None) -> Labelled:
+    return labelled(folder, found or _entries(folder), above=frozenset({folder_id(root), folder_id(folder)}))
 
 
 def _read_classes(
     root: Path, top: Listing, folders: dict[str, Path]
 ) -> tuple[dict[str, Labelled], list[Message]]:
     """Read `root` as the training folder itself, perhaps with a labelled test folder inside."""
-    valid = folders.get("valid")
+    valid, test = folders.get("valid"), folders.get("test")
     if valid is not None and not (found := _read(root, valid)).flat and found.photos:
         raise DataError(
             "expected {train} beside {valid}, found nothing. Move the folders of training classes into it",
@@ -181,12 +174,8 @@ def _read_classes(
             folder=root,
             inner=top.folders[0],
         )
-    kaggle = [
-        path
-        for path in top.folders
-        if _KAGGLE_TEST.fullmatch(path.name.casefold()) and not _read(root, path).photos
-    ]
-    aside = {*kaggle, *(path for split, path in folders.items() if split == "test")}
+    kaggle = [path for path in top.folders if _is_kaggle(path) and not _read(root, path).photos]
+    aside = {*kaggle, *([test] if test else [])}
 
     def without(left_out: set[Path]) -> Labelled:
         inside = tuple(path for path in top.folders if path not in left_out)
@@ -194,45 +183,36 @@ def _read_classes(
         return labelled(root, rest, above=frozenset({folder_id(root)}))
 
     reading = without(aside)
-    remarks: list[Message] = []
+    as_classes: list[Path] = []
     classes = _classes(reading.photos)
     if len(classes) < 2 and not reading.flat:
         more = {path for path in aside if _holds_unlabelled(root, path, known=classes)}
         if len(classes) + len(more) >= 2:
             aside -= more
             reading = without(aside)
-            remarks += [_taken_for_class(path) for path in sorted(more)]
-    if "train" in folders:
-        remarks.append(_taken_for_class(folders["train"]))
-    readings = {"train": reading}
-    if "test" in folders and folders["test"] in aside:
-        readings["test"] = _read(root, folders["test"])
-    remarks += [
-        message("Ignored the folder {folder}: its photos have no labels.", folder=path)
-        for path in kaggle
-        if path in aside
+            as_classes = sorted(more)
+    as_classes += [folders["train"]] if "train" in folders else []
+    remarks = [
+        message(
+            "The folder {folder} is used as a class, not as a split: it contains photos without labels.",
+            folder=path,
+        )
+        for path in as_classes
     ]
+    for path in kaggle:
+        if path in aside:
+            remarks.append(message("Ignored the folder {folder}: its photos have no labels.", folder=path))
+    readings = {"train": reading} | ({"test": _read(root, test)} if test in aside else {})
     return readings, remarks
 
 
-def _taken_for_class(folder: Path) -> Message:
-    return message(
-        "The folder {folder} is used as a class, not as a split: it contains photos without labels.",
-        folder=folder,
-    )
-
-
-def _drop_foreign_test(root: Path, readings: dict[str, Labelled], folder: Path | None) -> list[Message]:
+def _drop_foreign_test(root: Path, readings: dict[str, Labelled], folder: Path | None) -> Iterator[Message]:
     """Remove flat test photos whose first words are not all classes: those words are not labels."""
     test = readings.get("test")
     rest = [reading.photos for split, reading in readings.items() if split != "test"]
-    if test is None or not test.flat or not rest:
-        return []
-    if _classes(test.photos) <= set().union(*map(_classes, rest)):
-        return []
-    del readings["test"]
-    return [
-        plural(
+    if test and test.flat and rest and not _classes(test.photos) <= set().union(*map(_classes, rest)):
+        del readings["test"]
+        yield plural(
             "Ignored {count:,} photo in {folder}: its name does not begin with a class. If the folder is "
             "a class, move all class folders into {train}.",
             "Ignored {count:,} photos in {folder}: not all their names begin with a class. If the folder is "
@@ -241,36 +221,27 @@ def _drop_foreign_test(root: Path, readings: dict[str, Labelled], folder: Path |
             folder=folder,
             train=root / "train",
         )
-    ]
 
 
-def _missing_classes(splits: dict[str, tuple[Photo, ...]]) -> list[Message]:
+def _missing_classes(splits: dict[str, tuple[Photo, ...]]) -> Iterator[Message]:
     """Sentences about classes that only training, or only another split, has."""
-    remarks: list[Message] = []
-    trained = Counter(photo.label or "" for photo in splits.get("train", ()))
-    for split in ("valid", "test"):
-        if not trained or split not in splits:
-            continue
-        there = Counter(photo.label or "" for photo in splits[split])
+    counts = {split: Counter(photo.label or "" for photo in photos) for split, photos in splits.items()}
+    trained = counts.pop("train", Counter())
+    for split, there in counts.items() if trained else ():
         if lacking := {label: trained[label] for label in trained.keys() - there.keys()}:
-            remarks.append(
-                message(
-                    "Classes in train but not in {split}: {classes:,} (training photos: {photos}).",
-                    split=split,
-                    classes=len(lacking),
-                    photos=numbered(lacking),
-                )
+            yield message(
+                "Classes in train but not in {split}: {classes:,} (training photos: {photos}).",
+                split=split,
+                classes=len(lacking),
+                photos=numbered(lacking),
             )
         if extra := {label: there[label] for label in there.keys() - trained.keys()}:
-            remarks.append(
-                message(
-                    "Classes in {split} but not in train: {classes:,} (photos in {split}: {photos}).",
-                    split=split,
-                    classes=len(extra),
-                    photos=numbered(extra),
-                )
+            yield message(
+                "Classes in {split} but not in train: {classes:,} (photos in {split}: {photos}).",
+                split=split,
+                classes=len(extra),
+                photos=numbered(extra),
             )
-    return remarks
 
 
 def _classes(photos: Sequence[Photo]) -> set[str]:

@@ -8,11 +8,13 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
 from io import BufferedReader, BytesIO
 from pathlib import Path
 from threading import Lock
 
-from PIL import Image, ImageCms, UnidentifiedImageError
+import PIL
+from PIL import Image, ImageCms, UnidentifiedImageError, features
 
 from catdog.data.files import open_regular, system_reason
 from catdog.errors import PhotoError
@@ -26,31 +28,18 @@ for _plugin in ("Avif", "Bmp", "Gif", "Jpeg2K", "Jpeg", "Mpo", "Png", "Ppm", "Ti
 # (fonts, icons, cursors) and some run other programs (EPS starts Ghostscript).
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF", "JPEG2000", "PPM")
 
+# Decoders of lossy formats: another version may give other pixels for the same file. PNG's zlib is lossless.
+_LIBRARIES = ("jpg", "libjpeg_turbo", "jpg_2000", "webp", "avif", "libtiff")
+
 # Two thirds of a GiB at Pillow's four bytes a pixel. Pillow itself refuses more by default, but another
 # library in the process may have switched that off.
 MAX_PIXELS = 178_956_970
 
 # What Pillow's format plugins may raise on damaged bytes: they do not check what they parse, so damage can
 # cause any of these errors. An ImportError is a codec that this build of Pillow lacks.
-_DAMAGED = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    BufferError,
-    EOFError,
-    Image.DecompressionBombError,
-    ImportError,
-    ImageCms.PyCMSError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
+_DAMAGED = (ArithmeticError, AssertionError, AttributeError, BufferError, EOFError, ImportError, LookupError)
+_DAMAGED += (MemoryError, OSError, RuntimeError, SyntaxError, TypeError, ValueError, struct.error, zlib.error)
+_DAMAGED += (Image.DecompressionBombError, ImageCms.PyCMSError)
 
 # Some of Pillow's plugins read the whole file for its header, others parts whose size is in the file. Larger
 # files than these are opened one at a time.
@@ -59,6 +48,13 @@ _LARGE_READ_WHOLE = 8 * 2**20  # WebP and AVIF
 _ALONE = Lock()
 
 _QUIET = ("ignore", None, Warning, re.compile(r"PIL\."), 0)  # as warnings.filterwarnings writes it
+
+
+@cache
+def decoder_version() -> str:
+    """The versions of Pillow and of its decoders, in one line; "absent" without the codec or the feature."""
+    decoders = [f"{name} {features.version(name) or 'absent'}" for name in _LIBRARIES]
+    return ", ".join([f"Pillow {PIL.__version__}", *decoders])
 
 
 @contextmanager

@@ -5,11 +5,10 @@ a class has photos in both splits by their content alone, all of them stay where
 added (except photos with conflicting labels).
 
 A small class may have no photo in one of the splits; then one photo of the class is moved (see
-`split_by_content`). It may move back when photos of the class are added, and another photo may be moved when
-photos are removed. No rule avoids that: if adding photos never moved a photo, then every photo would be where
-it is when it is alone in its class, that is in training, and no photo would ever validate. At the usual
-fraction of 0.2, a third of all classes of 5 photos need this, a tenth of those of 10, a hundredth of those of
-20.
+`split_by_content`). It may move back when photos are added, and another may move when photos are removed. No
+rule avoids that: if adding photos never moved a photo, then every photo would be where it is when it is alone
+in its class, that is in training. At the usual fraction of 0.2, a third of all classes of 5 photos need this,
+a tenth of those of 10, a hundredth of those of 20.
 """
 
 import hashlib
@@ -61,27 +60,21 @@ def split_by_content(photos: Sequence[tuple[Photo, str]], *, fraction: float) ->
     def unshared(digests: set[str]) -> set[str]:
         return {digest for digest in digests if len(owners[digest]) == 1} or digests
 
+    def can_go(digest: str) -> bool:
+        """Whether every class with this content has another content for training."""
+        others = ((other for other in contents[label] if other != digest) for label in owners[digest])
+        return all(any(not validates[other] for other in each) for each in others)
+
     for label in sorted(contents):  # first a training photo for every class, then a validation photo
         if all(validates[digest] for digest in contents[label]):
             validates[max(unshared(contents[label]), key=_position)] = False
     for label in sorted(contents):
-        if any(validates[digest] for digest in contents[label]):
-            continue
-        spare = {digest for digest in contents[label] if _can_go(digest, owners, contents, validates)}
-        if spare:
-            validates[min(unshared(spare), key=_position)] = True
+        if not any(validates[digest] for digest in contents[label]):
+            if spare := set(filter(can_go, contents[label])):
+                validates[min(unshared(spare), key=_position)] = True
     train = [index for index, (_, digest) in enumerate(photos) if not validates[digest]]
     valid = [index for index, (_, digest) in enumerate(photos) if validates[digest]]
     return train, valid
-
-
-def _can_go(
-    digest: str, owners: dict[str, set[str]], contents: dict[str, set[str]], validates: dict[str, bool]
-) -> bool:
-    """Whether every class with this content has another content for training."""
-    return all(
-        any(not validates[other] for other in contents[label] if other != digest) for label in owners[digest]
-    )
 
 
 def _position(digest: str) -> float:

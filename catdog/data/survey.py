@@ -1,9 +1,9 @@
 """What a data set contains: how many photos, how large, in which formats, which are unreadable."""
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from catdog.config import Decoding
 from catdog.data.decode import PhotoHeader, decode_whole
@@ -13,11 +13,10 @@ from catdog.data.labels import Photo
 from catdog.data.layout import DataSet
 from catdog.data.parallel import ordered_map
 from catdog.errors import PhotoError
-from catdog.progress import Progress
+from catdog.progress import Progress, OnProgress, unreported
 from catdog.text import Message
 
-# One pixel is enough to find damage: training's own function reads and decodes the whole file, a JPEG at an
-# eighth of its size.
+# Enough to find damage: training's own function decodes the whole file, a JPEG at an eighth of its size.
 _CHEAPEST = Decoding(size=1)
 
 
@@ -35,17 +34,14 @@ class SplitFacts:
     digests: dict[Path, str]  # SHA-256 of the content of every file that has one, hex
 
 
-@dataclass(frozen=True)
-class _Look:
+class _Look(NamedTuple):
     bytes: int
     digest: str | None
     header: PhotoHeader | None
     reason: Message | None
 
 
-def survey(
-    dataset: DataSet, *, workers: int, report: Callable[[Progress], None] = lambda _: None
-) -> dict[str, SplitFacts]:
+def survey(dataset: DataSet, *, workers: int, report: OnProgress = unreported) -> dict[str, SplitFacts]:
     """Read every photo to its end, in `workers` threads; the facts of each split, by its name.
 
     Truncated and damaged files are found, not only bad headers. `report` is called in the caller's thread; it
@@ -53,16 +49,14 @@ def survey(
     """
     total = sum(len(photos) for photos in dataset.splits.values())
     everything = (photo.path for photos in dataset.splits.values() for photo in photos)
-    looks = ordered_map(_look, everything, workers=workers)
+    looks = enumerate(ordered_map(_look, everything, workers=workers), start=1)
     facts: dict[str, SplitFacts] = {}
-    done = 0
     for name, photos in dataset.splits.items():
-        of_split: list[_Look] = []
-        for _, look in zip(photos, looks, strict=False):  # photos first: it takes no look too many
-            of_split.append(look)
-            done += 1
+        of_split: list[tuple[Photo, _Look]] = []
+        for photo, (done, look) in zip(photos, looks, strict=False):  # photos first: no look is lost
+            of_split.append((photo, look))
             report(Progress("hash", done, total))
-        facts[name] = _facts(dataset.classes, photos, of_split)
+        facts[name] = _facts(dataset.classes, of_split)
     return facts
 
 
@@ -81,30 +75,15 @@ def _look(path: Path) -> _Look:
         return _Look(0, None, None, system_reason(error))
 
 
-def _facts(classes: tuple[str, ...], photos: tuple[Photo, ...], looks: list[_Look]) -> SplitFacts:
-    counts = dict.fromkeys(classes, 0)
-    for photo in photos:
-        if photo.label is not None:
-            counts[photo.label] += 1
-    headers = [look.header for look in looks if look.header is not None]
-    sizes = sorted(
-        ((header.width, header.height) for header in headers), key=lambda size: (size[0] * size[1], size)
-    )
+def _facts(classes: tuple[str, ...], looks: list[tuple[Photo, _Look]]) -> SplitFacts:
+    counts = Counter(photo.label for photo, _ in looks)
+    headers = [look.header for _, look in looks if look.header is not None]
+    sizes = sorted(((header.width, header.height) for header in headers), key=lambda wh: (wh[0] * wh[1], wh))
     return SplitFacts(
-        counts=counts,
-        bytes=sum(look.bytes for look in looks),
-        smallest=sizes[0] if sizes else None,
-        median=sizes[(len(sizes) - 1) // 2] if sizes else None,
-        largest=sizes[-1] if sizes else None,
+        {label: counts[label] for label in classes},
+        sum(look.bytes for _, look in looks),
+        *((sizes[0], sizes[(len(sizes) - 1) // 2], sizes[-1]) if sizes else (None, None, None)),
         formats=dict(Counter(header.format for header in headers).most_common()),
-        unreadable=tuple(
-            Skipped(photo.path, look.reason)
-            for photo, look in zip(photos, looks, strict=True)
-            if look.reason is not None
-        ),
-        digests={
-            photo.path: look.digest
-            for photo, look in zip(photos, looks, strict=True)
-            if look.digest is not None
-        },
+        unreadable=tuple(Skipped(photo.path, look.reason) for photo, look in looks if look.reason),
+        digests={photo.path: look.digest for photo, look in looks if look.digest},
     )

@@ -1,6 +1,7 @@
 """Finding photo files below a folder, without hidden files, clutter and endless links."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,25 +52,18 @@ def listing(folder: Path) -> Listing:
             if entry.name.startswith(".") or entry.name.lower() in _CLUTTER:
                 continue
             path = folder / entry.name
-            if _is_folder(entry):
+            if _holds(entry.is_dir):
                 folders.append(path)
-            elif is_photo(path, is_plain=_is_plain(entry)):
+            elif is_photo(path, is_plain=_holds(entry.is_file)):
                 photos.append(path)
             else:
                 others.append(path)
     return Listing(tuple(folders), tuple(photos), tuple(others))
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def _holds(question: Callable[[], bool]) -> bool:
     try:
-        return entry.is_dir()
-    except OSError:  # a link to itself
-        return False
-
-
-def _is_plain(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_file()
+        return question()
     except OSError:  # a link to itself
         return False
 
@@ -87,8 +81,7 @@ def walk(folder: Path, *, above: frozenset[FolderId] = frozenset()) -> Tree:
     while waiting:
         current = waiting.pop()
         try:
-            identity = folder_id(current)
-            if identity in entered:
+            if (identity := folder_id(current)) in entered:
                 continue
             entered.add(identity)
             found = listing(current)

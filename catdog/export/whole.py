@@ -8,7 +8,7 @@ import numpy as np
 
 from catdog.config import ModelSpec
 from catdog.features.prefix import shape_behind
-from catdog.inference.classifier import prefix_of
+from catdog.inference.classifier import foundation
 from catdog.model.architecture import body, head
 from catdog.model.layers import Dropout, Layer, Rescale
 from catdog.progress import OnProgress, unreported
@@ -48,7 +48,8 @@ def whole_network(
 ) -> WholeNetwork:
     """All its layers and float32 tensors. For the arguments and errors see `catdog.export.export`."""
     trained, spec = run.read_model()
-    tensors = prefix_of(run, spec, workspace=workspace, report=report).fixed_tensors() | trained
+    _, prefix = foundation(run, spec, workspace=workspace, report=report)
+    tensors = prefix.fixed_tensors() | trained
     calibrated = calibrate and spec.temperature is not None
     if calibrated:
         tensors |= {name: tensors[name] / np.float32(spec.temperature) for name in _LAST}

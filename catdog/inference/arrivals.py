@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from queue import Empty, Full, Queue
 from tempfile import TemporaryDirectory
@@ -10,20 +11,20 @@ from threading import Event, Lock, Semaphore, Thread
 
 from catdog.errors import CatdogError, PhotoError
 from catdog.inference import web
+from catdog.inference.connection import in_thread
 from catdog.inference.inputs import Input
-from catdog.text import message
+from catdog.text import message, reason
 
 # Photos in a chunk: few at first, for an early first prediction, then so many that the device is busy for
 # some seconds, and its idle time between two chunks does not matter. The limit keeps memory flat.
 _FIRST, _GROWTH, _LARGEST = 8, 8, 2048
 _SECONDS = 20.0
-# Seconds that a chunk waits for its next input, and for all of them.
-_PAUSE, _PATIENCE = 0.05, 0.2
+_PAUSE, _PATIENCE = 0.05, 0.2  # seconds that a chunk waits for its next input, and for all of them
 _AHEAD = 256  # inputs that are listed, or downloaded, before their chunk
 _DOWNLOADS = 8  # at a time
 _GLANCE = 0.2  # seconds between two looks at whether a thread is still needed
 
-_Queue = Queue[Future[Input] | None]  # None comes after the last input
+_Coming = Future[Input | None]  # None comes after the last input
 
 
 def chunks(
@@ -40,17 +41,12 @@ def chunks(
         allow_private: also download from this machine and from private networks.
         clock: gives seconds.
     """
-    queue: _Queue = Queue(_AHEAD)
-    stop = Event()
-    downloads = _Downloads(allow_private=allow_private)
-    feed = Thread(target=_feed, args=(inputs, queue, downloads, stop), name="catdog-inputs", daemon=True)
-    arrivals, size = _Arrivals(queue), _FIRST
+    feed, size = _Feed(inputs, allow_private=allow_private), _FIRST
     try:
-        feed.start()
-        while first := arrivals.take(None):
+        while first := feed.take(None):
             chunk, patience = [first], time.monotonic() + _PATIENCE
             while len(chunk) < size:
-                following = arrivals.take(max(0.0, min(_PAUSE, patience - time.monotonic())))
+                following = feed.take(max(0.0, min(_PAUSE, patience - time.monotonic())))
                 if following is None:
                     break
                 chunk.append(following)
@@ -60,116 +56,91 @@ def chunks(
                 wanted = round(size * _SECONDS / max(clock() - began, 0.001))
                 size = max(_FIRST, min(wanted, _GROWTH * size, _LARGEST))
     finally:
-        stop.set()  # without waiting for the threads: a server may be slow
-        downloads.delete()
+        feed.close()
 
 
-class _Arrivals:
-    """The inputs in the queue, for one reader."""
+class _Feed:
+    """Inputs that a thread takes, for one reader. Those on the web are downloaded, some at a time."""
 
-    def __init__(self, queue: _Queue):
-        self._queue = queue
-        self._next: Future[Input] | None = None  # taken from the queue, perhaps not downloaded yet
-        self._ended = False
+    def __init__(self, inputs: Iterable[Input], *, allow_private: bool):
+        self._queue: Queue[_Coming] = Queue(_AHEAD)
+        self._next: _Coming | None = None  # taken from the queue, perhaps not downloaded yet
+        self._allow_private = allow_private
+        self._folder: TemporaryDirectory[str] | None = None  # of downloads, made when it is first needed
+        self._lock, self._slots, self._stop = Lock(), Semaphore(_DOWNLOADS), Event()
+        Thread(target=self._run, args=(inputs,), name="catdog-inputs", daemon=True).start()
 
     def take(self, seconds: float | None) -> Input | None:
-        """The next input; None where it does not arrive in time, or where there are no more.
+        """The next input; None where it does not arrive within `seconds`, or where there are no more.
 
-        An error that ended the inputs is raised only when `seconds` is None: those before it come first.
-
-        Args:
-            seconds: to wait; None is without a limit.
+        None waits without a limit. Only then is an error that ended the inputs raised: others come first.
         """
         try:
-            if self._next is None and not self._ended:
-                self._next = self._queue.get(timeout=seconds)
-                self._ended = self._next is None
-            if self._next is None:
-                return None
+            self._next = self._next or self._queue.get(timeout=seconds)
             if self._next.exception(seconds) and seconds is not None:
                 return None
         except (Empty, TimeoutError):
             return None
-        arrived, self._next = self._next.result(), None
+        arrived = self._next.result()
+        if arrived:
+            self._next = None
         return arrived
 
-
-def _feed(inputs: Iterable[Input], queue: _Queue, downloads: "_Downloads", stop: Event) -> None:
-    """Put the inputs into the queue; start the downloads of those on the web."""
-
-    def put(coming: Future[Input] | None) -> None:
-        while not stop.is_set():
-            try:
-                return queue.put(coming, timeout=_GLANCE)
-            except Full:
-                pass
-
-    try:
-        for number, photo in enumerate(inputs):
-            if stop.is_set():
-                return
-            put(downloads.start(number, photo, stop) if photo.is_address else _done(photo))
-    except BaseException as error:  # raised in the thread that takes the inputs
-        failed: Future[Input] = Future()
-        if isinstance(error, OSError):
-            error = CatdogError("the list of photos cannot be read: {reason}", reason=error.strerror or error)
-        failed.set_exception(error)
-        put(failed)
-    finally:
-        put(None)
-
-
-class _Downloads:
-    """Downloads photos, some at a time, into a temporary folder that is made when it is first needed."""
-
-    def __init__(self, *, allow_private: bool) -> None:
-        self._allow_private = allow_private
-        self._folder: TemporaryDirectory[str] | None = None
-        self._deleted = False
-        self._lock = Lock()
-        self._slots = Semaphore(_DOWNLOADS)
-
-    def start(self, number: int, photo: Input, stop: Event) -> Future[Input]:
-        """Download a photo in a thread that nobody waits for at the end."""
-        while not self._slots.acquire(timeout=_GLANCE):
-            if stop.is_set():
-                return _done(photo)
-        coming: Future[Input] = Future()
-        Thread(target=self._fetch, args=(number, photo, coming), daemon=True, name="catdog-download").start()
-        return coming
-
-    def delete(self) -> None:
-        """Delete the folder."""
+    def close(self) -> None:
+        """Delete the downloads. The threads end by themselves: nobody waits for a slow server."""
+        self._stop.set()
         with self._lock:
-            self._deleted = True
             if self._folder:
                 self._folder.cleanup()
 
-    def _fetch(self, number: int, photo: Input, coming: Future[Input]) -> None:
+    def _run(self, inputs: Iterable[Input]) -> None:
+        try:
+            for number, photo in enumerate(inputs):
+                if self._stop.is_set():
+                    return
+                self._put(self._download(number, photo) if photo.is_address else _done(photo))
+        except BaseException as error:  # raised in the thread that takes the inputs
+            failed: _Coming = Future()
+            if isinstance(error, OSError):
+                error = CatdogError("the list of photos cannot be read: {reason}", reason=error)
+            failed.set_exception(error)
+            self._put(failed)
+        finally:
+            self._put(_done(None))
+
+    def _put(self, coming: _Coming) -> None:
+        while not self._stop.is_set():
+            try:
+                return self._queue.put(coming, timeout=_GLANCE)
+            except Full:
+                pass
+
+    def _download(self, number: int, photo: Input) -> _Coming:
+        while not self._slots.acquire(timeout=_GLANCE):
+            if self._stop.is_set():
+                return _done(photo)
+        return in_thread("catdog-download", partial(self._fetch, number, photo))
+
+    def _fetch(self, number: int, photo: Input) -> Input | None:
         try:
             content = web.fetch_photo(photo.shown, allow_private=self._allow_private)
-            coming.set_result(photo._replace(path=self._store(number, content)))
+            with self._lock:
+                if self._stop.is_set():
+                    raise PhotoError("the command has ended")
+                self._folder = self._folder or TemporaryDirectory(prefix="catdog-")
+                path = Path(self._folder.name) / str(number)
+                path.write_bytes(content)
+            return photo._replace(path=path)
         except PhotoError as error:
-            coming.set_result(photo._replace(error=error.message))
+            return photo._replace(error=error.message)
         except OSError as error:
-            reason = message("the download cannot be stored: {reason}", reason=error.strerror or error)
-            coming.set_result(photo._replace(error=reason))
-        except BaseException as error:
-            coming.set_exception(error)
+            unstored = message("the download cannot be stored: {reason}", reason=reason(error))
+            return photo._replace(error=unstored)
         finally:
             self._slots.release()
 
-    def _store(self, number: int, content: bytes) -> Path:
-        with self._lock:
-            if self._deleted:
-                raise PhotoError("the command has ended")
-            self._folder = self._folder or TemporaryDirectory(prefix="catdog-")
-            path = Path(self._folder.name) / str(number)
-            path.write_bytes(content)
-        return path
 
-
-def _done(photo: Input) -> Future[Input]:
-    done: Future[Input] = Future()
+def _done(photo: Input | None) -> _Coming:
+    done: _Coming = Future()
     done.set_result(photo)
     return done

@@ -3,7 +3,7 @@
 The same prefix, feature cache and suffix as in training; only the boundary between them differs.
 """
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import cached_property
@@ -13,49 +13,40 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from catdog.config import Decoding, Head, ModelSpec, Output
+from catdog.config import Decoding, ModelSpec, Output
 from catdog.data import Skipped
-from catdog.errors import RunError, WeightsError
+from catdog.errors import RunError
 from catdog.features.features import Features
 from catdog.features.forward import condense, logits, make_suffix
 from catdog.features.prefix import Prefix
 from catdog.features.store import FeatureStore
 from catdog.features.stream import Known, Unreadable, stream
 from catdog.features.writer import ShardWriter
-from catdog.inference.exported import read_exported
-from catdog.inference.grad_cam import HeatMaps
+from catdog.inference.grad_cam import Arrays, HeatMaps
 from catdog.inference.inputs import Input
 from catdog.inference.prediction import Prediction, Predictions
 from catdog.model import outputs
-from catdog.model.architecture import IMAGENET_TOP
-from catdog.progress import Progress
+from catdog.progress import OnProgress, unreported
 from catdog.runs import Run
-from catdog.weights.imagenet import class_names
-from catdog.weights.source import WeightSource, find_weights, read_tensors
+from catdog.text import Message
+from catdog.weights.source import WeightSource, find_weights
 from catdog.workspace import Workspace
 
 # Photos that go through the suffix together; fewer where the suffix has fc1 and fc2, which cost much more.
 _ROWS, _ROWS_PRETRAINED = 16, 4
 
 
-def prefix_of(
-    run: Run, saved: ModelSpec, *, workspace: Workspace, report: Callable[[Progress], None] = lambda _: None
-) -> Prefix:
-    """The frozen pretrained layers of a run.
+def foundation(
+    run: Run, saved: ModelSpec, *, workspace: Workspace, report: OnProgress = unreported
+) -> tuple[WeightSource, Prefix]:
+    """The pretrained weights of a run, and its frozen layers.
 
     Raises:
         RunError: the weights are not those it was trained on.
         WeightsError: they cannot be read.
     """
-    return _foundation(run, saved, workspace=workspace, report=report)[1]
-
-
-def _foundation(
-    run: Run, saved: ModelSpec, *, workspace: Workspace, report: Callable[[Progress], None]
-) -> tuple[WeightSource, Prefix]:
-    source = find_weights(
-        saved.weights, preprocessing=saved.preprocessing, workspace=workspace, report=report
-    )
+    photos_as = saved.preprocessing
+    source = find_weights(saved.weights, preprocessing=photos_as, workspace=workspace, report=report)
     prefix = Prefix(source, saved.head, unfreeze=saved.unfreeze, workspace=workspace)
     if prefix.digest != saved.prefix_digest:
         raise RunError(
@@ -72,14 +63,6 @@ def _foundation(
 class Classifier:
     """A model that is ready to predict: a run's, an exported file's, or the original network.
 
-    Attributes:
-        classes: the names of its classes, in the order of its outputs.
-        decoding: how a photo becomes its input.
-        output: softmax over the classes, or one sigmoid.
-        temperature: what the logits are divided by.
-        is_scaled: whether that is a temperature that was fitted.
-        calibrated: whether the probabilities are calibrated, here or in the weights.
-
     Args:
         source: the weights that `prefix` is made of.
         tensors: the model's other tensors.
@@ -87,23 +70,16 @@ class Classifier:
     """
 
     def __init__(
-        self,
-        source: WeightSource,
-        prefix: Prefix,
-        tensors: Mapping[str, np.ndarray],
-        spec: ModelSpec,
-        *,
-        workspace: Workspace,
+        self, source: WeightSource, prefix: Prefix, tensors: Arrays, spec: ModelSpec, *, workspace: Workspace
     ):
-        self.classes = spec.classes
-        self.decoding = spec.decoding
-        self.output: Output = spec.head.output
-        self.temperature = spec.temperature or 1.0
-        self.is_scaled = spec.temperature is not None
-        self.calibrated = spec.calibrated or self.is_scaled
+        self.classes = spec.classes  # their names, in the order of the outputs
+        self.decoding = spec.decoding  # how a photo becomes the input
+        self.output: Output = spec.head.output  # softmax over the classes, or one sigmoid
+        self.temperature = spec.temperature or 1.0  # what the logits are divided by
+        self.is_scaled = spec.temperature is not None  # whether that is a temperature that was fitted
+        self.calibrated = spec.calibrated or self.is_scaled  # the probabilities, here or in the weights
         self._source, self._spec, self._tensors = source, spec, tensors
-        self._workspace = workspace
-        self._prefix = prefix
+        self._workspace, self._prefix = workspace, prefix
         self._suffix = make_suffix(prefix, spec.head, len(spec.classes), size=spec.decoding.size)
         # Always the same number, so that a photo's digits do not depend on the photos beside it.
         self._rows = _ROWS_PRETRAINED if prefix.frozen or prefix.thawed else _ROWS
@@ -112,95 +88,32 @@ class Classifier:
         # Reused, since their indexes have been read; each is in use by one thread at a time.
         self._stores: dict[Decoding, list[FeatureStore]] = {}
 
-    @classmethod
-    def of_run(
-        cls,
-        run: Run,
-        *,
-        workspace: Workspace,
-        calibrate: bool = True,
-        report: Callable[[Progress], None] = lambda _: None,
-    ) -> "Classifier":
-        """The classifier of a run.
-
-        Args:
-            calibrate: use the run's temperature, where it has one.
-            report: called while weights are downloaded.
-
-        Raises:
-            RunError: the run has no model, or the weights are not those it was trained on.
-            WeightsError: the pretrained weights cannot be read.
-        """
-        tensors, saved = run.read_model()
-        source, prefix = _foundation(run, saved, workspace=workspace, report=report)
-        return cls(
-            source,
-            prefix,
-            tensors,
-            saved if calibrate else replace(saved, temperature=None),
-            workspace=workspace,
-        )
-
-    @classmethod
-    def of_file(cls, path: Path, *, workspace: Workspace) -> "Classifier":
-        """The classifier of a file that `catdog export` wrote in catdog's own format.
-
-        Raises:
-            WeightsError: it cannot be read, or is no such file.
-            RunError: its tensors do not fit its architecture.
-        """
-        spec, tensors = read_exported(path)
-        source = find_weights(str(path.absolute()), preprocessing=spec.preprocessing)
-        prefix = Prefix(source, spec.head, unfreeze="head")
-        return cls(source, prefix, tensors, spec, workspace=workspace)
-
-    @classmethod
-    def of_imagenet(cls, source: WeightSource, *, workspace: Workspace) -> "Classifier":
-        """The original network, with all its layers and the 1000 classes of ImageNet.
-
-        Raises:
-            WeightsError: the weights lack a layer, or cannot be read.
-        """
-        if not source.has_top:
-            raise WeightsError(
-                "the 1000 classes of ImageNet need fc1, fc2 and predictions, which the weights {name!r} "
-                "lack. Give others, such as --weights keras or --weights timm.",
-                name=source.name,
-            )
-        spec = ModelSpec(class_names(), source.preprocessing, Head("imagenet", dropout=0), Decoding())
-        prefix = Prefix(source, spec.head, unfreeze="head", workspace=workspace)
-        top = read_tensors(source, IMAGENET_TOP[-1:], memo_dir=workspace.checked)
-        return cls(source, prefix, top, spec, workspace=workspace)
-
     def predict(
         self,
         paths: Sequence[Path],
         *,
         digests: dict[Path, str] | None = None,
-        report: Callable[[Progress], None] = lambda _: None,
+        report: OnProgress = unreported,
         mirrored: bool = False,
     ) -> Predictions:
         """Predict for photo files; those that cannot be read are listed, not raised.
 
         Args:
             digests: content digests, by path, where they are known already.
-            report: called as the work goes on.
             mirrored: predict for the photos' mirror images.
 
         Raises:
             CacheError: the cache cannot be read.
         """
         found: dict[int, tuple[str, np.ndarray]] = {}  # photo → digest, logits
-        skipped: dict[int, Skipped] = {}
-        groups = self._features(paths, mirrored=mirrored, digests=digests, report=report)
-        with closing(groups):
+        reasons: dict[int, Message] = {}
+        with closing(self._features(paths, mirrored=mirrored, digests=digests, report=report)) as groups:
             for group in groups:
                 if isinstance(group, Unreadable):
-                    pairs = zip(group.photos, group.reasons, strict=True)
-                    skipped |= {i: Skipped(paths[i], reason) for photos, reason in pairs for i in photos}
-                    continue
-                rows = zip(group.photos, group.digests, self._logits(group.features), strict=True)
-                found |= {i: (digest, row) for photos, digest, row in rows for i in photos}
+                    reasons |= _by_photo(group.photos, group.reasons)
+                else:
+                    rows = zip(group.digests, self._logits(group.features), strict=True)
+                    found |= _by_photo(group.photos, rows)
         photos = sorted(found)
         units = 1 if self.output == "binary" else len(self.classes)
         logits_nk = np.stack([found[i][1] for i in photos]) if photos else np.empty((0, units), np.float32)
@@ -209,32 +122,29 @@ class Classifier:
             digests=tuple(found[i][0] for i in photos),
             logits=logits_nk,
             probabilities=self.probabilities(logits_nk),
-            skipped=tuple(skipped[i] for i in sorted(skipped)),
+            skipped=tuple(Skipped(paths[i], reasons[i]) for i in sorted(reasons)),
         )
 
     def stream(
-        self,
-        paths: Sequence[Path],
-        *,
-        report: Callable[[Progress], None] = lambda _: None,
-        writer: ShardWriter | None = None,
+        self, paths: Sequence[Path], *, report: OnProgress = unreported, writer: ShardWriter | None = None
     ) -> Generator[Prediction, None, None]:
         """One prediction for each photo file, in the order of `paths`, as soon as it is known.
 
-        Args:
-            report: called as the work goes on.
-            writer: caches the features, and is closed by the caller; None caches them at the end.
+        `writer` caches the features, and is closed by the caller; None caches them at the end.
 
         Raises:
             CacheError: the cache cannot be read.
         """
-        waiting: dict[int, Prediction] = {}  # for photos that come before
+        waiting: dict[int, Message | np.ndarray] = {}  # for photos that come before
         following = 0
         with closing(self._features(paths, report=report, writer=writer)) as groups:
             for group in groups:
-                waiting |= self._predictions(paths, group)
+                if isinstance(group, Unreadable):
+                    waiting |= _by_photo(group.photos, group.reasons)
+                else:
+                    waiting |= _by_photo(group.photos, self.probabilities(self._logits(group.features)))
                 while following in waiting:
-                    yield waiting.pop(following)
+                    yield self._prediction(paths[following], waiting.pop(following))
                     following += 1
 
     def writer(self) -> ShardWriter:
@@ -258,17 +168,12 @@ class Classifier:
         finally:
             idle.append(store)
 
-    def _predictions(self, paths: Sequence[Path], group: Known | Unreadable) -> dict[int, Prediction]:
-        """By the photo's index."""
-        if isinstance(group, Unreadable):
-            pairs = zip(group.photos, group.reasons, strict=True)
-            return {i: Prediction(Input(paths[i]), reason=reason) for photos, reason in pairs for i in photos}
-        rows = zip(group.photos, self.probabilities(self._logits(group.features)), strict=True)
-        return {i: Prediction(Input(paths[i]), self._ranked(row)) for photos, row in rows for i in photos}
-
-    def _ranked(self, probabilities_k: np.ndarray) -> dict[str, float]:
-        order = np.argsort(-probabilities_k, kind="stable")
-        return {self.classes[i]: float(probabilities_k[i]) for i in order}
+    def _prediction(self, path: Path, found: Message | np.ndarray) -> Prediction:
+        """Of probabilities, (classes,), or of the reason why there are none."""
+        if isinstance(found, Message):
+            return Prediction(Input(path), reason=found)
+        order = np.argsort(-found, kind="stable")
+        return Prediction(Input(path), {self.classes[i]: float(found[i]) for i in order})
 
     def _logits(self, features: np.ndarray) -> np.ndarray:
         """(n, units) of features (n, *shape)."""
@@ -291,11 +196,11 @@ class Classifier:
 
     @cached_property
     def heat_maps(self) -> HeatMaps:
-        """Computes where on a photo a class is found.
+        """Computes where on a photo a class is found; a WeightsError if the weights are no longer there."""
+        unfreeze, workspace = self._prefix.unfreeze, self._workspace
+        return HeatMaps(self._source, self._spec, self._tensors, unfreeze=unfreeze, workspace=workspace)
 
-        Raises:
-            WeightsError: the pretrained weights can no longer be read.
-        """
-        return HeatMaps(
-            self._source, self._spec, self._tensors, unfreeze=self._prefix.unfreeze, workspace=self._workspace
-        )
+
+def _by_photo(photos: Sequence[Sequence[int]], values: Iterable[Any]) -> dict[int, Any]:
+    """The value of each list of photos, for each photo in it."""
+    return {photo: value for same, value in zip(photos, values, strict=True) for photo in same}

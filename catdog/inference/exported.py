@@ -8,13 +8,12 @@ import numpy as np
 from catdog.config import ModelSpec
 from catdog.errors import OptionError, WeightsError
 from catdog.model.architecture import body, describe, head
-from catdog.model.layers import Shape, tensor_shapes
-from catdog.model.tensors import FLOATS
+from catdog.model.tensors import differences, expected_shapes
 from catdog.weights.files import OWN, opened
-from catdog.weights.files.tensors import place_rows, read
+from catdog.weights.files.tensors import read
 from catdog.weights.naming import NEW
 
-_LARGEST_SIZE = 1024  # pixels a side that a file may ask for: more would fill the memory
+_MOST = 1024  # pixels a side that a file may ask for: more would fill the memory
 
 
 def read_exported(path: Path) -> tuple[ModelSpec, dict[str, np.ndarray]]:
@@ -26,39 +25,24 @@ def read_exported(path: Path) -> tuple[ModelSpec, dict[str, np.ndarray]]:
     with opened(path) as file:
         try:
             spec = ModelSpec.from_json(json.loads(file.metadata[OWN]))
-            shapes = _new_shapes(spec)
+            size = spec.decoding.size
+            if not 32 <= size <= _MOST:
+                raise OptionError(
+                    "expected photos of 32 to {largest} pixels a side, found {size}", largest=_MOST, size=size
+                )
+            features = describe(body(spec.head), input_shape=(size, size, 3))[-1].output_shape
+            shapes = expected_shapes(head(spec.head, len(spec.classes), features=features))
         except (KeyError, AttributeError, ValueError, RecursionError, OptionError) as error:
             raise WeightsError(
                 "expected a run folder, or a .safetensors file that `catdog export` wrote, found {path}, "
                 "which does not name its classes",
                 path=path,
             ) from error
-        new = {name: raw for name, raw in file.tensors.items() if name.startswith(NEW)}
-        if {name: raw.shape for name, raw in new.items()} != shapes or any(
-            raw.dtype not in FLOATS for raw in new.values()
-        ):
+        new = {name.removeprefix(NEW): raw for name, raw in file.tensors.items() if name.startswith(NEW)}
+        if new.keys() != shapes.keys() or any(differences(name, shapes[name], new[name]) for name in new):
             raise WeightsError(
                 "the new layers in {path} are not those that its header describes. Only files that `catdog "
                 "export` wrote with --format catdog can be used as a model.",
                 path=path,
             )
-        return spec, {name.removeprefix(NEW): read(raw, raw.shape, place_rows) for name, raw in new.items()}
-
-
-def _new_shapes(spec: ModelSpec) -> dict[str, Shape]:
-    """The shapes of the new layers' tensors, by their names in the file.
-
-    Raises:
-        OptionError: there is no such network.
-    """
-    size = spec.decoding.size
-    if not 32 <= size <= _LARGEST_SIZE:
-        raise OptionError(
-            "expected photos of 32 to {largest} pixels a side, found {size}", largest=_LARGEST_SIZE, size=size
-        )
-    features = describe(body(spec.head), input_shape=(size, size, 3))[-1].output_shape
-    return {
-        f"{NEW}{layer.name}/{part}": shape
-        for layer in head(spec.head, len(spec.classes), features=features)
-        for part, shape in tensor_shapes(layer).items()
-    }
+        return spec, {name: read(raw, raw.shape) for name, raw in new.items()}

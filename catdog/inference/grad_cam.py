@@ -22,10 +22,11 @@ from catdog.model.suffix import Suffix, Tensors
 from catdog.weights.source import WeightSource
 from catdog.workspace import Workspace
 
-STAGE = "block5"  # the freeze boundary is moved to here, unless it comes earlier already
+_STAGE = "block5"  # the freeze boundary is moved to here, unless it comes earlier already
 _POOL = "block5_pool"  # the heat map is made from the input of this layer
-
 _BATCH = 8  # photos; each takes some megabytes of activations
+
+Arrays = Mapping[str, np.ndarray]
 
 
 class HeatMaps:
@@ -37,20 +38,15 @@ class HeatMaps:
     """
 
     def __init__(
-        self,
-        source: WeightSource,
-        spec: ModelSpec,
-        tensors: Mapping[str, np.ndarray],
-        *,
-        unfreeze: str,
-        workspace: Workspace,
+        self, source: WeightSource, spec: ModelSpec, tensors: Arrays, *, unfreeze: str, workspace: Workspace
     ):
-        self._prefix = Prefix(source, spec.head, unfreeze=_earlier(unfreeze, spec), workspace=workspace)
+        earlier = {layer.stage for layer in body(spec.head)[: len(CONVOLUTIONS)]} | {ALL}
+        unfreeze = unfreeze if unfreeze in earlier else _STAGE
+        self._prefix = Prefix(source, spec.head, unfreeze=unfreeze, workspace=workspace)
         self._suffix = make_suffix(self._prefix, spec.head, len(spec.classes), size=spec.decoding.size)
         self._params, self._constants = self._suffix.from_tensors(self._prefix.thawed_tensors | dict(tensors))
         self._pool = [layer.name for layer in self._suffix.layers].index(_POOL)
-        self._decoding = spec.decoding
-        self._workspace = workspace
+        self._decoding, self._workspace = spec.decoding, workspace
 
     def __call__(
         self, paths: Sequence[Path], classes: Sequence[int], *, digests: dict[Path, str] | None = None
@@ -85,18 +81,13 @@ class HeatMaps:
 
 @partial(jax.jit, static_argnums=(0, 5))
 def _grad_cam(
-    suffix: Suffix,
-    params: Tensors,
-    constants: Tensors,
-    features_b: jax.Array,
-    classes_b: jax.Array,
-    layer: int,
+    suffix: Suffix, params: Tensors, fixed: Tensors, features_b: jax.Array, classes_b: jax.Array, pool: int
 ) -> jax.Array:
-    """(b, h, w): the channels that enter `layers[layer]`, weighted by their effect on the class's logit."""
-    activations = suffix.logits(params, constants, features_b, until=layer)
+    """(b, h, w): the channels that enter `layers[pool]`, weighted by their effect on the class's logit."""
+    activations = suffix.logits(params, fixed, features_b, until=pool)
 
     def score(activations_bhwc: jax.Array) -> jax.Array:
-        logits = suffix.logits(params, constants, activations_bhwc, since=layer)
+        logits = suffix.logits(params, fixed, activations_bhwc, since=pool)
         if suffix.output == "binary":
             return jnp.where(classes_b == 1, logits[:, 0], -logits[:, 0]).sum()
         return jnp.take_along_axis(logits, classes_b[:, None], axis=1).sum()
@@ -106,9 +97,3 @@ def _grad_cam(
     heat = jax.nn.relu((weights * activations).sum(axis=-1))
     largest = heat.max(axis=(1, 2), keepdims=True)
     return heat / jnp.where(largest > 0, largest, 1)
-
-
-def _earlier(unfreeze: str, spec: ModelSpec) -> str:
-    """`unfreeze`, or `STAGE` where that comes first."""
-    earlier = {layer.stage for layer in body(spec.head)[: len(CONVOLUTIONS)]} | {ALL}
-    return unfreeze if unfreeze in earlier else STAGE

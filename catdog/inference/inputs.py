@@ -22,20 +22,13 @@ _BLOCK = 1 << 16
 
 
 class Input(NamedTuple):
-    """A photo to predict for, or the reason why there is no file to read.
+    """A photo to predict for, or the reason why there is no file to read."""
 
-    Attributes:
-        path: the file. Of a photo on the web there is none until it is downloaded.
-        truth: the true class, where it is known.
-        name: how it was given, where that differs from `path`.
-        is_address: whether `name` is the address of a photo on the web.
-    """
-
-    path: Path
-    truth: str | None = None
+    path: Path  # the file; of a photo on the web there is none until it is downloaded
+    truth: str | None = None  # the true class, where it is known
     error: Message | None = None
-    name: str | None = None
-    is_address: bool = False
+    name: str | None = None  # how it was given, where that differs from `path`
+    is_address: bool = False  # whether `name` is the address of a photo on the web
 
     @property
     def shown(self) -> str:
@@ -53,23 +46,19 @@ def expand(given: Iterable[str], stdin: BufferedReader, others: Counter[str]) ->
 
     A file is one photo, and so is an address of http or https. A folder is all photos below it. A pattern is
     what it matches, unless a file has that very name. `-` is the paths, folders and addresses on stdin, see
-    `paths_from`. What is missing is an input too: its prediction has the reason.
-
-    Args:
-        others: counts the files in folders that do not look like photos, by extension.
+    `paths_from`. What is missing is an input too: its prediction has the reason. `others` counts the files in
+    folders that do not look like photos, by extension.
     """
     for name in given:
+        found: Iterable[str] = [name]
         if name == STDIN:
-            for line in paths_from(stdin):
-                yield from _expand_path(line, others)
+            found = paths_from(stdin)
         elif not os.path.lexists(name) and not web.is_address(name) and glob.has_magic(name):
-            matches = sorted(glob.glob(name, recursive=True))
-            if not matches:
+            found = sorted(glob.glob(name, recursive=True))
+            if not found:
                 yield Input(Path(name), name=name, error=message("no file matches this pattern"))
-            for match in matches:
-                yield from _expand_path(match, others)
-        else:
-            yield from _expand_path(name, others)
+        for each in found:
+            yield from _expand_path(each, others)
 
 
 def _expand_path(name: str, others: Counter[str]) -> Iterator[Input]:
@@ -80,11 +69,10 @@ def _expand_path(name: str, others: Counter[str]) -> Iterator[Input]:
     elif os.path.isdir(path):
         tree = walk(path)
         others.update(map(extension, tree.others))
-        below = deque(tree.photos)
-        if not below and not tree.closed:
-            yield Input(path, name=name, error=message("the folder has no photos"))
-        closed = tree.closed
+        below, closed = deque(tree.photos), tree.closed
         del tree
+        if not below and not closed:
+            yield Input(path, name=name, error=message("the folder has no photos"))
         while below:
             yield Input(below.popleft())  # not kept: a path that was used takes more memory
         for folder in closed:

@@ -2,16 +2,19 @@
 
 import json
 import os
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from catdog.config import Decoding, Head, ModelSpec
 from catdog.errors import OptionError, RunError, WeightsError
-from catdog.progress import Progress
+from catdog.inference.exported import read_exported
+from catdog.model.architecture import IMAGENET_TOP
+from catdog.progress import OnProgress, unreported
 from catdog.runs import Run, has_runs, is_run, newest_run, open_run, runs_below, shipped_run
 from catdog.text import message
 from catdog.weights.download import DOWNLOADS
-from catdog.weights.source import find_weights
+from catdog.weights.source import class_names, find_weights, read_tensors
 from catdog.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -75,63 +78,66 @@ def is_exported(path: Path) -> bool:
 
 
 def open_classifier(
-    model: Run | Path,
-    workspace: Workspace,
-    *,
-    calibrate: bool = True,
-    report: Callable[[Progress], None] = lambda _: None,
+    model: Run | Path, workspace: Workspace, *, calibrate: bool = True, report: OnProgress = unreported
 ) -> "Classifier":
-    """The classifier of what `find_model` found.
-
-    Args:
-        calibrate: use a run's temperature.
-        report: called while weights are downloaded.
+    """The classifier of what `find_model` found; `calibrate` uses a run's temperature, where it has one.
 
     Raises:
         OptionError: an exported file without its calibration, which cannot be taken out of it.
-        RunError, WeightsError: it cannot be read, or its weights cannot.
+        RunError: the run has no model, its weights are not those it was trained on, or tensors do not fit.
+        WeightsError: the exported file, or the pretrained weights, cannot be read.
     """
-    from catdog.inference.classifier import Classifier  # imports jax, which finding a model does not need
+    from catdog.features.prefix import Prefix  # imports jax, which finding a model does not need
+    from catdog.inference.classifier import Classifier, foundation
 
     if isinstance(model, Run):
-        return Classifier.of_run(model, workspace=workspace, calibrate=calibrate, report=report)
-    if not calibrate:
+        tensors, spec = model.read_model()
+        source, prefix = foundation(model, spec, workspace=workspace, report=report)
+        spec = spec if calibrate else replace(spec, temperature=None)
+    elif calibrate:
+        spec, tensors = read_exported(model)
+        source = find_weights(str(model.absolute()), preprocessing=spec.preprocessing)
+        prefix = Prefix(source, spec.head, unfreeze="head")
+    else:
         raise OptionError(
             "{file} is an exported file, whose calibration is part of its weights. Export the run again with "
             "--no-calibrate, or use the run.",
             file=model,
         )
-    return Classifier.of_file(model, workspace=workspace)
+    return Classifier(source, prefix, tensors, spec, workspace=workspace)
 
 
 def open_imagenet(
-    weights: str | None,
-    preprocessing: str | None,
-    workspace: Workspace,
-    *,
-    report: Callable[[Progress], None] = lambda _: None,
+    weights: str | None, preprocessing: str | None, workspace: Workspace, *, report: OnProgress = unreported
 ) -> "Classifier":
-    """The original network with its 1000 classes.
+    """The original network, with all its layers and its 1000 classes.
 
     Args:
         weights, preprocessing: as for `find_weights`; without weights, those that were downloaded before.
-        report: called while weights are downloaded.
 
     Raises:
         WeightsError: there are no weights, they lack a layer, or they cannot be read.
     """
+    from catdog.features.prefix import Prefix
     from catdog.inference.classifier import Classifier
 
-    name = weights or _downloaded(workspace)
+    folder = workspace.weights
+    there = (name for name, file in DOWNLOADS.items() if folder and (folder / file.file_name).is_file())
+    name = weights or next(there, None)
+    if name is None:
+        raise WeightsError(
+            "the 1000 classes of ImageNet need weights with fc1, fc2 and predictions, and none have been "
+            "downloaded yet: give --weights keras or --weights timm (550 MB, downloaded once), or --weights "
+            "FILE"
+        )
     source = find_weights(name, preprocessing=preprocessing, workspace=workspace, report=report)
-    return Classifier.of_imagenet(source, workspace=workspace)
-
-
-def _downloaded(workspace: Workspace) -> str:
-    for name, download in DOWNLOADS.items():
-        if workspace.weights and (workspace.weights / download.file_name).is_file():
-            return name
-    raise WeightsError(
-        "the 1000 classes of ImageNet need weights with fc1, fc2 and predictions, and none have been "
-        "downloaded yet: give --weights keras or --weights timm (550 MB, downloaded once), or --weights FILE"
-    )
+    if not source.has_top:
+        raise WeightsError(
+            "the 1000 classes of ImageNet need fc1, fc2 and predictions, which the weights {name!r} lack. "
+            "Give others, such as --weights keras or --weights timm.",
+            name=name,
+        )
+    spec = ModelSpec(class_names(), source.preprocessing, Head("imagenet", dropout=0), Decoding())
+    prefix = Prefix(source, spec.head, unfreeze="head", workspace=workspace)
+    top = read_tensors(source, IMAGENET_TOP[-1:], memo_dir=workspace.checked)
+    return Classifier(source, prefix, top, spec, workspace=workspace)

@@ -66,18 +66,10 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model predicts for many photos, as arrays.
+    """What a model predicts for many photos, as arrays."""
 
-    Attributes:
-        photos: indices, among the paths that were given, of the n photos that could be read; ascending, (n,).
-        digests: their content digests, hex.
-        logits: (n, units) float32.
-        probabilities: (n, classes) float32.
-        skipped: the photos that could not be read.
-    """
-
-    photos: np.ndarray
-    digests: tuple[str, ...]
-    logits: np.ndarray
-    probabilities: np.ndarray
-    skipped: tuple[Skipped, ...]
+    photos: np.ndarray  # indices, among the paths that were given, of the n readable photos; ascending, (n,)
+    digests: tuple[str, ...]  # of their contents, hex
+    logits: np.ndarray  # (n, units) float32
+    probabilities: np.ndarray  # (n, classes) float32
+    skipped: tuple[Skipped, ...]  # the unreadable photos

@@ -5,13 +5,11 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 # Where `ipaddress`, depending on Python's version, differs from the registries of special addresses
 # (https://www.iana.org/assignments/iana-ipv4-special-registry, and the same for IPv6).
-_NOT_PUBLIC_4 = (
+_NOT_PUBLIC = (
     IPv4Network("0.0.0.0/8"),  # this host, in this network
     IPv4Network("100.64.0.0/10"),  # behind a provider's translator (CGNAT)
     IPv4Network("192.0.0.0/24"),  # for protocols
     IPv4Network("192.88.99.0/24"),  # relays of 6to4, deprecated
-)
-_NOT_PUBLIC_6 = (
     IPv6Network("2001:db8::/32"),  # documentation
     IPv6Network("3fff::/20"),  # documentation
 )
@@ -31,21 +29,14 @@ def is_public(address: str) -> bool:
     Raises:
         ValueError: it is no IP address.
     """
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    return _is_public_4(ip) if isinstance(ip, IPv4Address) else _is_public_6(ip)
+    return _is_public(ipaddress.ip_address(address.partition("%")[0]))
 
 
-def _is_public_4(ip: IPv4Address) -> bool:
-    return ip.is_global and not ip.is_multicast and not any(ip in network for network in _NOT_PUBLIC_4)
-
-
-def _is_public_6(ip: IPv6Address) -> bool:
-    if ip.ipv4_mapped:
-        return _is_public_4(ip.ipv4_mapped)
-    if ip in _NAT64:
-        return _is_public_4(IPv4Address(int(ip) & 0xFFFFFFFF))
-    if ip.sixtofour:
-        return _is_public_4(ip.sixtofour)
+def _is_public(ip: IPv4Address | IPv6Address) -> bool:
+    is_public = ip.is_global and not ip.is_multicast and not any(ip in network for network in _NOT_PUBLIC)
+    if isinstance(ip, IPv4Address):
+        return is_public
     if ip in _TEREDO and ip.teredo:  # the server that the packets go through, and where they come out
-        return all(map(_is_public_4, ip.teredo))
-    return ip in _UNICAST and ip.is_global and not any(ip in network for network in _NOT_PUBLIC_6)
+        return all(map(_is_public, ip.teredo))
+    inside = IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else ip.ipv4_mapped or ip.sixtofour
+    return _is_public(inside) if inside else is_public and ip in _UNICAST

@@ -1,23 +1,22 @@
-"""Copies of photos at the size of a screen, each with its prediction as a caption below it."""
+"""Photos in folders: copies or links in one folder per predicted class, or pictures with captions."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from catdog import durable
 from catdog.data.caption import captioned
 from catdog.data.overlay import to_jpeg
-from catdog.inference.destination import Destination
-from catdog.inference.free_names import Content
+from catdog.inference.destination import Destination, Newcomer
 from catdog.inference.prediction import Prediction
 
-_SIDE = 1024  # pixels that the longer side has at most
+_SIDE = 1024  # pixels that the longer side of a picture has at most
 
 
 class Saver(Destination):
-    """Writes the picture of each prediction into `folder` as a JPEG.
+    """Writes the picture of each prediction into `folder` as a JPEG, with a caption below it.
 
-    Args:
-        captions: of a prediction, the best first. The first that some font has all letters of is written.
+    `captions` gives those of a prediction, the best first; the first whose letters a font has is written.
     """
 
     def __init__(self, folder: Path, captions: Callable[[Prediction], Sequence[str]]):
@@ -30,4 +29,36 @@ class Saver(Destination):
         pixels = captioned(prediction.picture(_SIDE), *self._captions(prediction))
         picture = to_jpeg(pixels, quality=90)
         name = f"{Path(prediction.source.file_name).stem}.jpg"
-        return self.put(name, Content(picture), lambda target: durable.write_bytes(target, picture))
+        return self.put(name, Newcomer(None, picture), lambda target: durable.write_bytes(target, picture))
+
+
+class Sorter(Destination):
+    """Puts a copy of each photo into `folder`/label/; `link`: symbolic links to their absolute paths.
+
+    Originals are only read. Those from the web are always copied.
+    """
+
+    def __init__(self, folder: Path, *, link: bool = False):
+        super().__init__(folder, "--sort-into")
+        self._link = link
+
+    def __call__(self, prediction: Prediction) -> bool:
+        """See `Destination.put`."""
+        source, place = prediction.source, _folder_name(prediction.label or "")
+        photo, link = source.path, self._link and not source.is_address
+        newcomer = Newcomer(photo, None if link else photo)
+
+        def write(target: Path) -> None:
+            if link:
+                return target.symlink_to(photo.absolute())
+            with durable.replacing_path(target) as temporary:
+                shutil.copyfile(photo, temporary)
+                shutil.copystat(photo, temporary)  # the original's times
+
+        return self.put(source.file_name, newcomer, write, below=place)
+
+
+def _folder_name(label: str) -> str:
+    """A class may be called `a/b` or `..` in somebody's weights: its name as that of one folder."""
+    name = label.replace("/", "_").replace("\\", "_").replace("\0", "_")
+    return f"_{name}" if name.strip(".") == "" else name

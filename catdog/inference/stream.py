@@ -1,6 +1,6 @@
 """From inputs to predictions: one for each input, in order, as soon as it is known."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -16,7 +16,7 @@ from catdog.inference.arrivals import chunks
 from catdog.inference.classifier import Classifier
 from catdog.inference.inputs import Input
 from catdog.inference.prediction import Prediction
-from catdog.progress import Progress
+from catdog.progress import OnProgress, unreported
 
 _HEAT_MAPS = 16  # photos whose heat maps are computed together
 
@@ -28,7 +28,7 @@ def predictions(
     threshold: float = 0.0,
     heat_maps: bool = False,
     allow_private: bool = False,
-    report: Callable[[Progress], None] = lambda _: None,
+    report: OnProgress = unreported,
     idle: Callable[[], None] = lambda: None,
 ) -> Generator[Prediction, None, None]:
     """Predict for a stream of inputs. They are taken in a thread; what they raise is raised here.
@@ -39,23 +39,23 @@ def predictions(
         threshold: the label is UNSURE where the largest probability is below this.
         heat_maps: lay a heat map over the picture of each prediction.
         allow_private: also download from this machine and from private networks.
-        report: called as the work goes on.
         idle: called when all inputs that have arrived are done, and others may be a long time coming.
 
     Raises:
         CatdogError: the list of inputs cannot be read.
         CacheError: the cache cannot be read.
     """
+    size = _HEAT_MAPS if heat_maps else 1
     with closing(chunks(inputs, allow_private=allow_private)) as arriving, classifier.writer() as writer:
         for chunk in arriving:
             paths = [photo.path for photo in chunk if photo.error is None]
             with closing(classifier.stream(paths, report=report, writer=writer)) as found:
-                for group in _groups(chunk, _HEAT_MAPS if heat_maps else 1):
+                for start in range(0, len(chunk), size):
                     known = [
                         replace(next(found), source=photo, threshold=threshold)
                         if photo.error is None
                         else Prediction(photo, reason=photo.error)
-                        for photo in group
+                        for photo in chunk[start : start + size]
                     ]
                     if heat_maps:
                         writer.close()  # heat maps may start from the same features
@@ -71,15 +71,10 @@ def predictions(
             idle()
 
 
-def _groups(chunk: Sequence[Input], size: int) -> Iterator[Sequence[Input]]:
-    return (chunk[start : start + size] for start in range(0, len(chunk), size))
-
-
 def _heat(classifier: Classifier, known: Sequence[Prediction]) -> dict[Path, np.ndarray]:
     """A heat map of each photo's most probable class; none of photos that can no longer be read."""
-    index = {label: number for number, label in enumerate(classifier.classes)}
     best = {
-        prediction.source.path: index[next(iter(prediction.probabilities))]
+        prediction.source.path: classifier.classes.index(next(iter(prediction.probabilities)))
         for prediction in known
         if prediction.reason is None
     }

@@ -3,14 +3,14 @@
 Proxies are not used: they would look up the server's name themselves.
 """
 
-from collections.abc import Mapping
 from http.client import HTTPException, HTTPResponse
 from http.client import responses as PHRASES
-from urllib.parse import SplitResult, quote, urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from catdog import __version__
 from catdog.errors import PhotoError
-from catdog.inference.connection import Deadline, connected
+from catdog.inference.connection import Left, connected, deadline
+from catdog.text import Message, reason
 
 MAX_BYTES = 64 * 2**20
 SECONDS = 30.0  # for one photo: name look-up, connecting, TLS, headers and body, of all redirects together
@@ -38,10 +38,10 @@ def fetch_photo(
     Raises:
         PhotoError: it is no such address, the server sends no file, or a limit is exceeded.
     """
-    deadline = Deadline(seconds)
+    left = deadline(seconds)
     try:
         for _ in range(_REDIRECTS + 1):
-            found = _get(address, allow_private, max_bytes, deadline)
+            found = _get(address, allow_private, max_bytes, left)
             if isinstance(found, bytes):
                 return found
             address = urljoin(address, found)
@@ -49,12 +49,11 @@ def fetch_photo(
     except TimeoutError as error:
         raise PhotoError("the server takes too long") from error
     except (HTTPException, OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else None
-        reason = " ".join((reason or str(error)).split())[:200] or type(error).__name__
-        raise PhotoError("the address cannot be read: {reason}", reason=reason) from error
+        said = " ".join(str(reason(error)).split())[:200] or type(error).__name__
+        raise PhotoError("the address cannot be read: {reason}", reason=Message(said)) from error
 
 
-def _get(address: str, allow_private: bool, max_bytes: int, deadline: Deadline) -> bytes | str:
+def _get(address: str, allow_private: bool, max_bytes: int, left: Left) -> bytes | str:
     """The file, or the address that the server redirects to."""
     parts = urlsplit(address)
     if parts.scheme not in _SCHEMES or not parts.hostname:
@@ -64,10 +63,19 @@ def _get(address: str, allow_private: bool, max_bytes: int, deadline: Deadline) 
         host = parts.hostname.encode("idna").decode("ascii")
     except UnicodeError as error:
         raise PhotoError("there is no server {host}", host=parts.hostname) from error
-    with connected(
-        host, port, tls=parts.scheme == "https", allow_private=allow_private, deadline=deadline
-    ) as connection:
-        connection.request("GET", _request_target(parts), headers=_headers(parts, host))
+    tls = parts.scheme == "https"
+    path, query = (quote(part, safe=_PLAIN, errors="surrogateescape") for part in (parts.path, parts.query))
+    target = f"{path or '/'}?{query}" if query else path or "/"
+    name = f"[{host}]" if ":" in host else host
+    headers = {
+        "Host": name if parts.port is None else f"{name}:{parts.port}",
+        "User-Agent": f"catdog/{__version__}",
+        "Accept": "image/*",
+        "Accept-Encoding": "identity",  # what is not compressed cannot grow beyond all limits
+        "Connection": "close",
+    }
+    with connected(host, port, left, tls=tls, allow_private=allow_private) as connection:
+        connection.request("GET", target, headers=headers)
         with connection.getresponse() as response:
             if response.status in (301, 302, 303, 307, 308) and "Location" in response.headers:
                 # Python decodes bytes that are not ASCII as Latin-1; most servers send UTF-8.
@@ -76,22 +84,6 @@ def _get(address: str, allow_private: bool, max_bytes: int, deadline: Deadline) 
                 status = f"{response.status} {PHRASES.get(response.status, '')}".rstrip()
                 raise PhotoError("the server answers {status}", status=status)
             return _read(response, max_bytes)
-
-
-def _request_target(parts: SplitResult) -> str:
-    path, query = (quote(part, safe=_PLAIN, errors="surrogateescape") for part in (parts.path, parts.query))
-    return f"{path or '/'}?{query}" if query else path or "/"
-
-
-def _headers(parts: SplitResult, host: str) -> Mapping[str, str]:
-    name = f"[{host}]" if ":" in host else host
-    return {
-        "Host": name if parts.port is None else f"{name}:{parts.port}",
-        "User-Agent": f"catdog/{__version__}",
-        "Accept": "image/*",
-        "Accept-Encoding": "identity",  # what is not compressed cannot grow beyond all limits
-        "Connection": "close",
-    }
 
 
 def _read(response: HTTPResponse, max_bytes: int) -> bytes:

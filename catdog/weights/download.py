@@ -13,14 +13,11 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from catdog.errors import WeightsError
-from catdog.text import Message, message
+from catdog.errors import CatdogError, WeightsError
+from catdog.progress import OnProgress, unreported
 from catdog.weights.integrity import require_digest
-
-if TYPE_CHECKING:
-    from catdog.weights.transfer import Report
 
 _HUB = "https://huggingface.co"
 
@@ -59,16 +56,12 @@ DOWNLOADS: dict[str, Download] = {
 
 
 def fetch(
-    download: Download, folder: Path, *, memo_dir: Path | None, report: "Report" = lambda done, total: None
+    download: Download, folder: Path, *, memo_dir: Path | None, report: OnProgress = unreported
 ) -> Path:
     """The path of the file in the folder, complete and with the right digest; downloaded if it is not there.
 
     The user may put the file there by hand. `<file name>.part` holds an unfinished download; the next call
-    continues it.
-
-    Args:
-        memo_dir: where checked files are remembered; see `require_digest`.
-        report: called with (bytes received, bytes of the whole file or None) as they come.
+    continues it. Checked files are remembered in `memo_dir`, see `require_digest`.
 
     Raises:
         WeightsError: the file cannot be downloaded, or the file in the folder has another digest.
@@ -76,7 +69,18 @@ def fetch(
     folder = folder.absolute()
     path = folder / download.file_name
     if not os.path.exists(path):  # unlike Path.exists, never an error
-        _obtain(download, path, report)
+        try:
+            _obtain(download, path, report)
+        except CatdogError as error:
+            raise WeightsError(
+                "{address} cannot be downloaded: {reason}; you can download {url} in another way and save it "
+                "as {name} in the folder {folder}",
+                address=re.sub("//[^/@]*@", "//", _address(download)),  # without a password
+                reason=error,
+                url=download.url,
+                name=path.name,
+                folder=folder,
+            ) from error
     try:
         require_digest(path, download.digest, memo_dir=memo_dir)
     except WeightsError as error:
@@ -90,39 +94,34 @@ def fetch(
     return path
 
 
-def _obtain(download: Download, path: Path, report: "Report") -> None:
-    """Download the file, or wait until another process has."""
-    if variable := _offline_variable():
-        forbidden = message("{variable}={value} forbids it", variable=variable, value=os.environ[variable])
-        raise _failure(download, path, forbidden)
+def _obtain(download: Download, path: Path, report: OnProgress) -> None:
+    """Download the file, or wait until another process has. A CatdogError says why it cannot be."""
+    for variable in ("CATDOG_OFFLINE", "HF_HUB_OFFLINE"):
+        if (value := os.environ.get(variable, "")).lower() in ("1", "true", "yes", "on"):
+            raise CatdogError("{variable}={value} forbids it", variable=variable, value=value)
     from filelock import FileLock
-
-    from catdog.weights.transfer import TransferError
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_name(f"{path.name}.lock")):
             _retrieve(download, path, report)
-    except TransferError as error:
-        raise _failure(download, path, error.message) from error
     except OSError as error:
-        unwritable = message(
+        raise CatdogError(
             "{folder} cannot be written ({reason}); free some space, or choose another folder with "
             "--cache-dir or CATDOG_CACHE_DIR",
             folder=path.parent,
             reason=error,
-        )
-        raise _failure(download, path, unwritable) from error
+        ) from error
 
 
-def _retrieve(download: Download, path: Path, report: "Report") -> None:
+def _retrieve(download: Download, path: Path, report: OnProgress) -> None:
     """Let pooch download, check and name the file, unless another process has.
 
     It starts again from the first byte if the part of an earlier download was wrong.
     """
     import pooch
 
-    from catdog.weights.transfer import Transfer, TransferError
+    from catdog.weights.transfer import Transfer
 
     pooch.get_logger().setLevel(logging.WARNING)
     for is_last in (False, True):
@@ -133,12 +132,10 @@ def _retrieve(download: Download, path: Path, report: "Report") -> None:
             return
         except ValueError as error:  # another digest; pooch has deleted the file
             if is_last or not transfer.resumed:
-                raise TransferError(
-                    message(
-                        "expected {digest}, found {received:,} bytes with another digest",
-                        digest=download.digest,
-                        received=transfer.held,
-                    )
+                raise CatdogError(
+                    "expected {digest}, found {received:,} bytes with another digest",
+                    digest=download.digest,
+                    received=transfer.held,
                 ) from error
 
 
@@ -150,27 +147,3 @@ def _address(download: Download) -> str:
     if hub and download.url.startswith(f"{_HUB}/"):
         return hub.rstrip("/") + download.url.removeprefix(_HUB)
     return download.url
-
-
-def _offline_variable() -> str | None:
-    """The variable that forbids a download, if one does."""
-    for name in ("CATDOG_OFFLINE", "HF_HUB_OFFLINE"):
-        if os.environ.get(name, "").lower() in ("1", "true", "yes", "on"):
-            return name
-    return None
-
-
-def _failure(download: Download, path: Path, reason: Message) -> WeightsError:
-    return WeightsError(
-        "{address} cannot be downloaded: {reason}; you can download {url} in another way and save it as "
-        "{name} in the folder {folder}",
-        address=_without_password(_address(download)),
-        reason=reason,
-        url=download.url,
-        name=path.name,
-        folder=path.parent,
-    )
-
-
-def _without_password(address: str) -> str:
-    return re.sub("//[^/@]*@", "//", address)

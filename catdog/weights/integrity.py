@@ -7,13 +7,12 @@ the user's folders.
 
 import hashlib
 import json
-import os
-import tempfile
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from catdog import durable
 from catdog.errors import WeightsError
 
 MEMO_NAME = "verified_weights.json"  # absolute path → size, mtime_ns, digest
@@ -53,30 +52,15 @@ def require_digest(path: Path, expected: str, *, memo_dir: Path | None = None) -
             found=found_hex,
         )
     if memo_dir is not None:
-        _write_memo(memo_dir, memo | {str(path): record})
+        with suppress(OSError):
+            memo_dir.mkdir(parents=True, exist_ok=True)
+            there = {name: seen for name, seen in memo.items() if Path(name).exists()}  # others are forgotten
+            durable.write_json(memo_dir / MEMO_NAME, there | {str(path): record}, mode=0o600)
 
 
 def _read_memo(memo_dir: Path | None) -> dict[str, Any]:
-    if memo_dir is None:
-        return {}
-    # ValueError: not JSON, or not UTF-8.
-    with suppress(OSError, ValueError):
-        memo = json.loads((memo_dir / MEMO_NAME).read_bytes())
+    with suppress(OSError, ValueError):  # ValueError: not JSON, or not UTF-8
+        memo = json.loads((memo_dir / MEMO_NAME).read_bytes()) if memo_dir else {}
         if isinstance(memo, dict):
             return memo
     return {}
-
-
-def _write_memo(memo_dir: Path, memo: dict[str, Any]) -> None:
-    """Replace the memo in one step, without the files that no longer exist."""
-    memo = {path: record for path, record in memo.items() if Path(path).exists()}
-    with suppress(OSError):
-        memo_dir.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=memo_dir, prefix=MEMO_NAME, suffix=".tmp")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump(memo, file, indent=2)
-            os.replace(temporary, memo_dir / MEMO_NAME)
-        except OSError:
-            Path(temporary).unlink(missing_ok=True)
-            raise

@@ -6,129 +6,85 @@ the order channel, height, width), torchvision and timm (OIHW kernels, dense ker
 fc1 channel first), and catdog's own (as Keras).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from catdog.model.architecture import CONVOLUTIONS, IMAGENET_TOP
-from catdog.model.layers import Conv, Dense, Layer, MaxPool, Shape
+from catdog.model.layers import Conv, Dense, MaxPool, Shape
 from catdog.model.preprocess import Preprocessing
 from catdog.weights.files import OWN, RawFile, RawTensor
-from catdog.weights.files.tensors import Place, place_rows
+from catdog.weights.files.tensors import View
 
 _CONVS: tuple[Conv, ...] = tuple(layer for layer in CONVOLUTIONS if isinstance(layer, Conv))
 _DENSES: tuple[Dense, ...] = tuple(layer for layer in IMAGENET_TOP if isinstance(layer, Dense))
-# The prefix of the new layers' names in a file that catdog exported.
-NEW = "head/"
+NEW = "head/"  # the prefix of the new layers' names in a file that catdog exported
 
 _FC1_POSITIONS, _FC1_CHANNELS = 7 * 7, 512
 
-# Of row i of fc1's kernel in a channel-first file: its row in catdog's order (position, channel).
-_FC1_ROW_OF_CHANNEL_FIRST = (
-    np.arange(_FC1_POSITIONS * _FC1_CHANNELS).reshape(_FC1_POSITIONS, _FC1_CHANNELS).T.reshape(-1)
-)
+_PARTS = ("kernel", "bias")
+
+# Of a kernel and the tensor in the file: how they correspond, as in `Named`.
+_LayoutOf = Callable[[Conv | Dense, RawTensor | None], tuple[View, Callable[[Shape], Shape]]]
 
 
 @dataclass(frozen=True)
 class Named:
-    """One tensor of VGG16 in a file.
-
-    Attributes:
-        file_name: its name in the file.
-        raw: the tensor in the file; None if the file does not have it.
-        place: puts rows of the file into catdog's layout; see `tensors.read`.
-        file_shape: catdog's shape → the shape in the file.
-    """
+    """One tensor of VGG16 in a file."""
 
     file_name: str
-    raw: RawTensor | None
-    place: Place
-    file_shape: Callable[[Shape], Shape]
+    raw: RawTensor | None  # None if the file does not have it
+    view: View  # see `tensors.read`
+    file_shape: Callable[[Shape], Shape]  # catdog's shape → the shape in the file
 
 
 @dataclass(frozen=True)
 class Family:
-    """A file in the terms of its family.
+    """A file in the terms of its family."""
 
-    Attributes:
-        named: all 32 tensors of VGG16, by catdog's name, such as `fc1/kernel`.
-        strangers: the other tensors of the file.
-        preprocessing: of the photos, for these weights; None if it is unknown.
-        is_explicit: whether the file names its preprocessing; otherwise the names of its tensors suggest it.
-    """
-
-    named: Mapping[str, Named]
-    strangers: Mapping[str, RawTensor]
-    preprocessing: Preprocessing | None
-    is_explicit: bool
+    named: Mapping[str, Named]  # all 32 tensors of VGG16, by catdog's name, such as `fc1/kernel`
+    strangers: Mapping[str, RawTensor]  # the other tensors of the file
+    preprocessing: Preprocessing | None  # of the photos, for these weights; None if it is unknown
+    is_explicit: bool  # the file names its preprocessing; otherwise the names of its tensors suggest it
 
 
 def recognise(file: RawFile) -> Family:
-    """The file's tensors under catdog's names.
-
-    Raises:
-        OptionError: the file names an unknown preprocessing.
-    """
-    allowed: frozenset[str] = frozenset()
+    """The file's tensors under catdog's names; an OptionError if it names an unknown preprocessing."""
+    names: Mapping[str, str] = {}  # catdog's name → the file's, where they differ
+    allowed: Iterable[str] = ()  # other tensors that may be there
+    preprocessing = None
+    layout: _LayoutOf = _keras_layout
     if file.keras:
-        layers = _keras(file)
-        names, allowed = layers.names, layers.new_top
-        layout = partial(_keras_layout, turned=layers.turned, channel_first=layers.channel_first)
-        preprocessing = Preprocessing.CAFFE if layers.is_vgg16 else None
+        names, allowed, layout, preprocessing = _keras(file)
     elif any(name.startswith(("features.", "classifier.", "pre_logits.")) for name in file.tensors):
         names = _torch_names(timm=any(name.startswith("pre_logits.") for name in file.tensors))
-        layout = _torch_layout
-        preprocessing = Preprocessing.TORCH
-    else:
-        names = {f"{layer.name}/{part}": f"{layer.name}/{part}" for layer, part in _all_tensors()}
-        layout = partial(_keras_layout, turned=False, channel_first=False)
-        preprocessing = None
+        layout, preprocessing = _torch_layout, Preprocessing.TORCH
     if "preprocessing" in file.metadata:
         preprocessing = Preprocessing(file.metadata["preprocessing"])
-    named = {}
-    for layer, part in _all_tensors():
-        our_name = f"{layer.name}/{part}"
-        file_name = names.get(our_name, our_name)
-        raw = file.tensors.get(file_name)
-        place, file_shape = layout(layer, part, raw)
-        named[our_name] = Named(file_name, raw, place, file_shape)
     if OWN in file.metadata:
-        allowed = frozenset(name for name in file.tensors if name.startswith(NEW))
-    taken = {tensor.file_name for tensor in named.values()} | allowed
+        allowed = [name for name in file.tensors if name.startswith(NEW)]
+    named = {}
+    for layer in (*_CONVS, *_DENSES):
+        for part in _PARTS:
+            our_name = f"{layer.name}/{part}"
+            file_name = names.get(our_name, our_name)
+            raw = file.tensors.get(file_name)
+            view, file_shape = layout(layer, raw) if part == "kernel" else (_same, _same)
+            named[our_name] = Named(file_name, raw, view, file_shape)
+    taken = {tensor.file_name for tensor in named.values()}.union(allowed)
     strangers = {name: raw for name, raw in file.tensors.items() if name not in taken}
     return Family(named, strangers, preprocessing, "preprocessing" in file.metadata)
 
 
-def _all_tensors() -> Iterator[tuple[Conv | Dense, str]]:
-    for layer in (*_CONVS, *_DENSES):
-        for part in ("kernel", "bias"):
-            yield layer, part
+def _keras(file: RawFile) -> tuple[Mapping[str, str], Iterable[str], _LayoutOf, Preprocessing | None]:
+    """Of a Keras file: see the four variables in `recognise`.
 
-
-@dataclass(frozen=True)
-class _KerasLayers:
-    """The layers of a Keras file as layers of VGG16, and the layout of their kernels.
-
-    Attributes:
-        names: catdog's name → the file's.
-        new_top: the tensors of other dense layers, on top of VGG16's; they are allowed.
-        turned: kernels are turned by 180°.
-        channel_first: kernels are OIHW, and the inputs of fc1 are channel first.
-        is_vgg16: its names or its age say that it is Keras' VGG16, with Keras' preprocessing.
+    Matches layers by name if any has a name of VGG16's. If none has (convolution2d_3, layer_9), the n-th
+    convolution is VGG16's n-th convolution, and the same for dense layers.
     """
-
-    names: Mapping[str, str]
-    new_top: frozenset[str]
-    turned: bool
-    channel_first: bool
-    is_vgg16: bool
-
-
-def _keras(file: RawFile) -> _KerasLayers:
-    """Matches layers by name if any has a name of VGG16's. If none has (convolution2d_3, layer_9), the n-th
-    convolution is VGG16's n-th convolution, and the same for dense layers."""
     kernels = [
         (name.rpartition("/")[0], len(raw.shape))
         for name, raw in file.tensors.items()
@@ -136,7 +92,7 @@ def _keras(file: RawFile) -> _KerasLayers:
     ]
     ours = {layer.name for layer in (*_CONVS, *_DENSES)}
     by_name = any(layer in ours for layer, _ in kernels)
-    new_top: list[str] = []
+    new_top: list[str] = []  # other dense layers, on top of VGG16's
     if by_name:
         layers = {layer: layer for layer, _ in kernels if layer in ours}
         new_top = [layer for layer, axes in kernels if layer not in ours and axes == 2]
@@ -144,46 +100,32 @@ def _keras(file: RawFile) -> _KerasLayers:
         convolutions, denses = ([layer for layer, axes in kernels if axes == wanted] for wanted in (4, 2))
         layers = dict(zip((layer.name for layer in _CONVS), convolutions, strict=False))
         layers |= zip((layer.name for layer in _DENSES), denses, strict=False)
-    names = _both_parts(layers)
+    names = {f"{our}/{part}": f"{their}/{part}" for our, their in layers.items() for part in _PARTS}
     first = file.tensors.get(names.get("block1_conv1/kernel", ""))
     channel_first = first is not None and first.shape == (64, 3, 3, 3)
-    backend = file.metadata.get("backend", "theano" if channel_first else "")
-    return _KerasLayers(
-        names,
-        frozenset(_both_parts(dict(zip(new_top, new_top, strict=True)))),
-        turned=backend == "theano",
-        channel_first=channel_first,
-        is_vgg16=by_name or channel_first,
-    )
-
-
-def _both_parts(layers: Mapping[str, str]) -> dict[str, str]:
-    return {
-        f"{ours}/{part}": f"{theirs}/{part}" for ours, theirs in layers.items() for part in ("kernel", "bias")
-    }
+    turned = file.metadata.get("backend", "theano" if channel_first else "") == "theano"
+    layout = partial(_keras_layout, turned=turned, channel_first=channel_first)
+    # Its names, or its age, say that it is Keras' own VGG16.
+    preprocessing = Preprocessing.CAFFE if by_name or channel_first else None
+    return names, [f"{layer}/{part}" for layer in new_top for part in _PARTS], layout, preprocessing
 
 
 def _keras_layout(
-    layer: Layer, part: str, raw: RawTensor | None, *, turned: bool, channel_first: bool
-) -> tuple[Place, Callable[[Shape], Shape]]:
-    if part == "kernel" and isinstance(layer, Conv):
-        if channel_first:
-            return partial(_place_oihw, turned=turned), _oihw
-        return (_place_turned if turned else place_rows), _same
-    if part == "kernel" and channel_first and layer.name == "fc1":
-        return _place_channel_first_rows, _same
-    return place_rows, _same
-
-
-def _torch_layout(layer: Layer, part: str, raw: RawTensor | None) -> tuple[Place, Callable[[Shape], Shape]]:
-    if part == "bias":
-        return place_rows, _same
+    layer: Conv | Dense, _: RawTensor | None, *, turned: bool = False, channel_first: bool = False
+) -> tuple[View, Callable[[Shape], Shape]]:
     if isinstance(layer, Conv):
-        return partial(_place_oihw, turned=False), _oihw
-    order = _FC1_ROW_OF_CHANNEL_FIRST if layer.name == "fc1" else slice(None)
+        view = partial(_convolution, turned=turned, channel_first=channel_first)
+        return view, _oihw if channel_first else _same
+    return (_channels_first if channel_first and layer.name == "fc1" else _same), _same
+
+
+def _torch_layout(layer: Conv | Dense, raw: RawTensor | None) -> tuple[View, Callable[[Shape], Shape]]:
+    if isinstance(layer, Conv):
+        return partial(_convolution, turned=False, channel_first=True), _oihw
     as_convolution = raw is not None and len(raw.shape) == 4  # timm's fc1 and fc2
     side = 7 if layer.name == "fc1" else 1
-    return partial(_place_dense_oi, order=order), partial(_oi, side=side if as_convolution else 0)
+    view = _units_first if layer.name == "fc1" else np.transpose
+    return view, partial(_oi, side=side if as_convolution else 0)
 
 
 def to_torchvision(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -192,8 +134,9 @@ def to_torchvision(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     theirs = {}
     for name, tensor in tensors.items():
         if name == "fc1/kernel":
-            tensor = tensor[_FC1_ROW_OF_CHANNEL_FIRST]
-        theirs[names[name]] = tensor.transpose(3, 2, 0, 1) if tensor.ndim == 4 else tensor.T
+            theirs[names[name]] = _units_first(tensor).reshape(tensor.shape[::-1])
+        else:
+            theirs[names[name]] = tensor.transpose(3, 2, 0, 1) if tensor.ndim == 4 else tensor.T
     return theirs
 
 
@@ -212,12 +155,12 @@ def _torch_names(*, timm: bool) -> dict[str, str]:
     return {
         f"{layer}/{part}": f"{module}.{their_part}"
         for layer, module in modules.items()
-        for part, their_part in (("kernel", "weight"), ("bias", "bias"))
+        for part, their_part in zip(_PARTS, ("weight", "bias"), strict=True)
     }
 
 
-def _same(shape: Shape) -> Shape:
-    return shape
+def _same(array_or_shape: Any) -> Any:
+    return array_or_shape
 
 
 def _oihw(shape: Shape) -> Shape:
@@ -231,21 +174,17 @@ def _oi(shape: Shape, *, side: int) -> Shape:
     return (units_out, units_in // side**2, side, side) if side else (units_out, units_in)
 
 
-def _place_turned(out: np.ndarray, start: int, rows: np.ndarray) -> None:
-    """HWIO kernels turned by 180°."""
-    for number, row in enumerate(rows, start):
-        out[len(out) - 1 - number] = row[::-1]
+def _convolution(kernel: np.ndarray, *, turned: bool, channel_first: bool) -> np.ndarray:
+    """HWIO kernels turned by 180°, or as OIHW."""
+    kernel = kernel[::-1, ::-1] if turned else kernel
+    return kernel.transpose(3, 2, 0, 1) if channel_first else kernel
 
 
-def _place_oihw(out: np.ndarray, start: int, rows: np.ndarray, *, turned: bool) -> None:
-    if turned:
-        rows = rows[:, :, ::-1, ::-1]
-    out[..., start : start + len(rows)] = rows.transpose(2, 3, 1, 0)
+def _channels_first(fc1: np.ndarray) -> np.ndarray:
+    """(position and channel, unit) → (channel, position, unit)."""
+    return fc1.reshape(_FC1_POSITIONS, _FC1_CHANNELS, -1).swapaxes(0, 1)
 
 
-def _place_channel_first_rows(out: np.ndarray, start: int, rows: np.ndarray) -> None:
-    out[_FC1_ROW_OF_CHANNEL_FIRST[start : start + len(rows)]] = rows
-
-
-def _place_dense_oi(out: np.ndarray, start: int, rows: np.ndarray, *, order: np.ndarray | slice) -> None:
-    out[order, start : start + len(rows)] = rows.reshape(len(rows), -1).T
+def _units_first(fc1: np.ndarray) -> np.ndarray:
+    """(position and channel, unit) → (unit, channel, position)."""
+    return fc1.reshape(_FC1_POSITIONS, _FC1_CHANNELS, -1).transpose(2, 1, 0)

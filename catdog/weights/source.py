@@ -7,7 +7,7 @@ family of files. This room imports no jax.
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -16,10 +16,10 @@ import numpy as np
 
 from catdog.errors import OptionError, WeightsError
 from catdog.model.architecture import CONVOLUTIONS, IMAGENET_TOP
-from catdog.model.layers import Layer, Shape
+from catdog.model.layers import Layer
 from catdog.model.preprocess import Preprocessing
 from catdog.model.tensors import differences, expected_shapes, unexpected
-from catdog.progress import Progress
+from catdog.progress import OnProgress, unreported
 from catdog.text import Message
 from catdog.weights.download import DOWNLOADS, fetch
 from catdog.weights.files import RawFile, opened
@@ -36,22 +36,14 @@ NAMES: tuple[str, ...] = (BUILTIN, *DOWNLOADS)
 
 @dataclass(frozen=True)
 class WeightSource:
-    """A weights file, and the preprocessing that it needs.
+    """A weights file, and the preprocessing that it needs."""
 
-    Attributes:
-        name: as in --weights.
-        preprocessing: the name of a `Preprocessing`.
-        layers: the layers of VGG16 whose tensors are in the file.
-        misshapen: those of them whose tensors have other shapes than VGG16's.
-        digest: `sha256:` and hex of a file that must be checked before it is read; None if none has to be.
-    """
-
-    name: str
+    name: str  # as in --weights
     path: Path
-    preprocessing: str
-    layers: frozenset[str]
-    misshapen: frozenset[str] = frozenset()
-    digest: str | None = None
+    preprocessing: str  # the name of a `Preprocessing`
+    layers: frozenset[str]  # the layers of VGG16 whose tensors are in the file
+    misshapen: frozenset[str] = frozenset()  # those of them whose tensors have other shapes than VGG16's
+    digest: str | None = None  # `sha256:` and hex, checked before the file is read; None if nothing is known
 
     @property
     def has_fc(self) -> bool:
@@ -69,7 +61,7 @@ def find_weights(
     *,
     preprocessing: str | None = None,
     workspace: Workspace | None = None,
-    report: Callable[[Progress], None] = lambda _: None,
+    report: OnProgress = unreported,
 ) -> WeightSource:
     """The weights of a name: `builtin`, a download, or the path of a file.
 
@@ -77,17 +69,14 @@ def find_weights(
         preprocessing: as the user says; None asks the file. It wins over what the names of the tensors
             suggest, not over what the file says.
         workspace: its folder of downloads and its list of checked files; None refuses to download.
-        report: called while a file is downloaded.
 
     Raises:
         WeightsError: the name is unknown, the file cannot be read or does not name its preprocessing, or the
             download failed.
         OptionError: the file names another preprocessing.
     """
-    digest = None
     if name == BUILTIN:
         path = Path(str(resources.files("catdog") / "pretrained" / BUILTIN_FILE))
-        digest = BUILTIN_DIGEST
         if not path.is_file():
             raise WeightsError("{path} is missing in this installation: install catdog again", path=path)
     elif name in DOWNLOADS:
@@ -95,12 +84,7 @@ def find_weights(
             raise WeightsError(
                 "the weights {name!r} have to be downloaded, and there is no folder for downloads", name=name
             )
-        path = fetch(
-            DOWNLOADS[name],
-            workspace.weights,
-            memo_dir=workspace.checked,
-            report=lambda done, total: report(Progress("download", done, total or 0)),
-        )
+        path = fetch(DOWNLOADS[name], workspace.weights, memo_dir=workspace.checked, report=report)
     else:
         path = Path(os.path.expanduser(name))  # unlike Path's, and is_file, never an error
         if not os.path.isfile(path):
@@ -112,13 +96,13 @@ def find_weights(
             )
     with opened(path) as file:
         family = _recognised(file, path)
-    present = {name: tensor for name, tensor in family.named.items() if tensor.raw}
     shapes = expected_shapes((*CONVOLUTIONS, *IMAGENET_TOP))
-    misshapen = [
-        name
-        for name, tensor in present.items()
-        if tensor.raw and tensor.raw.shape != tensor.file_shape(shapes[name])
-    ]
+    present = {
+        name: tensor.raw.shape == tensor.file_shape(shapes[name])
+        for name, tensor in family.named.items()
+        if tensor.raw
+    }
+    misshapen = _layers_of(tensor for tensor, fits in present.items() if not fits)
     known = Preprocessing.CAFFE if name == BUILTIN else family.preprocessing
     if preprocessing and known not in (None, preprocessing) and (name in NAMES or family.is_explicit):
         raise OptionError(
@@ -134,20 +118,17 @@ def find_weights(
             "and the original authors) or --preprocessing torch (normalised RGB: torchvision and timm)",
             path=path,
         )
-    return WeightSource(name, path, str(wanted), _layers_of(present), _layers_of(misshapen), digest)
+    digest = BUILTIN_DIGEST if name == BUILTIN else None
+    return WeightSource(name, path, str(wanted), _layers_of(present), misshapen, digest)
 
 
 def read_tensors(
     source: WeightSource, layers: Sequence[Layer], *, memo_dir: Path | None = None
 ) -> dict[str, np.ndarray]:
-    """The tensors of these layers, by catdog's names, in the order of the table, as stored: float16 or
-    float32.
+    """The tensors of these layers, by catdog's names, in the order of the table: float16 or 32, as stored.
 
     The file may hold the rest of VGG16 too, but nothing else. The arrays are read-only copies: a later change
-    of the file does not change them.
-
-    Args:
-        memo_dir: where checked files are remembered; see `require_digest`.
+    of the file does not change them. Checked files are remembered in `memo_dir`, see `require_digest`.
 
     Raises:
         WeightsError: the file is damaged, or does not match the layers; then every tensor that is missing, or
@@ -160,7 +141,13 @@ def read_tensors(
     expected = expected_shapes(layers)
     with opened(source.path) as file:
         family = _recognised(file, source.path)
-        if problems := _misfits(expected, family):
+        # Every difference, in the file's own names and layout.
+        problems: list[Message] = []
+        for path, tensor in family.named.items():
+            if path in expected:
+                problems += differences(tensor.file_name, tensor.file_shape(expected[path]), tensor.raw)
+        problems += [unexpected(name, raw) for name, raw in family.strangers.items()]
+        if problems:
             raise WeightsError(
                 "{path} does not match the network: {problems}", path=source.path, problems=tuple(problems)
             )
@@ -169,7 +156,7 @@ def read_tensors(
             tensor = family.named[path]
             assert tensor.raw is not None  # or it would be a misfit
             try:
-                tensors[path] = read(tensor.raw, shape, tensor.place)
+                tensors[path] = read(tensor.raw, shape, tensor.view)
             except WeightsError as error:
                 raise WeightsError(
                     "{path}, {tensor}: {reason}", path=source.path, tensor=tensor.file_name, reason=error
@@ -190,6 +177,16 @@ def digest(tensors: Mapping[str, np.ndarray]) -> str:
     return sha256.hexdigest()
 
 
+def class_names() -> tuple[str, ...]:
+    """The 1000 classes of ILSVRC-2012, in the order of the original network's outputs.
+
+    That is the order of the synsets' numbers in WordNet 3.0, the first column of the data file. A name is the
+    first word of a synset, with a note where two are the same.
+    """
+    text = (resources.files("catdog") / "pretrained" / "imagenet_classes.tsv").read_text("utf-8")
+    return tuple(line.split("\t")[1] for line in text.splitlines())
+
+
 def _layers_of(names: Iterable[str]) -> frozenset[str]:
     return frozenset(name.partition("/")[0] for name in names)
 
@@ -199,12 +196,3 @@ def _recognised(file: RawFile, path: Path) -> Family:
         return recognise(file)
     except OptionError as error:
         raise WeightsError("{path}: {problem}", path=path, problem=error) from error
-
-
-def _misfits(expected: Mapping[str, Shape], family: Family) -> list[Message]:
-    """Every difference between the layers and the file, in the file's own names and layout."""
-    problems = []
-    for path, tensor in family.named.items():
-        if path in expected:
-            problems += differences(tensor.file_name, tensor.file_shape(expected[path]), tensor.raw)
-    return problems + [unexpected(name, raw) for name, raw in family.strangers.items()]

@@ -6,7 +6,6 @@ variables HTTPS_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE; SSL_CERT
 
 import os
 import time
-from collections.abc import Callable, Iterator
 from http.client import responses as PHRASES
 from pathlib import Path
 
@@ -14,9 +13,8 @@ import requests
 from requests import exceptions
 
 from catdog.errors import CatdogError
+from catdog.progress import Progress, OnProgress
 from catdog.text import Message, message, reason
-
-Report = Callable[[int, int | None], None]  # bytes received, bytes of the whole file if known
 
 BACK_OFF = 0.5  # seconds before the next try; doubled by each try that brings no new bytes
 LONGEST_PAUSE = 20.0  # seconds between two tries, whatever the server asks for
@@ -28,12 +26,8 @@ _CHUNK = 1 << 16  # bytes
 _TEMPORARY = {429, 500, 502, 503, 504}  # statuses of a server that may soon answer
 
 
-class TransferError(CatdogError):
-    """A transfer that failed; the message is the reason."""
-
-
-class _TemporaryError(TransferError):
-    """One that may not occur again at the next try."""
+class _TemporaryError(CatdogError):
+    """An error that may not occur again at the next try."""
 
     def __init__(self, reason: Message, *, tries: int = _TRIES, pause: float | None = None):
         super().__init__(reason)
@@ -42,62 +36,53 @@ class _TemporaryError(TransferError):
 
 
 class Transfer:
-    """One file, received into `part` with as many requests as needed.
+    """One file, received into `part` with as many requests as needed."""
 
-    Attributes:
-        held: bytes received.
-        resumed: whether they came with more than one response.
-    """
-
-    def __init__(self, part: Path, size: int | None, report: Report):
-        self.held = part.stat().st_size if part.exists() else 0
-        self.resumed = False
-        self._part = part
-        self._size = size  # bytes
-        self._report = report
+    def __init__(self, part: Path, size: int | None, report: OnProgress):
+        self.held = part.stat().st_size if part.exists() else 0  # bytes received
+        self.resumed = False  # whether they came with more than one response
+        self._part, self._size, self._report = part, size, report
 
     def bring(self, url: str, output_file: str, _pooch: object) -> None:
         """Download the whole file to `output_file`, which pooch has made.
 
+        Sends requests until the file is complete, or too many in a row brought no new bytes.
+
         Raises:
-            TransferError: the server does not send it.
+            CatdogError: the server does not send it; the message is the reason.
             OSError: it cannot be written.
         """
         os.unlink(output_file)  # it would stay if this process were killed
+        furthest, fruitless = self.held, 0
         with requests.Session() as session:
             # The two variables that requests reads win over this.
             session.verify = os.environ.get("SSL_CERT_FILE") or True
-            self._persist(session, url)
+            while True:
+                try:
+                    self._request(session, url)
+                    break
+                except _TemporaryError as error:
+                    fruitless = 0 if self.held > furthest else fruitless + 1
+                    furthest = max(furthest, self.held)
+                    if fruitless >= error.tries:
+                        raise self._failure(error) from error
+                    pause = BACK_OFF * 2**fruitless if error.pause is None else error.pause
+                    time.sleep(min(pause, LONGEST_PAUSE))
         os.replace(self._part, output_file)
 
-    def _persist(self, session: requests.Session, url: str) -> None:
-        """Send requests until the file is complete, or too many in a row brought no new bytes."""
-        furthest, fruitless = self.held, 0
-        while True:
-            try:
-                return self._request(session, url)
-            except _TemporaryError as error:
-                fruitless = 0 if self.held > furthest else fruitless + 1
-                furthest = max(furthest, self.held)
-                if fruitless >= error.tries:
-                    raise self._failure(error) from error
-                pause = BACK_OFF * 2**fruitless if error.pause is None else error.pause
-                time.sleep(min(pause, LONGEST_PAUSE))
-
-    def _failure(self, error: _TemporaryError) -> TransferError:
+    def _failure(self, error: _TemporaryError) -> CatdogError:
         if not self.held:
-            return TransferError(message("{reason}; try again later", reason=error))
-        return TransferError(
-            message(
-                "{reason}; try again later, {received:,} bytes are saved", reason=error, received=self.held
-            )
+            return CatdogError("{reason}; try again later", reason=error)
+        return CatdogError(
+            "{reason}; try again later, {received:,} bytes are saved", reason=error, received=self.held
         )
 
     def _request(self, session: requests.Session, url: str) -> None:
         with _response(session, url, self.held) as response:
+            content_range = response.headers.get("Content-Range", "")
             if response.status_code == 200:
                 self.held = 0
-            elif not _continues(response, self.held):
+            elif response.status_code != 206 or not content_range.startswith(f"bytes {self.held}-"):
                 self._part.unlink(missing_ok=True)
                 self.held = 0
                 raise _TemporaryError(message("the server does not send the rest of the file"))
@@ -106,74 +91,56 @@ class Transfer:
 
     def _write(self, response: requests.Response) -> None:
         length = response.headers.get("Content-Length", "")
-        total = self.held + int(length) if length.isdecimal() else self._size
+        total = self.held + int(length) if length.isdecimal() else self._size or 0
         with self._part.open("ab" if self.held else "wb") as file:
-            self._report(self.held, total)
-            for chunk in _body(response):
-                file.write(chunk)
-                self.held += len(chunk)
-                self._report(self.held, total)
+            self._report(Progress("download", self.held, total))
+            try:
+                for chunk in response.iter_content(_CHUNK):
+                    file.write(chunk)
+                    self.held += len(chunk)
+                    self._report(Progress("download", self.held, total))
+            except requests.RequestException as error:
+                cut = message("the connection was cut ({reason})", reason=_root(error))
+                raise _TemporaryError(cut) from error
             file.flush()
             os.fsync(file.fileno())
-        if total is not None and self.held < total:
-            raise _TemporaryError(
-                message(
-                    "the connection was cut after {received:,} of {total:,} bytes",
-                    received=self.held,
-                    total=total,
-                )
-            )
+        if self.held < total:
+            sizes = {"received": self.held, "total": total}
+            cut = message("the connection was cut after {received:,} of {total:,} bytes", **sizes)
+            raise _TemporaryError(cut)
 
 
 def _response(session: requests.Session, url: str, held: int) -> requests.Response:
-    """The response to a request for all after the first `held` bytes: status 200, 206 or 416.
-
-    Raises:
-        TransferError: the server cannot be reached, or has another status.
-    """
+    """The response to a request for all after the first `held` bytes: status 200, 206 or 416, or an error."""
     headers = {"Accept-Encoding": "identity"}  # a part of a compressed file would be of no use
     if held:
         headers["Range"] = f"bytes={held}-"
     try:
         response = session.get(url, headers=headers, stream=True, timeout=TIMEOUT)
     except exceptions.SSLError as error:
-        raise TransferError(
-            message(
-                "the server's certificate is not trusted ({reason}): name a bundle with its issuer in "
-                "REQUESTS_CA_BUNDLE or SSL_CERT_FILE",
-                reason=_root(error),
-            )
+        raise CatdogError(
+            "the server's certificate is not trusted ({reason}): name a bundle with its issuer in "
+            "REQUESTS_CA_BUNDLE or SSL_CERT_FILE",
+            reason=_root(error),
         ) from error
     except (exceptions.ConnectionError, exceptions.Timeout) as error:
         unreachable = message("the server cannot be reached ({reason})", reason=_root(error))
         raise _TemporaryError(unreachable, tries=_TRIES_TO_CONNECT) from error
     except OSError as error:  # all other errors of requests, and a bundle that does not exist
-        raise TransferError(Message(str(error))) from error
+        raise CatdogError(Message(str(error))) from error
     if response.status_code not in (200, 206, 416):
         response.close()
         raise _refusal(response)
     return response
 
 
-def _refusal(response: requests.Response) -> TransferError:
-    status = response.status_code
-    refusal = message("the server answers {status}", status=f"{status} {PHRASES.get(status, '')}".rstrip())
-    if status not in _TEMPORARY:
-        return TransferError(refusal)
+def _refusal(response: requests.Response) -> CatdogError:
+    status = f"{response.status_code} {PHRASES.get(response.status_code, '')}".rstrip()
+    refusal = message("the server answers {status}", status=status)
+    if response.status_code not in _TEMPORARY:
+        return CatdogError(refusal)
     seconds = response.headers.get("Retry-After", "")
     return _TemporaryError(refusal, pause=float(seconds) if seconds.isdecimal() else None)
-
-
-def _continues(response: requests.Response, held: int) -> bool:
-    content_range = response.headers.get("Content-Range", "")
-    return response.status_code == 206 and content_range.startswith(f"bytes {held}-")
-
-
-def _body(response: requests.Response) -> Iterator[bytes]:
-    try:
-        yield from response.iter_content(_CHUNK)
-    except requests.RequestException as error:
-        raise _TemporaryError(message("the connection was cut ({reason})", reason=_root(error))) from error
 
 
 def _root(error: BaseException) -> Message:

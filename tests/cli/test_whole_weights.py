@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 from catdog.runs import Run
-from catdog.weights.imagenet import class_names
-from catdog.weights.source import find_weights
+from catdog.weights.source import class_names, find_weights
 from tests.cli.conftest import Cli
 from tests.weights_files import PHOTOS, real_photos
 

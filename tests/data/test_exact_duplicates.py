@@ -12,7 +12,7 @@ def _placed(name: str, digest: str, split: str = "train", label: str = "cats") -
 
 def test_nothing_is_found_where_nothing_is() -> None:
     found = find_exact_duplicates(_placed(str(number), str(number)) for number in range(10))
-    assert (found.groups, found.leaks, found.conflicting_labels, found.remarks()) == ((), (), (), ())
+    assert (found.groups, found.leaks, found.conflicting_labels, *found.remarks()) == ((), (), ())
 
 
 def test_duplicates_in_one_folder_are_no_leak_and_have_no_conflicting_labels() -> None:
@@ -29,7 +29,7 @@ def test_a_leak_needs_training_and_names_a_file_of_each_split() -> None:
     no_leak = [_placed("c", "2", "valid"), _placed("d", "2", "test")]
     found = find_exact_duplicates([*leak, *no_leak])
     assert found.leaks == (tuple(leak),)
-    assert str(found.remarks()[1]) == (
+    assert str([*found.remarks()][1]) == (
         "exact duplicates in training and in another split: 1, such as train/cats/a and valid/cats/b. "
         "This is a leak: the metrics will be too good"
     )
@@ -39,7 +39,7 @@ def test_the_same_photo_with_two_labels() -> None:
     group = [_placed("a", "1"), _placed("a", "1", label="dogs")]
     found = find_exact_duplicates(group)
     assert found.conflicting_labels == (tuple(group),)
-    assert str(found.remarks()[1]) == (
+    assert str([*found.remarks()][1]) == (
         "exact duplicates with conflicting labels: 1, such as train/cats/a and train/dogs/a"
     )
 

@@ -4,7 +4,7 @@ import PIL
 import pytest
 
 from catdog.config import Decoding
-from catdog.data.libraries import decoder_version
+from catdog.data import decoder_version
 from tests.prefixes import builtin_prefix
 
 
@@ -21,7 +21,7 @@ def test_features_of_another_decoder_are_kept_apart(monkeypatch: pytest.MonkeyPa
     for library in ("jpg", "libjpeg_turbo"):
         with monkeypatch.context() as patch:
             patch.setattr(
-                "catdog.data.libraries.features.version",
+                "catdog.data.opening.features.version",
                 lambda name, changed=library: "0.1" if name == changed else "1",
             )
             decoder_version.cache_clear()

@@ -9,11 +9,10 @@ import pytest
 
 from catdog import durable
 from catdog.errors import OptionError, PhotoError
-from catdog.inference.destination import Destination, longest_name, numbered
-from catdog.inference.free_names import Content
+from catdog.inference.destination import Destination, Newcomer, longest_name, numbered
 from catdog.inference.inputs import Input
 from catdog.inference.prediction import Prediction
-from catdog.inference.sorting import Sorter
+from catdog.inference.saving import Sorter
 
 SAMPLE = Path(__file__).parents[2] / "sample_data"
 PHOTO = SAMPLE / "photos" / "Abyssinian_14.jpg"
@@ -102,7 +101,7 @@ def test_what_fails_for_every_photo_ends_the_command(tmp_path: Path, monkeypatch
             if error:
                 raise error
 
-        Destination(tmp_path / "a" / "b", "--save").put("cat.jpg", Content(b""), write)
+        Destination(tmp_path / "a" / "b", "--save").put("cat.jpg", Newcomer(None, b""), write)
 
     with pytest.raises(OptionError) as caught:
         put(OSError(errno.ENOSPC, "No space left on device"))

@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from catdog.inference.destination import numbered
-from catdog.inference.free_names import Content, CopyOf, LinkTo, Numbering
+from catdog.inference.destination import Newcomer, Numbering, numbered
 from catdog.inference.inputs import Input
 from catdog.inference.prediction import Prediction
-from catdog.inference.sorting import Sorter
+from catdog.inference.saving import Sorter
 
 
 def _photos(folder: Path, count: int) -> list[Path]:
@@ -95,23 +94,23 @@ def test_what_is_the_same(tmp_path: Path) -> None:
         return folder / numbered("a.jpg", number, 255)
 
     for newcomer, found in (
-        (LinkTo(photo), None),
-        (CopyOf(photo), None),  # a link to it is there
-        (Content(photo.read_bytes()), free),  # made by catdog: a link to the photo is another file
-        (LinkTo(other), free),  # a copy is no link
-        (CopyOf(other), None),
-        (Content(other.read_bytes()), None),
-        (Content(b"as long!"), free),
-        (Content(b"of another length"), free),
+        (Newcomer(photo, None), None),
+        (Newcomer(photo, photo), None),  # a link to it is there
+        (Newcomer(None, photo.read_bytes()), free),  # made by catdog: a link to the photo is another file
+        (Newcomer(other, None), free),  # a copy is no link
+        (Newcomer(other, other), None),
+        (Newcomer(None, other.read_bytes()), None),
+        (Newcomer(None, b"as long!"), free),
+        (Newcomer(None, b"of another length"), free),
     ):
         assert Numbering().free(named, newcomer) == found
     numbering = Numbering()
-    assert numbering.free(named, Content(b"new")) == free
+    assert numbering.free(named, Newcomer(None, b"new")) == free
     free.write_bytes(b"new")
-    assert numbering.free(named, Content(b"new")) is None
-    assert numbering.free(named, Content(b"newer")) == folder / "a-6.jpg"
+    assert numbering.free(named, Newcomer(None, b"new")) is None
+    assert numbering.free(named, Newcomer(None, b"newer")) == folder / "a-6.jpg"
     path.unlink()
-    assert numbering.free(named, Content(b"new")) == path  # as the folder is now
+    assert numbering.free(named, Newcomer(None, b"new")) == path  # as the folder is now
 
 
 def test_names_that_meet(tmp_path: Path) -> None:

@@ -22,8 +22,6 @@ _ZIP = b"PK\x03\x04"
 _PICKLE = b"\x80"  # protocol 2 and later
 _TORCH_1 = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # how torch.save began before it wrote zip files
 
-_SAFETENSORS_NAME = ".safetensors"
-
 
 @contextmanager
 def opened(path: Path) -> Iterator[RawFile]:
@@ -37,11 +35,12 @@ def opened(path: Path) -> Iterator[RawFile]:
             start = file.read(len(_TORCH_1))
     except OSError as error:
         raise WeightsError("{path} cannot be read: {reason}", path=path, reason=error) from error
+    members = _members(path) if start.startswith(_ZIP) else ()
     if start.startswith(_HDF5):
         reader = opened_hdf5
-    elif start == _TORCH_1 or (start.startswith(_ZIP) and _is_torch_zip(path)):
+    elif start == _TORCH_1 or any(name.endswith("data.pkl") for name in members or ()):
         reader = opened_torch
-    elif path.suffix == _SAFETENSORS_NAME or _may_be_safetensors(start):
+    elif path.suffix == ".safetensors" or start[8:9] == b"{":
         reader = opened_safetensors
     elif start.startswith(_PICKLE):
         raise WeightsError(
@@ -49,7 +48,7 @@ def opened(path: Path) -> Iterator[RawFile]:
             "weights as .safetensors or as Keras' .h5.",
             path=path,
         )
-    elif start.startswith(_ZIP) and _members(path) is None:
+    elif members is None:
         raise WeightsError("{path} is a truncated or damaged PyTorch file", path=path)
     else:
         raise WeightsError(
@@ -59,14 +58,6 @@ def opened(path: Path) -> Iterator[RawFile]:
         )
     with reader(path) as file:
         yield file
-
-
-def _may_be_safetensors(start: bytes) -> bool:
-    return start[8:9] == b"{"
-
-
-def _is_torch_zip(path: Path) -> bool:
-    return any(name.endswith("data.pkl") for name in _members(path) or ())
 
 
 def _members(path: Path) -> list[str] | None:

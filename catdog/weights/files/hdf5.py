@@ -23,15 +23,12 @@ from catdog.weights.files.tensors import RawFile, RawTensor
 if TYPE_CHECKING:
     import h5py
 
-# The groups of an optimizer in the file of a whole model.
-_NOT_LAYERS = {"optimizer", "optimizer_weights"}
+_NOT_LAYERS = {"optimizer", "optimizer_weights"}  # groups in the file of a whole model
 
 # A VGG16 has some 60 groups and 32 tensors, six levels deep. A file with more than this is another model.
-_MOST_OBJECTS = 4096
-_DEEPEST = 16
+_MOST_OBJECTS, _DEEPEST = 4096, 16
 
-# The attributes that are read, of the file or of its group of weights.
-_WANTED = ("backend", "preprocessing")
+_WANTED = ("backend", "preprocessing")  # the attributes that are read
 
 # A heap of strings begins with its signature and version; then 3 bytes, and its size in 8 bytes.
 _HEAP = b"GCOL\x01"
@@ -57,7 +54,11 @@ def opened_hdf5(path: Path) -> Iterator[RawFile]:
     with file:
         with _damaged(path):
             _require_sound_heaps(file, path)
-            raw = RawFile(_tensors(file, path), _attributes(file), keras=True)
+            # Those of the file, and of the group of weights of a whole model.
+            holders = [file, file["model_weights"]] if "model_weights" in file else [file]
+            found = [(name, _text(holder, name)) for holder in holders for name in _WANTED]
+            texts = {name: text for name, text in found if text is not None}
+            raw = RawFile(_tensors(file, path), texts, keras=True)
         yield raw
 
 
@@ -71,19 +72,15 @@ def _damaged(path: Path) -> Iterator[None]:
 
 
 def _tensors(file: "h5py.File", path: Path) -> dict[str, RawTensor]:
-    layers: dict[str, list[h5py.Dataset]] = {}
-    names: dict[str, str] = {}
-    for group, dataset in _datasets(file, path, itertools.count()):
-        layers.setdefault(group.name or "", []).append(dataset)
-        names[group.name or ""] = _layer_name(group)
     tensors: dict[str, RawTensor] = {}
-    for group_name, datasets in layers.items():
-        for dataset in datasets:
-            part = "bias" if dataset.ndim == 1 else "kernel"
-            name = f"{names[group_name]}/{part}"
-            if name in tensors:  # not a layer of VGG16: its path in the file is its name
-                name = str(dataset.name)
-            tensors[name] = RawTensor(tuple(dataset.shape), dataset.dtype.name, partial(_rows, dataset, path))
+    for group, dataset in _datasets(file, path, itertools.count()):
+        # Keras 3 writes a layer's name beside its variables; before that, it was the name of the group.
+        place = (group.name or "").removesuffix("/vars")
+        layer = _text(group, "name") or place.rpartition("/")[2]
+        name = f"{layer}/{'bias' if dataset.ndim == 1 else 'kernel'}"
+        if name in tensors:  # not a layer of VGG16: its path in the file is its name
+            name = str(dataset.name)
+        tensors[name] = RawTensor(tuple(dataset.shape), dataset.dtype.name, partial(_rows, dataset, path))
     return tensors
 
 
@@ -158,18 +155,6 @@ def _require_sound_heaps(file: "h5py.File", path: Path) -> None:
 def _rows(dataset: "h5py.Dataset", path: Path, start: int, stop: int) -> np.ndarray:
     with _damaged(path):
         return dataset[start:stop] if dataset.ndim else dataset[()]
-
-
-def _layer_name(group: "h5py.Group") -> str:
-    """Keras 3 writes it beside the layer's variables; before that, it was the name of the group."""
-    path = (group.name or "").removesuffix("/vars")
-    return _text(group, "name") or path.rpartition("/")[2]
-
-
-def _attributes(file: "h5py.File") -> dict[str, str]:
-    """Attributes of the file, or of the group of weights of a whole model."""
-    holders = [file, file["model_weights"]] if "model_weights" in file else [file]
-    return {name: text for holder in holders for name in _WANTED if (text := _text(holder, name)) is not None}
 
 
 def _text(holder: "h5py.Group | h5py.Dataset | h5py.Datatype", name: str) -> str | None:

@@ -13,11 +13,8 @@ from safetensors import SafetensorError, safe_open
 from catdog.errors import WeightsError
 from catdog.weights.files.tensors import RawFile, RawTensor
 
-# The key of catdog's own metadata, a JSON object.
-OWN = "catdog"
-
-# safetensors' names of the accepted types → NumPy's.
-_NUMPY_NAMES = {"F16": "float16", "F32": "float32"}
+OWN = "catdog"  # the key of catdog's own metadata, a JSON object
+_NUMPY_NAMES = {"F16": "float16", "F32": "float32"}  # safetensors' names of the accepted types → NumPy's
 
 
 @contextmanager
@@ -52,11 +49,9 @@ def _rows(tensor: Any, shape: tuple[int, ...], start: int, stop: int) -> np.ndar
 
 def _text(metadata: dict[str, str]) -> dict[str, str]:
     """The metadata, with the fields of catdog's own JSON object beside the other keys."""
-    spread = dict(metadata)
     try:
         own = json.loads(metadata.get(OWN, "{}"))
     except (ValueError, RecursionError):
-        return spread
-    if not isinstance(own, dict):
-        return spread
-    return spread | {key: value for key, value in own.items() if isinstance(value, str)}
+        own = None
+    fields = own if isinstance(own, dict) else {}
+    return metadata | {key: value for key, value in fields.items() if isinstance(value, str)}

@@ -15,44 +15,33 @@ _CHUNK_BYTES = 16 * 2**20
 
 @dataclass(frozen=True)
 class RawTensor:
-    """A tensor as a file stores it.
-
-    Attributes:
-        shape: in the file.
-        dtype: NumPy's name of its type, or the file's own if NumPy has none.
-        rows: (start, stop) → that part of its first axis. May raise a WeightsError.
-    """
+    """A tensor as a file stores it."""
 
     shape: Shape
-    dtype: str
-    rows: Callable[[int, int], np.ndarray]
+    dtype: str  # NumPy's name of its type, or the file's own if NumPy has none
+    rows: Callable[[int, int], np.ndarray]  # (start, stop) → that part of its first axis; or a WeightsError
 
 
 @dataclass(frozen=True)
 class RawFile:
-    """What is in a file.
+    """What is in a file."""
 
-    Attributes:
-        tensors: by name, in the order of the file.
-        metadata: its text attributes.
-        keras: whether it is one of Keras' HDF5 files.
-    """
-
-    tensors: Mapping[str, RawTensor]
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    keras: bool = False
+    tensors: Mapping[str, RawTensor]  # by name, in the order of the file
+    metadata: Mapping[str, str] = field(default_factory=dict)  # its text attributes
+    keras: bool = False  # whether it is one of Keras' HDF5 files
 
 
-Place = Callable[[np.ndarray, int, np.ndarray], None]
+# Of an array in catdog's layout, the same memory with the axes of the file, or more of them.
+View = Callable[[np.ndarray], np.ndarray]
 
 
-def read(raw: RawTensor, shape: Shape, place: Place) -> np.ndarray:
+def read(raw: RawTensor, shape: Shape, view: View = lambda array: array) -> np.ndarray:
     """Read a tensor into an array of another layout, a few rows at a time, so that memory holds it once.
 
     Args:
         raw: of a type among `catdog.model.tensors.FLOATS`.
         shape: of the result.
-        place: called with (result, start, rows) for the rows from `start` on.
+        view: the result in the layout of the file.
 
     Returns:
         A read-only array of the type in the file.
@@ -63,20 +52,17 @@ def read(raw: RawTensor, shape: Shape, place: Place) -> np.ndarray:
     if not raw.shape:
         return np.array(raw.rows(0, 1))
     out = _empty(shape, np.dtype(raw.dtype))
-    row_bytes = out.nbytes // raw.shape[0]
-    step = max(1, _CHUNK_BYTES // row_bytes)
-    for start in range(0, raw.shape[0], step):
-        rows = raw.rows(start, min(start + step, raw.shape[0]))
-        if not np.isfinite(rows).all():
+    target = view(out)
+    rows = raw.shape[0] // len(target)  # of the file, in a row of the view
+    step = max(1, _CHUNK_BYTES * len(target) // out.nbytes)
+    for start in range(0, len(target), step):
+        part = target[start : start + step]
+        values = raw.rows(start * rows, (start + len(part)) * rows)
+        if not np.isfinite(values).all():
             raise WeightsError("damaged: it has values that are not finite")
-        place(out, start, rows)
+        part[...] = values.reshape(part.shape)
     out.flags.writeable = False
     return out
-
-
-def place_rows(out: np.ndarray, start: int, rows: np.ndarray) -> None:
-    """The `Place` of a tensor that already has catdog's layout."""
-    out[start : start + len(rows)] = rows
 
 
 def _empty(shape: Shape, dtype: np.dtype) -> np.ndarray:

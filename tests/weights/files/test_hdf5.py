@@ -11,6 +11,7 @@ import pytest
 
 from catdog.errors import WeightsError
 from catdog.weights.files import RawFile, RawTensor, opened
+from catdog.weights.files.tensors import read
 from catdog.weights.naming import recognise
 from catdog.weights.source import find_weights, read_tensors
 from tests.weights.files.made_files import (
@@ -174,7 +175,9 @@ def test_the_backend_says_whether_kernels_are_turned(
 
 
 @pytest.mark.parametrize("channels_first", [True, False])
-def test_fc1_is_fed_as_the_first_kernel_is_laid_out(channels_first: bool) -> None:
+def test_fc1_is_fed_as_the_first_kernel_is_laid_out(
+    channels_first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     units = 2
     kernel = np.arange(7 * 7 * 512 * units, dtype=np.float32).reshape(7, 7, 512, units)
     stored = (kernel.transpose(2, 0, 1, 3) if channels_first else kernel).reshape(-1, units)
@@ -184,9 +187,8 @@ def test_fc1_is_fed_as_the_first_kernel_is_laid_out(channels_first: bool) -> Non
         "dense_1/kernel": RawTensor(stored.shape, "float32", lambda start, stop: stored[start:stop]),
     }
     named = recognise(RawFile(raw, keras=True)).named["fc1/kernel"]
-    out = np.zeros_like(stored)
-    for start in range(0, len(stored), 10_000):  # rows come in pieces
-        named.place(out, start, stored[start : start + 10_000])
+    monkeypatch.setattr("catdog.weights.files.tensors._CHUNK_BYTES", 80_000)  # rows come in pieces
+    out = read(raw["dense_1/kernel"], stored.shape, named.view)
     assert named.file_name == "dense_1/kernel"
     np.testing.assert_array_equal(out, kernel.reshape(-1, units))
 

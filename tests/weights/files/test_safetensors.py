@@ -114,7 +114,8 @@ def test_the_top_of_torchvision_and_of_timm_is_turned_into_ours(timm: bool) -> N
         assert named.file_shape(shape) == theirs
         rows = np.arange(2 * shape[0], dtype=np.float32).reshape(2, *theirs[1:])  # two units
         out = np.zeros((shape[0], 3), np.float32)
-        named.place(out, 1, rows)
+        units = named.view(out)[1:]
+        units[...] = rows.reshape(units.shape)
         expected = rows.reshape(2, 512, 7, 7).transpose(0, 2, 3, 1) if layer.name == "fc1" else rows
         np.testing.assert_array_equal(out[:, 1:], expected.reshape(2, -1).T)
         assert (out[:, 0] == 0).all()
