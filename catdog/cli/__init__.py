@@ -10,7 +10,7 @@ import click
 
 from catdog import __version__, devices
 from catdog.cli import interrupt
-from catdog.cli.command import CONTEXT, Translated, lang_parameter
+from catdog.cli.command import CONTEXT, Translated, lang_option
 from catdog.cli.escapes import visible, visible_name
 from catdog.cli.translate import language_of, speaking, translated
 from catdog.errors import CatdogError
@@ -43,7 +43,8 @@ class _LazyGroup(Translated, click.Group):
         super().format_options(ctx, formatter)
 
 
-@click.group(cls=_LazyGroup, params=[lang_parameter()], context_settings=CONTEXT)
+@click.group(cls=_LazyGroup, context_settings=CONTEXT)
+@lang_option
 @click.version_option(__version__, prog_name="catdog", help=N_("Show the version and exit."))
 def cli() -> None:
     """Fine-tune ImageNet's VGG16 on a folder of photos, and classify with it."""

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import click
 
-from catdog.cli import console, progress_bars
-from catdog.cli.command import DATA, MODEL, OUTPUT, Command, option
+from catdog.cli import console
+from catdog.cli.command import FOLDER, PATH, Command, flag, option
 from catdog.cli.escapes import json_text
-from catdog.cli.options import WorkspaceOptions, chosen_run, model_options, workspace_options
+from catdog.cli.options import WorkspaceOptions, chosen_model, model_options, report_option, workspace_options
+from catdog.cli.progress_bars import FeatureBar
 from catdog.cli.translate import UsageError
-from catdog.cli.views import scores
+from catdog.cli.views.scores import scores
 from catdog.data import SPLITS
 from catdog.errors import RunError
+from catdog.inference.models import find_model
 from catdog.runs import Run, is_run
 from catdog.text import N_, message, plural
 
@@ -23,48 +25,22 @@ EXAMPLES = (
     "catdog evaluate nadam adam --data dogscats",
     "catdog evaluate cats.safetensors dogscats",
 )
+_WITHOUT_SPLIT = N_("validation; if DATA has none, photos that the run was not trained on")
 
 
 @click.command("evaluate", cls=Command, examples=EXAMPLES)
-@click.argument("targets", metavar="[RUN...] [DATA]", nargs=-1, type=click.Path(path_type=Path))
-@option("--data", type=click.Path(path_type=Path), help=N_("The folder of photos, as DATA."), group=DATA)
-@option(
-    "--split",
-    type=click.Choice(SPLITS),
-    help=N_("Which photos."),
-    otherwise=N_("validation; if DATA has none, photos that the run was not trained on"),
-    group=DATA,
-)
+@click.argument("targets", metavar="[RUN...] [DATA]", nargs=-1, type=PATH)
+@option("--data", "Data", N_("The folder of photos, as DATA."), PATH)
+@option("--split", "Data", N_("Which photos."), click.Choice(SPLITS), _WITHOUT_SPLIT)
 @model_options()
+@flag("--tta", "Model", N_("Test-time augmentation: average each photo with its mirror image."))
+@flag("--no-calibrate", "Model", N_("Leave out temperature scaling."))
 @option(
-    "--tta",
-    is_flag=True,
-    help=N_("Test-time augmentation: average each photo with its mirror image."),
-    group=MODEL,
+    "--worst", "Output", N_("Number of photos with the largest loss to list."), click.IntRange(0), default=5
 )
-@option("--no-calibrate", is_flag=True, help=N_("Leave out temperature scaling."), group=MODEL)
-@option(
-    "--worst",
-    type=click.IntRange(0),
-    default=5,
-    help=N_("Number of photos with the largest loss to list."),
-    group=OUTPUT,
-)
-@option(
-    "--report",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE.html",
-    help=N_("Write a self-contained HTML report with plots, photos and heat maps."),
-    group=OUTPUT,
-)
-@option(
-    "--plots",
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="DIR",
-    help=N_("Write the plots as PNG files."),
-    group=OUTPUT,
-)
-@option("--json", "as_json", is_flag=True, help=N_("Print one JSON object."), group=OUTPUT)
+@report_option(N_("Write a self-contained HTML report with plots, photos and heat maps."))
+@option("--plots", "Output", N_("Write the plots as PNG files."), FOLDER)
+@flag("--json as_json", "Output", N_("Print one JSON object."))
 @workspace_options
 @click.pass_obj
 def command(
@@ -94,15 +70,10 @@ def command(
         raise UsageError("--report and --plots are about one run. Name only one.")
     if no_calibrate and not all(isinstance(found, Run) for found in models):
         raise UsageError("--no-calibrate is for runs. An exported file cannot be changed.")
-    with progress_bars.FeatureBar() as bar:
+    calibrate, opened = not no_calibrate, workspace.open()
+    with FeatureBar() as bar:
         evaluation = evaluate(
-            models,
-            data,
-            split,
-            workspace.open(),
-            average_mirrored=tta,
-            calibrate=not no_calibrate,
-            report=bar,
+            models, data, split, opened, average_mirrored=tta, calibrate=calibrate, report=bar
         )
     for remark in evaluation.remarks:
         console.note(remark)
@@ -110,16 +81,16 @@ def command(
         click.echo(json_text(evaluation.to_json(worst=worst), indent=2))
     else:
         if skipped := evaluation.skipped:
+            first = {"path": evaluation.shown(skipped[0].path), "reason": skipped[0].reason}
             console.warn(
                 plural(
                     "{count:,} photo is unreadable and was skipped: {path}: {reason}",
                     "{count:,} photos are unreadable and were skipped, the first is {path}: {reason}",
                     len(skipped),
-                    path=evaluation.shown(skipped[0].path),
-                    reason=skipped[0].reason,
+                    **first,
                 )
             )
-        scores.show(evaluation, worst=worst)
+        console.show(scores(evaluation, worst))
     if plots:
         from catdog.reports.plots import write_plots
 
@@ -140,8 +111,6 @@ def _models_and_data(
     targets: Sequence[Path], data: Path | None, model: Path | None, runs_dir: Path
 ) -> tuple[list[Run | Path], Path | None]:
     """The runs and exported files that are meant, and the folder of photos; None is the run's own."""
-    from catdog.inference.models import find_model
-
     models: list[Run | Path] = []
     folders = [data] if data else []
     for target in targets:
@@ -153,20 +122,13 @@ def _models_and_data(
         except RunError as error:
             if os.path.exists(target):
                 raise
-            raise RunError(
-                "expected a folder of photos or a model, found nothing at {target}: {reason}",
-                target=target,
-                reason=error,
-            ) from None
+            nothing = N_("expected a folder of photos or a model, found nothing at {target}: {reason}")
+            raise RunError(nothing, target=target, reason=error) from None
     if len(folders) > 1:
-        raise UsageError(
-            "expected one folder of photos, found {folders}. A run has a config.json in it.",
-            folders=", ".join(map(str, folders)),
-        )
+        several = N_("expected one folder of photos, found {folders}. A run has a config.json in it.")
+        raise UsageError(several, folders=", ".join(map(str, folders)))
     if models and model:
         raise UsageError("give runs as RUN, or one with --model, not both.")
     if len({(found.folder if isinstance(found, Run) else found).resolve() for found in models}) < len(models):
         raise UsageError("a run is given twice.")
-    if not models:
-        models = [find_model(model, runs_dir) if model else chosen_run(None, runs_dir)]
-    return models, folders[0] if folders else None
+    return models or [chosen_model(model, runs_dir)], folders[0] if folders else None

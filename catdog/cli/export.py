@@ -5,9 +5,10 @@ from pathlib import Path
 import click
 from rich.filesize import decimal
 
-from catdog.cli import console, progress_bars
-from catdog.cli.command import MODEL, OUTPUT, Command, option
+from catdog.cli import console
+from catdog.cli.command import FILE, PATH, Command, flag, option
 from catdog.cli.options import WorkspaceOptions, chosen_model, runs_dir_option, workspace_options
+from catdog.cli.progress_bars import FeatureBar
 from catdog.errors import OptionError
 from catdog.export import EXTENSIONS, export, format_of
 from catdog.runs import Run
@@ -21,18 +22,18 @@ EXAMPLES = (
 
 
 @click.command("export", cls=Command, examples=EXAMPLES)
-@click.argument("run", type=click.Path(path_type=Path))
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("run", type=PATH)
+@click.argument("file", type=FILE)
 @option(
     "--format",
-    group=OUTPUT,
-    type=click.Choice(list(EXTENSIONS)),
+    "Output",
+    N_("catdog (.safetensors), keras (.h5), onnx (.onnx) or torchvision (.safetensors)."),
+    click.Choice(list(EXTENSIONS)),
+    N_("by the extension of FILE"),
     metavar="NAME",
-    help=N_("catdog (.safetensors), keras (.h5), onnx (.onnx) or torchvision (.safetensors)."),
-    otherwise=N_("by the extension of FILE"),
 )
-@option("--no-calibrate", group=MODEL, is_flag=True, help=N_("Leave out the temperature scaling."))
-@option("--force", group=OUTPUT, is_flag=True, help=N_("Replace FILE if it exists."))
+@flag("--no-calibrate", "Model", N_("Leave out the temperature scaling."))
+@flag("--force", "Output", N_("Replace FILE if it exists."))
 @runs_dir_option
 @workspace_options
 def command(
@@ -51,22 +52,10 @@ def command(
     found = chosen_model(run, runs_dir)
     if not isinstance(found, Run):
         raise OptionError("{file} is an exported file: name the run that it comes from", file=found)
-    with progress_bars.FeatureBar() as bar:
+    calibrate, opened = not no_calibrate, workspace.open()
+    with FeatureBar() as bar:
         spec = export(
-            found,
-            file,
-            format=format,
-            calibrate=not no_calibrate,
-            force=force,
-            workspace=workspace.open(),
-            report=bar,
+            found, file, format=format, calibrate=calibrate, force=force, workspace=opened, report=bar
         )
-    console.say(
-        message(
-            "Wrote {file}: {format}, {size}, classes: {classes}",
-            file=file,
-            format=format,
-            size=decimal(file.stat().st_size),
-            classes=", ".join(spec.classes),
-        )
-    )
+    fields = {"format": format, "size": decimal(file.stat().st_size), "classes": ", ".join(spec.classes)}
+    console.say(message("Wrote {file}: {format}, {size}, classes: {classes}", file=file, **fields))
