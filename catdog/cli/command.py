@@ -111,7 +111,10 @@ class Translated(click.Command):
         width = max(width for width in widths if width <= _WIDEST_SPELLING)
         for group, rows in groups:
             with formatter.section(translated(group)):
-                lines = [(spelling.ljust(width), _with_default(*texts)) for spelling, *texts in rows]
+                lines = []
+                for spelling, meaning, default in rows:
+                    both = message("{meaning}  [default: {default}]", meaning=meaning, default=default)
+                    lines.append((spelling.ljust(width), translated(both) if default else meaning))
                 formatter.write_dl(lines, _WIDEST_SPELLING)
 
 
@@ -164,9 +167,3 @@ def options_by_group(
             row = record[0], translated(param.help or ""), translated(default)
             groups[getattr(param, "group", "Other")].append(row)
     return [(group, rows) for group, rows in groups.items() if rows]
-
-
-def _with_default(meaning: str, default: str) -> str:
-    if not default:
-        return meaning
-    return translated(message("{meaning}  [default: {default}]", meaning=meaning, default=default))

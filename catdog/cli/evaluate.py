@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
+from catdog import devices
 from catdog.cli import console
 from catdog.cli.command import FOLDER, PATH, Command, flag, option
 from catdog.cli.escapes import json_text
-from catdog.cli.options import WorkspaceOptions, chosen_model, model_options, report_option, workspace_options
+from catdog.cli.options import chosen_model, model_options, report_option, workspace_options
 from catdog.cli.progress_bars import FeatureBar
 from catdog.cli.translate import UsageError
 from catdog.cli.views.scores import scores
@@ -18,6 +19,7 @@ from catdog.errors import RunError
 from catdog.inference.models import find_model
 from catdog.runs import Run, is_run
 from catdog.text import N_, message, plural
+from catdog.workspace import Workspace
 
 EXAMPLES = (
     "catdog evaluate",
@@ -25,19 +27,18 @@ EXAMPLES = (
     "catdog evaluate nadam adam --data dogscats",
     "catdog evaluate cats.safetensors dogscats",
 )
-_WITHOUT_SPLIT = N_("validation; if DATA has none, photos that the run was not trained on")
+_DEFAULT_SPLIT = N_("validation; if DATA has none, photos that the run was not trained on")
+_WORST = N_("Number of photos with the largest loss to list.")
 
 
 @click.command("evaluate", cls=Command, examples=EXAMPLES)
 @click.argument("targets", metavar="[RUN...] [DATA]", nargs=-1, type=PATH)
 @option("--data", "Data", N_("The folder of photos, as DATA."), PATH)
-@option("--split", "Data", N_("Which photos."), click.Choice(SPLITS), _WITHOUT_SPLIT)
+@option("--split", "Data", N_("Which photos."), click.Choice(SPLITS), _DEFAULT_SPLIT)
 @model_options()
 @flag("--tta", "Model", N_("Test-time augmentation: average each photo with its mirror image."))
 @flag("--no-calibrate", "Model", N_("Leave out temperature scaling."))
-@option(
-    "--worst", "Output", N_("Number of photos with the largest loss to list."), click.IntRange(0), default=5
-)
+@option("--worst", "Output", _WORST, click.IntRange(0), default=5)
 @report_option(N_("Write a self-contained HTML report with plots, photos and heat maps."))
 @option("--plots", "Output", N_("Write the plots as PNG files."), FOLDER)
 @flag("--json as_json", "Output", N_("Print one JSON object."))
@@ -56,7 +57,7 @@ def command(
     report: Path | None,
     plots: Path | None,
     as_json: bool,
-    workspace: WorkspaceOptions,
+    workspace: Workspace,
 ) -> None:
     """Evaluate runs on labelled photos: those in the folder DATA, or the run's own validation photos.
 
@@ -70,7 +71,7 @@ def command(
         raise UsageError("--report and --plots are about one run. Name only one.")
     if no_calibrate and not all(isinstance(found, Run) for found in models):
         raise UsageError("--no-calibrate is for runs. An exported file cannot be changed.")
-    calibrate, opened = not no_calibrate, workspace.open()
+    calibrate, opened = not no_calibrate, devices.opened(workspace)
     with FeatureBar() as bar:
         evaluation = evaluate(
             models, data, split, opened, average_mirrored=tta, calibrate=calibrate, report=bar

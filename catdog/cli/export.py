@@ -5,33 +5,30 @@ from pathlib import Path
 import click
 from rich.filesize import decimal
 
+from catdog import devices
 from catdog.cli import console
 from catdog.cli.command import FILE, PATH, Command, flag, option
-from catdog.cli.options import WorkspaceOptions, chosen_model, runs_dir_option, workspace_options
+from catdog.cli.options import chosen_model, runs_dir_option, workspace_options
 from catdog.cli.progress_bars import FeatureBar
 from catdog.errors import OptionError
 from catdog.export import EXTENSIONS, export, format_of
 from catdog.runs import Run
 from catdog.text import N_, message
+from catdog.workspace import Workspace
 
 EXAMPLES = (
     "catdog export runs/sample_data cats.safetensors",
     "catdog export sample_data cats.onnx",
     "catdog export sample_data cats.h5 --no-calibrate",
 )
+_FORMAT = N_("catdog (.safetensors), keras (.h5), onnx (.onnx) or torchvision (.safetensors).")
+_BY_NAME = N_("by the extension of FILE")
 
 
 @click.command("export", cls=Command, examples=EXAMPLES)
 @click.argument("run", type=PATH)
 @click.argument("file", type=FILE)
-@option(
-    "--format",
-    "Output",
-    N_("catdog (.safetensors), keras (.h5), onnx (.onnx) or torchvision (.safetensors)."),
-    click.Choice(list(EXTENSIONS)),
-    N_("by the extension of FILE"),
-    metavar="NAME",
-)
+@option("--format", "Output", _FORMAT, click.Choice(list(EXTENSIONS)), _BY_NAME, metavar="NAME")
 @flag("--no-calibrate", "Model", N_("Leave out the temperature scaling."))
 @flag("--force", "Output", N_("Replace FILE if it exists."))
 @runs_dir_option
@@ -43,7 +40,7 @@ def command(
     no_calibrate: bool,
     force: bool,
     runs_dir: Path,
-    workspace: WorkspaceOptions,
+    workspace: Workspace,
 ) -> None:
     """Write RUN (a path, or a name under --runs-dir) with all its weights to FILE. Nothing else is needed to
     use the file: it holds the class names and the preprocessing too.
@@ -52,7 +49,7 @@ def command(
     found = chosen_model(run, runs_dir)
     if not isinstance(found, Run):
         raise OptionError("{file} is an exported file: name the run that it comes from", file=found)
-    calibrate, opened = not no_calibrate, workspace.open()
+    calibrate, opened = not no_calibrate, devices.opened(workspace)
     with FeatureBar() as bar:
         spec = export(
             found, file, format=format, calibrate=calibrate, force=force, workspace=opened, report=bar

@@ -12,24 +12,19 @@ from click.core import ParameterSource
 from catdog import devices
 from catdog.cli import console
 from catdog.cli.command import PATH, Command, flag, option
-from catdog.cli.options import (
-    WorkspaceOptions,
-    chosen_model,
-    model_options,
-    report_option,
-    weights_options,
-    workspace_options,
-)
+from catdog.cli.options import chosen_model, model_options, report_option, weights_options, workspace_options
 from catdog.cli.progress_bars import FeatureBar
 from catdog.cli.translate import UsageError
 from catdog.cli.views.pages import Page, cache_page, layers_page, optimizers_page, photo_page
 from catdog.cli.views.run import exported_page, run_page, runs_page
 from catdog.errors import DataError, OptionError, PhotoError, RunError, WeightsError
 from catdog.export import EXTENSIONS
+from catdog.inference.exported import read_exported
+from catdog.inference.models import IMAGENET, open_classifier, open_imagenet
 from catdog.model.architecture import ALL, body, boundary, describe, head, stages, vgg16
 from catdog.runs import Run, is_run, runs_below
 from catdog.text import N_, Message, message
-from catdog.workspace import FeatureCache
+from catdog.workspace import FeatureCache, Workspace
 
 if TYPE_CHECKING:
     from catdog.inference.classifier import Classifier
@@ -42,7 +37,7 @@ EXAMPLES = (
     "catdog inspect --optimizers",
     "catdog inspect --cache",
 )
-
+_UNFREEZE = N_("With --layers: which layers train from this stage on.")
 _TOP = 5  # classes of each model that are shown for a photo
 
 
@@ -57,13 +52,7 @@ class _Subject(NamedTuple):
 @click.command("inspect", cls=Command, examples=EXAMPLES)
 @click.argument("target", type=PATH, required=False)
 @flag("--layers", "Model", N_("The layers of VGG16, or of the model TARGET."))
-@option(
-    "--unfreeze",
-    "Model",
-    N_("With --layers: which layers train from this stage on."),
-    click.Choice([*stages(vgg16()), ALL]),
-    metavar="STAGE",
-)
+@option("--unfreeze", "Model", _UNFREEZE, click.Choice([*stages(vgg16()), ALL]), metavar="STAGE")
 @flag("--optimizers", "Model", N_("The optimizers of `train`, as a family tree."))
 @flag("--cache", "Cache", N_("The cache: its folder, size and contents."))
 @flag("--clear", "Cache", N_("With --cache: delete all that is in it."))
@@ -138,8 +127,6 @@ def _vgg16(_: Path, *, unfreeze: str | None, **__: Any) -> Page:
 
 
 def _layers(target: Path, *, runs_dir: Path, **_: Any) -> Page:
-    from catdog.inference.exported import read_exported
-
     model = chosen_model(target, runs_dir)
     if isinstance(model, Run):
         options, classes, name = model.config.options, model.config.classes, str(model.folder)
@@ -154,11 +141,13 @@ def _layers(target: Path, *, runs_dir: Path, **_: Any) -> Page:
     return layers_page(name, layers, frozen=trained, size=size)
 
 
-def _cache(_: Path, *, clear: bool, workspace: WorkspaceOptions, **__: Any) -> Page:
+def _cache(_: Path, *, clear: bool, workspace: Workspace, **__: Any) -> Page:
     from catdog.features import upkeep
     from catdog.features.entries import cache_entries
 
-    root, compiled = workspace.cache_dir / "features", devices.compiled_folder(workspace.cache_dir)
+    assert workspace.weights
+    folder = workspace.weights.parent  # of the cache, also with --no-cache
+    root, compiled = folder / "features", devices.compiled_folder(folder)
     entries = cache_entries(root)
     programs = devices.trim_compiled(compiled, 0 if clear else sys.maxsize)
     if clear and (left := upkeep.clear(root)):
@@ -168,7 +157,7 @@ def _cache(_: Path, *, clear: bool, workspace: WorkspaceOptions, **__: Any) -> P
             path=left[0],
             root=root,
         )
-    limit = FeatureCache(root, workspace.cache_limit).bytes_allowed()
+    limit = FeatureCache(root, workspace.features.limit).bytes_allowed()
     return cache_page(root, entries, limit=limit, programs=programs, cleared=clear)
 
 
@@ -179,8 +168,6 @@ def _run(target: Path, *, runs_dir: Path, **_: Any) -> Page:
 
 
 def _exported(file: Path, **chosen: Any) -> Page:
-    from catdog.inference.exported import read_exported
-
     return exported_page(file, read_exported(file)[0], _layers(file, **chosen))
 
 
@@ -191,13 +178,12 @@ def _photo(
     runs_dir: Path,
     weights: str | None,
     preprocessing: str | None,
-    workspace: WorkspaceOptions,
+    workspace: Workspace,
     **_: Any,
 ) -> Page:
     from catdog.data import probe
-    from catdog.inference.models import IMAGENET, open_classifier, open_imagenet
 
-    opened = workspace.open()
+    opened = devices.opened(workspace)
     classifiers: dict[str, Classifier] = {}
     missing: list[Message] = []
     try:
@@ -229,9 +215,7 @@ def _photo(
     return photo_page(photo, header, ranked, missing)
 
 
-def _data_set(
-    folder: Path, *, quick: bool, report: Path | None, workspace: WorkspaceOptions, **_: Any
-) -> Page:
+def _data_set(folder: Path, *, quick: bool, report: Path | None, workspace: Workspace, **_: Any) -> Page:
     from catdog.checks import check_dataset
     from catdog.cli.views.dataset import data_page
 
@@ -239,7 +223,7 @@ def _data_set(
         nothing = N_("expected a run or a folder of photos, found nothing at {target}. Check the path.")
         raise DataError(nothing, target=folder)
     with FeatureBar() as bar:
-        checked = check_dataset(folder, workspace.open(), quick=quick, report=bar)
+        checked = check_dataset(folder, devices.opened(workspace), quick=quick, report=bar)
     if report:
         from catdog.reports.dataset_page import dataset_page
         from catdog.reports.html import write_file

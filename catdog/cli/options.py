@@ -1,7 +1,6 @@
 """Options that several commands share, and what they stand for."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache, wraps
 from pathlib import Path
 from typing import Any
@@ -17,27 +16,6 @@ from catdog.inference.models import find_model
 from catdog.runs import Run, has_runs
 from catdog.text import N_, bytes_from_people, message
 from catdog.workspace import CACHE_VARIABLE, LIMIT_VARIABLE, Workspace, default_cache_dir
-
-
-@dataclass(frozen=True)
-class WorkspaceOptions:
-    """What --cache-dir, --cache-limit, --no-cache and --workers say."""
-
-    cache_dir: Path
-    cache_limit: int | None
-    no_cache: bool
-    workers: int
-
-    def open(self) -> Workspace:
-        """The user's cache folder; with --no-cache only downloads are written there. Configures JAX too."""
-        workspace = Workspace.below(
-            self.cache_dir,
-            keep=not self.no_cache,
-            limit=self.cache_limit,
-            warn=cache(console.warn),
-            workers=self.workers,
-        )
-        return devices.opened(workspace)
 
 
 class Parsed(click.ParamType):
@@ -58,40 +36,30 @@ class Parsed(click.ParamType):
             self.fail(translated(error.args[0]), param, ctx)
 
 
-def workspace_options(command: Callable[..., object]) -> Callable[..., object]:
-    """--cache-dir, --cache-limit, --no-cache and --workers, as one argument `workspace`."""
+_USUAL_FOLDER = N_("$CATDOG_CACHE_DIR or your cache folder")
+_LIMIT, _SIZE = N_("Disk space for cached features, such as 20GB."), Parsed("size", bytes_from_people)
+_USUAL_LIMIT = N_("$CATDOG_CACHE_LIMIT or a tenth of the disk")
+_WORKERS, _THREADS = N_("Number of worker threads."), click.IntRange(1, 256)
 
-    @option(
-        "--cache-dir",
-        "Cache",
-        N_("Cache folder."),
-        FOLDER,
-        N_("$CATDOG_CACHE_DIR or your cache folder"),
-        envvar=CACHE_VARIABLE,
-    )
-    @option(
-        "--cache-limit",
-        "Cache",
-        N_("Disk space for cached features, such as 20GB."),
-        Parsed("size", bytes_from_people),
-        N_("$CATDOG_CACHE_LIMIT or a tenth of the disk"),
-        envvar=LIMIT_VARIABLE,
-    )
+
+def workspace_options(command: Callable[..., object]) -> Callable[..., object]:
+    """--cache-dir, --cache-limit, --no-cache and --workers, as one argument `workspace`.
+
+    With --no-cache only downloads are written into the cache folder. JAX is not configured yet: see
+    `devices.opened`.
+    """
+
+    @option("--cache-dir", "Cache", N_("Cache folder."), FOLDER, _USUAL_FOLDER, envvar=CACHE_VARIABLE)
+    @option("--cache-limit", "Cache", _LIMIT, _SIZE, _USUAL_LIMIT, envvar=LIMIT_VARIABLE)
     @flag("--no-cache", "Cache", N_("Compute features again; write nothing into the cache."))
-    @option(
-        "--workers",
-        "Other",
-        N_("Number of worker threads."),
-        click.IntRange(1, 256),
-        N_("number of cores"),
-        default=devices.usable_cores,
-    )
+    @option("--workers", "Other", _WORKERS, _THREADS, N_("number of cores"), default=devices.usable_cores)
     @wraps(command)
     def made(
         *args: Any, cache_dir: Path | None, cache_limit: int | None, no_cache: bool, workers: int, **rest: Any
     ) -> object:
-        chosen = WorkspaceOptions(cache_dir or default_cache_dir(), cache_limit, no_cache, workers)
-        return command(*args, workspace=chosen, **rest)
+        folder, warn = cache_dir or default_cache_dir(), cache(console.warn)
+        workspace = Workspace.below(folder, keep=not no_cache, limit=cache_limit, warn=warn, workers=workers)
+        return command(*args, workspace=workspace, **rest)
 
     return made
 

@@ -11,15 +11,10 @@ from typing import Any, cast
 
 import click
 
+from catdog import devices
 from catdog.cli import console
 from catdog.cli.command import FOLDER, Command, flag, option
-from catdog.cli.options import (
-    WorkspaceOptions,
-    chosen_model,
-    model_options,
-    weights_options,
-    workspace_options,
-)
+from catdog.cli.options import chosen_model, model_options, weights_options, workspace_options
 from catdog.cli.progress_bars import FeatureBar
 from catdog.cli.translate import LANGUAGES, UsageError
 from catdog.cli.views.predictions import FORMATS, captions, writer_for
@@ -30,6 +25,7 @@ from catdog.inference.saving import Saver
 from catdog.inference.sorting import Sorter
 from catdog.runs import Run, has_runs
 from catdog.text import N_, kinds, message, plural
+from catdog.workspace import Workspace
 
 EXAMPLES = (
     "catdog predict photo.jpg",
@@ -37,6 +33,9 @@ EXAMPLES = (
     "catdog predict 'photos/*.jpg' --format csv > predictions.csv",
     "find photos -name '*.jpg' -print0 | catdog predict - --format jsonl",
 )
+_RANDOM = N_("N random validation photos of DATA or the run, with true classes.")
+_TOP_K = N_("Classes per photo, the most probable first.")
+_THRESHOLD = N_("Predict 'unsure' where the largest probability is below P.")
 
 
 @dataclass(frozen=True)
@@ -64,32 +63,15 @@ class _Asked:
 
 @click.command("predict", cls=Command, examples=EXAMPLES)
 @click.argument("photos", nargs=-1, metavar="PHOTO...")
-@option(
-    "--random random_count",
-    "Data",
-    N_("N random validation photos of DATA or the run, with true classes."),
-    click.IntRange(1),
-)
+@option("--random random_count", "Data", _RANDOM, click.IntRange(1))
 @flag("--stdin-image", "Data", N_("Read one photo, as bytes, from stdin."))
 @flag("--allow-private-urls", "Data", N_("Allow http(s) addresses in private networks and on this machine."))
 @flag("-r --recursive", "Data", N_("No effect: folders are always searched recursively."), expose_value=False)
 @model_options(N_("Run (a path, or a name under --runs-dir), exported file, or imagenet."))
 @weights_options()
 @flag("--no-calibrate", "Model", N_("Do not apply the run's temperature to the probabilities."))
-@option(
-    "--top-k",
-    "Output",
-    N_("Classes per photo, the most probable first."),
-    click.IntRange(1),
-    N_("1; with --model imagenet 5"),
-)
-@option(
-    "--threshold",
-    "Output",
-    N_("Predict 'unsure' where the largest probability is below P."),
-    click.FloatRange(0, 1),
-    metavar="P",
-)
+@option("--top-k", "Output", _TOP_K, click.IntRange(1), N_("1; with --model imagenet 5"))
+@option("--threshold", "Output", _THRESHOLD, click.FloatRange(0, 1), metavar="P")
 @option("--format form", "Output", N_("Format."), click.Choice(FORMATS), default="text")
 @flag("--show", "Output", N_("Draw each photo in the terminal, above its prediction."))
 @option("--save", "Output", N_("Write each photo, with its prediction below it, into DIR."), FOLDER)
@@ -98,7 +80,7 @@ class _Asked:
 @flag("--link", "Output", N_("With --sort-into: make symbolic links instead of copies."))
 @option("--lang", "Other", N_("Language of messages."), click.Choice(LANGUAGES), expose_value=False)
 @workspace_options
-def command(workspace: WorkspaceOptions, **given: Any) -> int:
+def command(workspace: Workspace, **given: Any) -> int:
     """Print what is on each PHOTO: its class and the probability.
 
     PHOTO is a file, a folder (with all photos below it), a pattern such as 'a/*.jpg', an http(s) address, or
@@ -118,7 +100,7 @@ def command(workspace: WorkspaceOptions, **given: Any) -> int:
     with ExitStack() as stack:
         from catdog.inference.stream import predictions  # imports jax, which a usage error does not need
 
-        opened = workspace.open()
+        opened = devices.opened(workspace)
         with FeatureBar() as bar:
             if model is None:
                 classifier = open_imagenet(asked.weights, asked.preprocessing, opened, report=bar)

@@ -7,9 +7,10 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from catdog import devices
 from catdog.cli import console
 from catdog.cli.command import FOLDER, PATH, Command, Decorator, Heading, flag, option
-from catdog.cli.options import Parsed, WorkspaceOptions, weights_options, workspace_options
+from catdog.cli.options import Parsed, weights_options, workspace_options
 from catdog.cli.translate import LANGUAGES, UsageError
 from catdog.config import HEADS, OUTPUTS, RESIZES
 from catdog.model.architecture import ALL, CONVOLUTIONS, stages
@@ -17,6 +18,7 @@ from catdog.runs import Run
 from catdog.text import N_, message
 from catdog.training.optimizers import OPTIMIZERS
 from catdog.training.options import DEFAULT_DROPOUT, DEFAULT_FC_UNITS, DEFAULT_VALID_FRACTION, NewRun, Resume
+from catdog.workspace import Workspace
 
 # What --resume may change: where things are, how they are computed, and when to stop.
 _RESUMABLE = {"resume", "data", "epochs", "runs_dir", "workers", "lang"}
@@ -49,8 +51,9 @@ _HEAD = N_(
 _UNFREEZE = N_(
     "First stage that is trained: head, block5 ... block1, or all; with --head imagenet also fc2 or fc1."
 )
+_OPTIMIZER = N_("Optimizer, see `catdog inspect --optimizers`.")
+_RESUME = N_("Continue a stopped run; with --epochs, extend a finished run.")
 _STAGES = click.Choice(["head", "fc2", "fc1", *reversed(stages(CONVOLUTIONS)), ALL])
-_OPTIMIZERS = click.Choice(list(OPTIMIZERS))
 _UNITS, _SEED = Parsed("N[,N...]", _units), click.IntRange(0, 2**32 - 1)
 _FRACTION = click.FloatRange(0, 1, min_open=True, max_open=True)
 _RATE, _ABOVE_0 = click.FloatRange(0, 1, max_open=True), click.FloatRange(0, min_open=True)
@@ -85,22 +88,10 @@ def _new(option_name: str, group: Heading, help: str, type: Any = None, **rest: 
 @weights_options(NewRun.weights)
 @_new("--epochs", "Training", N_("Training epochs."), click.IntRange(1))
 @_new("--batch-size", "Training", N_("Batch size."), click.IntRange(1))
-@_new(
-    "--optimizer",
-    "Training",
-    N_("Optimizer, see `catdog inspect --optimizers`."),
-    _OPTIMIZERS,
-    metavar="NAME",
-)
+@_new("--optimizer", "Training", _OPTIMIZER, click.Choice(list(OPTIMIZERS)), metavar="NAME")
 @_new("--lr", "Training", N_("Learning rate."), _ABOVE_0)
 @_new("--seed", "Training", N_("Random seed for initialization, shuffling and dropout."), _SEED)
-@option(
-    "--resume",
-    "Training",
-    N_("Continue a stopped run; with --epochs, extend a finished run."),
-    PATH,
-    metavar="RUN",
-)
+@option("--resume", "Training", _RESUME, PATH, metavar="RUN")
 @_new("--name", "Output", N_("Name of the run folder."), metavar="NAME")
 @_new("--runs-dir", "Output", N_("Folder of the runs."), FOLDER)
 @workspace_options
@@ -110,7 +101,7 @@ def command(
     ctx: click.Context,
     data: Path | None,
     resume: Path | None,
-    workspace: WorkspaceOptions,
+    workspace: Workspace,
     lang: str | None,
     **chosen: Any,
 ) -> None:
@@ -132,7 +123,7 @@ def command(
         options = NewRun(data, **chosen)
     else:
         raise UsageError("expected DATA, a folder of photos, or --resume RUN.")
-    opened = workspace.open()
+    opened = devices.opened(workspace)
     log = TrainingLog()
     try:
         with log:
