@@ -39,15 +39,10 @@ class _Console(Console):
         raise BrokenPipeError
 
 
-def _console(*, stderr: bool) -> Console:
-    console = _Console(stderr=stderr, highlight=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = _FILE_WIDTH
-    return console
-
-
-out = _console(stderr=False)
-err = _console(stderr=True)
+out, err = _Console(highlight=False), _Console(stderr=True, highlight=False)
+for _console in (out, err):
+    if not _console.is_terminal and "COLUMNS" not in os.environ:
+        _console.width = _FILE_WIDTH
 
 
 def moves() -> bool:

@@ -83,14 +83,13 @@ def command(
     else:
         if skipped := evaluation.skipped:
             first = {"path": evaluation.shown(skipped[0].path), "reason": skipped[0].reason}
-            console.warn(
-                plural(
-                    "{count:,} photo is unreadable and was skipped: {path}: {reason}",
-                    "{count:,} photos are unreadable and were skipped, the first is {path}: {reason}",
-                    len(skipped),
-                    **first,
-                )
+            unreadable = plural(
+                "{count:,} photo is unreadable and was skipped: {path}: {reason}",
+                "{count:,} photos are unreadable and were skipped, the first is {path}: {reason}",
+                len(skipped),
+                **first,
             )
+            console.warn(unreadable)
         console.show(scores(evaluation, worst))
     if plots:
         from catdog.reports.plots import write_plots

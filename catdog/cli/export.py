@@ -1,6 +1,7 @@
 """`catdog export RUN FILE`: a run as one file that needs nothing else."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.filesize import decimal
@@ -33,23 +34,15 @@ _BY_NAME = N_("by the extension of FILE")
 @flag("--force", "Output", N_("Replace FILE if it exists."))
 @runs_dir_option
 @workspace_options
-def command(
-    run: Path,
-    file: Path,
-    format: str | None,
-    no_calibrate: bool,
-    force: bool,
-    runs_dir: Path,
-    workspace: Workspace,
-) -> None:
+def command(run: Path, file: Path, runs_dir: Path, workspace: Workspace, **chosen: Any) -> None:
     """Write RUN (a path, or a name under --runs-dir) with all its weights to FILE. Nothing else is needed to
     use the file: it holds the class names and the preprocessing too.
     """
-    format = format or format_of(file)
+    format, force = chosen["format"] or format_of(file), chosen["force"]
     found = chosen_model(run, runs_dir)
     if not isinstance(found, Run):
         raise OptionError("{file} is an exported file: name the run that it comes from", file=found)
-    calibrate, opened = not no_calibrate, devices.opened(workspace)
+    calibrate, opened = not chosen["no_calibrate"], devices.opened(workspace)
     with FeatureBar() as bar:
         spec = export(
             found, file, format=format, calibrate=calibrate, force=force, workspace=opened, report=bar

@@ -17,7 +17,7 @@ from catdog.cli.progress_bars import FeatureBar
 from catdog.cli.translate import UsageError
 from catdog.cli.views.pages import Page, cache_page, layers_page, optimizers_page, photo_page
 from catdog.cli.views.run import exported_page, run_page, runs_page
-from catdog.errors import DataError, OptionError, PhotoError, RunError, WeightsError
+from catdog.errors import OptionError, PhotoError, RunError, WeightsError
 from catdog.export import EXTENSIONS
 from catdog.inference.exported import read_exported
 from catdog.inference.models import IMAGENET, open_classifier, open_imagenet
@@ -28,6 +28,7 @@ from catdog.workspace import FeatureCache, Workspace
 
 if TYPE_CHECKING:
     from catdog.inference.classifier import Classifier
+    from catdog.inference.prediction import Prediction
 
 EXAMPLES = (
     "catdog inspect sample_data",
@@ -38,7 +39,6 @@ EXAMPLES = (
     "catdog inspect --cache",
 )
 _UNFREEZE = N_("With --layers: which layers train from this stage on.")
-_TOP = 5  # classes of each model that are shown for a photo
 
 
 class _Subject(NamedTuple):
@@ -64,22 +64,14 @@ class _Subject(NamedTuple):
 @weights_options()
 @workspace_options
 @click.pass_context
-def command(
-    ctx: click.Context,
-    target: Path | None,
-    layers: bool,
-    optimizers: bool,
-    cache: bool,
-    strict: bool,
-    as_json: bool,
-    **chosen: Any,
-) -> None:
+def command(ctx: click.Context, target: Path | None, strict: bool, as_json: bool, **chosen: Any) -> None:
     """Look inside TARGET: a run, a folder of runs, an exported file, a folder of photos, or a photo. Without
     TARGET: the layers of VGG16.
 
     A data set is checked for unreadable files, duplicates, label errors and outliers. A photo is classified
     by a run and by the original network.
     """
+    layers, optimizers, cache = (chosen[name] for name in ("layers", "optimizers", "cache"))
     if layers + optimizers + cache > 1:
         raise UsageError("expected one of --layers, --optimizers and --cache.")
     if target and (optimizers or cache):
@@ -177,9 +169,8 @@ def _photo(
     model: Path | None,
     runs_dir: Path,
     weights: str | None,
-    preprocessing: str | None,
     workspace: Workspace,
-    **_: Any,
+    **chosen: Any,
 ) -> Page:
     from catdog.data import probe
 
@@ -201,27 +192,23 @@ def _photo(
                     raise
                 missing.append(error.message)
         try:
-            classifiers["ImageNet"] = open_imagenet(weights, preprocessing, opened, report=bar)
+            classifiers["ImageNet"] = open_imagenet(weights, chosen["preprocessing"], opened, report=bar)
         except WeightsError as error:
             if weights or not classifiers:
                 raise
             missing.append(error.message)
-        ranked: dict[str, list[tuple[str, float]]] = {}
+        predictions: dict[str, Prediction] = {}
         for name, classifier in classifiers.items():
-            (prediction,) = classifier.stream([photo], report=bar)
-            if prediction.reason:
-                raise PhotoError("{photo}: {reason}", photo=photo, reason=prediction.reason)
-            ranked[name] = list(prediction.probabilities.items())[:_TOP]
-    return photo_page(photo, header, ranked, missing)
+            (predictions[name],) = classifier.stream([photo], report=bar)
+            if reason := predictions[name].reason:
+                raise PhotoError("{photo}: {reason}", photo=photo, reason=reason)
+    return photo_page(photo, header, predictions, missing)
 
 
 def _data_set(folder: Path, *, quick: bool, report: Path | None, workspace: Workspace, **_: Any) -> Page:
     from catdog.checks import check_dataset
     from catdog.cli.views.dataset import data_page
 
-    if not folder.exists():
-        nothing = N_("expected a run or a folder of photos, found nothing at {target}. Check the path.")
-        raise DataError(nothing, target=folder)
     with FeatureBar() as bar:
         checked = check_dataset(folder, devices.opened(workspace), quick=quick, report=bar)
     if report:

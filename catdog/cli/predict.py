@@ -147,7 +147,14 @@ def command(workspace: Workspace, **given: Any) -> int:
         )
         console.note(ignored)
     for sink in sinks:
-        _note_written(sink)
+        written = plural(
+            "{count:,} photo written into {folder}",
+            "{count:,} photos written into {folder}",
+            sink.written,
+            folder=sink.folder,
+        )
+        both = message("{sentence}; already there: {present:,}", sentence=written, present=sink.present)
+        console.note(both if sink.present else written)
     return int(failed)
 
 
@@ -204,16 +211,3 @@ def _random(asked: _Asked, wanted: int, run: Run, classes: tuple[str, ...], work
         console.note(message("photos to choose from: only {available:,}", available=available))
     chosen = random.SystemRandom().sample(found.photos, min(wanted, available))
     return [Input(photo.path, photo.label) for photo in chosen]
-
-
-def _note_written(sink: Sorter | Saver) -> None:
-    sentence = plural(
-        "{count:,} photo written into {folder}",
-        "{count:,} photos written into {folder}",
-        sink.written,
-        folder=sink.folder,
-    )
-    if sink.present:
-        present = N_("{sentence}; already there: {present:,}")
-        sentence = message(present, sentence=sentence, present=sink.present)
-    console.note(sentence)

@@ -98,12 +98,7 @@ def _new(option_name: str, group: Heading, help: str, type: Any = None, **rest: 
 @option("--lang", "Other", N_("Language of messages."), click.Choice(LANGUAGES))
 @click.pass_context
 def command(
-    ctx: click.Context,
-    data: Path | None,
-    resume: Path | None,
-    workspace: Workspace,
-    lang: str | None,
-    **chosen: Any,
+    ctx: click.Context, data: Path | None, resume: Path | None, workspace: Workspace, **chosen: Any
 ) -> None:
     """Fine-tune VGG16 on the photos in DATA.
 
@@ -114,12 +109,14 @@ def command(
     from catdog.training.train import train
 
     if resume:
-        given = _given(ctx)
+        defaults = (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)  # others: typed, or the environment
+        given = {name for name in ctx.params if ctx.get_parameter_source(name) not in defaults}
         if extra := sorted(given - _RESUMABLE):
             flags = ", ".join(f"--{name.replace('_', '-')}" for name in extra)
             raise UsageError("a resumed run keeps its own options: leave out {flags}.", flags=flags)
         options = Resume(resume, data, chosen["epochs"] if "epochs" in given else None)
     elif data:
+        del chosen["lang"]
         options = NewRun(data, **chosen)
     else:
         raise UsageError("expected DATA, a folder of photos, or --resume RUN.")
@@ -143,9 +140,3 @@ def _command_to_resume(ctx: click.Context, run: Run) -> str:
         if ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE:
             words += [f"--{name.replace('_', '-')}", str(ctx.params[name])]
     return shlex.join(words + ["--no-cache"] * ctx.params["no_cache"])
-
-
-def _given(ctx: click.Context) -> set[str]:
-    """The parameters that are on the command line or in the environment."""
-    defaults = (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)
-    return {name for name in ctx.params if ctx.get_parameter_source(name) not in defaults}

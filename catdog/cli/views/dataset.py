@@ -4,18 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
 from catdog.checks import DatasetReport
 from catdog.cli.console import Parts, styled, table
 from catdog.cli.translate import translated
 from catdog.cli.views.pages import Page
 from catdog.data import SplitFacts
-from catdog.data.exact_duplicates import Placed
 from catdog.text import N_, bytes_for_people, message, relative, relative_path
 
 if TYPE_CHECKING:
-    from catdog.checks.findings import Findings, NearDuplicates
+    from catdog.checks.findings import Findings
 
 _ROWS = 10  # of each table on the terminal
 _CLASSES = 40  # that are all shown
@@ -23,7 +20,7 @@ _CLASSES = 40  # that are all shown
 
 def data_page(report: DatasetReport) -> Page:
     """Splits, classes, sizes and problems; paths on the terminal are relative to the data set's folder."""
-    return Page(_facts(report), *_parts(report))
+    return Page(report.to_json(), *_parts(report))
 
 
 def _parts(report: DatasetReport) -> Parts:
@@ -34,7 +31,16 @@ def _parts(report: DatasetReport) -> Parts:
         "flat names": message("{folder}: labels in the file names", folder=root),
     }
     yield styled(title[report.dataset.layout], "bold")
-    yield from (_split_table(report.splits), "")
+    headings = N_("split"), N_("photos"), N_("size"), N_("smallest"), N_("median"), N_("largest")
+    made = table(*headings, N_("formats"), right=range(1, 6))
+    for name, split in report.splits.items():
+        shown = message("all (train splits it)") if name == "all" else name
+        numbers = str(sum(split.counts.values())), bytes_for_people(split.bytes)
+        sizes = (split.smallest, split.median, split.largest)
+        pixels = ("×".join(map(str, size)) if size else "-" for size in sizes)
+        formats = ", ".join(f"{kind} {photos}" for kind, photos in split.formats.items())
+        made.add_row(styled(shown), *numbers, *pixels, formats)
+    yield from (made, "")
     yield from _class_table(report.dataset.classes, report.splits)
     yield ""
     unreadable = [(bad.path, translated(bad.reason)) for bad in report.unreadable]
@@ -47,20 +53,6 @@ def _parts(report: DatasetReport) -> Parts:
         yield from _findings(root, report.findings)
     else:
         yield message("Not checked (--quick): near-duplicates, outliers, label errors.")
-
-
-def _split_table(splits: dict[str, SplitFacts]) -> Table:
-    """A row for each split."""
-    headings = N_("split"), N_("photos"), N_("size"), N_("smallest"), N_("median"), N_("largest")
-    made = table(*headings, N_("formats"), right=range(1, 6))
-    for name, split in splits.items():
-        shown = message("all (train splits it)") if name == "all" else name
-        numbers = str(sum(split.counts.values())), bytes_for_people(split.bytes)
-        sizes = (split.smallest, split.median, split.largest)
-        pixels = ("×".join(map(str, size)) if size else "-" for size in sizes)
-        formats = ", ".join(f"{kind} {photos}" for kind, photos in split.formats.items())
-        made.add_row(styled(shown), *numbers, *pixels, formats)
-    return made
 
 
 def _class_table(classes: Sequence[str], splits: dict[str, SplitFacts]) -> Parts:
@@ -119,49 +111,3 @@ def _table(root: Path, headings: tuple[str, ...], rows: Sequence[tuple[Any, ...]
         yield table(*headings, rows=shown, right=())
     if len(rows) > _ROWS:
         yield message("and {rows:,} more: see --report or --json", rows=len(rows) - _ROWS)
-
-
-def _facts(report: DatasetReport) -> dict[str, Any]:
-    dataset, duplicates, findings = report.dataset, report.exact_duplicates, report.findings
-    facts = {
-        "root": str(dataset.root),
-        "layout": dataset.layout,
-        "classes": list(dataset.classes),
-        "splits": {name: _split_facts(split) for name, split in report.splits.items()},
-        "exact_duplicates": _paths(duplicates.groups),
-        "leaks": _paths(duplicates.leaks),
-        "conflicting_labels": _paths(duplicates.conflicting_labels),
-        "remarks": list(map(str, report.remarks)),
-        "quick": findings is None,
-    }
-    if findings is None:
-        return facts
-    return facts | {
-        "near_duplicates": list(map(_group, findings.near_duplicates)),
-        "near_leaks": list(map(_group, findings.leaks)),
-        "near_conflicting_labels": list(map(_group, findings.conflicting_labels)),
-        "label_errors": [
-            _place(error.photo) | {"suggested": error.suggested, "probability": error.probability}
-            for error in findings.label_errors
-        ],
-        "outliers": [_place(outlier.photo) | {"score": outlier.score} for outlier in findings.outliers],
-        "unchecked": list(map(str, findings.unchecked.values())),
-    }
-
-
-def _split_facts(split: SplitFacts) -> dict[str, Any]:
-    names = ("counts", "bytes", "smallest", "median", "largest", "formats")
-    unreadable = [{"path": str(bad.path), "reason": str(bad.reason)} for bad in split.unreadable]
-    return {name: getattr(split, name) for name in names} | {"unreadable": unreadable}
-
-
-def _group(group: "NearDuplicates") -> dict[str, Any]:
-    return {"cosine": group.similarity, "photos": list(map(_place, group.photos))}
-
-
-def _place(photo: Placed) -> dict[str, Any]:
-    return {"path": str(photo.path), "label": photo.label, "split": photo.split}
-
-
-def _paths(groups: tuple[tuple[Placed, ...], ...]) -> list[list[str]]:
-    return [[str(photo.path) for photo in group] for group in groups]

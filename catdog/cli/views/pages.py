@@ -21,6 +21,9 @@ from catdog.training.optimizers import OPTIMIZERS
 if TYPE_CHECKING:
     from catdog.data import PhotoHeader
     from catdog.features.entries import CacheEntry
+    from catdog.inference.prediction import Prediction
+
+_TOP = 5  # classes of each model that are shown for a photo
 
 
 class Page:
@@ -121,23 +124,21 @@ def cache_page(
 
 
 def photo_page(
-    photo: Path,
-    header: "PhotoHeader",
-    predictions: Mapping[str, Sequence[tuple[str, float]]],
-    missing: Sequence[Message],
+    photo: Path, header: "PhotoHeader", predictions: "Mapping[str, Prediction]", missing: Sequence[Message]
 ) -> Page:
     """A photo, and the most probable classes by the name of each model; `missing`: why one is not there."""
     facts = {"path": str(photo), "format": header.format, "width": header.width, "height": header.height}
-    found = {
-        name: [{"label": label, "probability": probability} for label, probability in ranked]
-        for name, ranked in predictions.items()
+    ranked = {name: list(found.probabilities.items())[:_TOP] for name, found in predictions.items()}
+    listed = {
+        name: [{"label": label, "probability": probability} for label, probability in pairs]
+        for name, pairs in ranked.items()
     }
-    made = table(*(cell for name in predictions for cell in (name, "")), right=(1, 3))
-    for row, pairs in enumerate(zip_longest(*predictions.values())):
+    made = table(*(cell for name in ranked for cell in (name, "")), right=(1, 3))
+    for row, pairs in enumerate(zip_longest(*ranked.values())):
         style = "" if row else "bold"
         cells = [(styled(pair[0], style), f"{pair[1]:.1%}") if pair else ("", "") for pair in pairs]
         made.add_row(*chain.from_iterable(cells))
     title = styled(f"{photo}: {header.format}, {header.width}×{header.height}", "bold")
     return Page(
-        facts | {"predictions": found}, title, made, *(styled(reason, "yellow") for reason in missing)
+        facts | {"predictions": listed}, title, made, *(styled(reason, "yellow") for reason in missing)
     )

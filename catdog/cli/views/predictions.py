@@ -46,15 +46,11 @@ def captions(prediction: Prediction) -> list[str]:
 def writer_for(
     form: str, show: bool, *, classes: tuple[str, ...], top_k: int, truth: bool, calibrated: bool
 ) -> Iterator[Callable[[Prediction], None]]:
-    """A function that prints a prediction on stdout.
+    """A function that prints a prediction on stdout. `show` draws the photo above it.
 
     Args:
-        form: one of FORMATS.
-        show: draw the photo above its prediction.
-        classes: those of the model.
         top_k: how many classes a row has, the most probable first.
         truth: whether the true classes are known.
-        calibrated: whether the probabilities are calibrated.
     """
     top_k = min(top_k, len(classes))
     written = 0  # rows of the array

@@ -38,7 +38,19 @@ def runs_page(folder: Path, runs: Sequence[Run]) -> Page:
     damaged: list[Message] = []
     for run in runs:
         try:
-            facts.append(_summary(run))
+            options, best = run.config.options, run.best_epoch()
+            summary = {
+                "run": str(run.folder),
+                "started": run.config.created,
+                "classes": list(run.config.classes),
+            }
+            summary |= {
+                "head": options.head.kind,
+                "unfreeze": options.unfreeze,
+                "optimizer": options.optimizer,
+            }
+            summary |= {"epochs": len(run.history()), "of": options.epochs}
+            facts.append(summary | {name: best and getattr(best, name) for name in ("val_loss", "val_acc")})
         except RunError as error:
             damaged.append(error.message)
     facts.sort(key=lambda summary: summary["started"])
@@ -70,22 +82,6 @@ def exported_page(file: Path, spec: ModelSpec, layers: Page) -> Page:
     use = message("Use it with: catdog predict PHOTO --model {file}", file=file)
     heading = _heading(title, spec.classes, settings)
     return Page(facts, *heading, *layers.parts[1:], "", use)  # without the title of the layers
-
-
-def _summary(run: Run) -> dict[str, Any]:
-    config, options, best = run.config, run.config.options, run.best_epoch()
-    return {
-        "run": str(run.folder),
-        "started": config.created,
-        "classes": list(config.classes),
-        "head": options.head.kind,
-        "unfreeze": options.unfreeze,
-        "optimizer": options.optimizer,
-        "epochs": len(run.history()),
-        "of": options.epochs,
-        "val_loss": best and best.val_loss,
-        "val_acc": best and best.val_acc,
-    }
 
 
 def _what_can_be_done(run: Run, best: int | None, finished: bool, skipped: int) -> Iterator[Message]:

@@ -1,6 +1,5 @@
 """How an evaluation, and a comparison of models, look in the terminal."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,13 +7,12 @@ from rich.table import Table
 
 from catdog.cli.console import Parts, number, short, styled, table
 from catdog.cli.translate import translated
-from catdog.text import N_, Message, message, plural
+from catdog.text import N_, message, plural
 
 if TYPE_CHECKING:
     from catdog.evaluation.calibration import Calibration
     from catdog.evaluation.evaluate import Evaluation
     from catdog.evaluation.metrics import Metrics
-    from catdog.evaluation.predictions import EvaluatedPredictions
 
 _MATRIX = 10  # classes whose confusion matrix still fits
 
@@ -25,27 +23,15 @@ def scores(evaluation: "Evaluation", worst: int) -> Parts:
         yield from _comparison(evaluation)
         return
     (model,) = evaluation.models
-    metrics = model.metrics
-    title = plural(
-        "{model} on {count:,} photo", "{model} on {count:,} photos", metrics.count, model=model.name
-    )
-    yield styled(title, "bold")
-    yield from _summary(model)
-    yield from ("", _calibration(model.calibration), "", _classes(metrics))
-    if metrics.confused or len(metrics.classes) <= _MATRIX:
-        yield from ("", _confusion(metrics))
-    if worst:
-        yield ""
-        yield message("Photos with the largest loss in {folder}:", folder=evaluation.data)
-        yield _worst(evaluation, model, worst)
-
-
-def _summary(model: "EvaluatedPredictions") -> Iterator[Message]:
     metrics, (low, high) = model.metrics, model.metrics.accuracy_interval
+    fields = {"model": model.name, "right": metrics.right, "photos": metrics.count, "low": low, "high": high}
+    yield styled(
+        plural("{model} on {count:,} photo", "{model} on {count:,} photos", metrics.count, **fields), "bold"
+    )
     yield message("loss: {loss:.4f} - acc: {accuracy:.4f}", loss=metrics.loss, accuracy=metrics.accuracy)
     yield message(
         "{right:,} of {photos:,} predictions are correct; 95 % confidence interval {low:.2%} to {high:.2%}",
-        **{"right": metrics.right, "photos": metrics.count, "low": low, "high": high},
+        **fields,
     )
     if metrics.roc_auc is not None:
         yield message("ROC AUC: {area:.4f}", area=metrics.roc_auc)
@@ -55,6 +41,23 @@ def _summary(model: "EvaluatedPredictions") -> Iterator[Message]:
             "uncalibrated loss {loss_averaged:.4f} instead of {loss:.4f}",
             **model.gain.to_json(),
         )
+    yield from ("", _calibration(model.calibration), "")
+    made = table(N_("class"), N_("photos"), N_("precision"), N_("recall"), N_("F1"), N_("ROC AUC"))
+    for each in metrics.per_class:
+        numbers = map(number, (each.precision, each.recall, each.f1, each.roc_auc))
+        made.add_row(styled(each.label), str(each.count), *numbers)
+    yield made
+    if metrics.confused or len(metrics.classes) <= _MATRIX:
+        yield from ("", _confusion(metrics))
+    if worst:
+        yield from ("", message("Photos with the largest loss in {folder}:", folder=evaluation.data))
+        headings = N_("photo"), N_("true class"), N_("prediction"), N_("probability"), N_("loss")
+        made = table(*headings, right=(3, 4))
+        for photo in map(model.photo, model.worst(worst)):
+            path, style = short(evaluation.shown(Path(photo.path))), "green" if photo.is_right else "red"
+            cells = styled(path), styled(photo.true), styled(photo.label, style)
+            made.add_row(*cells, f"{photo.probability:.1%}", f"{photo.loss:.3f}")
+        yield made
 
 
 def _calibration(calibration: "Calibration") -> Table:
@@ -67,20 +70,9 @@ def _calibration(calibration: "Calibration") -> Table:
         if found:
             made.add_row(translated(label), number(scale, 3), number(found.error), number(found.nll))
     if calibration.held_out:
-        made.caption = translated(
-            N_("calibrated: cross-validated, since the temperature was fitted on some of these photos")
-        )
-        made.caption_justify = "left"
+        why = N_("calibrated: cross-validated, since the temperature was fitted on some of these photos")
+        made.caption, made.caption_justify = translated(why), "left"
     return made
-
-
-def _classes(metrics: "Metrics") -> Table:
-    headings = N_("class"), N_("photos"), N_("precision"), N_("recall"), N_("F1"), N_("ROC AUC")
-    rows = (
-        (each.label, str(each.count), *map(number, (each.precision, each.recall, each.f1, each.roc_auc)))
-        for each in metrics.per_class
-    )
-    return table(*headings, rows=rows)
 
 
 def _confusion(metrics: "Metrics") -> Table:
@@ -93,16 +85,6 @@ def _confusion(metrics: "Metrics") -> Table:
     for row, (label, counts) in enumerate(zip(metrics.classes, metrics.confusion, strict=True)):
         colours = ("green" if row == column else "red" if n else "dim" for column, n in enumerate(counts))
         made.add_row(styled(label), *map(styled, map(str, counts), colours))
-    return made
-
-
-def _worst(evaluation: "Evaluation", model: "EvaluatedPredictions", count: int) -> Table:
-    headings = N_("photo"), N_("true class"), N_("prediction"), N_("probability"), N_("loss")
-    made = table(*headings, right=(3, 4))
-    for photo in map(model.photo, model.worst(count)):
-        path, style = short(evaluation.shown(Path(photo.path))), "green" if photo.is_right else "red"
-        cells = styled(path), styled(photo.true), styled(photo.label, style)
-        made.add_row(*cells, f"{photo.probability:.1%}", f"{photo.loss:.3f}")
     return made
 
 

@@ -51,13 +51,12 @@ class TrainingLog:
             case events.PhotosSkipped():
                 _warn_of_skipped(event)
             case events.CacheRepaired(files):
-                console.warn(
-                    plural(
-                        "{count:,} damaged file of the feature cache was replaced",
-                        "{count:,} damaged files of the feature cache were replaced",
-                        files,
-                    )
+                repaired = plural(
+                    "{count:,} damaged file of the feature cache was replaced",
+                    "{count:,} damaged files of the feature cache were replaced",
+                    files,
                 )
+                console.warn(repaired)
             case events.EpochStarted(epoch, epochs, photos):
                 self._epochs.begin(message("Epoch {epoch}/{epochs}", epoch=epoch, epochs=epochs), photos)
             case events.Finished():
@@ -68,26 +67,24 @@ class TrainingLog:
 def _warn_of_skipped(event: events.PhotosSkipped) -> None:
     first = event.skipped[0]
     fields = {"path": first.path, "reason": first.reason, "file": event.listed_in}
-    console.warn(
-        plural(
-            "{count:,} photo could not be read and was skipped: {path} ({reason}). It is listed in {file}",
-            "{count:,} photos could not be read and were skipped, the first is {path} ({reason}). All are "
-            "listed in {file}",
-            len(event.skipped),
-            **fields,
-        )
+    skipped = plural(
+        "{count:,} photo could not be read and was skipped: {path} ({reason}). It is listed in {file}",
+        "{count:,} photos could not be read and were skipped, the first is {path} ({reason}). All are listed "
+        "in {file}",
+        len(event.skipped),
+        **fields,
     )
+    console.warn(skipped)
 
 
 def _say_result(run: Run, best: EpochRecord) -> None:
-    console.say(
-        message(
-            "The best checkpoint (epoch {epoch}, lowest validation loss) is kept in {file}: "
-            "val_loss {val_loss:.4f}, val_acc {val_acc:.4f}",
-            file=run.model_path,
-            **best.to_json(),
-        )
+    kept = message(
+        "The best checkpoint (epoch {epoch}, lowest validation loss) is kept in {file}: "
+        "val_loss {val_loss:.4f}, val_acc {val_acc:.4f}",
+        file=run.model_path,
+        **best.to_json(),
     )
+    console.say(kept)
     folder = str(run.folder)
     predict = shlex.join(["catdog", "predict", "PHOTO", "--model", folder])
     evaluate = shlex.join(["catdog", "evaluate", folder, "--report", "report.html"])
