@@ -32,27 +32,22 @@ class Option(click.Option):
         super().__init__(*names, **rest)
         self.group, self.otherwise = group, otherwise
 
-    def make_metavar(self, ctx: click.Context) -> str:
-        """See `click.Parameter`: shorter than click's own words for numbers and folders."""
-        if self.metavar is None and isinstance(self.type, click.types.IntParamType):
-            return "N"
-        if self.metavar is None and isinstance(self.type, click.types.FloatParamType):
-            return "X"
-        if self.metavar is None and isinstance(self.type, click.Path) and not self.type.file_okay:
-            return "DIR"
-        return super().make_metavar(ctx)
-
 
 def option(
     names: str, group: Heading, help: str, type: Any = None, otherwise: str = "", **rest: Any
 ) -> Decorator:
-    """`click.option`.
+    """`click.option`, with shorter words than click's own for numbers and folders.
 
     Args:
         names: separated by spaces.
         group: the heading.
         otherwise: the default in words, where `default` does not show it.
     """
+    for kind, metavar in ((click.types.IntParamType, "N"), (click.types.FloatParamType, "X")):
+        if isinstance(type, kind):
+            rest.setdefault("metavar", metavar)
+    if type is FOLDER:
+        rest.setdefault("metavar", "DIR")
     texts = {"group": group, "help": help, "otherwise": otherwise}
     return click.option(*names.split(), cls=Option, type=type, **texts, **rest)
 

@@ -47,8 +47,7 @@ for _console in (out, err):
 
 def moves() -> bool:
     """Whether progress may be drawn over itself."""
-    still = ("NO_COLOR", "CI")
-    return err.is_terminal and not err.is_dumb_terminal and not any(map(os.environ.get, still))
+    return err.is_terminal and not err.is_dumb_terminal and not any(map(os.environ.get, ("NO_COLOR", "CI")))
 
 
 def say(line: Words = "") -> None:

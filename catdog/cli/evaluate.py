@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,7 +14,6 @@ from catdog.cli.escapes import json_text
 from catdog.cli.options import chosen_model, model_options, report_option, workspace_options
 from catdog.cli.progress_bars import FeatureBar
 from catdog.cli.translate import UsageError
-from catdog.cli.views.scores import scores
 from catdog.data import SPLITS
 from catdog.errors import RunError
 from catdog.inference.models import find_model
@@ -44,41 +44,30 @@ _WORST = N_("Number of photos with the largest loss to list.")
 @flag("--json as_json", "Output", N_("Print one JSON object."))
 @workspace_options
 @click.pass_obj
-def command(
-    typed: str,
-    targets: tuple[Path, ...],
-    data: Path | None,
-    model: Path | None,
-    runs_dir: Path,
-    split: str | None,
-    worst: int,
-    tta: bool,
-    no_calibrate: bool,
-    report: Path | None,
-    plots: Path | None,
-    as_json: bool,
-    workspace: Workspace,
-) -> None:
+def command(typed: str, targets: tuple[Path, ...], workspace: Workspace, **chosen: Any) -> None:
     """Evaluate runs on labelled photos: those in the folder DATA, or the run's own validation photos.
 
     RUN is the path of a run, its name under --runs-dir, or a file that `catdog export` wrote. Several runs
     are compared on the same photos.
     """
+    from catdog.cli.views.scores import scores
     from catdog.evaluation.evaluate import evaluate
 
-    models, data = _models_and_data(targets, data, model, runs_dir)
+    models, data = _models_and_data(targets, chosen["data"], chosen["model"], chosen["runs_dir"])
+    worst, report, plots = chosen["worst"], chosen["report"], chosen["plots"]
+    calibrate = not chosen["no_calibrate"]
     if len(models) > 1 and (report or plots):
         raise UsageError("--report and --plots are about one run. Name only one.")
-    if no_calibrate and not all(isinstance(found, Run) for found in models):
+    if not calibrate and not all(isinstance(found, Run) for found in models):
         raise UsageError("--no-calibrate is for runs. An exported file cannot be changed.")
-    calibrate, opened = not no_calibrate, devices.opened(workspace)
+    opened, split, tta = devices.opened(workspace), chosen["split"], chosen["tta"]
     with FeatureBar() as bar:
         evaluation = evaluate(
             models, data, split, opened, average_mirrored=tta, calibrate=calibrate, report=bar
         )
     for remark in evaluation.remarks:
         console.note(remark)
-    if as_json:
+    if chosen["as_json"]:
         click.echo(json_text(evaluation.to_json(worst=worst), indent=2))
     else:
         if skipped := evaluation.skipped:
@@ -95,11 +84,10 @@ def command(
         from catdog.reports.plots import write_plots
 
         count = write_plots(evaluation.models[0], plots)
-        console.tell(
-            plural(
-                "Wrote {count} plot into {folder}", "Wrote {count} plots into {folder}", count, folder=plots
-            )
+        written = plural(
+            "Wrote {count} plot into {folder}", "Wrote {count} plots into {folder}", count, folder=plots
         )
+        console.tell(written)
     if report:
         from catdog.reports.evaluation_page import write_report
 

@@ -207,7 +207,7 @@ def _photo(
 
 def _data_set(folder: Path, *, quick: bool, report: Path | None, workspace: Workspace, **_: Any) -> Page:
     from catdog.checks import check_dataset
-    from catdog.cli.views.dataset import data_page
+    from catdog.cli.views.dataset import dataset_parts
 
     with FeatureBar() as bar:
         checked = check_dataset(folder, devices.opened(workspace), quick=quick, report=bar)
@@ -217,7 +217,7 @@ def _data_set(folder: Path, *, quick: bool, report: Path | None, workspace: Work
 
         write_file(report, dataset_page(checked).encode("utf-8", "replace"))
         console.tell(message("Wrote {file}", file=report))
-    return data_page(checked)
+    return Page(checked.to_json(), *dataset_parts(checked))
 
 
 _VGG16 = _Subject(message("the layers of VGG16"), ("layers", "unfreeze"), _vgg16)

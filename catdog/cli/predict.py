@@ -90,9 +90,7 @@ def command(workspace: Workspace, **given: Any) -> int:
     asked = _Asked(**given)
     _validate(asked)
     model = _model(asked)
-    sinks: list[Sorter | Saver] = []
-    if asked.sort_into:
-        sinks.append(Sorter(asked.sort_into, link=asked.link))
+    sinks: list[Sorter | Saver] = [Sorter(asked.sort_into, link=asked.link)] if asked.sort_into else []
     if asked.save:
         sinks.append(Saver(asked.save, captions))
     others: Counter[str] = Counter()  # files that are no photos, by their extensions

@@ -4,7 +4,7 @@ On a terminal progress moves; elsewhere (a pipe, CI, NO_COLOR, TERM=dumb) it is 
 """
 
 import time
-from typing import Self
+from contextlib import AbstractContextManager
 
 from rich.filesize import decimal
 from rich.live import Live
@@ -79,7 +79,7 @@ class EpochBar:
         console.say(line)
 
 
-class FeatureBar:
+class FeatureBar(AbstractContextManager["FeatureBar"]):
     """How far reading, compiling and computing features are; call it with each `Step`.
 
     Args:
@@ -97,9 +97,6 @@ class FeatureBar:
         self._began = self._told = 0.0  # seconds: the stage, and the last plain line
         self._loaded = False
 
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(self, *_: object) -> None:
         self.clear()
 
@@ -116,27 +113,27 @@ class FeatureBar:
             self._bar = None
 
     def __call__(self, step: Step) -> None:
-        now = time.monotonic()
-        if step.stage == "compile":
-            if self._loaded:
-                return
-            self._loaded = True
+        now, is_compiling = time.monotonic(), step.stage == "compile"
+        if is_compiling and self._loaded:
+            return
+        self._loaded |= is_compiling
         if self._last is None or step.stage != self._last.stage or step.done < self._last.done:
             self._began, self._first = now, step.done
             if not (self._in_parts and self._told):
                 self._told = now
         self._last = step
-        title, ended = _TITLES[step.stage], step.done == step.total
+        title, has_ended = _TITLES[step.stage], step.done == step.total
+        count = "" if is_compiling else self._count(step, now - self._began)
         if self._moves:
-            self._draw(step, title, self._count(step, now))
-        elif step.stage == "compile":
+            self._draw(step, title, count)
+        elif is_compiling:
             console.tell(title)  # it has no end to be told
         elif now - self._told > _PLAIN_SECONDS or (
-            ended and step.stage in _TOLD_AT_THE_END and not self._in_parts
+            has_ended and step.stage in _TOLD_AT_THE_END and not self._in_parts
         ):
             self._told = now
-            console.tell(message("{title}: {count}", title=title, count=self._count(step, now)))
-        if step.stage == "features" and ended:
+            console.tell(message("{title}: {count}", title=title, count=count))
+        if step.stage == "features" and has_ended:
             self._before += step.total
 
     def _draw(self, step: Step, title: Message, count: Message | str) -> None:
@@ -151,36 +148,30 @@ class FeatureBar:
             self._bar.add_task("", count="")
             self._bar.start()
         open_ended = step.stage == "compile" or (self._in_parts and step.stage == "features")
+        words, total = translated(title), None if open_ended else step.total or None
         self._bar.update(
-            TaskID(0),
-            description=translated(title),
-            completed=step.done,
-            total=None if open_ended else step.total or None,
-            count=translated(count),
+            TaskID(0), description=words, completed=step.done, total=total, count=translated(count)
         )
 
-    def _count(self, step: Step, now: float) -> Message | str:
-        """How many photos, or bytes, and how fast where that is known."""
-        of_features, seconds = step.stage == "features", now - self._began
-        settled = seconds > (_SETTLED_SECONDS if of_features else 0) and step.done > self._first
-        rate = (step.done - self._first) / seconds if settled else 0.0
+    def _count(self, step: Step, seconds: float) -> Message | str:
+        """How many photos, or bytes, and how fast where that is known; the stage began `seconds` ago."""
+        of_features = step.stage == "features"
+        has_settled = seconds > (_SETTLED_SECONDS if of_features else 0) and step.done > self._first
+        rate = (step.done - self._first) / seconds if has_settled else 0.0
         left = console.duration((step.total - step.done) / rate) if rate else ""
-        if step.stage == "compile":
-            return ""
         if step.stage == "download":
-            fields = {"done": decimal(step.done), "total": decimal(step.total), "left": left}
-            fields["speed"] = decimal(round(rate))
+            sizes = {"done": decimal(step.done), "total": decimal(step.total), "speed": decimal(round(rate))}
             if not step.total:
-                return message("{done}, {speed}/s", **fields) if rate else decimal(step.done)
+                return message("{done}, {speed}/s", **sizes) if rate else decimal(step.done)
             if not rate:
-                return message("{done} of {total}", **fields)
-            return message("{done} of {total}, {speed}/s, {left} left", **fields)
-        fields = {"done": step.done, "total": step.total, "rate": rate, "left": left}
+                return message("{done} of {total}", **sizes)
+            return message("{done} of {total}, {speed}/s, {left} left", **sizes, left=left)
+        numbers = {"done": step.done, "total": step.total, "rate": rate, "left": left}
         if of_features and self._in_parts:
-            fields["done"] = self._before + step.done
+            numbers["done"] = self._before + step.done
             if not rate:
-                return message("{done} photos", **fields)
-            return message("{done} photos, {rate:.1f} photos/s", **fields)
+                return message("{done} photos", **numbers)
+            return message("{done} photos, {rate:.1f} photos/s", **numbers)
         if of_features and rate:
-            return message("{done}/{total} photos, {rate:.1f} photos/s, {left} left", **fields)
-        return message("{done}/{total} photos", **fields)
+            return message("{done}/{total} photos, {rate:.1f} photos/s, {left} left", **numbers)
+        return message("{done}/{total} photos", **numbers)

@@ -21,8 +21,7 @@ from catdog.training.options import DEFAULT_DROPOUT, DEFAULT_FC_UNITS, DEFAULT_V
 from catdog.workspace import Workspace
 
 # What --resume may change: where things are, how they are computed, and when to stop.
-_RESUMABLE = {"resume", "data", "epochs", "runs_dir", "workers", "lang"}
-_RESUMABLE |= {"cache_dir", "cache_limit", "no_cache"}
+_RESUMABLE = set("resume data epochs runs_dir workers lang cache_dir cache_limit no_cache".split())
 
 EXAMPLES = (
     "catdog train photos",

@@ -1,29 +1,22 @@
-"""What `catdog inspect DATA` shows of a data set: on the terminal and as JSON."""
+"""What `catdog inspect DATA` shows of a data set: on the terminal."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from catdog.checks import DatasetReport
+from catdog.checks.findings import Findings
 from catdog.cli.console import Parts, styled, table
 from catdog.cli.translate import translated
-from catdog.cli.views.pages import Page
 from catdog.data import SplitFacts
 from catdog.text import N_, bytes_for_people, message, relative, relative_path
-
-if TYPE_CHECKING:
-    from catdog.checks.findings import Findings
 
 _ROWS = 10  # of each table on the terminal
 _CLASSES = 40  # that are all shown
 
 
-def data_page(report: DatasetReport) -> Page:
-    """Splits, classes, sizes and problems; paths on the terminal are relative to the data set's folder."""
-    return Page(report.to_json(), *_parts(report))
-
-
-def _parts(report: DatasetReport) -> Parts:
+def dataset_parts(report: DatasetReport) -> Parts:
+    """Splits, classes, sizes and problems; paths are relative to the data set's folder."""
     root = report.dataset.root
     title = {
         "split folders": message("{folder}: split folders", folder=root),
@@ -80,7 +73,7 @@ def _class_table(classes: Sequence[str], splits: dict[str, SplitFacts]) -> Parts
         yield message("and {classes:,} classes between them: see --report or --json", classes=left_out)
 
 
-def _findings(root: Path, findings: "Findings") -> Parts:
+def _findings(root: Path, findings: Findings) -> Parts:
     near = [
         (photo.path, f"{group.similarity:.3f}" if number == 0 else "")
         for group in findings.near_duplicates

@@ -48,27 +48,21 @@ def layers_page(title: str | Message, layers: Sequence[LayerFacts], *, frozen: i
         for name in ("output_shape", "parameters", "multiply_adds", "receptive_field"):
             row[name] = getattr(facts, name)
         rows.append(row | {"frozen": position < frozen})
-        made.add_row(
-            styled(facts.layer.name),
-            styled(facts.kind),
-            "×".join(map(str, facts.output_shape)),
-            f"{facts.parameters:,}" if facts.parameters else "",
-            f"{facts.multiply_adds / 1e6:,.1f}" if facts.multiply_adds else "",
-            str(facts.receptive_field),
-            states[position < frozen] if facts.parameters else "",
-        )
+        cells = styled(facts.layer.name), styled(facts.kind), "×".join(map(str, facts.output_shape))
+        parameters = f"{facts.parameters:,}" if facts.parameters else ""
+        work = f"{facts.multiply_adds / 1e6:,.1f}" if facts.multiply_adds else ""
+        state = states[position < frozen] if facts.parameters else ""
+        made.add_row(*cells, parameters, work, str(facts.receptive_field), state)
     total = sum(facts.parameters for facts in layers)
     trainable = sum(facts.parameters for facts in layers[frozen:])
     work = sum(facts.multiply_adds for facts in layers)
+    counts = {"total": total, "trainable": trainable, "frozen": total - trainable}
     return Page(
         {"layers": rows, "parameters": total, "trainable": trainable, "multiply_adds": work},
         styled(message("{title}: photos of {size}×{size} pixels", title=title, size=size), "bold"),
         made,
         "",
-        message(
-            "parameters: {total:,} ({trainable:,} train, {frozen:,} are frozen)",
-            **{"total": total, "trainable": trainable, "frozen": total - trainable},
-        ),
+        message("parameters: {total:,} ({trainable:,} train, {frozen:,} are frozen)", **counts),
         message("multiply-adds (MACs) per photo: {work:,}", work=work),
         message("receptive field: pixels per side that one output depends on"),
         message("A ReLU follows each convolution."),

@@ -38,19 +38,13 @@ def runs_page(folder: Path, runs: Sequence[Run]) -> Page:
     damaged: list[Message] = []
     for run in runs:
         try:
-            options, best = run.config.options, run.best_epoch()
-            summary = {
-                "run": str(run.folder),
-                "started": run.config.created,
-                "classes": list(run.config.classes),
-            }
-            summary |= {
-                "head": options.head.kind,
-                "unfreeze": options.unfreeze,
-                "optimizer": options.optimizer,
-            }
-            summary |= {"epochs": len(run.history()), "of": options.epochs}
-            facts.append(summary | {name: best and getattr(best, name) for name in ("val_loss", "val_acc")})
+            config, best = run.config, run.best_epoch()
+            options = config.options
+            about = {"run": str(run.folder), "started": config.created, "classes": list(config.classes)}
+            chosen = {"head": options.head.kind, "unfreeze": options.unfreeze, "optimizer": options.optimizer}
+            epochs = {"epochs": len(run.history()), "of": options.epochs}
+            metrics = {name: best and getattr(best, name) for name in ("val_loss", "val_acc")}
+            facts.append(about | chosen | epochs | metrics)
         except RunError as error:
             damaged.append(error.message)
     facts.sort(key=lambda summary: summary["started"])
@@ -60,9 +54,9 @@ def runs_page(folder: Path, runs: Sequence[Run]) -> Page:
         name, started = Path(summary["run"]).name, summary["started"][:16].replace("T", " ")
         choices = [summary[option] for option in ("head", "unfreeze", "optimizer")]
         done, total = summary["epochs"], summary["of"]
-        epochs = str(done) if done == total else message("{done} of {total}", done=done, total=total)
+        finished = str(done) if done == total else message("{done} of {total}", done=done, total=total)
         numbers = number(summary["val_loss"]), number(summary["val_acc"])
-        made.add_row(*map(styled, (name, started, *choices, epochs, *numbers)))
+        made.add_row(*map(styled, (name, started, *choices, finished, *numbers)))
     title = plural(
         "{count:,} run under {folder}, with the metrics of its best checkpoint",
         "{count:,} runs under {folder}, with the metrics of the best checkpoints",

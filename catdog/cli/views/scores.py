@@ -1,23 +1,20 @@
 """How an evaluation, and a comparison of models, look in the terminal."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from catdog.cli.console import Parts, number, short, styled, table
 from catdog.cli.translate import translated
+from catdog.evaluation.calibration import Calibration
+from catdog.evaluation.evaluate import Evaluation
+from catdog.evaluation.metrics import Metrics
 from catdog.text import N_, message, plural
-
-if TYPE_CHECKING:
-    from catdog.evaluation.calibration import Calibration
-    from catdog.evaluation.evaluate import Evaluation
-    from catdog.evaluation.metrics import Metrics
 
 _MATRIX = 10  # classes whose confusion matrix still fits
 
 
-def scores(evaluation: "Evaluation", worst: int) -> Parts:
+def scores(evaluation: Evaluation, worst: int) -> Parts:
     """The metrics of one model, with the `worst` photos; of several a comparison."""
     if evaluation.comparisons:
         yield from _comparison(evaluation)
@@ -60,7 +57,7 @@ def scores(evaluation: "Evaluation", worst: int) -> Parts:
         yield made
 
 
-def _calibration(calibration: "Calibration") -> Table:
+def _calibration(calibration: Calibration) -> Table:
     headings = N_("probabilities"), N_("temperature"), N_("calibration error"), N_("negative log-likelihood")
     made = table(*headings)
     for label, found, scale in (
@@ -75,7 +72,7 @@ def _calibration(calibration: "Calibration") -> Table:
     return made
 
 
-def _confusion(metrics: "Metrics") -> Table:
+def _confusion(metrics: Metrics) -> Table:
     """The matrix; of many classes, the most frequent confusions."""
     if len(metrics.classes) > _MATRIX:
         most = metrics.confused[:_MATRIX]
@@ -88,7 +85,7 @@ def _confusion(metrics: "Metrics") -> Table:
     return made
 
 
-def _comparison(evaluation: "Evaluation") -> Parts:
+def _comparison(evaluation: Evaluation) -> Parts:
     models = evaluation.models
     title = plural(
         "{models} models on the same {count:,} photo",

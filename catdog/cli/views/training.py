@@ -1,7 +1,7 @@
 """The log of a training: Keras' lines, bars where they can move, and what to do next."""
 
 import shlex
-from typing import Self
+from contextlib import AbstractContextManager
 
 from catdog.cli import console
 from catdog.cli.progress_bars import EpochBar, FeatureBar
@@ -11,19 +11,12 @@ from catdog.text import N_, message, plural
 from catdog.training import events
 
 
-class TrainingLog:
-    """Shows each event of a training; a context manager, so that its bars end with it.
-
-    Attributes:
-        started: the run, once its folder is there.
-    """
+class TrainingLog(AbstractContextManager["TrainingLog"]):
+    """Shows each event of a training; its bars end with it."""
 
     def __init__(self) -> None:
-        self.started: events.RunStarted | None = None
+        self.started: events.RunStarted | None = None  # the run, once its folder is there
         self._features, self._epochs = FeatureBar(), EpochBar()
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._features.clear()
