@@ -7,7 +7,7 @@ from pathlib import Path
 
 from catdog import devices
 from catdog.config import HeadKind, Output, PhotosAs, Resize
-from catdog.errors import CacheError, OptionError
+from catdog.errors import OptionError
 from catdog.inference.classifier import Classifier
 from catdog.inference.inputs import Input
 from catdog.inference.models import find_model, open_classifier
@@ -175,15 +175,6 @@ def load(
 
 def _opened(cache_dir: Photo | None, workers: int | None) -> Workspace:
     """The workspace that the arguments and the environment name. JAX is configured for it."""
-    workspace = Workspace.below(
-        Path(cache_dir) if cache_dir else cache_dir_of_environment(),
-        limit=cache_limit_of_environment(),
-        workers=workers or devices.usable_cores(),
-    )
-    try:
-        devices.configure(workspace.cache)
-    except CacheError as error:  # as a command does it: without caching
-        workspace.features.warn(error.message)
-        devices.configure(None)
-        workspace = replace(workspace, features=replace(workspace.features, writable=False))
-    return workspace
+    folder = Path(cache_dir) if cache_dir else cache_dir_of_environment()
+    limit, workers = cache_limit_of_environment(), workers or devices.usable_cores()
+    return devices.opened(Workspace.below(folder, limit=limit, workers=workers))

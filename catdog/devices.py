@@ -9,10 +9,12 @@ import math
 import os
 import stat
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from catdog.errors import CacheError
+from catdog.workspace import Workspace
 
 if TYPE_CHECKING:
     import jax
@@ -84,6 +86,17 @@ def configure(cache_dir: Path | None) -> None:
         # that the feature cache warns too.
         entry = "Error (reading|writing) persistent compilation cache entry"
         warnings.filterwarnings("ignore", entry, UserWarning)
+
+
+def opened(workspace: Workspace) -> Workspace:
+    """Configure JAX for a workspace; where its cache cannot be written, warn once and cache nothing."""
+    try:
+        configure(workspace.cache)
+        return workspace
+    except CacheError as error:
+        workspace.features.warn(error.message)
+        configure(None)
+        return replace(workspace, features=replace(workspace.features, writable=False))
 
 
 def compiled_folder(cache_dir: Path) -> Path:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from catdog.checks.findings import Findings
+from catdog.checks.findings import Findings, NearDuplicates
 from catdog.data import DataSet, Skipped, SplitFacts, class_imbalance, scan, survey
 from catdog.data.exact_duplicates import ExactDuplicates, Placed, find_exact_duplicates
 from catdog.progress import OnProgress, unreported
@@ -54,6 +55,34 @@ class DatasetReport:
             return (message("Not checked (--quick): near-duplicates, outliers, label errors."),)
         return tuple(self.findings.unchecked.values())
 
+    def to_json(self) -> dict[str, Any]:
+        """Everything that `catdog inspect --json` prints; sentences are in English."""
+        dataset, duplicates, findings = self.dataset, self.exact_duplicates, self.findings
+        facts = {
+            "root": str(dataset.root),
+            "layout": dataset.layout,
+            "classes": list(dataset.classes),
+            "splits": {name: _split_facts(split) for name, split in self.splits.items()},
+            "exact_duplicates": _paths(duplicates.groups),
+            "leaks": _paths(duplicates.leaks),
+            "conflicting_labels": _paths(duplicates.conflicting_labels),
+            "remarks": list(map(str, self.remarks)),
+            "quick": findings is None,
+        }
+        if findings is None:
+            return facts
+        return facts | {
+            "near_duplicates": list(map(_group, findings.near_duplicates)),
+            "near_leaks": list(map(_group, findings.leaks)),
+            "near_conflicting_labels": list(map(_group, findings.conflicting_labels)),
+            "label_errors": [
+                _place(error.photo) | {"suggested": error.suggested, "probability": error.probability}
+                for error in findings.label_errors
+            ],
+            "outliers": [_place(outlier.photo) | {"score": outlier.score} for outlier in findings.outliers],
+            "unchecked": list(map(str, findings.unchecked.values())),
+        }
+
 
 def check_dataset(
     folder: Path, workspace: Workspace, *, quick: bool = False, report: OnProgress = unreported
@@ -83,3 +112,21 @@ def check_dataset(
     unreadable = {bad.path for bad in checked.unreadable}
     readable = [photo for photo in placed if photo.path not in unreadable]
     return replace(checked, findings=check_photos(readable, workspace=workspace, report=report))
+
+
+def _split_facts(split: SplitFacts) -> dict[str, Any]:
+    names = ("counts", "bytes", "smallest", "median", "largest", "formats")
+    unreadable = [{"path": str(bad.path), "reason": str(bad.reason)} for bad in split.unreadable]
+    return {name: getattr(split, name) for name in names} | {"unreadable": unreadable}
+
+
+def _group(group: NearDuplicates) -> dict[str, Any]:
+    return {"cosine": group.similarity, "photos": list(map(_place, group.photos))}
+
+
+def _place(photo: Placed) -> dict[str, Any]:
+    return {"path": str(photo.path), "label": photo.label, "split": photo.split}
+
+
+def _paths(groups: tuple[tuple[Placed, ...], ...]) -> list[list[str]]:
+    return [[str(photo.path) for photo in group] for group in groups]

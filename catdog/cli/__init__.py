@@ -10,7 +10,7 @@ import click
 
 from catdog import __version__, devices
 from catdog.cli import interrupt
-from catdog.cli.command import CONTEXT, Translated, lang_parameter
+from catdog.cli.command import CONTEXT, Translated, lang_option
 from catdog.cli.escapes import visible, visible_name
 from catdog.cli.translate import language_of, speaking, translated
 from catdog.errors import CatdogError
@@ -43,7 +43,8 @@ class _LazyGroup(Translated, click.Group):
         super().format_options(ctx, formatter)
 
 
-@click.group(cls=_LazyGroup, params=[lang_parameter()], context_settings=CONTEXT)
+@click.group(cls=_LazyGroup, context_settings=CONTEXT)
+@lang_option
 @click.version_option(__version__, prog_name="catdog", help=N_("Show the version and exit."))
 def cli() -> None:
     """Fine-tune ImageNet's VGG16 on a folder of photos, and classify with it."""
@@ -54,32 +55,28 @@ def run(arguments: Sequence[str]) -> int:
 
     A command finds the line itself as the context's `obj`.
     """
+    typed = shlex.join(["catdog", *arguments])
     with speaking(language_of(arguments)):
-        return _run(arguments)
-
-
-def _run(arguments: Sequence[str]) -> int:
-    try:
-        typed = shlex.join(["catdog", *arguments])
-        status = cli.main(list(arguments), prog_name="catdog", standalone_mode=False, obj=typed)
-    except click.ClickException as error:
-        shown = io.StringIO()
-        error.show(shown)
-        lines = shown.getvalue().split("\n")  # not splitlines: a name may have U+0085 in it
-        click.echo("\n".join(visible(line) for line in lines).rstrip("\n"), err=True)
-        return error.exit_code
-    except CatdogError as error:
-        sentence = visible_name(translated(error.message))
-        click.echo(translated(message("catdog: error: {sentence}", sentence=sentence)), err=True)
-        return 1
-    except (click.Abort, KeyboardInterrupt):
-        interrupt.seen()
-        return 130
-    except (BrokenPipeError, SystemExit):
-        # The reader of stdout has seen enough: `catdog predict … | head`. click makes a SystemExit of it, and
-        # of nothing else where it does not stand alone.
-        sys.stdout = None
-        return 0
+        try:
+            status = cli.main(list(arguments), prog_name="catdog", standalone_mode=False, obj=typed)
+        except click.ClickException as error:
+            shown = io.StringIO()
+            error.show(shown)
+            lines = shown.getvalue().split("\n")  # not splitlines: a name may have U+0085 in it
+            click.echo("\n".join(visible(line) for line in lines).rstrip("\n"), err=True)
+            return error.exit_code
+        except CatdogError as error:
+            sentence = visible_name(translated(error.message))
+            click.echo(translated(message("catdog: error: {sentence}", sentence=sentence)), err=True)
+            return 1
+        except (click.Abort, KeyboardInterrupt):
+            interrupt.seen()
+            return 130
+        except (BrokenPipeError, SystemExit):
+            # The reader of stdout has seen enough: `catdog predict … | head`. click makes a SystemExit of it,
+            # and of nothing else where it does not stand alone.
+            sys.stdout = None
+            return 0
     return status if isinstance(status, int) else 0
 
 

@@ -2,60 +2,59 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
 from catdog.cli.translate import LANGUAGES, translated
 from catdog.cli.wrapping import columns_of, wrapped
-from catdog.text import N_, Message, message
+from catdog.text import N_, message
 
-DATA, MODEL, TRAINING = N_("Data"), N_("Model"), N_("Training")
-OUTPUT, CACHE, OTHER = N_("Output"), N_("Cache"), N_("Other")
-GROUPS = (DATA, MODEL, TRAINING, OUTPUT, CACHE, OTHER)
+Heading = Literal["Data", "Model", "Training", "Output", "Cache", "Other"]
+GROUPS = (N_("Data"), N_("Model"), N_("Training"), N_("Output"), N_("Cache"), N_("Other"))
+
+PATH = click.Path(path_type=Path)
+FILE = click.Path(dir_okay=False, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _WIDEST_SPELLING = 30  # columns; the meaning of an option with a wider one begins on the next line
 
+Decorator = Callable[[Any], Any]
+
 
 class Option(click.Option):
-    """An option under one of the headings.
+    """An option under one of the headings; see `option`."""
+
+    def __init__(self, *names: Any, group: Heading, otherwise: str, **rest: Any):
+        super().__init__(*names, **rest)
+        self.group, self.otherwise = group, otherwise
+
+
+def option(
+    names: str, group: Heading, help: str, type: Any = None, otherwise: str = "", **rest: Any
+) -> Decorator:
+    """`click.option`, with shorter words than click's own for numbers and folders.
 
     Args:
+        names: separated by spaces.
         group: the heading.
-        help: what the option means.
         otherwise: the default in words, where `default` does not show it.
     """
-
-    def __init__(
-        self,
-        *names: Any,
-        group: str = OTHER,
-        help: str | Message = "",
-        otherwise: str | Message = "",
-        **rest: Any,
-    ):
-        super().__init__(*names, help=str(help), **rest)
-        self.group = group
-        self.meaning = help
-        self.otherwise = otherwise
-
-    def make_metavar(self, ctx: click.Context) -> str:
-        """See `click.Parameter`: shorter than click's own words for numbers and folders."""
-        if self.metavar is None and isinstance(self.type, click.types.IntParamType):
-            return "N"
-        if self.metavar is None and isinstance(self.type, click.types.FloatParamType):
-            return "X"
-        if self.metavar is None and isinstance(self.type, click.Path) and not self.type.file_okay:
-            return "DIR"
-        return super().make_metavar(ctx)
+    for kind, metavar in ((click.types.IntParamType, "N"), (click.types.FloatParamType, "X")):
+        if isinstance(type, kind):
+            rest.setdefault("metavar", metavar)
+    if type is FOLDER:
+        rest.setdefault("metavar", "DIR")
+    texts = {"group": group, "help": help, "otherwise": otherwise}
+    return click.option(*names.split(), cls=Option, type=type, **texts, **rest)
 
 
-def option(*names: str, **arguments: Any) -> Callable[[Any], Any]:
-    """`click.option` for an `Option`."""
-    return click.option(*names, cls=Option, **arguments)
+def flag(names: str, group: Heading, help: str, **rest: Any) -> Decorator:
+    """An option without a value."""
+    return option(names, group, help, is_flag=True, **rest)
 
 
 class _Formatter(click.HelpFormatter):
@@ -70,14 +69,12 @@ class _Formatter(click.HelpFormatter):
         rows = list(rows)
         indent = " " * self.current_indent
         start = min(max(columns_of(left) for left, _ in rows), col_max) + col_spacing
+        below = f"\n{indent}{' ' * start}"
         for left, right in rows:
-            beside = columns_of(left) + col_spacing <= start
+            gap = start - columns_of(left)
             lines = wrapped(right, self.width - self.current_indent - start)
-            if not beside:
-                self.write(f"{indent}{left}\n")
-            for number, line in enumerate(lines):
-                before = left if beside and number == 0 else ""
-                self.write(f"{indent}{before}{' ' * (start - columns_of(before))}{line}".rstrip() + "\n")
+            beside = " " * gap if gap >= col_spacing else below
+            self.write(f"{indent}{left}{beside}{below.join(map(str.rstrip, lines))}".rstrip() + "\n")
 
 
 class _Context(click.Context):
@@ -104,15 +101,16 @@ class Translated(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """See `click.Command`: a section for each heading."""
-        groups = list(options_by_group(self, ctx))
+        groups = options_by_group(self, ctx)
         widths = [len(spelling) for _, rows in groups for spelling, _, _ in rows]
         width = max(width for width in widths if width <= _WIDEST_SPELLING)
         for group, rows in groups:
             with formatter.section(translated(group)):
-                formatter.write_dl(
-                    [(spelling.ljust(width), _with_default(*texts)) for spelling, *texts in rows],
-                    _WIDEST_SPELLING,
-                )
+                lines = []
+                for spelling, meaning, default in rows:
+                    both = message("{meaning}  [default: {default}]", meaning=meaning, default=default)
+                    lines.append((spelling.ljust(width), translated(both) if default else meaning))
+                formatter.write_dl(lines, _WIDEST_SPELLING)
 
 
 class Command(Translated):
@@ -122,25 +120,28 @@ class Command(Translated):
         examples: command lines that the help ends with.
     """
 
-    def __init__(self, *arguments: Any, examples: Sequence[str] = (), **rest: Any):
+    def __init__(self, *arguments: Any, examples: tuple[str, ...], **rest: Any):
         super().__init__(*arguments, **rest)
-        self.examples = tuple(examples)
+        self.examples = examples
         if "lang" not in (param.name for param in self.params):
-            self.params.append(lang_parameter())
+            lang_option(self)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """See `click.Command`."""
-        if self.examples:
-            with formatter.section(translated(N_("Examples"))):
-                for example in self.examples:
-                    formatter.write(f"{' ' * formatter.current_indent}{example}\n")
+        with formatter.section(translated(N_("Examples"))):
+            for example in self.examples:
+                formatter.write(f"{' ' * formatter.current_indent}{example}\n")
 
 
-def lang_parameter() -> Option:
-    """`--lang`. What it asks for is known before click reads the command line, see `catdog.cli.run`."""
-    meaning, otherwise = N_("Language of messages."), N_("from LANG")
-    languages = click.Choice(LANGUAGES)
-    return Option(["--lang"], type=languages, expose_value=False, help=meaning, otherwise=otherwise)
+# What it asks for is known before click reads the command line, see `catdog.cli.run`.
+lang_option = option(
+    "--lang",
+    "Other",
+    N_("Language of messages."),
+    click.Choice(LANGUAGES),
+    otherwise=N_("from LANG"),
+    expose_value=False,
+)
 
 
 def help_text(command: click.Command) -> str:
@@ -151,27 +152,13 @@ def help_text(command: click.Command) -> str:
 
 def options_by_group(
     command: click.Command, ctx: click.Context
-) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
+) -> list[tuple[str, list[tuple[str, str, str]]]]:
     """Heading, and of each option below it: how it is typed, what it means, its default."""
-    options = [param for param in command.get_params(ctx) if isinstance(param, click.Option)]
-    for group in GROUPS:
-        rows = []
-        for param in options:
-            if getattr(param, "group", OTHER) == group and (record := param.get_help_record(ctx)):
-                meaning, default = texts_of(param)
-                rows.append((record[0], translated(meaning), translated(default)))
-        if rows:
-            yield group, rows
-
-
-def texts_of(param: click.Option) -> tuple[str | Message, str | Message]:
-    """What an option means and its default in words, or empty; not translated yet."""
-    meaning = getattr(param, "meaning", param.help or "")
-    has_value = isinstance(param.default, str | int | float | Path) and not param.is_flag
-    return meaning, getattr(param, "otherwise", "") or (str(param.default) if has_value else "")
-
-
-def _with_default(meaning: str, default: str) -> str:
-    if not default:
-        return meaning
-    return translated(message("{meaning}  [default: {default}]", meaning=meaning, default=default))
+    groups: dict[str, list[tuple[str, str, str]]] = {group: [] for group in GROUPS}
+    for param in command.get_params(ctx):
+        if isinstance(param, click.Option) and (record := param.get_help_record(ctx)):
+            has_value = isinstance(param.default, str | int | float | Path) and not param.is_flag
+            default = getattr(param, "otherwise", "") or (str(param.default) if has_value else "")
+            row = record[0], translated(param.help or ""), translated(default)
+            groups[getattr(param, "group", "Other")].append(row)
+    return [(group, rows) for group, rows in groups.items() if rows]

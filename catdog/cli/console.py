@@ -18,6 +18,9 @@ from catdog.cli.translate import translated
 from catdog.cli.wrapping import wrapped
 from catdog.text import Message, message
 
+Words = str | Message | Text
+Parts = Iterable[RenderableType | Message]  # of what is printed, from top to bottom
+
 # Where there is no terminal there is no width to fit: a table in a file must not be cut off.
 _FILE_WIDTH = 240
 
@@ -36,26 +39,26 @@ class _Console(Console):
         raise BrokenPipeError
 
 
-def _console(*, stderr: bool) -> Console:
-    console = _Console(stderr=stderr, highlight=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = _FILE_WIDTH
-    return console
-
-
-out = _console(stderr=False)
-err = _console(stderr=True)
+out, err = _Console(highlight=False), _Console(stderr=True, highlight=False)
+for _console in (out, err):
+    if not _console.is_terminal and "COLUMNS" not in os.environ:
+        _console.width = _FILE_WIDTH
 
 
 def moves() -> bool:
     """Whether progress may be drawn over itself."""
-    still = ("NO_COLOR", "CI")
-    return err.is_terminal and not err.is_dumb_terminal and not any(map(os.environ.get, still))
+    return err.is_terminal and not err.is_dumb_terminal and not any(map(os.environ.get, ("NO_COLOR", "CI")))
 
 
-def say(line: str | Message | Text = "") -> None:
+def say(line: Words = "") -> None:
     """One line on stdout, left to the terminal to wrap, so that a long path can be copied."""
     out.print(line if isinstance(line, Text) else Text(translated(line)), soft_wrap=True)
+
+
+def show(parts: Parts) -> None:
+    """Lines and tables on stdout."""
+    for part in parts:
+        say(part) if isinstance(part, Words) else out.print(part)
 
 
 def tell(line: str | Message, style: str = "") -> None:
@@ -92,14 +95,32 @@ def short(path: Path) -> str:
     return visible_name(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
-def table(*headings: str, right: Sequence[int] | None = None) -> Table:
-    """An empty table with these column headings.
+def number(value: float | None, digits: int = 4) -> str:
+    """A number of a table; `-` where there is none."""
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def styled(text: Words, style: str = "") -> Text:
+    """A message in the user's language, other text as it is, on one line."""
+    if isinstance(text, Text):
+        return text
+    return Text(visible_name(translated(text) if isinstance(text, Message) else text), style)
+
+
+def table(
+    *headings: str | Message, rows: Iterable[Sequence[Words]] = (), right: Sequence[int] | None = None
+) -> Table:
+    """A table with these column headings; what is too long for the first column is folded.
 
     Args:
+        rows: the cells of each, see `styled`.
         right: columns of numbers, set to the right; None is all but the first.
     """
     made = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     numbers = range(1, len(headings)) if right is None else right
     for position, heading in enumerate(headings):
         made.add_column(Text(translated(heading)), justify="right" if position in numbers else "left")
+    made.columns[0].overflow = "fold"
+    for row in rows:
+        made.add_row(*map(styled, row))
     return made

@@ -3,19 +3,23 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
-from catdog.cli import console, progress_bars
-from catdog.cli.command import DATA, MODEL, OUTPUT, Command, option
+from catdog import devices
+from catdog.cli import console
+from catdog.cli.command import FOLDER, PATH, Command, flag, option
 from catdog.cli.escapes import json_text
-from catdog.cli.options import WorkspaceOptions, chosen_run, model_options, workspace_options
+from catdog.cli.options import chosen_model, model_options, report_option, workspace_options
+from catdog.cli.progress_bars import FeatureBar
 from catdog.cli.translate import UsageError, translations
-from catdog.cli.views import scores
 from catdog.data import SPLITS
 from catdog.errors import RunError
+from catdog.inference.models import find_model
 from catdog.runs import Run, is_run
 from catdog.text import N_, message, plural
+from catdog.workspace import Workspace
 
 EXAMPLES = (
     "catdog evaluate",
@@ -23,112 +27,67 @@ EXAMPLES = (
     "catdog evaluate nadam adam --data dogscats",
     "catdog evaluate cats.safetensors dogscats",
 )
+_DEFAULT_SPLIT = N_("validation; if DATA has none, photos that the run was not trained on")
+_WORST = N_("Number of photos with the largest loss to list.")
 
 
 @click.command("evaluate", cls=Command, examples=EXAMPLES)
-@click.argument("targets", metavar="[RUN...] [DATA]", nargs=-1, type=click.Path(path_type=Path))
-@option("--data", type=click.Path(path_type=Path), help=N_("The folder of photos, as DATA."), group=DATA)
-@option(
-    "--split",
-    type=click.Choice(SPLITS),
-    help=N_("Which photos."),
-    otherwise=N_("validation; if DATA has none, photos that the run was not trained on"),
-    group=DATA,
-)
+@click.argument("targets", metavar="[RUN...] [DATA]", nargs=-1, type=PATH)
+@option("--data", "Data", N_("The folder of photos, as DATA."), PATH)
+@option("--split", "Data", N_("Which photos."), click.Choice(SPLITS), _DEFAULT_SPLIT)
 @model_options()
-@option(
-    "--tta",
-    is_flag=True,
-    help=N_("Test-time augmentation: average each photo with its mirror image."),
-    group=MODEL,
-)
-@option("--no-calibrate", is_flag=True, help=N_("Leave out temperature scaling."), group=MODEL)
-@option(
-    "--worst",
-    type=click.IntRange(0),
-    default=5,
-    help=N_("Number of photos with the largest loss to list."),
-    group=OUTPUT,
-)
-@option(
-    "--report",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE.html",
-    help=N_("Write a self-contained HTML report with plots, photos and heat maps."),
-    group=OUTPUT,
-)
-@option(
-    "--plots",
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="DIR",
-    help=N_("Write the plots as PNG files."),
-    group=OUTPUT,
-)
-@option("--json", "as_json", is_flag=True, help=N_("Print one JSON object."), group=OUTPUT)
+@flag("--tta", "Model", N_("Test-time augmentation: average each photo with its mirror image."))
+@flag("--no-calibrate", "Model", N_("Leave out temperature scaling."))
+@option("--worst", "Output", _WORST, click.IntRange(0), default=5)
+@report_option(N_("Write a self-contained HTML report with plots, photos and heat maps."))
+@option("--plots", "Output", N_("Write the plots as PNG files."), FOLDER)
+@flag("--json as_json", "Output", N_("Print one JSON object."))
 @workspace_options
 @click.pass_obj
-def command(
-    typed: str,
-    targets: tuple[Path, ...],
-    data: Path | None,
-    model: Path | None,
-    runs_dir: Path,
-    split: str | None,
-    worst: int,
-    tta: bool,
-    no_calibrate: bool,
-    report: Path | None,
-    plots: Path | None,
-    as_json: bool,
-    workspace: WorkspaceOptions,
-) -> None:
+def command(typed: str, targets: tuple[Path, ...], workspace: Workspace, **chosen: Any) -> None:
     """Evaluate runs on labelled photos: those in the folder DATA, or the run's own validation photos.
 
     RUN is the path of a run, its name under --runs-dir, or a file that `catdog export` wrote. Several runs
     are compared on the same photos.
     """
+    from catdog.cli.views.scores import scores
     from catdog.evaluation.evaluate import evaluate
 
-    models, data = _models_and_data(targets, data, model, runs_dir)
+    models, data = _models_and_data(targets, chosen["data"], chosen["model"], chosen["runs_dir"])
+    worst, report, plots = chosen["worst"], chosen["report"], chosen["plots"]
+    calibrate = not chosen["no_calibrate"]
     if len(models) > 1 and (report or plots):
         raise UsageError("--report and --plots are about one run. Name only one.")
-    if no_calibrate and not all(isinstance(found, Run) for found in models):
+    if not calibrate and not all(isinstance(found, Run) for found in models):
         raise UsageError("--no-calibrate is for runs. An exported file cannot be changed.")
-    with progress_bars.FeatureBar() as bar:
+    opened, split, tta = devices.opened(workspace), chosen["split"], chosen["tta"]
+    with FeatureBar() as bar:
         evaluation = evaluate(
-            models,
-            data,
-            split,
-            workspace.open(),
-            average_mirrored=tta,
-            calibrate=not no_calibrate,
-            report=bar,
+            models, data, split, opened, average_mirrored=tta, calibrate=calibrate, report=bar
         )
     for remark in evaluation.remarks:
         console.note(remark)
-    if as_json:
+    if chosen["as_json"]:
         click.echo(json_text(evaluation.to_json(worst=worst), indent=2))
     else:
         if skipped := evaluation.skipped:
-            console.warn(
-                plural(
-                    "{count:,} photo is unreadable and was skipped: {path}: {reason}",
-                    "{count:,} photos are unreadable and were skipped, the first is {path}: {reason}",
-                    len(skipped),
-                    path=evaluation.shown(skipped[0].path),
-                    reason=skipped[0].reason,
-                )
+            first = {"path": evaluation.shown(skipped[0].path), "reason": skipped[0].reason}
+            unreadable = plural(
+                "{count:,} photo is unreadable and was skipped: {path}: {reason}",
+                "{count:,} photos are unreadable and were skipped, the first is {path}: {reason}",
+                len(skipped),
+                **first,
             )
-        scores.show(evaluation, worst=worst)
+            console.warn(unreadable)
+        console.show(scores(evaluation, worst))
     if plots:
         from catdog.reports.plots import write_plots
 
         count = write_plots(evaluation.models[0], plots)
-        console.tell(
-            plural(
-                "Wrote {count} plot into {folder}", "Wrote {count} plots into {folder}", count, folder=plots
-            )
+        written = plural(
+            "Wrote {count} plot into {folder}", "Wrote {count} plots into {folder}", count, folder=plots
         )
+        console.tell(written)
     if report:
         from catdog.reports.evaluation_page import write_report
 
@@ -140,8 +99,6 @@ def _models_and_data(
     targets: Sequence[Path], data: Path | None, model: Path | None, runs_dir: Path
 ) -> tuple[list[Run | Path], Path | None]:
     """The runs and exported files that are meant, and the folder of photos; None is the run's own."""
-    from catdog.inference.models import find_model
-
     models: list[Run | Path] = []
     folders = [data] if data else []
     for target in targets:
@@ -153,20 +110,13 @@ def _models_and_data(
         except RunError as error:
             if os.path.exists(target):
                 raise
-            raise RunError(
-                "expected a folder of photos or a model, found nothing at {target}: {reason}",
-                target=target,
-                reason=error,
-            ) from None
+            nothing = N_("expected a folder of photos or a model, found nothing at {target}: {reason}")
+            raise RunError(nothing, target=target, reason=error) from None
     if len(folders) > 1:
-        raise UsageError(
-            "expected one folder of photos, found {folders}. A run has a config.json in it.",
-            folders=", ".join(map(str, folders)),
-        )
+        several = N_("expected one folder of photos, found {folders}. A run has a config.json in it.")
+        raise UsageError(several, folders=", ".join(map(str, folders)))
     if models and model:
         raise UsageError("give runs as RUN, or one with --model, not both.")
     if len({(found.folder if isinstance(found, Run) else found).resolve() for found in models}) < len(models):
         raise UsageError("a run is given twice.")
-    if not models:
-        models = [find_model(model, runs_dir) if model else chosen_run(None, runs_dir)]
-    return models, folders[0] if folders else None
+    return models or [chosen_model(model, runs_dir)], folders[0] if folders else None

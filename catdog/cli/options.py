@@ -1,7 +1,6 @@
 """Options that several commands share, and what they stand for."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import cache, wraps
 from pathlib import Path
 from typing import Any
@@ -9,184 +8,91 @@ from typing import Any
 import click
 
 from catdog import devices
-from catdog.cli import console, progress_bars
-from catdog.cli.command import CACHE, MODEL, OTHER, option
-from catdog.cli.translate import LANGUAGES, translated
+from catdog.cli import console
+from catdog.cli.command import FILE, FOLDER, PATH, Decorator, flag, option
+from catdog.cli.translate import translated
 from catdog.config import PREPROCESSINGS
-from catdog.errors import CacheError
-from catdog.runs import Run, has_runs, open_run
+from catdog.inference.models import find_model
+from catdog.runs import Run, has_runs
 from catdog.text import N_, bytes_from_people, message
-from catdog.weights.source import WeightSource, find_weights
 from catdog.workspace import CACHE_VARIABLE, LIMIT_VARIABLE, Workspace, default_cache_dir
 
 
-@dataclass(frozen=True)
-class WorkspaceOptions:
-    """What --cache-dir, --cache-limit, --no-cache and --workers say."""
+class Parsed(click.ParamType):
+    """What a function makes of a text; the message of its ValueError is a usage error.
 
-    cache_dir: Path
-    cache_limit: int | None
-    no_cache: bool
-    workers: int
+    Args:
+        name: the metavar.
+    """
 
-    def open(self) -> Workspace:
-        """The user's cache folder; with --no-cache only downloads are written there. Configures JAX too."""
-        workspace = Workspace.below(
-            self.cache_dir,
-            keep=not self.no_cache,
-            limit=self.cache_limit,
-            warn=cache(console.warn),
-            workers=self.workers,
-        )
-        try:
-            devices.configure(workspace.cache)
-        except CacheError as error:
-            console.warn(error.message)
-            devices.configure(None)
-            return replace(workspace, features=replace(workspace.features, writable=False))
-        return workspace
+    def __init__(self, name: str, parse: Callable[[str], Any]):
+        self.name, self._parse = name, parse
 
-
-class _Size(click.ParamType):
-    """A number of bytes, such as 20GB."""
-
-    name = "size"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """See `click.ParamType`."""
         try:
-            return value if isinstance(value, int) else bytes_from_people(str(value))
-        except ValueError:
-            sentence = message("expected a size such as 20GB or 500MB, found {value!r}", value=value)
-            self.fail(translated(sentence), param, ctx)
+            return self._parse(value) if isinstance(value, str) else value
+        except ValueError as error:
+            self.fail(translated(error.args[0]), param, ctx)
+
+
+_USUAL_FOLDER = N_("$CATDOG_CACHE_DIR or your cache folder")
+_LIMIT, _SIZE = N_("Disk space for cached features, such as 20GB."), Parsed("size", bytes_from_people)
+_USUAL_LIMIT = N_("$CATDOG_CACHE_LIMIT or a tenth of the disk")
+_WORKERS, _THREADS = N_("Number of worker threads."), click.IntRange(1, 256)
 
 
 def workspace_options(command: Callable[..., object]) -> Callable[..., object]:
-    """--cache-dir, --cache-limit, --no-cache and --workers, as one argument `workspace`."""
+    """--cache-dir, --cache-limit, --no-cache and --workers, as one argument `workspace`.
 
+    With --no-cache only downloads are written into the cache folder. JAX is not configured yet: see
+    `devices.opened`.
+    """
+
+    @option("--cache-dir", "Cache", N_("Cache folder."), FOLDER, _USUAL_FOLDER, envvar=CACHE_VARIABLE)
+    @option("--cache-limit", "Cache", _LIMIT, _SIZE, _USUAL_LIMIT, envvar=LIMIT_VARIABLE)
+    @flag("--no-cache", "Cache", N_("Compute features again; write nothing into the cache."))
+    @option("--workers", "Other", _WORKERS, _THREADS, N_("number of cores"), default=devices.usable_cores)
     @wraps(command)
     def made(
-        *args: object,
-        cache_dir: Path | None,
-        cache_limit: int | None,
-        no_cache: bool,
-        workers: int,
-        **rest: object,
+        *args: Any, cache_dir: Path | None, cache_limit: int | None, no_cache: bool, workers: int, **rest: Any
     ) -> object:
-        chosen = WorkspaceOptions(cache_dir or default_cache_dir(), cache_limit, no_cache, workers)
-        return command(*args, workspace=chosen, **rest)
+        folder, warn = cache_dir or default_cache_dir(), cache(console.warn)
+        workspace = Workspace.below(folder, keep=not no_cache, limit=cache_limit, warn=warn, workers=workers)
+        return command(*args, workspace=workspace, **rest)
 
-    decorated: Callable[..., object] = made
-    for decorate in (
-        option(
-            "--workers",
-            group=OTHER,
-            type=click.IntRange(1, 256),
-            default=devices.usable_cores,
-            help=N_("Number of worker threads."),
-            otherwise=N_("number of cores"),
-        ),
-        option(
-            "--no-cache",
-            group=CACHE,
-            is_flag=True,
-            help=N_("Compute features again; write nothing into the cache."),
-        ),
-        option(
-            "--cache-limit",
-            group=CACHE,
-            type=_Size(),
-            metavar="SIZE",
-            envvar=LIMIT_VARIABLE,
-            help=N_("Disk space for cached features, such as 20GB."),
-            otherwise=N_("$CATDOG_CACHE_LIMIT or a tenth of the disk"),
-        ),
-        option(
-            "--cache-dir",
-            group=CACHE,
-            type=click.Path(file_okay=False, path_type=Path),
-            envvar=CACHE_VARIABLE,
-            help=N_("Cache folder."),
-            otherwise=N_("$CATDOG_CACHE_DIR or your cache folder"),
-        ),
-    ):
-        decorated = decorate(decorated)
-    return decorated
+    return made
 
 
-def weights_option(*, default: str | None) -> Callable[[Any], Any]:
-    """--weights."""
-    return option(
-        "--weights",
-        group=MODEL,
-        default=default,
-        metavar="NAME|FILE",
-        help=N_("Pretrained weights: builtin, keras, timm, or a file (.h5, .safetensors, .pth)."),
-    )
+def weights_options(default: str | None = None) -> Decorator:
+    """--weights and --preprocessing."""
+    name = N_("Pretrained weights: builtin, keras, timm, or a file (.h5, .safetensors, .pth).")
+    photos = N_("Preprocessing for --weights FILE, if the file does not name one.")
+    weights = option("--weights", "Model", name, default=default, metavar="NAME|FILE")
+    preprocessing = option("--preprocessing", "Model", photos, click.Choice(PREPROCESSINGS))
+    return lambda command: weights(preprocessing(command))
 
 
-preprocessing_option = option(
-    "--preprocessing",
-    group=MODEL,
-    type=click.Choice(PREPROCESSINGS),
-    help=N_("Preprocessing for --weights FILE, if the file does not name one."),
-)
+runs_dir_option = option("--runs-dir", "Model", N_("Folder of the runs."), FOLDER, default=Path("runs"))
 
 
-def weights_from(name: str, preprocessing: str | None, workspace: Workspace) -> WeightSource:
-    """The weights that --weights names, downloaded if need be, with progress."""
-    with progress_bars.FeatureBar() as bar:
-        return find_weights(name, preprocessing=preprocessing, workspace=workspace, report=bar)
+def model_options(
+    meaning: str = N_("Run (a path, or a name under --runs-dir) or exported file."),
+) -> Decorator:
+    """--model and --runs-dir."""
+    newest = N_("the newest run; without runs, the model in the package")
+    model = option("--model", "Model", meaning, PATH, newest, metavar="RUN")
+    return lambda command: model(runs_dir_option(command))
 
 
-def model_options(*, imagenet: bool = False) -> Callable[[Any], Any]:
-    """--model and --runs-dir.
-
-    Args:
-        imagenet: the command can use the original network too, under the name `imagenet`.
-    """
-    meaning = N_("Run (a path, or a name under --runs-dir) or exported file.")
-    if imagenet:
-        meaning = N_("Run (a path, or a name under --runs-dir), exported file, or imagenet.")
-    model_option = option(
-        "--model",
-        group=MODEL,
-        type=click.Path(path_type=Path),
-        metavar="RUN",
-        help=meaning,
-        otherwise=N_("the newest run; without runs, the model in the package"),
-    )
-    return lambda command: model_option(runs_dir_option(command))
-
-
-runs_dir_option = option(
-    "--runs-dir",
-    group=MODEL,
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("runs"),
-    help=N_("Folder of the runs."),
-)
+def report_option(meaning: str) -> Decorator:
+    """--report, a page of HTML."""
+    return option("--report", "Output", meaning, FILE, metavar="FILE.html")
 
 
 def chosen_model(model: Path | None, runs_dir: Path) -> Run | Path:
     """The run or the exported file that --model names, or the newest run; see `find_model`."""
-    from catdog.inference.models import find_model
-
     if model is None and not has_runs(runs_dir):
-        console.note(
-            message(
-                "no trained run under {runs_dir}: using the model in the package, cats and dogs",
-                runs_dir=runs_dir,
-            )
-        )
+        sentence = N_("no trained run under {runs_dir}: using the model in the package, cats and dogs")
+        console.note(message(sentence, runs_dir=runs_dir))
     return find_model(model, runs_dir)
-
-
-def chosen_run(model: Path | None, runs_dir: Path) -> Run:
-    """The same for a command that takes runs only."""
-    found = chosen_model(model, runs_dir)
-    return found if isinstance(found, Run) else open_run(found)
-
-
-# For a command that looks at the language itself; every `Command` has --lang anyway.
-lang_option = option("--lang", type=click.Choice(LANGUAGES), help=N_("Language of messages."))

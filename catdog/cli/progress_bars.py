@@ -4,7 +4,7 @@ On a terminal progress moves; elsewhere (a pipe, CI, NO_COLOR, TERM=dumb) it is 
 """
 
 import time
-from typing import Self
+from contextlib import AbstractContextManager
 
 from rich.filesize import decimal
 from rich.live import Live
@@ -21,66 +21,65 @@ _BAR_WIDTH = 30  # as Keras 1 draws it
 _SHORTEST_BAR = 5
 _PLAIN_SECONDS = 10.0  # between two plain lines of progress
 _SETTLED_SECONDS = 1.0  # until a rate means something: the first batches end together
-
-
-def epoch_line(record: EpochRecord, photos: int) -> str:
-    """The line of a finished epoch, word for word as Keras 1 logs it; a narrow terminal has a shorter bar."""
-    numbers = (
-        f" - {round(record.seconds)}s - loss: {record.loss:.4f} - acc: {record.acc:.4f}"
-        f" - val_loss: {record.val_loss:.4f} - val_acc: {record.val_acc:.4f}"
-    )
-    start = f"{photos}/{photos}"
-    room = console.out.width - len(f"{start} []{numbers}") if console.out.is_terminal else _BAR_WIDTH
-    bar = f" [{'=' * min(room, _BAR_WIDTH)}]" if room >= _SHORTEST_BAR else ""
-    return f"{start}{bar}{numbers}"
+_TITLES = {
+    "download": message("Downloading weights"),
+    "hash": message("Reading photos"),
+    "compile": message("Loading the network; the first time, it is compiled ..."),
+    "features": message("Computing features"),
+    "compare": message("Comparing photos"),
+}
+_TOLD_AT_THE_END = ("features", "download")  # the others have a line only where they take long
 
 
 class EpochBar:
-    """The moving line of an epoch under way; draws nothing where progress is plain."""
+    """The lines of the epochs on stdout, word for word as Keras 1 logs them; on a terminal one moves."""
 
-    def __init__(self, photos: int):
-        self._photos = photos
+    def __init__(self) -> None:
         self._live = (
             Live(console=console.err, transient=True, auto_refresh=False) if console.moves() else None
         )
-        self._began = time.monotonic()
+        self._photos = 0
+        self._began = 0.0  # seconds
 
-    def __enter__(self) -> Self:
-        if self._live:
-            self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Take the moving line away."""
         if self._live:
             self._live.stop()
 
-    def begin(self, heading: Message) -> None:
-        """A new epoch starts."""
-        self.print(heading)
-        self._began = time.monotonic()
+    def begin(self, heading: Message, photos: int) -> None:
+        """A new epoch starts, with so many photos."""
+        self._photos, self._began = photos, time.monotonic()
+        if self._live:
+            self._live.start()
+        self._print(heading)
 
     def show(self, done: int, loss: float, acc: float) -> None:
         """So many photos are through, with mean loss and accuracy so far."""
-        if not self._live or not done:
-            return
-        left = (time.monotonic() - self._began) * (self._photos - done) / done
-        filled = done * _BAR_WIDTH // self._photos
-        bar = ("=" * filled + ">")[:_BAR_WIDTH].ljust(_BAR_WIDTH, ".")
-        eta = translated(console.duration(left))
-        line = (
-            f"{done:>{len(str(self._photos))}}/{self._photos} [{bar}] - ETA: {eta}"
-            f" - loss: {loss:.4f} - acc: {acc:.4f}"
-        )
-        self._live.update(Text(line), refresh=True)
+        if self._live:
+            eta = (time.monotonic() - self._began) * (self._photos - done) / done
+            bar = ("=" * (done * _BAR_WIDTH // self._photos) + ">")[:_BAR_WIDTH].ljust(_BAR_WIDTH, ".")
+            start = f"{done:>{len(str(self._photos))}}/{self._photos} [{bar}]"
+            numbers = f"ETA: {translated(console.duration(eta))} - loss: {loss:.4f} - acc: {acc:.4f}"
+            self._live.update(Text(f"{start} - {numbers}"), refresh=True)
 
-    def print(self, line: str | Message) -> None:
-        """A line of the log, on stdout."""
+    def end(self, record: EpochRecord) -> None:
+        """The epoch is finished; a narrow terminal has a shorter bar."""
+        numbers = (
+            f" - {round(record.seconds)}s - loss: {record.loss:.4f} - acc: {record.acc:.4f}"
+            f" - val_loss: {record.val_loss:.4f} - val_acc: {record.val_acc:.4f}"
+        )
+        start = f"{self._photos}/{self._photos}"
+        room = console.out.width - len(f"{start} []{numbers}") if console.out.is_terminal else _BAR_WIDTH
+        bar = f" [{'=' * min(room, _BAR_WIDTH)}]" if room >= _SHORTEST_BAR else ""
+        self._print(f"{start}{bar}{numbers}")
+
+    def _print(self, line: str | Message) -> None:
         if self._live:
             self._live.update(Text(""), refresh=True)
         console.say(line)
 
 
-class FeatureBar:
+class FeatureBar(AbstractContextManager["FeatureBar"]):
     """How far reading, compiling and computing features are; call it with each `Step`.
 
     Args:
@@ -90,89 +89,55 @@ class FeatureBar:
 
     def __init__(self, *, in_parts: bool = False) -> None:
         self._in_parts = in_parts
-        self._before = 0  # photos of earlier parts
+        self._moves = console.moves()
+        self._bar: Progress | None = None
         self._last: Step | None = None
-        self._began = 0.0  # the stage, in seconds
+        self._before = 0  # photos of earlier parts
         self._first = 0  # what was done when the stage began
+        self._began = self._told = 0.0  # seconds: the stage, and the last plain line
         self._loaded = False
-        self._display: _MovingBar | _Lines = _MovingBar() if console.moves() else _Lines(in_parts=in_parts)
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.clear()
 
     def clear(self) -> None:
         """Take the bar away, for lines that are to stay."""
-        self._display.clear()
-        self._last = None
+        if self._bar:
+            self._bar.stop()
+        self._bar = self._last = None
 
     def make_room(self) -> None:
         """Take the bar off the terminal until the next step, for a line that goes there too."""
-        if console.out.is_terminal:
-            self._display.clear()
+        if console.out.is_terminal and self._bar:
+            self._bar.stop()
+            self._bar = None
 
     def __call__(self, step: Step) -> None:
-        now = time.monotonic()
-        if step.stage == "compile":
-            if self._loaded:
-                return
-            self._loaded = True
+        now, is_compiling = time.monotonic(), step.stage == "compile"
+        if is_compiling and self._loaded:
+            return
+        self._loaded |= is_compiling
         if self._last is None or step.stage != self._last.stage or step.done < self._last.done:
             self._began, self._first = now, step.done
-            self._display.begin(step, now)
+            if not (self._in_parts and self._told):
+                self._told = now
         self._last = step
-        open_ended = step.stage == "compile" or (self._in_parts and step.stage == "features")
-        self._display.show(step, self._count(step, now), now, total=0 if open_ended else step.total)
-        if step.stage == "features" and step.done == step.total:
+        title, has_ended = _TITLES[step.stage], step.done == step.total
+        count = "" if is_compiling else self._count(step, now - self._began)
+        if self._moves:
+            self._draw(step, title, count)
+        elif is_compiling:
+            console.tell(title)  # it has no end to be told
+        elif now - self._told > _PLAIN_SECONDS or (
+            has_ended and step.stage in _TOLD_AT_THE_END and not self._in_parts
+        ):
+            self._told = now
+            console.tell(message("{title}: {count}", title=title, count=count))
+        if step.stage == "features" and has_ended:
             self._before += step.total
 
-    def _count(self, step: Step, now: float) -> Message | str:
-        """How many photos, or bytes, and how fast where that is known."""
-        seconds = now - self._began
-        settled = seconds > (_SETTLED_SECONDS if step.stage == "features" else 0) and step.done > self._first
-        rate = (step.done - self._first) / seconds if settled else 0.0
-        left = console.duration((step.total - step.done) / rate) if rate else ""
-        if step.stage == "compile":
-            return ""
-        if step.stage == "download":
-            done, total, speed = decimal(step.done), decimal(step.total), decimal(round(rate))
-            if not step.total:
-                return message("{done}, {speed}/s", done=done, speed=speed) if rate else done
-            if not rate:
-                return message("{done} of {total}", done=done, total=total)
-            return message(
-                "{done} of {total}, {speed}/s, {left} left", done=done, total=total, speed=speed, left=left
-            )
-        if self._in_parts and step.stage == "features":
-            done = self._before + step.done
-            if not rate:
-                return message("{done} photos", done=done)
-            return message("{done} photos, {rate:.1f} photos/s", done=done, rate=rate)
-        if not rate or step.stage != "features":
-            return message("{done}/{total} photos", done=step.done, total=step.total)
-        return message(
-            "{done}/{total} photos, {rate:.1f} photos/s, {left} left",
-            done=step.done,
-            total=step.total,
-            rate=rate,
-            left=left,
-        )
-
-
-class _MovingBar:
-    """Progress on a terminal: one bar, drawn over itself."""
-
-    def __init__(self) -> None:
-        self._bar: Progress | None = None
-        self._task = TaskID(0)
-
-    def begin(self, step: Step, now: float) -> None:
-        """A stage starts: its first step is shown like all others."""
-
-    def show(self, step: Step, count: Message | str, now: float, *, total: int) -> None:
-        """The bar as it is after this step; without a total it only shows that something goes on."""
+    def _draw(self, step: Step, title: Message, count: Message | str) -> None:
+        """One bar, drawn over itself; without a total it only shows that something goes on."""
         if self._bar is None:
             columns = (
                 TextColumn("{task.description}"),
@@ -180,50 +145,33 @@ class _MovingBar:
                 TextColumn("{task.fields[count]}"),
             )
             self._bar = Progress(*columns, console=console.err, transient=True)
-            self._task = self._bar.add_task("", count="")
+            self._bar.add_task("", count="")
             self._bar.start()
-        title = translated(_TITLES[step.stage])
+        open_ended = step.stage == "compile" or (self._in_parts and step.stage == "features")
+        words, total = translated(title), None if open_ended else step.total or None
         self._bar.update(
-            self._task, description=title, completed=step.done, total=total or None, count=translated(count)
+            TaskID(0), description=words, completed=step.done, total=total, count=translated(count)
         )
 
-    def clear(self) -> None:
-        """Take the bar away; the next step draws another."""
-        if self._bar:
-            self._bar.stop()
-        self._bar = None
-
-
-class _Lines:
-    """Progress in a pipe or a file: plain lines, where a stage takes long or ends."""
-
-    def __init__(self, *, in_parts: bool) -> None:
-        self._in_parts = in_parts
-        self._last_line = 0.0  # seconds
-
-    def begin(self, step: Step, now: float) -> None:
-        """A stage starts: the first line comes after a while, but compiling has no end to be told."""
-        if not (self._in_parts and self._last_line):
-            self._last_line = now
-        if step.stage == "compile":
-            console.tell(_TITLES[step.stage])
-
-    def show(self, step: Step, count: Message | str, now: float, *, total: int) -> None:
-        """A line, if it is time for one."""
-        ended = step.done == step.total and step.stage in _TOLD_AT_THE_END and not self._in_parts
-        if step.stage != "compile" and (ended or now - self._last_line > _PLAIN_SECONDS):
-            self._last_line = now
-            console.tell(message("{title}: {count}", title=_TITLES[step.stage], count=count))
-
-    def clear(self) -> None:
-        """Lines stay."""
-
-
-_TITLES = {
-    "download": message("Downloading weights"),
-    "hash": message("Reading photos"),
-    "compile": message("Loading the network; the first time, it is compiled ..."),
-    "features": message("Computing features"),
-    "compare": message("Comparing photos"),
-}
-_TOLD_AT_THE_END = ("features", "download")  # the others have a line only where they take long
+    def _count(self, step: Step, seconds: float) -> Message | str:
+        """How many photos, or bytes, and how fast where that is known; the stage began `seconds` ago."""
+        of_features = step.stage == "features"
+        has_settled = seconds > (_SETTLED_SECONDS if of_features else 0) and step.done > self._first
+        rate = (step.done - self._first) / seconds if has_settled else 0.0
+        left = console.duration((step.total - step.done) / rate) if rate else ""
+        if step.stage == "download":
+            sizes = {"done": decimal(step.done), "total": decimal(step.total), "speed": decimal(round(rate))}
+            if not step.total:
+                return message("{done}, {speed}/s", **sizes) if rate else decimal(step.done)
+            if not rate:
+                return message("{done} of {total}", **sizes)
+            return message("{done} of {total}, {speed}/s, {left} left", **sizes, left=left)
+        numbers = {"done": step.done, "total": step.total, "rate": rate, "left": left}
+        if of_features and self._in_parts:
+            numbers["done"] = self._before + step.done
+            if not rate:
+                return message("{done} photos", **numbers)
+            return message("{done} photos, {rate:.1f} photos/s", **numbers)
+        if of_features and rate:
+            return message("{done}/{total} photos, {rate:.1f} photos/s, {left} left", **numbers)
+        return message("{done}/{total} photos", **numbers)

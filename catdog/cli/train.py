@@ -7,19 +7,21 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from catdog import devices
 from catdog.cli import console
-from catdog.cli.command import OUTPUT, Command, option
-from catdog.cli.options import WorkspaceOptions, lang_option, workspace_options
-from catdog.cli.train_options import training_options
-from catdog.cli.translate import UsageError
+from catdog.cli.command import FOLDER, PATH, Command, Decorator, Heading, flag, option
+from catdog.cli.options import Parsed, weights_options, workspace_options
+from catdog.cli.translate import LANGUAGES, UsageError
+from catdog.config import HEADS, OUTPUTS, RESIZES
+from catdog.model.architecture import ALL, CONVOLUTIONS, stages
 from catdog.runs import Run
 from catdog.text import N_, message
-from catdog.training.options import NewRun, Resume
+from catdog.training.optimizers import OPTIMIZERS
+from catdog.training.options import DEFAULT_DROPOUT, DEFAULT_FC_UNITS, DEFAULT_VALID_FRACTION, NewRun, Resume
+from catdog.workspace import Workspace
 
 # What --resume may change: where things are, how they are computed, and when to stop.
-_RESUMABLE = {"resume", "data", "epochs", "runs_dir", "workers", "lang"}
-_RESUMABLE |= {"cache_dir", "cache_limit", "no_cache"}
-
+_RESUMABLE = set("resume data epochs runs_dir workers lang cache_dir cache_limit no_cache".split())
 
 EXAMPLES = (
     "catdog train photos",
@@ -29,33 +31,73 @@ EXAMPLES = (
 )
 
 
+def _units(text: str) -> tuple[int, ...]:
+    """The units of each layer: `256` or `512,256`."""
+    try:
+        units = tuple(map(int, text.split(",")))
+    except ValueError:
+        units = ()
+    if not units or min(units) < 1:
+        expected = N_("expected units of each hidden layer such as 256 or 512,256; found {value!r}")
+        raise ValueError(message(expected, value=text))
+    return units
+
+
+_HEAD = N_(
+    "New layers: average and maximum over positions (concat), average (linear), hidden layers (fc), or one "
+    "layer behind fc1 and fc2 of the weights (imagenet)."
+)
+_UNFREEZE = N_(
+    "First stage that is trained: head, block5 ... block1, or all; with --head imagenet also fc2 or fc1."
+)
+_OPTIMIZER = N_("Optimizer, see `catdog inspect --optimizers`.")
+_RESUME = N_("Continue a stopped run; with --epochs, extend a finished run.")
+_STAGES = click.Choice(["head", "fc2", "fc1", *reversed(stages(CONVOLUTIONS)), ALL])
+_UNITS, _SEED = Parsed("N[,N...]", _units), click.IntRange(0, 2**32 - 1)
+_FRACTION = click.FloatRange(0, 1, min_open=True, max_open=True)
+_RATE, _ABOVE_0 = click.FloatRange(0, 1, max_open=True), click.FloatRange(0, min_open=True)
+# Defaults in words, where `NewRun` leaves them open.
+_DEFAULTS = {
+    "valid_fraction": str(DEFAULT_VALID_FRACTION),
+    "head": N_("imagenet for weights with fc1 and fc2, else concat"),
+    "fc_units": ",".join(map(str, DEFAULT_FC_UNITS)),
+    "dropout": str(DEFAULT_DROPOUT),
+    "lr": N_("the optimizer's own"),
+    "name": N_("that of DATA, numbered"),
+}
+
+
+def _new(option_name: str, group: Heading, help: str, type: Any = None, **rest: Any) -> Decorator:
+    """An option that is a field of `NewRun`, with its default."""
+    field = option_name.removeprefix("--").replace("-", "_")
+    words = _DEFAULTS.get(field, "")
+    return option(option_name, group, help, type, words, default=getattr(NewRun, field), **rest)
+
+
 @click.command("train", cls=Command, examples=EXAMPLES)
-@click.argument("data", type=click.Path(path_type=Path), required=False)
-@training_options
-@option(
-    "--name",
-    group=OUTPUT,
-    metavar="NAME",
-    help=N_("Name of the run folder."),
-    otherwise=N_("that of DATA, numbered"),
-)
-@option(
-    "--runs-dir",
-    group=OUTPUT,
-    type=click.Path(file_okay=False, path_type=Path),
-    default=NewRun.runs_dir,
-    help=N_("Folder of the runs."),
-)
+@click.argument("data", type=PATH, required=False)
+@_new("--valid-fraction", "Data", N_("Fraction for validation, if DATA has no valid/."), _FRACTION)
+@_new("--resize", "Data", N_("Squash photos, crop the centre, or pad them."), click.Choice(RESIZES))
+@flag("--strict", "Data", N_("Stop at an unreadable photo instead of skipping it."))
+@_new("--head", "Model", _HEAD, click.Choice(HEADS))
+@_new("--fc-units", "Model", N_("Units of each hidden layer of --head fc."), _UNITS)
+@_new("--dropout", "Model", N_("Dropout rate of the heads fc and imagenet."), _RATE)
+@_new("--output", "Model", N_("Softmax, or one sigmoid for two classes."), click.Choice(OUTPUTS))
+@_new("--unfreeze", "Model", _UNFREEZE, _STAGES, metavar="STAGE")
+@weights_options(NewRun.weights)
+@_new("--epochs", "Training", N_("Training epochs."), click.IntRange(1))
+@_new("--batch-size", "Training", N_("Batch size."), click.IntRange(1))
+@_new("--optimizer", "Training", _OPTIMIZER, click.Choice(list(OPTIMIZERS)), metavar="NAME")
+@_new("--lr", "Training", N_("Learning rate."), _ABOVE_0)
+@_new("--seed", "Training", N_("Random seed for initialization, shuffling and dropout."), _SEED)
+@option("--resume", "Training", _RESUME, PATH, metavar="RUN")
+@_new("--name", "Output", N_("Name of the run folder."), metavar="NAME")
+@_new("--runs-dir", "Output", N_("Folder of the runs."), FOLDER)
 @workspace_options
-@lang_option
+@option("--lang", "Other", N_("Language of messages."), click.Choice(LANGUAGES))
 @click.pass_context
 def command(
-    ctx: click.Context,
-    data: Path | None,
-    resume: Path | None,
-    workspace: WorkspaceOptions,
-    lang: str | None,
-    **chosen: Any,
+    ctx: click.Context, data: Path | None, resume: Path | None, workspace: Workspace, **chosen: Any
 ) -> None:
     """Fine-tune VGG16 on the photos in DATA.
 
@@ -66,49 +108,34 @@ def command(
     from catdog.training.train import train
 
     if resume:
-        given = _given(ctx)
-        _refuse_other_options(given)
+        defaults = (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)  # others: typed, or the environment
+        given = {name for name in ctx.params if ctx.get_parameter_source(name) not in defaults}
+        if extra := sorted(given - _RESUMABLE):
+            flags = ", ".join(f"--{name.replace('_', '-')}" for name in extra)
+            raise UsageError("a resumed run keeps its own options: leave out {flags}.", flags=flags)
         options = Resume(resume, data, chosen["epochs"] if "epochs" in given else None)
     elif data:
+        del chosen["lang"]
         options = NewRun(data, **chosen)
     else:
         raise UsageError("expected DATA, a folder of photos, or --resume RUN.")
-    opened = workspace.open()
+    opened = devices.opened(workspace)
     log = TrainingLog()
     try:
         with log:
             train(options, opened, log, command=ctx.obj)
     except KeyboardInterrupt:
         if log.started:
-            run = log.started.run
-            console.tell(
-                message(
-                    "Stopped. {done} of {epochs} epochs are saved. Continue with:\n  {command}",
-                    done=run.epochs_done(),
-                    epochs=log.started.epochs,
-                    command=_command_to_resume(ctx, run),
-                )
-            )
+            run, epochs = log.started
+            stopped = N_("Stopped. {done} of {epochs} epochs are saved. Continue with:\n  {command}")
+            words = _command_to_resume(ctx, run)
+            console.tell(message(stopped, done=run.epochs_done(), epochs=epochs, command=words))
         raise
 
 
 def _command_to_resume(ctx: click.Context, run: Run) -> str:
     words = ["catdog", "train", "--resume", str(run.folder)]
-    for name in ("cache_dir", "cache_limit"):
+    for name in ("cache_dir", "cache_limit", "lang"):
         if ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE:
             words += [f"--{name.replace('_', '-')}", str(ctx.params[name])]
-    if ctx.params["lang"]:
-        words += ["--lang", ctx.params["lang"]]
     return shlex.join(words + ["--no-cache"] * ctx.params["no_cache"])
-
-
-def _given(ctx: click.Context) -> set[str]:
-    """The parameters that are on the command line or in the environment."""
-    defaults = (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)
-    return {name for name in ctx.params if ctx.get_parameter_source(name) not in defaults}
-
-
-def _refuse_other_options(given: set[str]) -> None:
-    if extra := sorted(given - _RESUMABLE):
-        flags = ", ".join(f"--{name.replace('_', '-')}" for name in extra)
-        raise UsageError("a resumed run keeps its own options: leave out {flags}.", flags=flags)

@@ -68,21 +68,23 @@ def speaking(language: str | None) -> Iterator[None]:
         language: None asks LANGUAGE, LC_ALL, LC_MESSAGES and LANG, as gettext does. click always asks these:
             LANGUAGE is set for the block.
     """
-    global _translations
     before = os.environ.get("LANGUAGE")
     if language:
         os.environ["LANGUAGE"] = language
     try:
         gettext.bindtextdomain(_DOMAIN, str(_FOLDER))
         gettext.textdomain(_DOMAIN)
-        _translations = gettext.translation(_DOMAIN, _FOLDER, fallback=True)
-        for kind, name in _NUMBERS.items():
-            kind.name = translated(name)
+        _speak(gettext.translation(_DOMAIN, _FOLDER, fallback=True))
         yield
     finally:
-        _translations = gettext.NullTranslations()
-        for kind, name in _NUMBERS.items():
-            kind.name = name
+        _speak(gettext.NullTranslations())
         os.environ.pop("LANGUAGE", None)
         if before is not None:
             os.environ["LANGUAGE"] = before
+
+
+def _speak(translations: gettext.NullTranslations) -> None:
+    global _translations
+    _translations = translations
+    for kind, name in _NUMBERS.items():
+        kind.name = translated(name)

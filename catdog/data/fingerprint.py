@@ -8,7 +8,7 @@ from pathlib import Path
 from catdog.data.files import open_regular, system_reason
 from catdog.data.parallel import ordered_map
 from catdog.errors import PhotoError
-from catdog.progress import Progress, OnProgress, unreported
+from catdog.progress import OnProgress, Progress, unreported
 from catdog.text import Message
 
 

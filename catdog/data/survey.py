@@ -13,7 +13,7 @@ from catdog.data.labels import Photo
 from catdog.data.layout import DataSet
 from catdog.data.parallel import ordered_map
 from catdog.errors import PhotoError
-from catdog.progress import Progress, OnProgress, unreported
+from catdog.progress import OnProgress, Progress, unreported
 from catdog.text import Message
 
 # Enough to find damage: training's own function decodes the whole file, a JPEG at an eighth of its size.

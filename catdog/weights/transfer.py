@@ -13,7 +13,7 @@ import requests
 from requests import exceptions
 
 from catdog.errors import CatdogError
-from catdog.progress import Progress, OnProgress
+from catdog.progress import OnProgress, Progress
 from catdog.text import Message, message, reason
 
 BACK_OFF = 0.5  # seconds before the next try; doubled by each try that brings no new bytes

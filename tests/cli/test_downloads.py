@@ -8,11 +8,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from shutil import copyfileobj
 
+import click
 import pytest
 
 from catdog import devices
-from catdog.cli.options import WorkspaceOptions
+from catdog.cli.options import workspace_options
 from catdog.weights.download import DOWNLOADS
+from catdog.workspace import Workspace
 from tests.cli.conftest import Cli
 from tests.weights_files import PHOTOS
 
@@ -81,6 +83,9 @@ def test_weights_are_downloaded_once_and_found_again(
 
 def test_downloads_are_stored_without_a_cache_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "configure", lambda folder: None)
-    workspace = WorkspaceOptions(tmp_path, None, True, 1).open()
+    given: list[Workspace] = []
+    command = click.command()(workspace_options(lambda workspace: given.append(devices.opened(workspace))))
+    command.main(["--cache-dir", str(tmp_path), "--no-cache"], standalone_mode=False)
+    (workspace,) = given
     assert workspace.weights == tmp_path / "weights"
     assert (workspace.cache, workspace.checked, workspace.features.root) == (None, None, None)

@@ -1,35 +1,138 @@
 """What `catdog inspect` shows of a subject: facts for --json, and parts for the terminal."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from itertools import chain, zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import RenderableType
-from rich.text import Text
+from rich.filesize import decimal
+from rich.tree import Tree
 
 from catdog.cli import console
+from catdog.cli.console import styled, table
 from catdog.cli.escapes import json_text
-from catdog.text import Message
+from catdog.cli.translate import translated
+from catdog.model.architecture import LayerFacts
+from catdog.text import N_, Message, message
+from catdog.training.optimizers import OPTIMIZERS
+
+if TYPE_CHECKING:
+    from catdog.data import PhotoHeader
+    from catdog.features.upkeep import CacheEntry
+    from catdog.inference.prediction import Prediction
+
+_TOP = 5  # classes of each model that are shown for a photo
 
 
-@dataclass(frozen=True)
 class Page:
-    """One subject.
+    """One subject: `facts`, a JSON value, and `parts` for the terminal, from top to bottom."""
 
-    Attributes:
-        facts: a JSON value.
-        parts: from top to bottom.
-    """
+    def __init__(self, facts: Any, *parts: RenderableType | Message):
+        self.facts, self.parts = facts, parts
 
-    facts: Any
-    parts: Sequence[RenderableType | Message]
+    def show(self, *, as_json: bool) -> None:
+        """Print it on stdout."""
+        click.echo(json_text(self.facts, indent=2)) if as_json else console.show(self.parts)
 
 
-def show(page: Page, *, as_json: bool) -> None:
-    """Print a page on stdout."""
-    if as_json:
-        click.echo(json_text(page.facts, indent=2))
-        return
-    for part in page.parts:
-        console.say(part) if isinstance(part, str | Message | Text) else console.out.print(part)
+def layers_page(title: str | Message, layers: Sequence[LayerFacts], *, frozen: int, size: int) -> Page:
+    """The layers for photos of `size` pixels per side; the first `frozen` of them do not train."""
+    numbers = N_("output"), N_("parameters"), N_("MACs\n(M)"), N_("receptive\nfield")
+    made = table(N_("layer"), N_("type"), *numbers, "", right=(2, 3, 4, 5))
+    states = styled(message("trains"), "green"), styled(message("frozen"), "cyan")
+    rows = []
+    for position, facts in enumerate(layers):
+        row = {"name": facts.layer.name, "stage": facts.layer.stage, "type": facts.kind}
+        for name in ("output_shape", "parameters", "multiply_adds", "receptive_field"):
+            row[name] = getattr(facts, name)
+        rows.append(row | {"frozen": position < frozen})
+        cells = styled(facts.layer.name), styled(facts.kind), "×".join(map(str, facts.output_shape))
+        parameters = f"{facts.parameters:,}" if facts.parameters else ""
+        work = f"{facts.multiply_adds / 1e6:,.1f}" if facts.multiply_adds else ""
+        state = states[position < frozen] if facts.parameters else ""
+        made.add_row(*cells, parameters, work, str(facts.receptive_field), state)
+    total = sum(facts.parameters for facts in layers)
+    trainable = sum(facts.parameters for facts in layers[frozen:])
+    work = sum(facts.multiply_adds for facts in layers)
+    counts = {"total": total, "trainable": trainable, "frozen": total - trainable}
+    return Page(
+        {"layers": rows, "parameters": total, "trainable": trainable, "multiply_adds": work},
+        styled(message("{title}: photos of {size}×{size} pixels", title=title, size=size), "bold"),
+        made,
+        "",
+        message("parameters: {total:,} ({trainable:,} train, {frozen:,} are frozen)", **counts),
+        message("multiply-adds (MACs) per photo: {work:,}", work=work),
+        message("receptive field: pixels per side that one output depends on"),
+        message("A ReLU follows each convolution."),
+    )
+
+
+def optimizers_page() -> Page:
+    """The optimizers as a family tree, each below the one that it improves."""
+    nodes: dict[str | None, Tree] = {}
+    for name, optimizer in OPTIMIZERS.items():
+        line = styled(f"{name} ", "bold")
+        more = f"({optimizer.year}, --lr {optimizer.learning_rate:g}): {translated(optimizer.sentence)}"
+        line.append(more, "not bold")
+        above = nodes.get(optimizer.parent)
+        nodes[name] = above.add(line) if above else Tree(line, guide_style="dim")
+    shown = ("name", "parent", "year", "learning_rate", "sentence")
+    facts = [{name: getattr(optimizer, name) for name in shown} for optimizer in OPTIMIZERS.values()]
+    return Page(facts, next(iter(nodes.values())))
+
+
+def cache_page(
+    root: Path, entries: "Sequence[CacheEntry]", *, limit: int, programs: int, cleared: bool
+) -> Page:
+    """The feature cache, its limit in bytes, and the bytes of compiled programs; or what was deleted."""
+    listed: list[dict[str, Any]] = []
+    made = table(N_("photos"), N_("size"), N_("features"), N_("weights"), N_("decoding"), right=(0, 1))
+    for entry in entries:
+        key, row = entry.key, {"folder": entry.folder.name, "photos": entry.photos, "bytes": entry.bytes}
+        listed.append(row | {"key": key.to_json() if key else None})
+        cells = str(entry.photos), decimal(entry.bytes)
+        if key is None:
+            made.add_row(*cells, translated(N_("unknown")), "", "")
+            continue
+        shape, side = f"{'×'.join(map(str, key.shape))} {key.dtype}", key.decoding.size
+        before = translated(message("before {stage}, {shape}", stage=key.unfreeze, shape=shape))
+        made.add_row(*cells, before, key.prefix_digest[:12], f"{side}×{side} {key.decoding.resize}")
+    size = sum(entry.bytes for entry in entries)
+    facts: dict[str, Any] = {"root": str(root), "bytes": size, "limit": limit, "compiled_bytes": programs}
+    facts |= {"cleared": cleared, "entries": listed}
+    sizes = {"features": decimal(size), "programs": decimal(programs), "root": root}
+    if cleared:
+        deleted = message(
+            "Deleted {features} of features and {programs} of compiled programs: {root}", **sizes
+        )
+        return Page(facts, deleted)
+    return Page(
+        facts,
+        message("cache: {root}", root=root),
+        message("features: {features}, at most {limit} (--cache-limit)", limit=decimal(limit), **sizes),
+        message("compiled programs: {programs}", **sizes),
+        *([made] if entries else []),
+    )
+
+
+def photo_page(
+    photo: Path, header: "PhotoHeader", predictions: "Mapping[str, Prediction]", missing: Sequence[Message]
+) -> Page:
+    """A photo, and the most probable classes by the name of each model; `missing`: why one is not there."""
+    facts = {"path": str(photo), "format": header.format, "width": header.width, "height": header.height}
+    ranked = {name: list(found.probabilities.items())[:_TOP] for name, found in predictions.items()}
+    listed = {
+        name: [{"label": label, "probability": probability} for label, probability in pairs]
+        for name, pairs in ranked.items()
+    }
+    made = table(*(cell for name in ranked for cell in (name, "")), right=(1, 3))
+    for row, pairs in enumerate(zip_longest(*ranked.values())):
+        style = "" if row else "bold"
+        cells = [(styled(pair[0], style), f"{pair[1]:.1%}") if pair else ("", "") for pair in pairs]
+        made.add_row(*chain.from_iterable(cells))
+    title = styled(f"{photo}: {header.format}, {header.width}×{header.height}", "bold")
+    return Page(
+        facts | {"predictions": listed}, title, made, *(styled(reason, "yellow") for reason in missing)
+    )

@@ -13,22 +13,14 @@ from rich.text import Text
 from catdog.cli import console
 from catdog.cli.escapes import json_text, visible_name
 from catdog.cli.translate import translated
-from catdog.cli.views.draw import draw_photo
+from catdog.cli.views.pictures import draw_photo
 from catdog.inference.prediction import UNSURE, Prediction
-from catdog.text import Message, message
+from catdog.text import N_, Message, message
 
 FORMATS = ("text", "json", "jsonl", "csv")
 
-Writer = Callable[[Prediction], None]
-
 # Labels that are translated; all others stay as they are.
-_LABELS = {
-    "cat": message("cat"),
-    "cats": message("cats"),
-    "dog": message("dog"),
-    "dogs": message("dogs"),
-    UNSURE: message("unsure"),
-}
+_LABELS = {name: message(name) for name in (N_("cat"), N_("cats"), N_("dog"), N_("dogs"), N_("unsure"))}
 
 
 def class_name(label: str) -> str:
@@ -53,44 +45,48 @@ def captions(prediction: Prediction) -> list[str]:
 @contextmanager
 def writer_for(
     form: str, show: bool, *, classes: tuple[str, ...], top_k: int, truth: bool, calibrated: bool
-) -> Iterator[Writer]:
-    """A function that prints a prediction on stdout.
+) -> Iterator[Callable[[Prediction], None]]:
+    """A function that prints a prediction on stdout. `show` draws the photo above it.
 
     Args:
-        form: one of FORMATS.
-        show: draw the photo above its prediction.
-        classes: those of the model.
         top_k: how many classes a row has, the most probable first.
         truth: whether the true classes are known.
-        calibrated: whether the probabilities are calibrated.
     """
     top_k = min(top_k, len(classes))
+    written = 0  # rows of the array
+    width = 0  # of the longest path so far: on a terminal the predictions are aligned
+
+    def write_element(prediction: Prediction) -> None:
+        nonlocal written
+        click.echo((",\n" if written else "[\n") + _json(prediction, top_k, calibrated), nl=False)
+        written += 1
+
+    def write_text(prediction: Prediction) -> None:
+        nonlocal width
+        if show and prediction.picture:
+            draw_photo(prediction.picture)
+        if console.out.is_terminal:
+            path_width = cell_len(visible_name(prediction.path))
+            width = min(max(width, path_width), console.out.width // 2)
+        console.say(_text(prediction, top_k, width))
+
     if form == "json":
-        with _json_array(top_k, calibrated) as write:
-            yield write
+        try:
+            yield write_element
+        finally:  # also after an error: what is printed is JSON
+            click.echo("\n]" if written else "[]")
     elif form == "jsonl":
         yield lambda prediction: click.echo(_json(prediction, top_k, calibrated))
     elif form == "csv":
         more = [f"{name}_{place}" for place in range(2, top_k + 1) for name in ("label", "probability")]
-        true = ["true"] if truth else []
         every = [f"probability of {name}" for name in classes]
+        true = ["true"] if truth else []
         _print_csv(["path", "label", "probability", *more, *true, *every, "calibrated", "error"])
         yield lambda prediction: _write_csv(prediction, classes, top_k, truth, calibrated)
     else:
         if show and not console.out.is_terminal:
             console.warn(message("--show draws only on a terminal; here the photos are not drawn"))
             show = False
-        width = 0  # of the longest path so far: on a terminal the predictions are aligned
-
-        def write_text(prediction: Prediction) -> None:
-            nonlocal width
-            if show and prediction.picture:
-                draw_photo(prediction.picture)
-            if console.out.is_terminal:
-                path_width = cell_len(visible_name(prediction.path))
-                width = min(max(width, path_width), console.out.width // 2)
-            console.say(_text(prediction, top_k, width))
-
         yield write_text
 
 
@@ -105,24 +101,8 @@ def _json(prediction: Prediction, top_k: int, calibrated: bool) -> str:
         "calibrated": calibrated,
         "error": prediction.error,
     }
-    if prediction.source.truth is not None:
-        row["true"] = prediction.source.truth
-    return json_text(row)
-
-
-@contextmanager
-def _json_array(top_k: int, calibrated: bool) -> Iterator[Writer]:
-    separator = "[\n"
-
-    def write(prediction: Prediction) -> None:
-        nonlocal separator
-        click.echo(separator + _json(prediction, top_k, calibrated), nl=False)
-        separator = ",\n"
-
-    try:
-        yield write
-    finally:  # also after an error: what is printed is JSON
-        click.echo("\n]" if separator != "[\n" else "[]")
+    truth = prediction.source.truth
+    return json_text(row if truth is None else row | {"true": truth})
 
 
 def _write_csv(
@@ -148,12 +128,12 @@ def _print_csv(row: list[object]) -> None:
 
 def _text(prediction: Prediction, top_k: int, width: int) -> Text:
     """A row for people. Where path and prediction are on one line, the path is padded to `width` columns."""
-    path = visible_name(prediction.path)
+    path, truth = visible_name(prediction.path), prediction.source.truth
     row = _row(prediction, path, top_k)
-    if prediction.source.truth is not None:
-        truth = visible_name(class_name(prediction.source.truth))
-        colour = "green" if prediction.label == prediction.source.truth else "red"
-        row = message("{row} (true class: {label})", row=row, label=click.style(truth, fg=colour))
+    if truth is not None:
+        colour = "green" if prediction.label == truth else "red"
+        label = click.style(visible_name(class_name(truth)), fg=colour)
+        row = message("{row} (true class: {label})", row=row, label=label)
     line, start = translated(row), f"{path}: "
     if line.startswith(start):
         line = start + " " * (width - cell_len(path)) + line.removeprefix(start)
@@ -162,8 +142,8 @@ def _text(prediction: Prediction, top_k: int, width: int) -> Text:
 
 def _row(prediction: Prediction, path: str, top_k: int) -> Message:
     if prediction.reason is not None:
-        reason = visible_name(translated(prediction.reason))
-        return message("{path}: {reason}", path=path, reason=click.style(reason, fg="red"))
+        reason = click.style(visible_name(translated(prediction.reason)), fg="red")
+        return message("{path}: {reason}", path=path, reason=reason)
     ranked = [(visible_name(class_name(label)), value) for label, value in prediction.probabilities.items()]
     listed = [f"{label} {value:.1%}" for label, value in ranked[:top_k]]
     if prediction.is_unsure:
