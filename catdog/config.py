@@ -13,7 +13,7 @@ from catdog.errors import OptionError
 
 Resize = Literal["squash", "crop", "pad"]
 Output = Literal["category", "binary"]
-HeadKind = Literal["concat", "linear", "fc", "imagenet"]
+HeadKind = Literal["gem", "concat", "linear", "fc", "imagenet"]
 PhotosAs = Literal["caffe", "torch"]
 
 RESIZES: tuple[str, ...] = get_args(Resize)

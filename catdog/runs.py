@@ -12,6 +12,7 @@ Every file is replaced as a whole, so a killed training leaves the last complete
 """
 
 import json
+import os
 import re
 import secrets
 import shutil
@@ -116,7 +117,9 @@ class Run:
 
     def split(self) -> dict[str, set[str]]:
         """Split (`train`, `valid`) → content digests of its photos, hex."""
-        return self._read("split.json", lambda splits: {name: set(splits[name]) for name in splits})
+        return self._read(
+            "split.json", lambda splits: {name: set(splits[name]) for name in ("train", "valid")}
+        )
 
     def write_split(self, splits: dict[str, list[str]]) -> None:
         """Replace split.json by split → content digests."""
@@ -218,19 +221,7 @@ def create_run(runs_dir: Path, name: str | None, config: RunConfig) -> Run:
         RunError: the name exists already or is not a folder name, or `runs_dir` cannot be written.
     """
     chosen = name or _free_name(runs_dir, Path(config.options.data).name)
-    if Path(chosen).name != chosen or chosen.startswith("."):
-        raise RunError(
-            "expected a plain folder name for the run, found {name!r}. Give another --name; --runs-dir is "
-            "the folder of all runs.",
-            name=chosen,
-        )
-    target = runs_dir / chosen
-    if target.exists():
-        raise RunError(
-            "{folder} exists already. Give another --name, or continue it with: "
-            "catdog train --resume {folder}",
-            folder=target,
-        )
+    target = new_folder(runs_dir, chosen)
     staging = runs_dir / f".{chosen[:_SHOWN]}.{secrets.token_hex(8)}"
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
@@ -248,6 +239,27 @@ def create_run(runs_dir: Path, name: str | None, config: RunConfig) -> Run:
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return Run(target)
+
+
+def new_folder(runs_dir: Path, name: str) -> Path:
+    """Where a new run of that name goes.
+
+    Raises:
+        RunError: the name exists already or is not a folder name.
+    """
+    if Path(name).name != name or name.startswith("."):
+        raise RunError(
+            "expected a plain folder name for the run, found {name!r}. Give another --name; --runs-dir is "
+            "the folder of all runs.",
+            name=name,
+        )
+    if (folder := runs_dir / name).exists():
+        raise RunError(
+            "{folder} exists already. Give another --name, or continue it with: "
+            "catdog train --resume {folder}",
+            folder=folder,
+        )
+    return folder
 
 
 def open_run(path: Path) -> Run:
@@ -273,7 +285,7 @@ def open_run(path: Path) -> Run:
 
 def is_run(path: Path) -> bool:
     """Whether `path` is a run folder, or its config.json or model.safetensors."""
-    if path.name in ("model.safetensors", "config.json") or (path / "model.safetensors").is_file():
+    if path.name in ("model.safetensors", "config.json") or os.path.isfile(path / "model.safetensors"):
         return True
     try:  # other programs leave a config.json beside photos too
         config = json.loads((path / "config.json").read_bytes())

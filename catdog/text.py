@@ -2,6 +2,7 @@
 
 import gettext
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -151,3 +152,23 @@ def kinds(numbers: Counter[str]) -> str | Message:
 def extensions(paths: Iterable[Path]) -> str | Message:
     """The four most common extensions of the files, see `kinds`."""
     return kinds(Counter(map(extension, paths)))
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """The lines of a paragraph, broken at spaces only: at most `width` columns, unless a word is wider."""
+    lines: list[str] = []
+    room = 0
+    for word in text.split(" "):
+        columns = columns_of(word)
+        if lines and columns < room:
+            lines[-1] += f" {word}"
+            room -= columns + 1
+        else:
+            lines.append(word)
+            room = width - columns
+    return lines
+
+
+def columns_of(text: str) -> int:
+    """Columns that a text takes on a terminal: two for each wide letter, such as those of Korean."""
+    return sum(1 + (unicodedata.east_asian_width(letter) in "WF") for letter in text)

@@ -18,9 +18,9 @@ PACKAGE = ROOT / "catdog"
 ROOMS = (
     *("cli", "api", "reports", "export", "evaluation", "checks", "inference", "training", "features", "data"),
     *("weights", "model", "runs", "devices", "workspace"),
-    *("progress", "config", "durable", "memory", "errors", "text"),
+    *("progress", "config", "durable", "memory", "errors", "text", "escapes", "interrupt"),
 )
-BASE = ("progress", "config", "durable", "memory", "errors", "text")  # nearly every room imports these
+BASE = ROOMS[ROOMS.index("progress") :]  # nearly every room imports these
 
 # What a command does with the photos, step by step: (module, what it defines there, what comes out).
 TRAIN = (

@@ -61,7 +61,9 @@ class Findings:
                 **example(near[0].photos),
             )
         if any(photo.split == "all" for group in near for photo in group.photos):
-            yield message("train splits these photos by content: near-duplicates may be in both splits")
+            yield message(
+                "`catdog train` splits these photos by content: near-duplicates may be in both splits"
+            )
         if leaks:
             yield message(
                 "near-duplicates in training and in another split: {groups:,}, such as {first} and "

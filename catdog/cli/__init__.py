@@ -8,12 +8,11 @@ from collections.abc import Sequence
 
 import click
 
-from catdog import __version__, devices
-from catdog.cli import interrupt
+from catdog import __version__, devices, interrupt
 from catdog.cli.command import CONTEXT, Translated, lang_option
-from catdog.cli.escapes import visible, visible_name
 from catdog.cli.translate import language_of, speaking, translated
 from catdog.errors import CatdogError
+from catdog.escapes import visible, visible_name
 from catdog.text import N_, message
 
 COMMANDS = {

@@ -9,8 +9,7 @@ from typing import Any, Literal
 import click
 
 from catdog.cli.translate import LANGUAGES, translated
-from catdog.cli.wrapping import columns_of, wrapped
-from catdog.text import N_, message
+from catdog.text import N_, columns_of, message, wrapped
 
 Heading = Literal["Data", "Model", "Training", "Output", "Cache", "Other"]
 GROUPS = (N_("Data"), N_("Model"), N_("Training"), N_("Output"), N_("Cache"), N_("Other"))

@@ -13,10 +13,9 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from catdog.cli.escapes import visible, visible_name
 from catdog.cli.translate import translated
-from catdog.cli.wrapping import wrapped
-from catdog.text import Message, message
+from catdog.escapes import visible, visible_name
+from catdog.text import Message, message, wrapped
 
 Words = str | Message | Text
 Parts = Iterable[RenderableType | Message]  # of what is printed, from top to bottom

@@ -10,12 +10,12 @@ import click
 from catdog import devices
 from catdog.cli import console
 from catdog.cli.command import FOLDER, PATH, Command, flag, option
-from catdog.cli.escapes import json_text
 from catdog.cli.options import chosen_model, model_options, report_option, workspace_options
 from catdog.cli.progress_bars import FeatureBar
 from catdog.cli.translate import UsageError, translations
 from catdog.data import SPLITS
 from catdog.errors import RunError
+from catdog.escapes import json_text
 from catdog.inference.models import find_model
 from catdog.runs import Run, is_run
 from catdog.text import N_, message, plural
@@ -110,8 +110,8 @@ def _models_and_data(
         except RunError as error:
             if os.path.exists(target):
                 raise
-            nothing = N_("expected a folder of photos or a model, found nothing at {target}: {reason}")
-            raise RunError(nothing, target=target, reason=error) from None
+            nothing = N_("expected a folder of photos or a model, found nothing at {target}. {runs}")
+            raise RunError(nothing, target=target, runs=error.message.fields["runs"]) from None
     if len(folders) > 1:
         several = N_("expected one folder of photos, found {folders}. A run has a config.json in it.")
         raise UsageError(several, folders=", ".join(map(str, folders)))

@@ -20,7 +20,7 @@ from catdog.cli.views.run import exported_page, run_page, runs_page
 from catdog.errors import OptionError, PhotoError, RunError, WeightsError
 from catdog.export import EXTENSIONS
 from catdog.inference.exported import read_exported
-from catdog.inference.models import IMAGENET, open_classifier, open_imagenet
+from catdog.inference.models import IMAGENET, find_model, is_exported, open_classifier, open_imagenet
 from catdog.model.architecture import ALL, body, boundary, describe, head, stages, vgg16
 from catdog.runs import Run, is_run, runs_below
 from catdog.text import N_, Message, message
@@ -91,13 +91,17 @@ def command(ctx: click.Context, target: Path | None, strict: bool, as_json: bool
 
 def _subject_at(target: Path, runs_dir: Path) -> _Subject:
     """The subject at a path; if nothing is there, the run of that name."""
-    if is_run(target):
-        return _RUN
-    if os.path.isdir(target):
+    if os.path.isdir(target) and not is_run(target):
         return _RUNS if runs_below(target) else _DATA_SET
-    if os.path.isfile(target):
+    if is_exported(target):
         return _EXPORTED_FILE if target.suffix.lower() in EXTENSIONS.values() else _PHOTO
-    chosen_model(target, runs_dir)  # or an error
+    try:
+        find_model(target, runs_dir)
+    except RunError as error:
+        if os.path.lexists(target):
+            raise
+        nothing = N_("expected a folder of photos, a photo or a model, found nothing at {target}. {runs}")
+        raise RunError(nothing, target=target, runs=error.message.fields["runs"]) from None
     return _RUN
 
 

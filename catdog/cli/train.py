@@ -13,6 +13,7 @@ from catdog.cli.command import FOLDER, PATH, Command, Decorator, Heading, flag, 
 from catdog.cli.options import Parsed, weights_options, workspace_options
 from catdog.cli.translate import LANGUAGES, UsageError
 from catdog.config import HEADS, OUTPUTS, RESIZES
+from catdog.inference.models import find_model
 from catdog.model.architecture import ALL, CONVOLUTIONS, stages
 from catdog.runs import Run
 from catdog.text import N_, message
@@ -94,7 +95,7 @@ def _new(option_name: str, group: Heading, help: str, type: Any = None, **rest: 
 @_new("--name", "Output", N_("Name of the run folder."), metavar="NAME")
 @_new("--runs-dir", "Output", N_("Folder of the runs."), FOLDER)
 @workspace_options
-@option("--lang", "Other", N_("Language of messages."), click.Choice(LANGUAGES))
+@option("--lang", "Other", N_("Language of messages."), click.Choice(LANGUAGES), N_("from LANG"))
 @click.pass_context
 def command(
     ctx: click.Context, data: Path | None, resume: Path | None, workspace: Workspace, **chosen: Any
@@ -113,7 +114,12 @@ def command(
         if extra := sorted(given - _RESUMABLE):
             flags = ", ".join(f"--{name.replace('_', '-')}" for name in extra)
             raise UsageError("a resumed run keeps its own options: leave out {flags}.", flags=flags)
-        options = Resume(resume, data, chosen["epochs"] if "epochs" in given else None)
+        found = find_model(resume, chosen["runs_dir"])
+        options = Resume(
+            found.folder if isinstance(found, Run) else found,
+            data,
+            chosen["epochs"] if "epochs" in given else None,
+        )
     elif data:
         del chosen["lang"]
         options = NewRun(data, **chosen)
@@ -124,7 +130,7 @@ def command(
     try:
         with log:
             train(options, opened, log, command=ctx.obj)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, BrokenPipeError):
         if log.started:
             run, epochs = log.started
             stopped = N_("Stopped. {done} of {epochs} epochs are saved. Continue with:\n  {command}")

@@ -131,13 +131,19 @@ def few_to_validate(classes: Sequence[ClassPhotos], *, has_own_split: bool) -> l
             "{unreadable}). A class needs at least two different readable photos, one for validation",
             **facts,
         )
-    hint = message(
-        "classes with fewer than {few} validation photos: {classes:,} ({photos}). Their validation accuracy "
-        "is only a hint. Add photos, or choose a larger --valid-fraction",
-        few=_FEW,
-        classes=len(few),
-        photos=numbered(few),
-    )
+    counts = {"few": _FEW, "classes": len(few), "photos": numbered(few)}
+    if has_own_split:
+        hint = message(
+            "classes with fewer than {few} validation photos: {classes:,} ({photos}). Their validation "
+            "accuracy is only a hint. Add validation photos",
+            **counts,
+        )
+    else:
+        hint = message(
+            "classes with fewer than {few} validation photos: {classes:,} ({photos}). Their validation "
+            "accuracy is only a hint. Add photos, or choose a larger --valid-fraction",
+            **counts,
+        )
     return [sentence for sentence, about in ((lacking, without), (hint, few)) if about]
 
 

@@ -90,7 +90,7 @@ def reliability(probabilities_nk: np.ndarray, labels_n: np.ndarray) -> Reliabili
 def negative_log_likelihoods(probabilities_nk: np.ndarray, labels_n: np.ndarray) -> np.ndarray:
     """Of each photo's true class, (n,) float64, nats; finite also where its probability is 0."""
     true = probabilities_nk[np.arange(len(labels_n)), labels_n].astype(np.float64)
-    return -np.log(np.maximum(true, np.finfo(np.float32).tiny))
+    return np.log(1 / np.maximum(true, np.finfo(np.float32).tiny))
 
 
 def held_out_temperatures(

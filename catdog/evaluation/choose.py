@@ -140,11 +140,7 @@ def _read(
     if has_split:
         photos = list(dataset.splits[split or "valid"])
     elif split == "test":
-        raise DataError(
-            "expected a test folder in {root}, found the splits {splits}. Choose another --split.",
-            root=root,
-            splits=", ".join(dataset.splits),
-        )
+        raise DataError("{root} has no folder test. Choose another --split.", root=root)
     else:
         photos = [photo for group in dataset.splits.values() for photo in group]
     remarks = list(dataset.remarks)

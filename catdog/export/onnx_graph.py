@@ -92,6 +92,11 @@ def _through(graph: _Graph, layer: layers.Layer, last: str, tensors: dict[str, n
         case layers.GlobalConcatPool():
             both = graph.node("GlobalAveragePool", last), graph.node("GlobalMaxPool", last)
             return graph.node("Flatten", graph.node("Concat", *both, axis=1))
+        case layers.GlobalGemPool():
+            mean = graph.node("GlobalAveragePool", graph.node("Pow", last, graph.constant("three", _of(3.0))))
+            floored = graph.node("Max", mean, graph.constant("floor", _of(layers.GEM_FLOOR)))
+            pooled = graph.node("Pow", floored, graph.constant("third", _of(1 / 3)))
+            return graph.node("LpNormalization", graph.node("Flatten", pooled), axis=1, p=2)
         case layers.Flatten():  # to NHWC, as the dense layer was trained
             return graph.node("Flatten", graph.node("Transpose", last, perm=[0, 2, 3, 1]))
         case layers.Dense():
@@ -99,6 +104,10 @@ def _through(graph: _Graph, layer: layers.Layer, last: str, tensors: dict[str, n
             return graph.node("Relu", output) if layer.activation == "relu" else output
         case layers.Rescale() | layers.Dropout():  # folded into the next layer; nothing in a prediction
             return last
+
+
+def _of(number: float) -> np.ndarray:
+    return np.array(number, np.float32)
 
 
 def _kernel_and_bias(graph: _Graph, name: str, tensors: dict[str, np.ndarray]) -> tuple[str, str]:

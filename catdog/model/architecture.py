@@ -20,6 +20,7 @@ from catdog.model.layers import (
     Flatten,
     GlobalAveragePool,
     GlobalConcatPool,
+    GlobalGemPool,
     Layer,
     MaxPool,
     Rescale,
@@ -113,8 +114,9 @@ def head(config: Head, classes: int, *, features: Shape = (7, 7, 512)) -> tuple[
     """New layers on top of the pretrained ones, all in the stage `head`.
 
     Args:
-        config: `concat` takes the average and the maximum over positions, `linear` the average; `fc` flattens
-            and has hidden layers; `imagenet` is one layer behind the pretrained fc2.
+        config: `gem` takes the generalized mean over positions, at unit length; `concat` the average and the
+            maximum, `linear` the average; `fc` flattens and has hidden layers; `imagenet` is one layer behind
+            the pretrained fc2.
         classes: their number; a `binary` output has one unit for two classes.
         features: shape of the input: (height, width, channels), or (units,) for `imagenet`.
 
@@ -145,6 +147,9 @@ def head(config: Head, classes: int, *, features: Shape = (7, 7, 512)) -> tuple[
     elif config.kind == "concat":
         layers = [GlobalConcatPool("concat_pool", "head"), Rescale("rescale", "head")]
         units_in = 2 * features[-1]
+    elif config.kind == "gem":
+        layers = [GlobalGemPool("gem_pool", "head"), Rescale("rescale", "head")]
+        units_in = features[-1]
     elif config.kind == "linear":
         layers = [GlobalAveragePool("avg_pool", "head"), Rescale("rescale", "head")]
         units_in = features[-1]
@@ -183,7 +188,7 @@ def boundary(layers: Sequence[Layer], unfreeze: str) -> int:
     raise OptionError(
         "there is no stage {unfreeze!r}: expected one of {names}",
         unfreeze=unfreeze,
-        names=", ".join((*stages(layers), ALL)),
+        names=", ".join(dict.fromkeys((*stages(layers), "head", ALL))),
     )
 
 
@@ -228,7 +233,7 @@ def describe(layers: Sequence[Layer], *, input_shape: Shape = (224, 224, 3)) -> 
             case MaxPool():
                 field += step
                 step *= 2
-            case GlobalAveragePool() | GlobalConcatPool() | Flatten():
+            case GlobalAveragePool() | GlobalConcatPool() | GlobalGemPool() | Flatten():
                 field = max(input_shape)
             case Dense():
                 field = max(input_shape)

@@ -11,6 +11,8 @@ from catdog.errors import OptionError
 
 Shape = tuple[int, ...]
 
+GEM_FLOOR = 1e-6  # of a mean of cubes; activations are in the tens
+
 
 @dataclass(frozen=True)
 class Conv:
@@ -41,6 +43,18 @@ class GlobalAveragePool:
 @dataclass(frozen=True)
 class GlobalConcatPool:
     """(b, h, w, c) to (b, 2c): the mean over all positions, then the largest over all positions."""
+
+    name: str
+    stage: str
+
+
+@dataclass(frozen=True)
+class GlobalGemPool:
+    """(b, h, w, c) to (b, c): the cube root of the mean of the cubes over all positions, then unit length.
+
+    Generalized-mean pooling with p = 3, between the mean and the maximum. Source: F. Radenović, G. Tolias,
+    O. Chum, Fine-tuning CNN Image Retrieval with No Human Annotation, TPAMI 2019 (arXiv:1711.02512).
+    """
 
     name: str
     stage: str
@@ -85,7 +99,8 @@ class Dropout:
     rate: float
 
 
-Layer = Conv | MaxPool | GlobalAveragePool | GlobalConcatPool | Flatten | Rescale | Dense | Dropout
+GlobalPool = GlobalAveragePool | GlobalConcatPool | GlobalGemPool
+Layer = Conv | MaxPool | GlobalPool | Flatten | Rescale | Dense | Dropout
 
 
 def tensor_shapes(layer: Layer) -> dict[str, Shape]:
@@ -99,7 +114,7 @@ def tensor_shapes(layer: Layer) -> dict[str, Shape]:
             return {"kernel": kernel, "bias": (layer.units_out,)}
         case Rescale():
             return {"scale": ()}
-        case MaxPool() | GlobalAveragePool() | GlobalConcatPool() | Flatten() | Dropout():
+        case MaxPool() | GlobalAveragePool() | GlobalConcatPool() | GlobalGemPool() | Flatten() | Dropout():
             return {}
         case _:
             assert_never(layer)
@@ -116,7 +131,7 @@ def output_shape(layer: Layer, shape: Shape) -> Shape:
             return height, width, layer.channels_out
         case MaxPool(), (height, width, channels) if height >= 2 and width >= 2:
             return height // 2, width // 2, channels
-        case GlobalAveragePool(), (_, _, channels):
+        case ((GlobalAveragePool() | GlobalGemPool()), (_, _, channels)):
             return (channels,)
         case GlobalConcatPool(), (_, _, channels):
             return (2 * channels,)
@@ -140,6 +155,8 @@ def kind(layer: Layer) -> str:
             return "average"
         case GlobalConcatPool():
             return "average, max"
+        case GlobalGemPool():
+            return "generalized mean"
         case Flatten():
             return "flatten"
         case Rescale():

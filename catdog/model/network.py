@@ -25,12 +25,14 @@ from jax.typing import ArrayLike, DTypeLike
 
 from catdog.model.convolution import convolve3x3, max_pool2x2
 from catdog.model.layers import (
+    GEM_FLOOR,
     Conv,
     Dense,
     Dropout,
     Flatten,
     GlobalAveragePool,
     GlobalConcatPool,
+    GlobalGemPool,
     Layer,
     MaxPool,
     Rescale,
@@ -99,7 +101,14 @@ class Network(nnx.Module):
                     setattr(self, layer.name, Weights(tensor_shapes(layer), rngs))
                 case Rescale():
                     setattr(self, layer.name, Scale())
-                case MaxPool() | GlobalAveragePool() | GlobalConcatPool() | Flatten() | Dropout():
+                case (
+                    MaxPool()
+                    | GlobalAveragePool()
+                    | GlobalConcatPool()
+                    | GlobalGemPool()
+                    | Flatten()
+                    | Dropout()
+                ):
                     setattr(self, layer.name, None)
                 case _:
                     assert_never(layer)
@@ -142,6 +151,11 @@ class Network(nnx.Module):
                 return jnp.mean(x, axis=(1, 2))
             case GlobalConcatPool():
                 return jnp.concatenate([jnp.mean(x, axis=(1, 2)), jnp.max(x, axis=(1, 2))], axis=1)
+            case GlobalGemPool():
+                # The floor keeps the gradient finite in a channel that is zero everywhere.
+                mean = jnp.mean(x.astype(jnp.float32) ** 3, axis=(1, 2))
+                pooled = jnp.cbrt(jnp.maximum(mean, GEM_FLOOR))
+                return (pooled / jnp.linalg.norm(pooled, axis=1, keepdims=True)).astype(x.dtype)
             case Flatten():
                 return x.reshape(x.shape[0], -1)
             case Rescale():

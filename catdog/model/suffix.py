@@ -17,15 +17,7 @@ from catdog.errors import RunError
 from catdog.model import outputs
 from catdog.model.architecture import describe
 from catdog.model.convolution import convolve3x3
-from catdog.model.layers import (
-    Dense,
-    Dropout,
-    GlobalAveragePool,
-    GlobalConcatPool,
-    Layer,
-    Rescale,
-    tensor_shapes,
-)
+from catdog.model.layers import Dense, Dropout, GlobalPool, Layer, Rescale, tensor_shapes
 from catdog.model.network import Constant, Convolution, Network
 from catdog.model.preprocess import preprocess
 from catdog.model.tensors import all_differences, expected_shapes
@@ -164,7 +156,7 @@ class Suffix:
             if trains or isinstance(layer, Dropout):
                 break
             count += 1
-            shrinks |= isinstance(layer, GlobalAveragePool | GlobalConcatPool | Dense)
+            shrinks |= isinstance(layer, GlobalPool | Dense)
         return count if shrinks else 0
 
     def _network(self, tensors: Tensors, layers: Sequence[Layer] | None = None) -> Network:

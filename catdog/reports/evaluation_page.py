@@ -5,8 +5,9 @@ import hashlib
 import platform
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,9 @@ def _model_card(predictions: EvaluatedPredictions) -> dict[str, Any]:
         )
         config, spec = model.config, model.read_model()[1]
         options, trained_by = config.options, config.command
-        installed |= {name: version(name) for name in config.versions if name not in installed}
+        for name in config.versions.keys() - installed:
+            with suppress(PackageNotFoundError):
+                installed[name] = version(name)
         facts = [
             (message("trained layers, from"), options.unfreeze),
             (message("head"), options.head.kind),

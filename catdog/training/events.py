@@ -15,7 +15,7 @@ from catdog.text import Message
 
 
 class PhotosFound(NamedTuple):
-    """How many photos each split has, without unreadable files."""
+    """How many photos each split has, without files whose bytes cannot be read."""
 
     train: int
     valid: int

@@ -3,13 +3,14 @@
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from catdog.config import TrainOptions
 from catdog.errors import CatdogError, RunError
 from catdog.features.forward import make_suffix
 from catdog.features.prefix import Prefix
-from catdog.runs import Run, RunConfig, SkippedRecord, create_run, open_run
-from catdog.text import message
+from catdog.runs import Run, RunConfig, SkippedRecord, create_run, new_folder, open_run
+from catdog.text import message, relative
 from catdog.training.events import (
     CacheRepaired,
     Finished,
@@ -52,6 +53,8 @@ def train(
     with ExitStack() as stack:
         if isinstance(options, NewRun):
             run = None
+            if options.name:  # a name that is taken is refused before every photo is read
+                new_folder(options.runs_dir, options.name)
             weights = find(options.weights, preprocessing=options.preprocessing)
             chosen = options.complete(weights)
         else:
@@ -62,8 +65,9 @@ def train(
         prefix = Prefix(weights, chosen.head, unfreeze=chosen.unfreeze, workspace=workspace)
         photos = find_photos(chosen, workers=workspace.workers, report=report)
         report(PhotosFound(len(photos.train), len(photos.valid), photos.classes))
+        root = Path(chosen.data)
         for sentence in photos.remarks:
-            report(Remark(sentence))
+            report(Remark(relative(sentence, root)))
         # Before anything is written: options that do not fit these classes are refused here.
         suffix = make_suffix(prefix, chosen.head, len(photos.classes), size=chosen.decoding.size)
         config = run_config(chosen, photos, prefix, command=command)
@@ -125,9 +129,16 @@ def _require_same(run: Run, config: RunConfig, photos: Photos) -> None:
                 folder=run.folder,
             ) from None
         now = {*photos.train.digests, *photos.valid.digests}
+        if now == before:
+            raise RunError(
+                "some photos in {data} are in another split or class than when {folder} was trained. Move "
+                "them back, or start a new run.",
+                data=config.options.data,
+                folder=run.folder,
+            )
         raise RunError(
-            "the photos in {data} are not those that {folder} was trained on ({new} new, {missing} missing, "
-            "others moved to another split or class). Bring them back, or start a new run.",
+            "the photos in {data} are not those that {folder} was trained on ({new} new, {missing} missing). "
+            "Bring them back, or start a new run.",
             data=config.options.data,
             folder=run.folder,
             new=len(now - before),
@@ -149,6 +160,6 @@ def _report_skipped(run: Run, job: Job, report: Report) -> None:
     if job.skipped:
         report(PhotosSkipped(job.skipped, run.folder / "skipped.jsonl"))
     for sentence in job.remarks:
-        report(Remark(sentence))
+        report(Remark(relative(sentence, Path(run.config.options.data))))
     if job.damaged_shards:
         report(CacheRepaired(job.damaged_shards))

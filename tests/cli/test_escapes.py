@@ -13,7 +13,7 @@ from shutil import copy, copytree
 
 import pytest
 
-from catdog.cli.escapes import json_text, visible, visible_name
+from catdog.escapes import json_text, visible, visible_name
 from tests.cli.conftest import SAMPLE, Cli
 
 CAT = SAMPLE / "photos" / "Abyssinian_14.jpg"

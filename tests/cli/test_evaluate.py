@@ -194,7 +194,7 @@ def test_runs_by_name(cli: Cli, trained: Run, named: Callable[..., None], tmp_pa
     assert re.search(r"The runs under runs are: nadam, sgd$", unknown.err, re.M)
     (tmp_path / "nadam").mkdir()  # a folder that is no run is DATA
     assert "expected photos" in cli("evaluate", "nadam").err
-    assert cli("evaluate", "nadam", "runs/nadam/model.safetensors").status == 1
+    assert "a run is given twice" in cli("evaluate", "runs/nadam", "runs/nadam/model.safetensors").err
 
 
 def test_exported_files(cli: Cli, trained: Run, few: Path, tmp_path: Path) -> None:

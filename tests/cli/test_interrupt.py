@@ -7,7 +7,7 @@ import pytest
 
 START = """
 import os, signal, sys, threading, time, weakref
-from catdog.cli import interrupt
+from catdog import interrupt
 interrupt.install()
 class Thing: pass
 def ctrl_c(*_):

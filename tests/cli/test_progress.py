@@ -7,9 +7,8 @@ import pytest
 from rich.console import Console
 
 from catdog.cli import console, progress_bars
-from catdog.cli.wrapping import columns_of, wrapped
 from catdog.progress import Progress
-from catdog.text import message
+from catdog.text import columns_of, message, wrapped
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from rich.tree import Tree
 
 from catdog.cli import console
 from catdog.cli.console import styled, table
-from catdog.cli.escapes import json_text
 from catdog.cli.translate import translated
+from catdog.escapes import json_text
 from catdog.model.architecture import LayerFacts
 from catdog.text import N_, Message, message
 from catdog.training.optimizers import OPTIMIZERS

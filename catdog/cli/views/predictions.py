@@ -11,9 +11,9 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from catdog.cli import console
-from catdog.cli.escapes import json_text, visible_name
 from catdog.cli.translate import translated
 from catdog.cli.views.pictures import draw_photo
+from catdog.escapes import json_text, visible_name
 from catdog.inference.prediction import UNSURE, Prediction
 from catdog.text import N_, Message, message
 

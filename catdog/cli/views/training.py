@@ -2,12 +2,13 @@
 
 import shlex
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 from catdog.cli import console
 from catdog.cli.progress_bars import EpochBar, FeatureBar
 from catdog.progress import Progress
 from catdog.runs import EpochRecord, Run
-from catdog.text import N_, message, plural
+from catdog.text import N_, message, plural, relative_path
 from catdog.training import events
 
 
@@ -42,7 +43,7 @@ class TrainingLog(AbstractContextManager["TrainingLog"]):
             case events.RunStarted():
                 self.started = event
             case events.PhotosSkipped():
-                _warn_of_skipped(event)
+                _warn_of_skipped(event, self.started)
             case events.CacheRepaired(files):
                 repaired = plural(
                     "{count:,} damaged file of the feature cache was replaced",
@@ -57,9 +58,10 @@ class TrainingLog(AbstractContextManager["TrainingLog"]):
                 _say_result(event.run, event.best)
 
 
-def _warn_of_skipped(event: events.PhotosSkipped) -> None:
+def _warn_of_skipped(event: events.PhotosSkipped, started: events.RunStarted | None) -> None:
     first = event.skipped[0]
-    fields = {"path": first.path, "reason": first.reason, "file": event.listed_in}
+    path = relative_path(first.path, Path(started.run.config.options.data)) if started else first.path
+    fields = {"path": path, "reason": first.reason, "file": event.listed_in}
     skipped = plural(
         "{count:,} photo could not be read and was skipped: {path} ({reason}). It is listed in {file}",
         "{count:,} photos could not be read and were skipped, the first is {path} ({reason}). All are listed "

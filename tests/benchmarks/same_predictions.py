@@ -1,6 +1,6 @@
 """Do Winograd's convolutions answer as the definition does? Every photo of a folder, both ways.
 
-    python tests/benchmarks/same_answers.py DATA [--model RUN]
+    python tests/benchmarks/same_predictions.py DATA [--model RUN]
 
 Takes a run that was trained on DATA (without --model, the newest under ./runs) and gives it the features of
 each photo from Winograd's convolutions and from XLA's own. Prints how far features and probabilities are
