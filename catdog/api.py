@@ -6,7 +6,7 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from catdog import devices
-from catdog.config import HeadKind, Output, PhotosAs, Resize
+from catdog.config import ClassWeights, HeadKind, Output, PhotosAs, Quality, Resize
 from catdog.errors import OptionError
 from catdog.inference.classifier import Classifier
 from catdog.inference.inputs import Input
@@ -65,9 +65,9 @@ def train(
     *,
     name: str | None = None,
     runs_dir: Photo = "runs",
-    epochs: int = NewRun.epochs,
+    epochs: int | None = None,
     batch_size: int = NewRun.batch_size,
-    optimizer: str = NewRun.optimizer,
+    optimizer: str | None = None,
     lr: float | None = None,
     head: HeadKind | None = None,
     fc_units: tuple[int, ...] | None = None,
@@ -76,7 +76,12 @@ def train(
     unfreeze: str = NewRun.unfreeze,
     weights: str = NewRun.weights,
     preprocessing: PhotosAs | None = None,
+    quality: Quality = NewRun.quality,
+    size: int | None = None,
     resize: Resize = NewRun.resize,
+    l2: float | None = None,
+    folds: int | None = None,
+    class_weights: ClassWeights = NewRun.class_weights,
     valid_fraction: float | None = None,
     seed: int = NewRun.seed,
     strict: bool = False,
@@ -93,19 +98,29 @@ def train(
         data: one folder for each class, or train/ and valid/ with such folders, or files named after their
             class. Photos are only read.
         name: of the run folder below `runs_dir`; None is the name of `data`, numbered if it is taken.
-        epochs: training epochs.
+        epochs: training epochs; None is 20, of lbfgs 8: each has twice the steps of the one before.
         batch_size: photos of one optimizer step.
-        optimizer: gd, sgd, momentum, nag, adagrad, rmsprop, adadelta, adam, nadam, adamw, lamb or muon.
+        optimizer: gd, lbfgs, sgd, momentum, nag, adagrad, rmsprop, adadelta, adam, nadam, adamw, lamb, muon;
+            None is lbfgs if only a last layer is trained and `lr` is not given, else adam.
         lr: learning rate; None is the optimizer's own default, 0.001 for adam.
-        head: new layers: concat, linear, fc or imagenet; None is imagenet for weights with fc1 and fc2, else
-            concat.
+        head: new layers: gem, concat, linear, fc or imagenet; None is imagenet for weights with fc1 and fc2,
+            else gem.
         fc_units: units of each hidden layer of the head fc; None is (64,).
         dropout: rate of the heads fc and imagenet, from 0 to below 1; None is 0.5.
         output: category, a softmax over the classes; or binary, one sigmoid for two classes.
         unfreeze: the first stage that is trained: head, fc2, fc1, block5 ... block1, or all.
         weights: builtin, keras, timm (both downloaded once, 550 MB), or a file.
         preprocessing: caffe or torch, for a file that does not say what photos must look like.
-        resize: squash, crop or pad: how a photo becomes a square of 224 pixels.
+        quality: fast, good or best: photos of 224, 336 or 448 pixels. Features then take 1, 2 and 4 times as
+            long.
+        size: pixels a side, from 96 to 768, a multiple of 32; None is that of `quality`, or 224 for the
+            heads fc and imagenet and where more than the head is trained.
+        resize: squash, crop or pad: how a photo becomes a square.
+        l2: penalty of lbfgs, 0 or more; None is chosen by cross-validation.
+        folds: cross-validation of lbfgs over all photos: each photo is predicted by a head that was not
+            fitted to it, and the head in the run is fitted to all. 0 validates by a split; None is 5 for
+            fewer than 1,000 photos without valid/, else 0.
+        class_weights: none, or balanced: all classes have the same weight in the loss.
         valid_fraction: of the photos, between 0 and 1, where `data` has no valid/; None is 0.2.
         seed: for initialization, shuffling and dropout; 0 <= seed < 2**32. The same seed gives the same bits.
         strict: raise for an unreadable photo, instead of skipping it; `run.skipped()` lists those.
@@ -137,7 +152,12 @@ def train(
         unfreeze=unfreeze,
         weights=weights,
         preprocessing=preprocessing,
+        quality=quality,
+        size=size,
         resize=resize,
+        l2=l2,
+        folds=folds,
+        class_weights=class_weights,
         valid_fraction=valid_fraction,
         seed=seed,
         strict=strict,

@@ -13,12 +13,16 @@ from catdog.errors import OptionError
 
 Resize = Literal["squash", "crop", "pad"]
 Output = Literal["category", "binary"]
+ClassWeights = Literal["none", "balanced"]
+Quality = Literal["fast", "good", "best"]
 HeadKind = Literal["gem", "concat", "linear", "fc", "imagenet"]
 PhotosAs = Literal["caffe", "torch"]
 
 RESIZES: tuple[str, ...] = get_args(Resize)
 OUTPUTS: tuple[str, ...] = get_args(Output)
 PREPROCESSINGS: tuple[str, ...] = get_args(PhotosAs)
+CLASS_WEIGHTS: tuple[str, ...] = get_args(ClassWeights)
+QUALITIES: tuple[str, ...] = get_args(Quality)
 HEADS: tuple[str, ...] = get_args(HeadKind)
 
 
@@ -145,4 +149,7 @@ class TrainOptions(JsonRecord):
     seed: int
     decoding: Decoding
     strict: bool  # an unreadable photo is an error
+    l2: float | None = None  # penalty of the optimizer lbfgs; None is chosen by cross-validation
+    folds: int | None = 0  # of a cross-validation over all photos; 0 validates by a split; None is undecided
+    class_weights: ClassWeights = "none"
     preprocessing: PhotosAs | None = None  # of the weights, if their file does not name it

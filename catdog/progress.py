@@ -9,8 +9,8 @@ from typing import Literal
 class Progress:
     """A step in progress."""
 
-    # Reading files, compiling, computing features, comparing photos, or downloading weights.
-    stage: Literal["hash", "compile", "features", "compare", "download"]
+    # Reading files, compiling, computing features, comparing photos, downloading, or choosing an L2 penalty.
+    stage: Literal["hash", "compile", "features", "compare", "download", "penalty"]
     done: int  # photos; bytes of a download
     total: int  # photos, or bytes, of the whole stage; 0 if it is unknown
 

@@ -5,6 +5,8 @@
     history.jsonl      one line per epoch
     split.json         the split of each photo, by content digest
     skipped.jsonl      unreadable photos, with the reason
+    cross_validation.json      the L2 penalties that were tried, if one was chosen so
+    held_out.safetensors       of --folds: the logits of each photo from a head that was not fitted to it
     resume/state.safetensors   parameters, optimizer state, step and epoch after the last epoch
     resume/lock        locked by a running training; the lock ends with its process, the file stays
 
@@ -70,6 +72,27 @@ class EpochRecord(JsonRecord):
 
 
 @dataclass(frozen=True)
+class Penalty(JsonRecord):
+    """One penalty that was tried: mean cross-entropy in nats and accuracy of the held-out photos."""
+
+    l2: float
+    loss: float
+    acc: float
+
+
+@dataclass(frozen=True)
+class CrossValidation(JsonRecord):
+    """cross_validation.json: how the L2 penalty was chosen."""
+
+    folds: int
+    photos: int
+    l2: float  # the chosen one, with its loss and accuracy
+    loss: float
+    acc: float
+    tried: tuple[Penalty, ...]
+
+
+@dataclass(frozen=True)
 class SkippedRecord(JsonRecord):
     """One line of skipped.jsonl: an unreadable photo, and the reason in English."""
 
@@ -84,6 +107,7 @@ class Run:
         self.folder = folder
         self.model_path = folder / "model.safetensors"  # the best checkpoint
         self._state_path = folder / "resume" / "state.safetensors"
+        self._held_out_path = folder / "held_out.safetensors"
 
     @cached_property
     def config(self) -> RunConfig:
@@ -100,8 +124,9 @@ class Run:
         return self._read_lines("history.jsonl", EpochRecord)
 
     def best_epoch(self) -> EpochRecord | None:
-        """The epoch of the best checkpoint (lowest validation loss); None before one has finished."""
-        return min(self.history(), key=lambda record: record.val_loss, default=None)
+        """The epoch of the checkpoint in model.safetensors; None before one has finished."""
+        epoch = self.read_model()[1].epoch if self.model_path.exists() else None
+        return next((record for record in self.history() if record.epoch == epoch), None)
 
     def write_history(self, records: list[EpochRecord]) -> None:
         """Replace history.jsonl."""
@@ -124,6 +149,33 @@ class Run:
     def write_split(self, splits: dict[str, list[str]]) -> None:
         """Replace split.json by split → content digests."""
         self._write("split.json", splits)
+
+    def write_cross_validation(self, found: CrossValidation) -> None:
+        """Replace cross_validation.json."""
+        self._write("cross_validation.json", found.to_json())
+
+    def cross_validation(self) -> CrossValidation | None:
+        """cross_validation.json, or None where no penalty was chosen."""
+        if not (self.folder / "cross_validation.json").exists():
+            return None
+        return self._read("cross_validation.json", CrossValidation.from_json)
+
+    def write_held_out(self, digests: Sequence[str], logits_nk: np.ndarray) -> None:
+        """Replace held_out.safetensors: logits (n, units) by content digest."""
+        _write_tensors(self._held_out_path, {"logits": logits_nk}, {"digests": list(digests)})
+
+    @property
+    def has_held_out(self) -> bool:
+        """Whether it is a run with --folds, of which an epoch has finished."""
+        return self._held_out_path.exists()
+
+    def held_out(self) -> dict[str, np.ndarray]:
+        """Content digest → logits (units,) of a head that was not fitted to the photo; only with --folds."""
+        if not self.has_held_out:
+            return {}
+        tensors, header = _read_tensors(self._held_out_path)
+        with _reading(self._held_out_path):
+            return dict(zip(header["digests"], tensors["logits"], strict=True))
 
     def write_model(self, tensors: dict[str, np.ndarray], spec: ModelSpec) -> None:
         """Replace model.safetensors. The same arguments give the same bytes."""

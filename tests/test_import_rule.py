@@ -33,7 +33,7 @@ ONLY = {
     "filelock": {"weights", "features", "runs"},
     "jinja2": {"reports"},
     "matplotlib": {"reports"},
-    "scipy": {"evaluation", "checks"},
+    "scipy": {"evaluation", "checks", "training"},
     "pooch": {"weights"},
     "psutil": {"memory"},
     "requests": {"weights"},

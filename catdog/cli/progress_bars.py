@@ -27,6 +27,7 @@ _TITLES = {
     "compile": message("Loading the network; the first time, it is compiled ..."),
     "features": message("Computing features"),
     "compare": message("Comparing photos"),
+    "penalty": message("Choosing the L2 penalty by cross-validation"),
 }
 _TOLD_AT_THE_END = ("features", "download")  # the others have a line only where they take long
 
@@ -174,4 +175,6 @@ class FeatureBar(AbstractContextManager["FeatureBar"]):
             return message("{done} photos, {rate:.1f} photos/s", **numbers)
         if of_features and rate:
             return message("{done}/{total} photos, {rate:.1f} photos/s, {left} left", **numbers)
+        if step.stage == "penalty":
+            return f"{step.done}/{step.total}"
         return message("{done}/{total} photos", **numbers)

@@ -12,7 +12,7 @@ from catdog.cli import console
 from catdog.cli.command import FOLDER, PATH, Command, Decorator, Heading, flag, option
 from catdog.cli.options import Parsed, weights_options, workspace_options
 from catdog.cli.translate import LANGUAGES, UsageError
-from catdog.config import HEADS, OUTPUTS, RESIZES
+from catdog.config import CLASS_WEIGHTS, HEADS, OUTPUTS, QUALITIES, RESIZES
 from catdog.inference.models import find_model
 from catdog.model.architecture import ALL, CONVOLUTIONS, stages
 from catdog.runs import Run
@@ -44,10 +44,24 @@ def _units(text: str) -> tuple[int, ...]:
     return units
 
 
+def _penalty(text: str) -> float | None:
+    """`auto` or a number."""
+    try:
+        return None if text == "auto" else float(text)
+    except ValueError:
+        expected = N_("expected auto or a number such as 0.001, found {value!r}")
+        raise ValueError(message(expected, value=text)) from None
+
+
 _HEAD = N_(
-    "New layers: average and maximum over positions (concat), average (linear), hidden layers (fc), or one "
-    "layer behind fc1 and fc2 of the weights (imagenet)."
+    "New layers: generalized mean (gem), average and maximum (concat) or average (linear) over positions, "
+    "hidden layers (fc), or one layer behind fc1 and fc2 of the weights (imagenet)."
 )
+_QUALITY = N_(
+    "Photos of 224 (fast), 336 (good) or 448 pixels (best): 1, 2 and 4 times the time for features."
+)
+_SIZE = N_("Pixels a side, a multiple of 32 from 96 to 768.")
+_FOLDS = N_("Folds of a cross-validation over all photos; 0 validates by a split.")
 _UNFREEZE = N_(
     "First stage that is trained: head, block5 ... block1, or all; with --head imagenet also fc2 or fc1."
 )
@@ -55,15 +69,21 @@ _OPTIMIZER = N_("Optimizer, see `catdog inspect --optimizers`.")
 _RESUME = N_("Continue a stopped run; with --epochs, extend a finished run.")
 _STAGES = click.Choice(["head", "fc2", "fc1", *reversed(stages(CONVOLUTIONS)), ALL])
 _UNITS, _SEED = Parsed("N[,N...]", _units), click.IntRange(0, 2**32 - 1)
+_L2 = Parsed("auto|X", _penalty)
 _FRACTION = click.FloatRange(0, 1, min_open=True, max_open=True)
 _RATE, _ABOVE_0 = click.FloatRange(0, 1, max_open=True), click.FloatRange(0, min_open=True)
 # Defaults in words, where `NewRun` leaves them open.
 _DEFAULTS = {
     "valid_fraction": str(DEFAULT_VALID_FRACTION),
-    "head": N_("imagenet for weights with fc1 and fc2, else concat"),
+    "head": N_("imagenet for weights with fc1 and fc2, else gem"),
     "fc_units": ",".join(map(str, DEFAULT_FC_UNITS)),
     "dropout": str(DEFAULT_DROPOUT),
     "lr": N_("the optimizer's own"),
+    "epochs": N_("20; 8 with lbfgs"),
+    "optimizer": N_("lbfgs if only a last layer is trained, and without --lr; else adam"),
+    "size": N_("that of --quality; 224 for the heads fc and imagenet and with --unfreeze"),
+    "l2": "auto",
+    "folds": N_("5 for fewer than 1,000 photos without valid/, else 0"),
     "name": N_("that of DATA, numbered"),
 }
 
@@ -78,6 +98,9 @@ def _new(option_name: str, group: Heading, help: str, type: Any = None, **rest: 
 @click.command("train", cls=Command, examples=EXAMPLES)
 @click.argument("data", type=PATH, required=False)
 @_new("--valid-fraction", "Data", N_("Fraction for validation, if DATA has no valid/."), _FRACTION)
+@_new("--folds", "Data", _FOLDS, click.IntRange(0))
+@_new("--quality", "Data", _QUALITY, click.Choice(QUALITIES))
+@_new("--size", "Data", _SIZE, click.IntRange(1))
 @_new("--resize", "Data", N_("Squash photos, crop the centre, or pad them."), click.Choice(RESIZES))
 @flag("--strict", "Data", N_("Stop at an unreadable photo instead of skipping it."))
 @_new("--head", "Model", _HEAD, click.Choice(HEADS))
@@ -90,6 +113,8 @@ def _new(option_name: str, group: Heading, help: str, type: Any = None, **rest: 
 @_new("--batch-size", "Training", N_("Batch size."), click.IntRange(1))
 @_new("--optimizer", "Training", _OPTIMIZER, click.Choice(list(OPTIMIZERS)), metavar="NAME")
 @_new("--lr", "Training", N_("Learning rate."), _ABOVE_0)
+@_new("--l2", "Training", N_("L2 penalty of lbfgs; auto chooses it by cross-validation."), _L2)
+@_new("--class-weights", "Training", N_("Weights of the classes in the loss."), click.Choice(CLASS_WEIGHTS))
 @_new("--seed", "Training", N_("Random seed for initialization, shuffling and dropout."), _SEED)
 @option("--resume", "Training", _RESUME, PATH, metavar="RUN")
 @_new("--name", "Output", N_("Name of the run folder."), metavar="NAME")

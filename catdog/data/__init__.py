@@ -17,10 +17,10 @@ from catdog.data.fingerprint import Skipped, fingerprint
 from catdog.data.labels import Photo
 from catdog.data.layout import SPLITS, DataSet, scan
 from catdog.data.opening import MAX_PIXELS, decoder_version
-from catdog.data.split import is_validation, split_by_content
+from catdog.data.split import folds_by_content, is_validation, split_by_content
 from catdog.data.survey import SplitFacts, survey
 
 __all__ = ["DECODING_VERSION", "MAX_PIXELS", "PhotoHeader", "decode", "decode_for_people", "decoder_version"]
 __all__ += ["Decoded", "decoded", "fingerprint", "probe", "probe_all", "Skipped", "SplitFacts", "survey"]
-__all__ += ["SPLITS", "DataSet", "Photo", "is_validation", "scan", "split_by_content"]
+__all__ += ["SPLITS", "DataSet", "Photo", "is_validation", "scan", "split_by_content", "folds_by_content"]
 __all__ += ["ClassPhotos", "class_imbalance", "few_to_validate", "require_every_class", "require_trainable"]

@@ -14,7 +14,7 @@ from catdog.data.labels import Photo
 from catdog.errors import DataError
 from catdog.text import Message, message, numbered
 
-_FEW = 5  # validation photos of a class
+FEW = 5  # validation photos of a class
 _IMBALANCE = 3  # times as many photos in the largest class as in the smallest: worth a sentence
 
 
@@ -113,7 +113,7 @@ def few_to_validate(classes: Sequence[ClassPhotos], *, has_own_split: bool) -> l
     Each names the classes and their numbers of photos, the first ten of many.
     """
     without = [of_class for of_class in classes if not of_class.valid]
-    few = {of_class.label: of_class.valid for of_class in classes if 0 < of_class.valid < _FEW}
+    few = {of_class.label: of_class.valid for of_class in classes if 0 < of_class.valid < FEW}
     facts = {
         "classes": len(without),
         "training": numbered({of_class.label: of_class.train for of_class in without}),
@@ -131,7 +131,7 @@ def few_to_validate(classes: Sequence[ClassPhotos], *, has_own_split: bool) -> l
             "{unreadable}). A class needs at least two different readable photos, one for validation",
             **facts,
         )
-    counts = {"few": _FEW, "classes": len(few), "photos": numbered(few)}
+    counts = {"few": FEW, "classes": len(few), "photos": numbered(few)}
     if has_own_split:
         hint = message(
             "classes with fewer than {few} validation photos: {classes:,} ({photos}). Their validation "

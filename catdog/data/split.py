@@ -77,6 +77,23 @@ def split_by_content(photos: Sequence[tuple[Photo, str]], *, fraction: float) ->
     return train, valid
 
 
+def folds_by_content(labels: Sequence[int], digests: Sequence[str], *, count: int) -> list[int]:
+    """The fold of each photo, from 0 to `count` - 1, for cross-validation.
+
+    Exact duplicates are in the same fold. Each class is dealt to the folds in turn, in an order that its
+    contents decide, so all folds have about the same number of its photos.
+    """
+    fold_of: dict[str, int] = {}
+    dealt = 0
+    for _, digest in sorted(
+        set(zip(labels, digests, strict=True)), key=lambda photo: (photo[0], _position(photo[1]))
+    ):
+        if digest not in fold_of:
+            fold_of[digest] = dealt % count
+            dealt += 1
+    return [fold_of[digest] for digest in digests]
+
+
 def _position(digest: str) -> float:
     """A number in [0, 1), uniform over contents."""
     drawn = hashlib.sha256(_SALT + digest.encode()).digest()

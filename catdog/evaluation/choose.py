@@ -119,12 +119,18 @@ def choose_for_all(
         own: the folder is the run's own.
     """
     # Before the photos are read: one of them may be damaged.
-    splits = [model.split() if isinstance(model, Run) else {} for model in models]
+    splits = [_splits_of(model) if isinstance(model, Run) else {} for model in models]
     pool = _read(root, classes, split, workers=workers, report=report)
     return [
         _of_run(model, of_model, pool, own=own) if isinstance(model, Run) else _of_file(model, pool)
         for model, of_model in zip(models, splits, strict=True)
     ]
+
+
+def _splits_of(run: Run) -> _Splits:
+    """After a cross-validation no photo is one that the run was trained on: see `Run.held_out`."""
+    splits = run.split()
+    return {**splits, "train": set()} if run.has_held_out else splits
 
 
 def _read(
@@ -169,6 +175,14 @@ def _of_run(run: Run, splits: _Splits, pool: _Pool, *, own: bool) -> Chosen:
         left_out = len(pool.photos) - len(photos)
         if left_out and not own and split is None:
             remarks.append(_trained_on(run, pool, left_out))
+    if run.has_held_out and any(pool.digests[photo.path] in splits["valid"] for photo in photos):
+        remarks.append(
+            message(
+                "cross-validation: photos that {run} was trained on are predicted by heads that were not "
+                "fitted to them",
+                run=run.folder,
+            )
+        )
     trained_on = sum(pool.digests[photo.path] in splits["train"] for photo in photos)
     if trained_on and split not in ("train", "all"):
         remarks.append(

@@ -10,7 +10,7 @@ import numpy as np
 
 from catdog.config import JsonRecord
 from catdog.data import Skipped
-from catdog.errors import DataError
+from catdog.errors import DataError, OptionError
 from catdog.evaluation.calibration import (
     Calibration,
     held_out_temperatures,
@@ -187,7 +187,7 @@ def evaluate_predictions(
     average_mirrored: bool = False,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> EvaluatedPredictions:
-    """Predict labelled photos.
+    """Predict labelled photos; those of a cross-validation by the head that was not fitted to them.
 
     Args:
         average_mirrored: test-time augmentation: take the mean of the logits of each photo and of its mirror
@@ -195,6 +195,7 @@ def evaluate_predictions(
 
     Raises:
         DataError: none of the photos can be read.
+        OptionError: test-time augmentation of photos of a cross-validation.
     """
     paths = [photo.path for photo in chosen.photos]
     found = classifier.predict(paths, digests=chosen.digests, report=report)
@@ -206,16 +207,29 @@ def evaluate_predictions(
             path=found.skipped[0].path,
             reason=found.skipped[0].reason,
         )
+    logits, probabilities = found.logits, found.probabilities
+    held_out = model.held_out() if isinstance(model, Run) else {}
+    rows = [row for row, digest in enumerate(found.digests) if digest in held_out]
+    if rows and average_mirrored:
+        raise OptionError(
+            "{run} was trained on these photos by cross-validation, and its held-out predictions have no "
+            "mirror images: leave out --tta, or give other photos",
+            run=model.folder if isinstance(model, Run) else model,
+        )
+    if rows:
+        logits = logits.copy()
+        logits[rows] = [held_out[found.digests[row]] for row in rows]
+        probabilities = classifier.probabilities(logits)
     predictions = EvaluatedPredictions(
         model=model,
         classifier=classifier,
         paths=tuple(paths[photo] for photo in found.photos),
         digests=found.digests,
         labels=labels,
-        logits=found.logits,
-        plain_logits=found.logits,
-        probabilities=found.probabilities,
-        losses=classifier.losses(found.logits, labels),
+        logits=logits,
+        plain_logits=logits,
+        probabilities=probabilities,
+        losses=classifier.losses(logits, labels),
         skipped=(*chosen.skipped, *found.skipped),
         fitted_on=frozenset(model.split()["valid"]) if isinstance(model, Run) else frozenset(),
     )

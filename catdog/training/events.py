@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from catdog.data import Skipped
 from catdog.progress import Progress
-from catdog.runs import EpochRecord, Run
+from catdog.runs import CrossValidation, EpochRecord, Run
 from catdog.text import Message
 
 
@@ -48,6 +48,12 @@ class CacheRepaired(NamedTuple):
     files: int
 
 
+class PenaltyChosen(NamedTuple):
+    """The L2 penalty is chosen."""
+
+    found: CrossValidation
+
+
 class EpochStarted(NamedTuple):
     """An epoch begins; the first is 1."""
 
@@ -65,10 +71,14 @@ class Sums(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """All epochs are on disk; `run.model_path` holds the checkpoint of the epoch `best`."""
+    """All epochs are on disk; `run.model_path` holds the checkpoint of the epoch `best`.
+
+    It is the one with the lowest validation loss; if the head was fitted to the end (`is_last`), the last.
+    """
 
     run: Run
     best: EpochRecord
+    is_last: bool = False
 
 
 Event = (
@@ -78,6 +88,7 @@ Event = (
     | RunStarted
     | PhotosSkipped
     | CacheRepaired
+    | PenaltyChosen
     | EpochStarted
     | Sums
     | EpochRecord

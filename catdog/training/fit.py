@@ -18,9 +18,10 @@ from catdog.features.forward import fit_rescale, logits
 from catdog.model import outputs
 from catdog.model.suffix import Suffix, Tensors
 from catdog.model.temperature import fit_temperature
-from catdog.runs import EpochRecord, Run
+from catdog.runs import CrossValidation, EpochRecord, Run
 from catdog.text import Message
 from catdog.training.events import EpochStarted, Report
+from catdog.training.logistic import LogisticTrainer
 from catdog.training.step import Trainer, TrainState
 
 # Photos that set the Rescale layers: enough for a stable deviation, few enough to cost no time.
@@ -49,18 +50,23 @@ class Job:
         skipped: the photos that could not be read.
         remarks: which classes have too few validation photos because of that.
         damaged_shards: how many files of the feature cache were damaged, and replaced.
+        valid: None with folds: the trainer predicts each photo by a head that was not fitted to it.
+        digests: of the contents of the training photos.
+        penalty: how the L2 penalty was chosen, if it was.
     """
 
     suffix: Suffix
-    trainer: Trainer
+    trainer: Trainer | LogisticTrainer
     train: Examples
-    valid: Examples
+    valid: Examples | None
     start: Callable[[], tuple[Tensors, Tensors]]
     frozen: Tensors
     spec: ModelSpec
     skipped: tuple[Skipped, ...]
     remarks: tuple[Message, ...]
     damaged_shards: int
+    digests: tuple[str, ...]
+    penalty: CrossValidation | None
 
 
 @dataclass(frozen=True)
@@ -97,8 +103,12 @@ def fit(run: Run, job: Job, *, epochs: int, report: Report) -> None:
         state, sums = trainer.epoch(
             state, constants, train.features, train.labels, epoch=epoch, report=report
         )
-        valid_logits = logits(suffix, state.params, constants, valid.features)
-        val_loss, val_acc = _validate(suffix, valid_logits, valid.labels)
+        if valid:
+            valid_logits, labels = logits(suffix, state.params, constants, valid.features), valid.labels
+        else:
+            assert isinstance(trainer, LogisticTrainer)
+            valid_logits, labels = trainer.held_out(state), train.labels
+        val_loss, val_acc = _validate(suffix, valid_logits, labels)
         loss, acc = sums.loss / sums.photos, sums.correct / sums.photos
         if not math.isfinite(loss + val_loss):
             raise RunError("training diverged: the loss is not finite; lower --lr")
@@ -106,9 +116,11 @@ def fit(run: Run, job: Job, *, epochs: int, report: Report) -> None:
         history.append(record)
         run.write_history(history)
         best_epoch, best_loss = done.best_epoch, done.best_loss
-        if val_loss < best_loss:
+        if val_loss < best_loss or trainer.keeps_last:
             best_epoch, best_loss = epoch, val_loss
-            temperature = fit_temperature(valid_logits, valid.labels, suffix.output)
+            temperature = fit_temperature(valid_logits, labels, suffix.output)
+            if valid is None:
+                run.write_held_out(job.digests, valid_logits)
             spec = replace(job.spec, epoch=epoch, temperature=temperature)
             run.write_model(_to_host(suffix.to_save(state.params, constants)), spec)
         done = _Done(epoch, best_epoch, best_loss)

@@ -107,6 +107,15 @@ OPTIMIZERS: dict[str, Optimizer] = {
             whole_epoch=True,
         ),
         Optimizer(
+            "lbfgs",
+            "gd",
+            1989,
+            1.0,
+            "Gradient descent with the curvature from its past steps; for one layer on frozen features.",
+            _sgd,
+            whole_epoch=True,
+        ),
+        Optimizer(
             "sgd",
             "gd",
             1951,

@@ -13,6 +13,13 @@ from catdog.weights.source import BUILTIN, NAMES, WeightSource
 DEFAULT_FC_UNITS = (64,)
 DEFAULT_DROPOUT = 0.5
 DEFAULT_VALID_FRACTION = 0.2
+DEFAULT_FOLDS = 5
+EPOCHS, LBFGS_EPOCHS = 20, 8
+SMALL = 1000  # photos; for fewer, without a validation split, cross-validation says more than one split
+
+PRETRAINED_SIZE = 224  # pixels, both sides: VGG16 was trained on such photos, and fc1 takes no others
+SIZES = range(96, 769, 32)
+SIZE_OF: dict[str, int] = {"fast": 224, "good": 336, "best": 448}  # docs/accuracy.md has what each gives
 
 
 @dataclass(frozen=True)
@@ -22,11 +29,11 @@ class NewRun:
     data: Path
     name: str | None = None  # of the run folder; None takes that of `data`, numbered if it is taken
     runs_dir: Path = Path("runs")
-    epochs: int = 20
+    epochs: int | None = None  # None is EPOCHS, of lbfgs LBFGS_EPOCHS
     batch_size: int = 64
-    optimizer: str = "adam"
+    optimizer: str | None = None  # None takes lbfgs if only a last layer is trained, and no `lr`, else adam
     lr: float | None = None  # None takes the optimizer's own
-    head: config.HeadKind | None = None  # None takes `imagenet` for weights with fc1 and fc2, else `concat`
+    head: config.HeadKind | None = None  # None takes `imagenet` for weights with fc1 and fc2, else `gem`
     fc_units: tuple[int, ...] | None = None  # None takes DEFAULT_FC_UNITS
     dropout: float | None = None  # None takes DEFAULT_DROPOUT
     output: config.Output = "category"
@@ -34,7 +41,11 @@ class NewRun:
     weights: str = BUILTIN
     preprocessing: config.PhotosAs | None = None  # None takes that of the weights
     resize: config.Resize = "squash"
-    size: int = 224  # pixels, both sides
+    quality: config.Quality = "good"
+    size: int | None = None  # pixels, both sides; None takes that of `quality`
+    l2: float | None = None  # None is chosen by cross-validation
+    folds: int | None = None  # None is DEFAULT_FOLDS for fewer than SMALL photos without a split, else 0
+    class_weights: config.ClassWeights = "none"
     valid_fraction: float | None = None  # None takes DEFAULT_VALID_FRACTION
     seed: int = 0
     strict: bool = False
@@ -45,6 +56,8 @@ class NewRun:
             ("output", config.OUTPUTS),
             ("resize", config.RESIZES),
             ("preprocessing", (None, *config.PREPROCESSINGS)),
+            ("quality", config.QUALITIES),
+            ("class_weights", config.CLASS_WEIGHTS),
         ):
             if (value := getattr(self, name)) not in allowed:
                 raise OptionError(
@@ -54,15 +67,19 @@ class NewRun:
                     value=value,
                 )
         for bounds, value, is_allowed in (
-            ("epochs >= 1", self.epochs, self.epochs >= 1),
+            ("epochs >= 1", self.epochs, self.epochs is None or self.epochs >= 1),
             ("batch_size >= 1", self.batch_size, self.batch_size >= 1),
             ("lr > 0", self.lr, self.lr is None or self.lr > 0),
             ("0 < valid_fraction < 1", self.valid_fraction, 0 < self._valid_fraction < 1),
+            ("l2 >= 0", self.l2, self.l2 is None or self.l2 >= 0),
+            ("folds of 0, or of 2 and more", self.folds, self.folds in (None, 0) or self.folds > 1),
+            ("a size from 96 to 768 that 32 divides", self.size, self.size is None or self.size in SIZES),
             ("0 <= seed < 2**32", self.seed, 0 <= self.seed < 2**32),
         ):
             if not is_allowed:
                 raise OptionError("expected {bounds}, found {value}", bounds=bounds, value=value)
-        find_optimizer(self.optimizer)
+        if self.optimizer:
+            find_optimizer(self.optimizer)
 
     @property
     def _valid_fraction(self) -> float:
@@ -74,31 +91,58 @@ class NewRun:
         Raises:
             OptionError: options do not go together.
         """
-        kind = self.head or ("imagenet" if source.has_fc else "concat")
+        kind = self.head or ("imagenet" if source.has_fc else "gem")
+        hidden = kind in ("fc", "imagenet")
         if self.fc_units and kind != "fc":
             raise OptionError(
                 "--fc-units belongs to --head fc; the {head} head has no hidden layers of its own", head=kind
             )
-        if self.dropout is not None and kind not in ("fc", "imagenet"):
+        if self.dropout is not None and not hidden:
             raise OptionError(
                 "--dropout belongs to --head fc or imagenet; the {head} head has no hidden layers", head=kind
             )
+        if hidden and self.size not in (None, PRETRAINED_SIZE):
+            raise OptionError(
+                "the {head} head takes photos of 224 pixels: leave out --size, or choose the head gem, "
+                "concat or linear",
+                head=kind,
+            )
+        can_be_fitted = not hidden and self.unfreeze == "head"
+        optimizer = self.optimizer or ("lbfgs" if can_be_fitted and self.lr is None else "adam")
+        if optimizer == "lbfgs":
+            if not can_be_fitted:
+                raise OptionError(
+                    "the optimizer lbfgs trains one layer on frozen features: choose the head gem, concat or "
+                    "linear without --unfreeze, or another --optimizer"
+                )
+            if self.lr is not None:
+                raise OptionError("the optimizer lbfgs finds its own step sizes: leave out --lr")
+        elif self.folds or self.l2 is not None:
+            raise OptionError(
+                "--folds and --l2 need the optimizer lbfgs, found {optimizer}: leave them out, or use the "
+                "head gem, concat or linear without --unfreeze, --optimizer and --lr",
+                optimizer=optimizer,
+            )
+        size = self.size or (SIZE_OF[self.quality] if can_be_fitted else PRETRAINED_SIZE)
         units = (self.fc_units or DEFAULT_FC_UNITS) if kind == "fc" else ()
         dropout = DEFAULT_DROPOUT if self.dropout is None else self.dropout
         return TrainOptions(
             data=str(self.data.absolute()),
-            epochs=self.epochs,
+            epochs=self.epochs or (LBFGS_EPOCHS if optimizer == "lbfgs" else EPOCHS),
             batch_size=self.batch_size,
-            optimizer=self.optimizer,
-            learning_rate=self.lr or find_optimizer(self.optimizer).learning_rate,
+            optimizer=optimizer,
+            learning_rate=self.lr or find_optimizer(optimizer).learning_rate,
             head=Head(kind, units, dropout, self.output),
             unfreeze=self.unfreeze,
             weights=self.weights if self.weights in NAMES else str(source.path.absolute()),
             valid_fraction=self._valid_fraction,
             seed=self.seed,
-            decoding=Decoding(self.size, self.resize),
+            decoding=Decoding(size, self.resize),
             strict=self.strict,
             preprocessing=self.preprocessing,
+            l2=self.l2,
+            folds=None if optimizer == "lbfgs" and self.folds is None else self.folds or 0,
+            class_weights=self.class_weights,
         )
 
 

@@ -22,10 +22,12 @@ from catdog.data import (
     scan,
     split_by_content,
 )
+from catdog.data.enough import FEW
 from catdog.data.exact_duplicates import Placed, find_exact_duplicates
 from catdog.errors import DataError
 from catdog.progress import Progress
-from catdog.text import Message, plural
+from catdog.text import Message, message, numbered, plural
+from catdog.training.options import DEFAULT_FOLDS, SMALL
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class Photos:
         digest: of every photo's content, class and split, hex.
         has_own_split: whether the folder says which photos are for validation.
         lacking: classes that the folder's own validation split does not have; the remarks name them.
+        folds: of a cross-validation over `train`, which then has all photos, and `valid` none; else 0.
     """
 
     classes: tuple[str, ...]
@@ -79,6 +82,7 @@ class Photos:
     digest: str
     has_own_split: bool
     lacking: frozenset[str]
+    folds: int = 0
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
@@ -86,8 +90,9 @@ class Photos:
         return tuple(photo for _, photo in self.unreadable)
 
     def digests_by_split(self) -> dict[str, list[str]]:
-        """What split.json holds."""
-        return {"train": sorted(self.train.digests), "valid": sorted(self.valid.digests)}
+        """What split.json holds. In a cross-validation every photo is in both splits."""
+        valid = self.train if self.folds else self.valid
+        return {"train": sorted(self.train.digests), "valid": sorted(valid.digests)}
 
     def without(self, skipped: Sequence[Skipped], root: Path) -> "Photos":
         """The same without photos that proved unreadable later; the remarks are about what that changes.
@@ -117,12 +122,17 @@ class Photos:
         Raises:
             DataError: a class has no photo to train on, or there are too few of all.
         """
-        train, valid = self.train.labelled(self.classes), self.valid.labelled(self.classes)
+        train = self.train.labelled(self.classes)
+        valid = train if self.folds else self.valid.labelled(self.classes)
         require_every_class(self.classes, train, self.unreadable, root)
         require_trainable(train, valid, root, has_own_split=self.has_own_split)
 
     def few_to_validate(self) -> list[Message]:
         """Sentences about classes with few or no validation photos, except those in `lacking`."""
+        if self.folds:
+            photos = dict(zip(self.classes, np.bincount(self.train.labels).tolist(), strict=True))
+            few = {label: count for label, count in photos.items() if count < FEW}
+            return [_few_photos(few)] if few else []
         unreadable = Counter(label for label, _ in self.unreadable)
         train, valid = (
             np.bincount(split.labels, minlength=len(self.classes)).tolist()
@@ -138,6 +148,16 @@ class Photos:
         )
 
 
+def _few_photos(few: dict[str, int]) -> Message:
+    return message(
+        "classes with fewer than {few} photos: {classes:,} ({photos}). Their accuracy is only a hint. Add "
+        "photos",
+        few=FEW,
+        classes=len(few),
+        photos=numbered(few),
+    )
+
+
 def find_photos(
     options: TrainOptions, *, workers: int, report: Callable[[Progress], None] = lambda _: None
 ) -> Photos:
@@ -150,12 +170,19 @@ def find_photos(
     dataset = scan(root)
     has_own_split = "all" not in dataset.splits
     pools = {name: list(dataset.splits.get(name, ())) for name in ("train", "valid", "all")}
-    train, valid = (pools["train"], pools["valid"]) if has_own_split else (pools["all"], pools["all"])
+    folds = options.folds
+    if folds is None:
+        folds = 0 if has_own_split or len(pools["all"]) >= SMALL else DEFAULT_FOLDS
+    if folds:
+        train = valid = [*pools["train"], *pools["valid"], *pools["all"]]
+        pools = {"train": train, "valid": []}
+    else:
+        train, valid = (pools["train"], pools["valid"]) if has_own_split else (pools["all"], pools["all"])
     require_trainable(train, valid, root, has_own_split=has_own_split)
     read, unreadable = _read(pools, workers, report)
     if options.strict:
         raise_if_skipped(tuple(photo for _, photo in unreadable))
-    if not has_own_split:
+    if not has_own_split and not folds:
         read = _split(read["all"], options.valid_fraction)
     classes = tuple(sorted({photo.label or "" for photo in train}))
     photos = Photos(
@@ -167,10 +194,11 @@ def find_photos(
         digest=_digest(read),
         has_own_split=has_own_split,
         lacking=frozenset(classes) - {photo.label or "" for photo in valid},
+        folds=min(folds, len({digest for _, digest in read["train"]})),
     )
     _require_same_classes(photos, read["valid"], root)
     photos.require_trainable(root)
-    moved = [] if has_own_split else _moved(read, options.valid_fraction)
+    moved = [] if has_own_split or folds else _moved(read, options.valid_fraction)
     return replace(photos, remarks=(*dataset.remarks, *_remarks(photos, read, moved)))
 
 

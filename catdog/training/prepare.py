@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from catdog import __version__, devices
 from catdog.config import ModelSpec, TrainOptions
-from catdog.data import Skipped
+from catdog.data import Skipped, folds_by_content
 from catdog.features.extract import extract
 from catdog.features.forward import condense
 from catdog.features.prefix import Prefix
@@ -17,7 +19,9 @@ from catdog.model.suffix import Suffix
 from catdog.progress import Progress
 from catdog.runs import RunConfig
 from catdog.training.fit import Examples, Job, start_tensors
+from catdog.training.logistic import LogisticTrainer, cross_validate, samples_of
 from catdog.training.optimizers import find_optimizer
+from catdog.training.options import DEFAULT_FOLDS
 from catdog.training.photos import Photos, raise_if_skipped
 from catdog.training.step import Trainer
 from catdog.workspace import Workspace
@@ -58,7 +62,6 @@ def prepare(
         CacheError: neither the disk nor the memory has room for the features.
         WeightsError: the weights lack a layer that is to be trained.
     """
-    optimizer = find_optimizer(options.optimizer)
     pretrained = prefix.thawed_tensors  # before hours of work: the file may lack some
     paths = (*photos.train.paths, *photos.valid.paths)
     found = extract(
@@ -76,30 +79,47 @@ def prepare(
     condensed = condense(suffix, prefix.frozen_arrays, found.features)
     rows = range(len(found.photos))
     train_examples = Examples(condensed.select(rows[: len(train)]), train.labels)
-    trainer = Trainer(
+    start = partial(
+        start_tensors,
         suffix,
-        optimizer,
-        learning_rate=options.learning_rate,
-        batch_size=options.batch_size,
-        photos=len(train),
+        train_examples,
         seed=options.seed,
+        pretrained=pretrained,
+        frozen=prefix.frozen_arrays,
     )
+    balanced = options.class_weights == "balanced"
+    weights = _class_weights(train.labels, len(photos.classes)) if balanced else None
+    penalty = None
+    if options.optimizer == "lbfgs":
+        count = min(options.folds or DEFAULT_FOLDS, len(set(train.digests)))
+        folds = np.array(folds_by_content(train.labels.tolist(), train.digests, count=count))
+        l2 = options.l2
+        if l2 is None:
+            samples = samples_of(suffix, *start(), train_examples.features, train.labels, weights)
+            penalty = cross_validate(samples, folds, report)
+            l2 = penalty.l2
+        trainer = LogisticTrainer(suffix, l2=l2, class_weights=weights, folds=folds if photos.folds else None)
+    else:
+        trainer = Trainer(
+            suffix,
+            find_optimizer(options.optimizer),
+            learning_rate=options.learning_rate,
+            batch_size=options.batch_size,
+            photos=len(train),
+            seed=options.seed,
+            class_weights=weights,
+        )
     return Job(
         suffix=suffix,
         trainer=trainer,
         train=train_examples,
-        valid=Examples(condensed.select(rows[len(train) :]), valid.labels),
+        valid=None if photos.folds else Examples(condensed.select(rows[len(train) :]), valid.labels),
         skipped=left.skipped,
         remarks=left.remarks,
         damaged_shards=found.damaged_shards,
-        start=partial(
-            start_tensors,
-            suffix,
-            train_examples,
-            seed=options.seed,
-            pretrained=pretrained,
-            frozen=prefix.frozen_arrays,
-        ),
+        start=start,
+        digests=train.digests,
+        penalty=penalty,
         frozen=prefix.frozen_arrays,
         spec=ModelSpec(
             classes=photos.classes,
@@ -119,3 +139,8 @@ def _readable(options: TrainOptions, photos: Photos, skipped: tuple[Skipped, ...
     if options.strict:
         raise_if_skipped(skipped)
     return photos.without(skipped, Path(options.data))
+
+
+def _class_weights(labels_n: np.ndarray, classes: int) -> np.ndarray:
+    """(classes,): all classes have the same weight together, and the mean over the photos is 1."""
+    return len(labels_n) / (classes * np.bincount(labels_n, minlength=classes))

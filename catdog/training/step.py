@@ -34,7 +34,13 @@ class TrainState(NamedTuple):
 
 
 class Trainer:
-    """The jitted epoch for one suffix, one optimizer and one number of training photos."""
+    """The jitted epoch for one suffix, one optimizer and one number of training photos.
+
+    Args:
+        class_weights: of each class in the loss, (classes,); None is 1 for all.
+    """
+
+    keeps_last = False  # the checkpoint with the lowest validation loss is kept
 
     def __init__(
         self,
@@ -45,7 +51,9 @@ class Trainer:
         batch_size: int,
         photos: int,
         seed: int,
+        class_weights: np.ndarray | None = None,
     ):
+        self._class_weights = class_weights
         multiple = devices.batch_multiple()
         self._suffix = suffix
         self._batch_size = batch_size = min(batch_size, photos)
@@ -124,7 +132,10 @@ class Trainer:
                 logits = self._suffix.logits(
                     params, constants, features, key=jax.random.fold_in(key, state.step)
                 )
-                loss = jnp.sum(self._suffix.losses(logits, labels) * mask)
+                losses = self._suffix.losses(logits, labels) * mask
+                if self._class_weights is not None:
+                    losses = losses * jnp.asarray(self._class_weights, jnp.float32)[labels]
+                loss = jnp.sum(losses)
                 correct = jnp.sum(outputs.is_correct(logits, labels, self._suffix.output) * mask)
                 photos = jnp.sum(mask.astype(jnp.float32))
                 divisor = self._photos / self._steps if self._whole_epoch else photos

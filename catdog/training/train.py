@@ -14,6 +14,7 @@ from catdog.text import message, relative
 from catdog.training.events import (
     CacheRepaired,
     Finished,
+    PenaltyChosen,
     PhotosFound,
     PhotosSkipped,
     Remark,
@@ -32,7 +33,10 @@ from catdog.workspace import Workspace
 def train(
     options: NewRun | Resume, workspace: Workspace, report: Report = ignore, *, command: str = ""
 ) -> Run:
-    """Train, and return the run. Its folder holds the best checkpoint, that with the lowest validation loss.
+    """Train, and return the run.
+
+    Its folder holds the checkpoint with the lowest validation loss. If the optimizer fits the head to the
+    end, it holds the last one.
 
     The run is locked meanwhile. After each epoch everything is on disk: `Resume` continues from there after
     an interrupt or a kill, to the same bits. A new run that fails in its first epoch is deleted.
@@ -64,6 +68,7 @@ def train(
             weights = find(chosen.weights, preprocessing=run.config.preprocessing)
         prefix = Prefix(weights, chosen.head, unfreeze=chosen.unfreeze, workspace=workspace)
         photos = find_photos(chosen, workers=workspace.workers, report=report)
+        chosen = replace(chosen, folds=photos.folds)
         report(PhotosFound(len(photos.train), len(photos.valid), photos.classes))
         root = Path(chosen.data)
         for sentence in photos.remarks:
@@ -86,12 +91,17 @@ def train(
         try:
             job = prepare(chosen, photos, prefix, suffix, workspace=workspace, report=report)
             _report_skipped(run, job, report)
+            if job.penalty:
+                run.write_cross_validation(job.penalty)
+                report(PenaltyChosen(job.penalty))
             fit(run, job, epochs=chosen.epochs, report=report)
         except CatdogError:
             if isinstance(options, NewRun):
                 run.discard_if_untrained()
             raise
-        report(Finished(run, min(run.history(), key=lambda record: record.val_loss)))
+        best = run.best_epoch()
+        assert best  # at least one epoch has finished
+        report(Finished(run, best, job.trainer.keeps_last))
         return run
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from catdog.cli import console
 from catdog.cli.progress_bars import EpochBar, FeatureBar
 from catdog.progress import Progress
-from catdog.runs import EpochRecord, Run
+from catdog.runs import EpochRecord
 from catdog.text import N_, message, plural, relative_path
 from catdog.training import events
 
@@ -36,7 +36,7 @@ class TrainingLog(AbstractContextManager["TrainingLog"]):
                 self._epochs.end(event)
             case events.PhotosFound(train, valid, classes):
                 found = N_("Found {photos} images belonging to {classes} classes.")
-                for photos in (train, valid):
+                for photos in (train, valid) if valid else (train,):
                     console.say(message(found, photos=photos, classes=len(classes)))
             case events.Remark(sentence):
                 console.note(sentence)
@@ -51,11 +51,24 @@ class TrainingLog(AbstractContextManager["TrainingLog"]):
                     files,
                 )
                 console.warn(repaired)
+            case events.PenaltyChosen(found):
+                console.say(message(_PENALTY, **found.to_json()))
             case events.EpochStarted(epoch, epochs, photos):
                 self._epochs.begin(message("Epoch {epoch}/{epochs}", epoch=epoch, epochs=epochs), photos)
             case events.Finished():
                 self._epochs.close()
-                _say_result(event.run, event.best)
+                _say_result(event)
+
+
+_PENALTY = N_(
+    "L2 penalty {l2:.2g}, chosen by {folds}-fold cross-validation of {photos:,} photos: loss {loss:.4f}, "
+    "acc {acc:.4f}"
+)
+_BEST = N_(
+    "The best checkpoint (epoch {epoch}, lowest validation loss) is kept in {file}: val_loss {val_loss:.4f}, "
+    "val_acc {val_acc:.4f}"
+)
+_LAST = N_("The head is kept in {file}: val_loss {val_loss:.4f}, val_acc {val_acc:.4f}")
 
 
 def _warn_of_skipped(event: events.PhotosSkipped, started: events.RunStarted | None) -> None:
@@ -72,14 +85,9 @@ def _warn_of_skipped(event: events.PhotosSkipped, started: events.RunStarted | N
     console.warn(skipped)
 
 
-def _say_result(run: Run, best: EpochRecord) -> None:
-    kept = message(
-        "The best checkpoint (epoch {epoch}, lowest validation loss) is kept in {file}: "
-        "val_loss {val_loss:.4f}, val_acc {val_acc:.4f}",
-        file=run.model_path,
-        **best.to_json(),
-    )
-    console.say(kept)
+def _say_result(event: events.Finished) -> None:
+    run = event.run
+    console.say(message(_LAST if event.is_last else _BEST, file=run.model_path, **event.best.to_json()))
     folder = str(run.folder)
     predict = shlex.join(["catdog", "predict", "PHOTO", "--model", folder])
     evaluate = shlex.join(["catdog", "evaluate", folder, "--report", "report.html"])
