@@ -111,7 +111,7 @@ def train(
         unfreeze: the first stage that is trained: head, fc2, fc1, block5 ... block1, or all.
         weights: builtin, keras, timm (both downloaded once, 550 MB), or a file.
         preprocessing: caffe or torch, for a file that does not say what photos must look like.
-        quality: fast, good or best: photos of 224, 336 or 448 pixels. Features then take 1, 2 and 4 times as
+        quality: fast, good or best: photos of 224, 320 or 448 pixels. Features then take 1, 2 and 4 times as
             long.
         size: pixels a side, from 96 to 768, a multiple of 32; None is that of `quality`, or 224 for the
             heads fc and imagenet and where more than the head is trained.

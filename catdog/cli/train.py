@@ -58,7 +58,7 @@ _HEAD = N_(
     "hidden layers (fc), or one layer behind fc1 and fc2 of the weights (imagenet)."
 )
 _QUALITY = N_(
-    "Photos of 224 (fast), 336 (good) or 448 pixels (best): 1, 2 and 4 times the time for features."
+    "Photos of 224 (fast), 320 (good) or 448 pixels (best): 1, 2 and 4 times the time for features."
 )
 _SIZE = N_("Pixels a side, a multiple of 32 from 96 to 768.")
 _FOLDS = N_("Folds of a cross-validation over all photos; 0 validates by a split.")

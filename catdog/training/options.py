@@ -19,7 +19,8 @@ SMALL = 1000  # photos; for fewer, without a validation split, cross-validation 
 
 PRETRAINED_SIZE = 224  # pixels, both sides: VGG16 was trained on such photos, and fc1 takes no others
 SIZES = range(96, 769, 32)
-SIZE_OF: dict[str, int] = {"fast": 224, "good": 336, "best": 448}  # docs/accuracy.md has what each gives
+SIZES_OF_FC = (PRETRAINED_SIZE,)  # for the heads fc and imagenet
+SIZE_OF: dict[str, int] = {"fast": 224, "good": 320, "best": 448}  # docs/accuracy.md has what each gives
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class NewRun:
             raise OptionError(
                 "--dropout belongs to --head fc or imagenet; the {head} head has no hidden layers", head=kind
             )
-        if hidden and self.size not in (None, PRETRAINED_SIZE):
+        if hidden and self.size not in (None, *SIZES_OF_FC):
             raise OptionError(
                 "the {head} head takes photos of 224 pixels: leave out --size, or choose the head gem, "
                 "concat or linear",

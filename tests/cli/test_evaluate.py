@@ -166,7 +166,7 @@ def test_an_error_where_all_photos_were_trained_on(cli: Cli, model: tuple[str, s
 def test_a_name_that_nothing_has(cli: Cli) -> None:
     result = cli("evaluate", "runs/nope")
     assert result.status == 1
-    assert "expected a folder of photos or a model, found nothing at runs/nope: " in result.err
+    assert "expected a folder of photos or a model, found nothing at runs/nope. There is no run" in result.err
 
 
 @pytest.fixture

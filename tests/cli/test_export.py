@@ -141,7 +141,7 @@ def keras_network(keras: ModuleType, name: str) -> Any:
 
 @pytest.mark.peer
 @KERAS_WARNS
-@pytest.mark.parametrize("name", ["concat", "linear", "fc", IMAGENET])
+@pytest.mark.parametrize("name", ["gem", "concat", "linear", "fc", IMAGENET])
 def test_keras_loads_the_weights_and_answers_as_the_run_does(
     name: str, run_of: Callable[[str], Run], file: Callable[[str], Path], cli: Cli, keras: ModuleType
 ) -> None:

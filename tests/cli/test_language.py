@@ -248,9 +248,22 @@ def test_mistakes_in_korean(cli: Cli, bad: Path, arguments: tuple[str, ...]) -> 
     result = cli(*arguments, "--lang", "ko")
     assert result.status in (1, 2)
     assert "오류: " in result.err
-    known = {"text", "json", "jsonl", "csv", "concat", "linear", "fc", "imagenet", "round", "many", "x"}
+    known = {
+        "text",
+        "json",
+        "jsonl",
+        "csv",
+        "gem",
+        "concat",
+        "linear",
+        "fc",
+        "imagenet",
+        "round",
+        "many",
+        "x",
+    }
     known |= {"builtin", "keras", "timm", "Keras", "PyTorch", "epoch", "epochs", "nowhere", "data", "class"}
-    known |= {"inspect", "export", "FILE", "TARGET", "VGG", "gif", "runs"}
+    known |= {"inspect", "export", "FILE", "TARGET", "VGG", "gif", "runs", "gem", "other"}
     assert _english_in(result.err) - known == set()
 
 

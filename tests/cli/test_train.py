@@ -171,7 +171,7 @@ def test_bad_photos_are_skipped_counted_and_listed(cli: Cli, shapes: Path, tmp_p
         (("good", "--output", "binary"), 1, "exactly 2 classes"),
         (("good", "--epochs", "0"), 2, "--epochs"),
         (("good", "--lr", "0"), 2, "--lr"),
-        (("--resume", "nowhere"), 1, "expected a run folder, found nothing at"),
+        (("--resume", "nowhere"), 1, "expected a run or an exported file, found none at nowhere"),
     ],
 )
 def test_mistakes_get_one_line_that_says_what_to_do(

@@ -25,7 +25,7 @@ from catdog.training.events import (
 from catdog.training.options import NewRun, Resume
 from catdog.training.train import train as train_run
 from tests.pictures import draw_pictures
-from tests.training.whole import train
+from tests.training.whole import tiny_photos, train
 from tests.workspaces import two_workers
 
 
@@ -121,7 +121,7 @@ def test_python_has_the_options_and_defaults_of_the_command_line() -> None:
         (
             {"head": "round"},
             OptionError,
-            "expected head to be one of concat, linear, fc, imagenet; found 'round'",
+            "expected head to be one of gem, concat, linear, fc, imagenet; found 'round'",
         ),
         ({"resize": "zoom"}, OptionError, "expected resize to be one of squash, crop, pad; found 'zoom'"),
         ({"optimizer": "adma"}, OptionError, "expected an optimizer among gd, sgd, "),
@@ -162,7 +162,8 @@ def test_other_names_are_no_attributes() -> None:
 
 
 def test_a_new_run_needs_a_folder_name_only_once(data: Path, tmp_path: Path) -> None:
-    first = NewRun(data, name="same", runs_dir=tmp_path, epochs=1, size=32)
+    with tiny_photos():
+        first = NewRun(data, name="same", runs_dir=tmp_path, epochs=1, size=32)
     workspace = two_workers(tmp_path / "cache")
     assert train_run(first, workspace).folder == tmp_path / "same"
     with pytest.raises(RunError, match="same exists already"):
