@@ -20,7 +20,6 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
 from pathlib import Path
@@ -32,8 +31,9 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 from catdog import durable
-from catdog.config import JsonRecord, ModelSpec, TrainOptions
+from catdog.config import JsonRecord, ModelSpec
 from catdog.errors import OptionError, RunError
+from catdog.records import CrossValidation, EpochRecord, RunConfig, SkippedRecord
 
 # safetensors writes several metadata keys in a random order; one key keeps the file's bytes repeatable.
 METADATA_KEY = "catdog"
@@ -42,62 +42,6 @@ _UNREADABLE = (OSError, ValueError, LookupError, AttributeError, TypeError, Opti
 _SHOWN = 40  # letters of a run's name that its folder shows while it is made
 
 Record = TypeVar("Record", bound=JsonRecord)
-
-
-@dataclass(frozen=True)
-class RunConfig(JsonRecord):
-    """config.json: what makes the run repeatable."""
-
-    options: TrainOptions
-    classes: tuple[str, ...]  # in the order of the model's outputs
-    data_digest: str  # of the content, class and split of every photo, hex
-    prefix_digest: str  # of the frozen prefix's weights, hex
-    preprocessing: str  # the name of a `Preprocessing`
-    versions: dict[str, str]  # catdog, Python, JAX, Flax, Optax, NumPy, Pillow
-    device: str  # such as "1 × cpu"
-    created: str  # ISO 8601, UTC
-    command: str = ""  # that started it, as typed, and those that resumed it, a line each
-
-
-@dataclass(frozen=True)
-class EpochRecord(JsonRecord):
-    """One line of history.jsonl. Losses are means in nats per photo, accuracies fractions of the photos."""
-
-    epoch: int  # from 1
-    seconds: float  # validation included
-    loss: float  # of the training photos, while the epoch went on
-    acc: float
-    val_loss: float  # of the validation photos, after the epoch
-    val_acc: float
-
-
-@dataclass(frozen=True)
-class Penalty(JsonRecord):
-    """One penalty that was tried: mean cross-entropy in nats and accuracy of the held-out photos."""
-
-    l2: float
-    loss: float
-    acc: float
-
-
-@dataclass(frozen=True)
-class CrossValidation(JsonRecord):
-    """cross_validation.json: how the L2 penalty was chosen."""
-
-    folds: int
-    photos: int
-    l2: float  # the chosen one, with its loss and accuracy
-    loss: float
-    acc: float
-    tried: tuple[Penalty, ...]
-
-
-@dataclass(frozen=True)
-class SkippedRecord(JsonRecord):
-    """One line of skipped.jsonl: an unreadable photo, and the reason in English."""
-
-    path: str
-    reason: str
 
 
 class Run:

@@ -57,11 +57,9 @@ _HEAD = N_(
     "New layers: generalized mean (gem), average and maximum (concat) or average (linear) over positions, "
     "hidden layers (fc), or one layer behind fc1 and fc2 of the weights (imagenet)."
 )
-_QUALITY = N_(
-    "Photos of 224 (fast), 320 (good) or 448 pixels (best): 1, 2 and 4 times the time for features."
-)
-_SIZE = N_("Pixels a side, a multiple of 32 from 96 to 768.")
-_FOLDS = N_("Folds of a cross-validation over all photos; 0 validates by a split.")
+_QUALITY = N_("Photos of 224, 320 or 448 pixels a side.")
+_SIZE = N_("Pixels a side: 96, 128 ... 768.")
+_FOLDS = N_("Cross-validation folds, or 0.")
 _UNFREEZE = N_(
     "First stage that is trained: head, block5 ... block1, or all; with --head imagenet also fc2 or fc1."
 )
@@ -69,7 +67,7 @@ _OPTIMIZER = N_("Optimizer, see `catdog inspect --optimizers`.")
 _RESUME = N_("Continue a stopped run; with --epochs, extend a finished run.")
 _STAGES = click.Choice(["head", "fc2", "fc1", *reversed(stages(CONVOLUTIONS)), ALL])
 _UNITS, _SEED = Parsed("N[,N...]", _units), click.IntRange(0, 2**32 - 1)
-_L2 = Parsed("auto|X", _penalty)
+_L2, _WEIGHTS = Parsed("auto|X", _penalty), click.Choice(CLASS_WEIGHTS)
 _FRACTION = click.FloatRange(0, 1, min_open=True, max_open=True)
 _RATE, _ABOVE_0 = click.FloatRange(0, 1, max_open=True), click.FloatRange(0, min_open=True)
 # Defaults in words, where `NewRun` leaves them open.
@@ -80,10 +78,10 @@ _DEFAULTS = {
     "dropout": str(DEFAULT_DROPOUT),
     "lr": N_("the optimizer's own"),
     "epochs": N_("20; 8 with lbfgs"),
-    "optimizer": N_("lbfgs if only a last layer is trained, and without --lr; else adam"),
-    "size": N_("that of --quality; 224 for the heads fc and imagenet and with --unfreeze"),
+    "optimizer": N_("lbfgs or adam"),
+    "size": N_("by quality"),
     "l2": "auto",
-    "folds": N_("5 for fewer than 1,000 photos without valid/, else 0"),
+    "folds": N_("5 for few photos"),
     "name": N_("that of DATA, numbered"),
 }
 
@@ -113,8 +111,8 @@ def _new(option_name: str, group: Heading, help: str, type: Any = None, **rest: 
 @_new("--batch-size", "Training", N_("Batch size."), click.IntRange(1))
 @_new("--optimizer", "Training", _OPTIMIZER, click.Choice(list(OPTIMIZERS)), metavar="NAME")
 @_new("--lr", "Training", N_("Learning rate."), _ABOVE_0)
-@_new("--l2", "Training", N_("L2 penalty of lbfgs; auto chooses it by cross-validation."), _L2)
-@_new("--class-weights", "Training", N_("Weights of the classes in the loss."), click.Choice(CLASS_WEIGHTS))
+@_new("--l2", "Training", N_("L2 penalty of lbfgs."), _L2)
+@_new("--class-weights", "Training", N_("Class weights: none or balanced."), _WEIGHTS, metavar="NAME")
 @_new("--seed", "Training", N_("Random seed for initialization, shuffling and dropout."), _SEED)
 @option("--resume", "Training", _RESUME, PATH, metavar="RUN")
 @_new("--name", "Output", N_("Name of the run folder."), metavar="NAME")

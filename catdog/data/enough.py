@@ -107,10 +107,15 @@ def require_every_class(
     )
 
 
-def few_to_validate(classes: Sequence[ClassPhotos], *, has_own_split: bool) -> list[Message]:
+def few_to_validate(
+    classes: Sequence[ClassPhotos], *, has_own_split: bool, in_turn: bool = False
+) -> list[Message]:
     """Sentences about classes without validation photos, and with so few that the accuracy is only a hint.
 
     Each names the classes and their numbers of photos, the first ten of many.
+
+    Args:
+        in_turn: a cross-validation, so all photos train and validate.
     """
     without = [of_class for of_class in classes if not of_class.valid]
     few = {of_class.label: of_class.valid for of_class in classes if 0 < of_class.valid < FEW}
@@ -119,7 +124,7 @@ def few_to_validate(classes: Sequence[ClassPhotos], *, has_own_split: bool) -> l
         "training": numbered({of_class.label: of_class.train for of_class in without}),
         "unreadable": sum(of_class.unreadable for of_class in without),
     }
-    if has_own_split:
+    if has_own_split and not in_turn:
         lacking = message(
             "classes without validation photos: {classes:,} (training photos: {training}; unreadable: "
             "{unreadable}). Add validation photos",
@@ -132,7 +137,13 @@ def few_to_validate(classes: Sequence[ClassPhotos], *, has_own_split: bool) -> l
             **facts,
         )
     counts = {"few": FEW, "classes": len(few), "photos": numbered(few)}
-    if has_own_split:
+    if in_turn:
+        hint = message(
+            "classes with fewer than {few} validation photos: {classes:,} ({photos}). Their validation "
+            "accuracy is only a hint. Add photos",
+            **counts,
+        )
+    elif has_own_split:
         hint = message(
             "classes with fewer than {few} validation photos: {classes:,} ({photos}). Their validation "
             "accuracy is only a hint. Add validation photos",

@@ -18,7 +18,7 @@ from catdog.features.features import Features
 from catdog.model.layers import Conv, Dense, Dropout
 from catdog.model.suffix import Suffix, Tensors
 from catdog.progress import Progress
-from catdog.runs import CrossValidation, Penalty
+from catdog.records import CrossValidation, Penalty
 from catdog.training.events import Sums
 from catdog.training.step import TrainState
 

@@ -124,6 +124,7 @@ class NewRun:
                 "head gem, concat or linear without --unfreeze, --optimizer and --lr",
                 optimizer=optimizer,
             )
+        undecided = optimizer == "lbfgs" and self.folds is None and self.valid_fraction is None
         size = self.size or (SIZE_OF[self.quality] if can_be_fitted else PRETRAINED_SIZE)
         units = (self.fc_units or DEFAULT_FC_UNITS) if kind == "fc" else ()
         dropout = DEFAULT_DROPOUT if self.dropout is None else self.dropout
@@ -142,7 +143,7 @@ class NewRun:
             strict=self.strict,
             preprocessing=self.preprocessing,
             l2=self.l2,
-            folds=None if optimizer == "lbfgs" and self.folds is None else self.folds or 0,
+            folds=self.folds or (None if undecided else 0),
             class_weights=self.class_weights,
         )
 

@@ -22,11 +22,10 @@ from catdog.data import (
     scan,
     split_by_content,
 )
-from catdog.data.enough import FEW
 from catdog.data.exact_duplicates import Placed, find_exact_duplicates
 from catdog.errors import DataError
 from catdog.progress import Progress
-from catdog.text import Message, message, numbered, plural
+from catdog.text import Message, plural
 from catdog.training.options import DEFAULT_FOLDS, SMALL
 
 
@@ -122,21 +121,16 @@ class Photos:
         Raises:
             DataError: a class has no photo to train on, or there are too few of all.
         """
-        train = self.train.labelled(self.classes)
-        valid = train if self.folds else self.valid.labelled(self.classes)
+        train, valid = self.train.labelled(self.classes), self._validation.labelled(self.classes)
         require_every_class(self.classes, train, self.unreadable, root)
         require_trainable(train, valid, root, has_own_split=self.has_own_split)
 
     def few_to_validate(self) -> list[Message]:
         """Sentences about classes with few or no validation photos, except those in `lacking`."""
-        if self.folds:
-            photos = dict(zip(self.classes, np.bincount(self.train.labels).tolist(), strict=True))
-            few = {label: count for label, count in photos.items() if count < FEW}
-            return [_few_photos(few)] if few else []
         unreadable = Counter(label for label, _ in self.unreadable)
         train, valid = (
             np.bincount(split.labels, minlength=len(self.classes)).tolist()
-            for split in (self.train, self.valid)
+            for split in (self.train, self._validation)
         )
         return few_to_validate(
             [
@@ -145,17 +139,20 @@ class Photos:
                 if label not in self.lacking
             ],
             has_own_split=self.has_own_split,
+            in_turn=bool(self.folds),
         )
 
-
-def _few_photos(few: dict[str, int]) -> Message:
-    return message(
-        "classes with fewer than {few} photos: {classes:,} ({photos}). Their accuracy is only a hint. Add "
-        "photos",
-        few=FEW,
-        classes=len(few),
-        photos=numbered(few),
-    )
+    @property
+    def _validation(self) -> SplitPhotos:
+        """The validation photos; in a cross-validation all but those of classes with one content only."""
+        if not self.folds:
+            return self.valid
+        contents = Counter(
+            label for label, _ in set(zip(self.train.labels.tolist(), self.train.digests, strict=True))
+        )
+        return self.train.select(
+            [row for row, label in enumerate(self.train.labels.tolist()) if contents[label] > 1]
+        )
 
 
 def find_photos(

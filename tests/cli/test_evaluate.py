@@ -26,7 +26,7 @@ def test_json_agrees_with_the_history_and_with_itself(cli: Cli, trained: Run, mo
     result = cli("evaluate", "--json", *model)
     assert result.status == 0
     report = json.loads(result.out)
-    best = min(trained.history(), key=lambda record: record.val_loss)
+    best = trained.history()[-1]
     assert report["count"] == 60
     assert report["accuracy"] == pytest.approx(best.val_acc)
     assert report["loss"] == pytest.approx(best.val_loss, rel=1e-5)

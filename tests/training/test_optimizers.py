@@ -8,9 +8,8 @@ import pytest
 from catdog.errors import OptionError
 from catdog.training.optimizers import OPTIMIZERS, Optimizer, find_optimizer
 
-FAMILY = (
-    "gd sgd momentum nag adagrad adadelta rmsprop adam nadam adamw lamb muon"  # the lecture's, and newer
-).split()
+# The lecture's, and newer ones.
+FAMILY = "gd lbfgs sgd momentum nag adagrad adadelta rmsprop adam nadam adamw lamb muon".split()
 
 
 def test_the_whole_family_is_there() -> None:

@@ -86,12 +86,14 @@ def test_a_resumed_training_ends_with_the_same_bits(data: Path, tmp_path: Path) 
 
 
 def test_python_gets_a_run_that_load_takes(data: Path, tmp_path: Path) -> None:
-    run = catdog.train(data, epochs=2, optimizer="nadam", runs_dir=tmp_path / "runs", name="python")
+    run = catdog.train(
+        data, quality="fast", epochs=2, optimizer="nadam", runs_dir=tmp_path / "runs", name="python"
+    )
     assert isinstance(run, Run)
     assert run.folder == tmp_path / "runs" / "python"
-    options = run.config.options
-    assert (options.epochs, options.optimizer, options.learning_rate) == (2, "nadam", 0.001)
-    assert (options.head, options.decoding, options.seed) == (Head(), Decoding(), 0)
+    chosen = run.config.options
+    assert (chosen.epochs, chosen.optimizer, chosen.learning_rate) == (2, "nadam", 0.001)
+    assert (chosen.head, chosen.decoding, chosen.seed) == (Head("gem"), Decoding(), 0)
     assert [Path(photo.path).name for photo in run.skipped()] == ["text.jpg"]
     photo = next((data / "valid" / "circles").iterdir())
     of_run, of_folder = (catdog.load(model).predict(photo) for model in (run, run.folder))
@@ -124,11 +126,11 @@ def test_python_has_the_options_and_defaults_of_the_command_line() -> None:
             "expected head to be one of gem, concat, linear, fc, imagenet; found 'round'",
         ),
         ({"resize": "zoom"}, OptionError, "expected resize to be one of squash, crop, pad; found 'zoom'"),
-        ({"optimizer": "adma"}, OptionError, "expected an optimizer among gd, sgd, "),
+        ({"optimizer": "adma"}, OptionError, "expected an optimizer among gd, lbfgs, sgd, "),
         (
             {"fc_units": (8,)},
             OptionError,
-            "--fc-units belongs to --head fc; the concat head has no hidden layers",
+            "--fc-units belongs to --head fc; the gem head has no hidden layers",
         ),
         ({"unfreeze": "block6"}, OptionError, "there is no stage 'block6'"),
         ({"strict": True}, DataError, "expected every photo to be readable (--strict), found 1 that are not"),

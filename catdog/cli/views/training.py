@@ -52,7 +52,7 @@ class TrainingLog(AbstractContextManager["TrainingLog"]):
                 )
                 console.warn(repaired)
             case events.PenaltyChosen(found):
-                console.say(message(_PENALTY, **found.to_json()))
+                console.note(message(_PENALTY, **found.to_json()))
             case events.EpochStarted(epoch, epochs, photos):
                 self._epochs.begin(message("Epoch {epoch}/{epochs}", epoch=epoch, epochs=epochs), photos)
             case events.Finished():
