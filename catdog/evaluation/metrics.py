@@ -27,6 +27,7 @@ class Metrics(JsonRecord):
 
     Attributes:
         right: correct predictions.
+        balanced_accuracy: mean recall of the classes that have photos.
         accuracy_interval: Wilson's 95 % confidence interval.
         roc_auc: mean over the classes that have one.
         loss: mean cross-entropy, nats per photo.
@@ -36,6 +37,7 @@ class Metrics(JsonRecord):
     count: int
     right: int
     accuracy: float
+    balanced_accuracy: float
     accuracy_interval: tuple[float, ...]
     loss: float
     roc_auc: float | None
@@ -115,11 +117,13 @@ def compute_metrics(
                 roc_auc=roc_auc(probabilities[:, index], labels == index),
             )
         )
+    recalls = [score.recall for score in scores if score.recall is not None]
     areas = [score.roc_auc for score in scores if score.roc_auc is not None]
     return Metrics(
         count=count,
         right=right,
         accuracy=right / count,
+        balanced_accuracy=sum(recalls) / len(recalls),
         accuracy_interval=wilson_interval(right, count),
         loss=float(losses.astype(np.float64).mean()),
         roc_auc=sum(areas) / len(areas) if areas else None,

@@ -73,7 +73,12 @@ def test_roc_auc_is_scikit_learns_also_with_ties(levels: int) -> None:
 
 
 def test_scores_are_scikit_learns() -> None:
-    from sklearn.metrics import log_loss, precision_recall_fscore_support, roc_auc_score
+    from sklearn.metrics import (
+        balanced_accuracy_score,
+        log_loss,
+        precision_recall_fscore_support,
+        roc_auc_score,
+    )
 
     random = np.random.default_rng(1)
     probabilities = random.dirichlet([1, 1, 1], size=200)
@@ -84,5 +89,8 @@ def test_scores_are_scikit_learns() -> None:
     for index, score in enumerate(metrics.per_class):
         ours = (score.precision, score.recall, score.f1, score.count)
         assert ours == pytest.approx([column[index] for column in theirs])  # pyright: ignore
+    assert metrics.balanced_accuracy == pytest.approx(
+        balanced_accuracy_score(labels, probabilities.argmax(axis=1))
+    )
     assert metrics.loss == pytest.approx(log_loss(labels, probabilities))
     assert metrics.roc_auc == pytest.approx(roc_auc_score(labels, probabilities, multi_class="ovr"))

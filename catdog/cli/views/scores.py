@@ -30,6 +30,9 @@ def scores(evaluation: Evaluation, worst: int) -> Parts:
         "{right:,} of {photos:,} predictions are correct; 95 % confidence interval {low:.2%} to {high:.2%}",
         **fields,
     )
+    yield message(
+        "balanced accuracy (mean recall of the classes): {mean:.4f}", mean=metrics.balanced_accuracy
+    )
     if metrics.roc_auc is not None:
         yield message("ROC AUC: {area:.4f}", area=metrics.roc_auc)
     if model.gain:
