@@ -19,7 +19,7 @@ from rich.text import Text
 
 ROOT = Path(__file__).parents[1]
 COLUMNS, LINES = 100, 40
-COMMANDS = ("catdog train sample_data --epochs 12", "catdog predict sample_data/photos")
+COMMANDS = ("catdog train sample_data", "catdog predict sample_data/photos")
 _REPORT = "catdog evaluate --report report.html"
 _PAGE = (1100, 1250)  # pixels of the screenshot
 

@@ -47,7 +47,7 @@ def test_no_cache_writes_nothing(
 def test_no_cache_leaves_nothing_behind_when_it_is_killed(few: Path, tmp_path: Path, stop: int) -> None:
     places = {"TMPDIR": str(tmp_path / "tmp"), "CATDOG_CACHE_DIR": str(tmp_path / "cache")}
     (tmp_path / "tmp").mkdir()
-    command = [sys.executable, "-m", "catdog", "train", str(few), "--no-cache"]
+    command = [sys.executable, "-m", "catdog", "train", str(few), "--no-cache", "--quality", "fast"]
     training = subprocess.Popen(
         command, cwd=tmp_path, env=os.environ | places, stderr=subprocess.PIPE, text=True
     )
@@ -152,6 +152,8 @@ def test_many_small_predictions_and_a_training_with_few_open_files(tmp_path: Pat
     places = os.environ | {"CATDOG_CACHE_DIR": str(tmp_path / "cache")}
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=places, check=True)
     assert len(list((tmp_path / "cache" / "features").rglob("*.npy"))) < 80
-    trained = catdog("train", data, "--epochs", 1, cwd=tmp_path, CATDOG_CACHE_DIR=str(tmp_path / "cache"))
+    trained = catdog(
+        "train", data, "--size", 96, "--epochs", 1, cwd=tmp_path, CATDOG_CACHE_DIR=str(tmp_path / "cache")
+    )
     assert trained.returncode == 0, trained.stderr
     assert "Loading the network" not in trained.stderr

@@ -67,7 +67,7 @@ def test_paths_are_relative_to_the_data_set(cli: Cli, planted: Path) -> None:
 
 
 def test_train_reports_each_in_one_line(cli: Cli, planted: Path) -> None:
-    result = cli("train", planted, "--epochs", 1)
+    result = cli("train", planted, "--optimizer", "adam", "--epochs", 1)
     assert result.status == 0
     notes = [line for line in result.err.splitlines() if line.startswith("note: ")]
     assert len(notes) == 3

@@ -136,7 +136,7 @@ def test_messages_are_filled_in_after_they_are_translated(pirate: str) -> None:
 def _english_in(text: str) -> set[str]:
     """Words of English that are neither names, paths, options nor Keras' words."""
     names = {*_KERAS, "cats", "dogs", "catdog", "DATA", "RUN", "OPTIONS", "PHOTO", "N", "s", "b", "runs"}
-    names |= {"JPEG", "PNG", "HEIC", "IDAT", "Pillow", "report", "html"}
+    names |= {"JPEG", "PNG", "HEIC", "IDAT", "Pillow", "report", "html", "L", "other"}
     names |= {"train", "predict", "evaluate", "valid", "test"}
     words: set[str] = set()
     for token in re.split(r"[\s,:()\[\]'`]+", text):

@@ -302,7 +302,19 @@ def test_ctrl_c_saves_the_last_epoch_and_prints_how_to_continue(
 
 @pytest.mark.slow
 def test_two_trainings_at_once(shapes: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-W", "error", "-m", "catdog", "train", str(shapes), "--epochs", "2"]
+    command = [
+        sys.executable,
+        "-W",
+        "error",
+        "-m",
+        "catdog",
+        "train",
+        str(shapes),
+        "--size",
+        "96",
+        "--epochs",
+        "2",
+    ]
     environment = os.environ | {"CATDOG_CACHE_DIR": str(tmp_path / "cache")}
     both = [
         subprocess.Popen(
@@ -338,7 +350,17 @@ def test_a_training_that_diverges_is_an_error_and_leaves_no_run(
 
 @pytest.mark.slow
 def test_ctrl_c_at_any_moment_ends_the_training(trained: Run, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "catdog", "train", str(SAMPLE), "--epochs", "1000000"]
+    command = [
+        sys.executable,
+        "-m",
+        "catdog",
+        "train",
+        str(SAMPLE),
+        "--quality",
+        "fast",
+        "--epochs",
+        "1000000",
+    ]
     for number in range(12):
         folder = tmp_path / str(number)
         folder.mkdir()

@@ -27,7 +27,19 @@ def data(tmp_path: Path) -> Path:
 @pytest.fixture
 def stopped(data: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Run]]:
     """A training in the middle of its epochs, that stands still and is there."""
-    command = [sys.executable, "-m", "catdog", "train", str(data), "--name", "both", "--epochs", "100000"]
+    command = [
+        sys.executable,
+        "-m",
+        "catdog",
+        "train",
+        str(data),
+        "--name",
+        "both",
+        "--epochs",
+        "100000",
+        "--size",
+        "96",
+    ]
     process = subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ
     )
@@ -58,7 +70,7 @@ def test_the_second_is_refused_until_the_first_is_gone(
     assert "Wait until it ends or stop it" in second.stderr
     assert open_run(run.folder).config == before
     assert run.epochs_done() == done
-    same_name = catdog("train", data, "--name", "both", cwd=tmp_path)
+    same_name = catdog("train", data, "--name", "both", "--size", 96, cwd=tmp_path)
     assert same_name.returncode == 1
     assert "both exists already" in same_name.stderr
 
@@ -75,7 +87,9 @@ def test_the_second_is_refused_until_the_first_is_gone(
 
 @pytest.mark.slow
 def test_reading_a_run_takes_no_lock_and_writes_nothing(data: Path, tmp_path: Path) -> None:
-    assert catdog("train", data, "--name", "seen", "--epochs", "1", cwd=tmp_path).returncode == 0
+    assert (
+        catdog("train", data, "--name", "seen", "--epochs", "1", "--size", 96, cwd=tmp_path).returncode == 0
+    )
     run = Run(tmp_path / "runs" / "seen")
     photo = next((data / "valid" / "circles").iterdir())
     (run.folder / "resume" / "lock").unlink()
