@@ -18,7 +18,7 @@ from catdog.errors import RunError
 from catdog.escapes import json_text
 from catdog.inference.models import find_model
 from catdog.runs import Run, is_run
-from catdog.text import N_, message, plural
+from catdog.text import N_, message, plural, relative
 from catdog.workspace import Workspace
 
 EXAMPLES = (
@@ -66,7 +66,7 @@ def command(typed: str, targets: tuple[Path, ...], workspace: Workspace, **chose
             models, data, split, opened, average_mirrored=tta, calibrate=calibrate, report=bar
         )
     for remark in evaluation.remarks:
-        console.note(remark)
+        console.note(relative(remark, evaluation.data))
     if chosen["as_json"]:
         click.echo(json_text(evaluation.to_json(worst=worst), indent=2))
     else:

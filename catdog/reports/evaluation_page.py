@@ -23,7 +23,7 @@ from catdog.evaluation.predictions import EvaluatedPredictions
 from catdog.reports.html import picture, render, thumbnail, write_file
 from catdog.reports.plots import plots_of
 from catdog.runs import Run
-from catdog.text import Message, message
+from catdog.text import Message, message, relative, relative_path
 
 _PHOTOS = 12  # of each kind that is shown
 _LINES = 50  # of a list that may be long
@@ -53,8 +53,8 @@ def write_report(
         translations,
         evaluated=predictions,
         when=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        data=evaluation.data,
-        remarks=evaluation.remarks,
+        data=relative_path(evaluation.data, Path.cwd()),
+        remarks=[relative(remark, evaluation.data) for remark in evaluation.remarks],
         plots=plots_of(predictions),
         worst=[photos[row] for row in worst],
         least_certain=[photos[row] for row in uncertain],
