@@ -157,7 +157,8 @@ def options_by_group(
     for param in command.get_params(ctx):
         if isinstance(param, click.Option) and (record := param.get_help_record(ctx)):
             has_value = isinstance(param.default, str | int | float | Path) and not param.is_flag
-            default = getattr(param, "otherwise", "") or (str(param.default) if has_value else "")
-            row = record[0], translated(param.help or ""), translated(default)
+            words = translated(getattr(param, "otherwise", ""))
+            default = words or (str(param.default) if has_value else "")  # a value is never translated
+            row = record[0], translated(param.help or ""), default
             groups[getattr(param, "group", "Other")].append(row)
     return [(group, rows) for group, rows in groups.items() if rows]

@@ -104,6 +104,9 @@ def _models_and_data(
     for target in targets:
         if os.path.isdir(target) and not is_run(target):
             folders.append(target)
+            if is_run(runs_dir / target):
+                namesake = N_("{target} is a folder of photos here; the run of that name is {run}")
+                console.note(message(namesake, target=target, run=runs_dir / target))
             continue
         try:
             models.append(find_model(target, runs_dir))

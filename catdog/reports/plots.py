@@ -242,7 +242,7 @@ def _curve(
     training, validation = ([getattr(record, side + field) for record in history] for side in ("", "val_"))
     alt = message(
         "{title}, {epochs} epochs: training from {training_first:.4f} to {training_last:.4f}, validation "
-        "from {validation_first:.4f} to {validation_last:.4f}. The best checkpoint is that of epoch {best}.",
+        "from {validation_first:.4f} to {validation_last:.4f}. The checkpoint is that of epoch {best}.",
         title=title,
         epochs=len(history),
         training_first=training[0],
@@ -257,7 +257,7 @@ def _curve(
         style: dict[str, Any] = {"marker": "o" if len(epochs) < 30 else "", "markersize": 4}
         axes.plot(epochs, training, color=_ORANGE, label=write(message("training")), **style)
         axes.plot(epochs, validation, color=_BLUE, label=write(message("validation")), **style)
-        checkpoint = write(message("best checkpoint: epoch {epoch}", epoch=best))
+        checkpoint = write(message("checkpoint: epoch {epoch}", epoch=best))
         axes.axvline(best, color="#888888", linestyle=":", label=checkpoint)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(frameon=False)

@@ -25,7 +25,7 @@ from catdog.training.step import TrainState
 KERNEL, BIAS = "predictions/kernel", "predictions/bias"
 
 # From a strong penalty to a weak one, for inputs near 1.
-PENALTIES = tuple(10 ** (-power / 2) for power in range(2, 14))
+PENALTIES = tuple(10 ** (-power / 2) for power in range(-2, 14))
 _PATIENCE = 2  # weaker penalties that are tried after the best one
 _SAMPLE = 20_000  # photos that are enough to choose a penalty
 

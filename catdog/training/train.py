@@ -1,5 +1,6 @@
 """The one entry point of a training: from a folder of photos to a run folder, new or resumed."""
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -10,7 +11,7 @@ from catdog.errors import CatdogError, RunError
 from catdog.features.forward import make_suffix
 from catdog.features.prefix import Prefix
 from catdog.runs import Run, RunConfig, SkippedRecord, create_run, new_folder, open_run
-from catdog.text import message, relative
+from catdog.text import Message, message, relative
 from catdog.training.events import (
     CacheRepaired,
     Finished,
@@ -82,8 +83,8 @@ def train(
             run.write_config(replace(run.config, options=chosen, command=typed))
         else:
             assert isinstance(options, NewRun)
-            if options.valid_fraction is not None and photos.has_own_split:
-                report(Remark(message("--valid-fraction is not used: there are validation photos already")))
+            for sentence in _not_used(options, photos):
+                report(Remark(sentence))
             run = create_run(options.runs_dir, options.name, config)
             stack.enter_context(run.held())
         run.write_split(photos.digests_by_split())
@@ -105,6 +106,16 @@ def train(
         return run
 
 
+def _not_used(options: NewRun, photos: Photos) -> Iterator[Message]:
+    """Sentences about what does not count, since other options or the layout of the folder say otherwise."""
+    if options.valid_fraction is not None and photos.folds:
+        yield message("--valid-fraction is not used: --folds validates on all photos")
+    elif options.valid_fraction is not None and photos.has_own_split:
+        yield message("--valid-fraction is not used: there are validation photos already")
+    if photos.folds and photos.has_own_split:
+        yield message("--folds takes all photos together: those for training and those for validation")
+
+
 def _resumed(run: Run, changes: Resume) -> TrainOptions:
     """The options of the run, with these changes."""
     options = run.config.options
@@ -115,11 +126,10 @@ def _resumed(run: Run, changes: Resume) -> TrainOptions:
     done = run.epochs_done()
     if done >= options.epochs:
         raise RunError(
-            "{folder} has finished: {done} of {epochs} epochs are done. Extend it with: catdog train "
+            "{folder} has finished: {done} epochs are done. Extend it with: catdog train "
             "--resume {folder} --epochs {more}",
             folder=run.folder,
             done=done,
-            epochs=options.epochs,
             more=2 * done,
         )
     return options

@@ -210,7 +210,7 @@ def start(data: Path, plan: Plan, folder: Path) -> Iterable[Table]:
         'python -c "import jax, flax.nnx"': ["-c", "import jax, flax.nnx"],
         "catdog --help": ["-m", "catdog", "--help"],
         "catdog predict PHOTO, a new photo": ["-m", "catdog", "predict", folder / "new.jpg", *places],
-        "catdog train, features cached": ["-m", "catdog", "train", few, *places],
+        "catdog train, features cached": ["-m", "catdog", "train", few, *places, *options],
     }
     content = photo.read_bytes()
     table = Table("start, nothing left to compile", "s", "of the import alone")

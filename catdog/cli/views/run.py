@@ -23,6 +23,8 @@ def run_page(run: Run) -> Page:
     facts |= {"has_model": best is not None, "finished": finished}
     settings = config.options.to_json() | config.versions
     settings |= {"device": config.device, "started": config.created}
+    if chosen := run.cross_validation():
+        settings["l2"] = f"{chosen.l2:.2g}"
     epochs = table(N_("epoch"), N_("seconds"), "loss", "acc", "val_loss", "val_acc")
     for record in history:
         numbers = map(number, (record.loss, record.acc, record.val_loss, record.val_acc))
@@ -58,8 +60,8 @@ def runs_page(folder: Path, runs: Sequence[Run]) -> Page:
         numbers = number(summary["val_loss"]), number(summary["val_acc"])
         made.add_row(*map(styled, (name, started, *choices, finished, *numbers)))
     title = plural(
-        "{count:,} run under {folder}, with the metrics of its best checkpoint",
-        "{count:,} runs under {folder}, with the metrics of the best checkpoints",
+        "{count:,} run under {folder}, with the metrics of its checkpoint",
+        "{count:,} runs under {folder}, with the metrics of the checkpoints",
         len(facts),
         folder=folder,
     )
@@ -83,7 +85,7 @@ def _what_can_be_done(run: Run, best: int | None, finished: bool, skipped: int) 
     if best is None:
         yield message("It has no model yet: no epoch has finished.")
     else:
-        yield message("Best checkpoint (lowest val_loss): epoch {epoch}", epoch=best)
+        yield message("Checkpoint in model.safetensors: epoch {epoch}", epoch=best)
         yield message("Use it with: catdog predict PHOTO --model {folder}", folder=folder)
         yield message(
             "It needs the weights {weights!r} too: a run holds only the layers that were trained.",

@@ -50,7 +50,7 @@ def scores(evaluation: Evaluation, worst: int) -> Parts:
     if metrics.confused or len(metrics.classes) <= _MATRIX:
         yield from ("", _confusion(metrics))
     if worst:
-        yield from ("", message("Photos with the largest loss in {folder}:", folder=evaluation.data))
+        yield from ("", message("Photos with the largest loss in {folder}:", folder=short(evaluation.data)))
         headings = N_("photo"), N_("true class"), N_("prediction"), N_("probability"), N_("loss")
         made = table(*headings, right=(3, 4))
         for photo in map(model.photo, model.worst(worst)):

@@ -38,6 +38,8 @@ class TrainingLog(AbstractContextManager["TrainingLog"]):
                 found = N_("Found {photos} images belonging to {classes} classes.")
                 for photos in (train, valid) if valid else (train,):
                     console.say(message(found, photos=photos, classes=len(classes)))
+                if not valid:
+                    console.note(message(_IN_TURN))
             case events.Remark(sentence):
                 console.note(sentence)
             case events.RunStarted():
@@ -63,6 +65,10 @@ class TrainingLog(AbstractContextManager["TrainingLog"]):
 _PENALTY = N_(
     "L2 penalty {l2:.2g}, chosen by {folds}-fold cross-validation of {photos:,} photos: loss {loss:.4f}, "
     "acc {acc:.4f}"
+)
+_IN_TURN = N_(
+    "cross-validation: val_loss and val_acc are about all photos, each predicted by a head that was not "
+    "fitted to it"
 )
 _BEST = N_(
     "The best checkpoint (epoch {epoch}, lowest validation loss) is kept in {file}: val_loss {val_loss:.4f}, "
