@@ -210,7 +210,7 @@ def test_defaults_follow_the_head(shapes: Path, tmp_path: Path) -> None:
     from catdog.weights.source import find_weights
 
     source = find_weights("builtin")
-    for changes, expected in (
+    cases: tuple[tuple[dict[str, Any], tuple[Any, ...]], ...] = (
         ({}, ("lbfgs", "gem", 320, 8, None)),
         ({"quality": "fast"}, ("lbfgs", "gem", 224, 8, None)),
         ({"quality": "best"}, ("lbfgs", "gem", 448, 8, None)),
@@ -218,7 +218,8 @@ def test_defaults_follow_the_head(shapes: Path, tmp_path: Path) -> None:
         ({"optimizer": "nadam", "size": 96}, ("nadam", "gem", 96, 20, 0)),
         ({"head": "fc"}, ("adam", "fc", 224, 20, 0)),
         ({"unfreeze": "block5"}, ("adam", "gem", 224, 20, 0)),
-    ):
+    )
+    for changes, expected in cases:
         options = NewRun(shapes, **changes).complete(source)
         found = options.optimizer, options.head.kind, options.decoding.size, options.epochs, options.folds
         assert found == expected, changes

@@ -31,7 +31,7 @@ def _suffix(new: Head, classes: int = 2) -> Suffix:
 
 
 def _trainer(suffix: Suffix, optimizer: Optimizer, **options: int) -> Trainer:
-    chosen = {"batch_size": 8, "photos": PHOTOS, "seed": 3} | options
+    chosen: dict[str, Any] = {"batch_size": 8, "photos": PHOTOS, "seed": 3} | options
     return Trainer(suffix, optimizer, learning_rate=optimizer.learning_rate, **chosen)
 
 
