@@ -71,9 +71,8 @@ def drawn(shown: list[tuple[str, str]]) -> str:
         console.print(Text.from_ansi(output))
         console.print()
     picture = console.export_svg(title="catdog", unique_id="catdog")
-    return re.sub(
-        r"@font-face {.*?}\s*", "", picture, flags=re.DOTALL
-    )  # rich would fetch a font from the web
+    # rich would fetch a font from the web.
+    return re.sub(r"(@font-face {.*?}|<!--.*?-->)\s*", "", picture, flags=re.DOTALL)
 
 
 def text_of(picture: str) -> list[str]:

@@ -206,12 +206,7 @@ def start(data: Path, plan: Plan, folder: Path) -> Iterable[Table]:
             shutil.copy(path, few / label.name)
     photo = next(path for path in sorted((data / "valid").rglob("*.jpg")))
     places = ["--cache-dir", folder / "cache", "--runs-dir", folder / "runs"]
-    like_before = [
-        "--quality",
-        "fast",
-        "--optimizer",
-        "adam",
-    ]  # as in docs/numbers.md
+    like_before = ["--quality", "fast", "--optimizer", "adam"]  # as in docs/numbers.md
     commands: dict[str, list[Any]] = {
         'python -c "import jax, flax.nnx"': ["-c", "import jax, flax.nnx"],
         "catdog --help": ["-m", "catdog", "--help"],

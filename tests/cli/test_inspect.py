@@ -61,7 +61,7 @@ def test_a_run(cli: Cli, trained: Run) -> None:
         "classes: cats, dogs",
         "learning_rate",
         "val_acc",
-        "Best checkpoint (lowest val_loss): epoch",
+        "Checkpoint in model.safetensors: epoch",
     ):
         assert words in result.out
     facts = json.loads(cli("inspect", trained.folder, "--json").out)

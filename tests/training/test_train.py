@@ -74,7 +74,7 @@ def test_a_resumed_training_ends_with_the_same_bits(data: Path, tmp_path: Path) 
     whole = train(data, tmp_path / "whole", epochs=3, **options)
     short = train(data, tmp_path / "short", epochs=1, **options)
     workspace = two_workers(tmp_path / "whole" / "cache")
-    with pytest.raises(RunError, match="has finished: 1 of 1 epochs are done. Extend it with: .* --epochs 2"):
+    with pytest.raises(RunError, match="has finished: 1 epochs are done. Extend it with: .* --epochs 2"):
         train_run(Resume(short.folder), workspace)
     events: list[Event] = []
     resumed = train_run(Resume(short.folder, epochs=3), workspace, events.append, command="again")
