@@ -31,11 +31,12 @@ from tests.weights_files import PHOTOS, real_photos
 pytestmark = pytest.mark.slow
 
 MADE = {
-    "concat": (),
-    "linear": ("--head", "linear", "--epochs", "3"),
+    "gem": ("--quality", "fast"),
+    "concat": ("--head", "concat", "--quality", "fast"),
+    "linear": ("--head", "linear", "--quality", "fast", "--epochs", "3"),
     "fc": ("--head", "fc", "--fc-units", "16,8", "--epochs", "2"),
     "yes-no": ("--head", "fc", "--fc-units", "8", "--output", "binary", "--epochs", "2"),
-    "crop": ("--resize", "crop", "--epochs", "2"),
+    "crop": ("--resize", "crop", "--quality", "fast", "--epochs", "2"),
 }
 IMAGENET = "imagenet"
 
@@ -130,6 +131,10 @@ def keras_network(keras: ModuleType, name: str) -> Any:
     x = base.output
     if name == "concat":
         x = layers.Concatenate()([layers.GlobalAveragePooling2D()(x), layers.GlobalMaxPooling2D()(x)])
+    elif name == "gem":
+        mean = keras.ops.mean(keras.ops.power(x, 3), axis=(1, 2))
+        pooled = keras.ops.power(keras.ops.maximum(mean, 1e-6), 1 / 3)
+        x = pooled / keras.ops.sqrt(keras.ops.sum(pooled * pooled, axis=1, keepdims=True))
     elif name == "linear":
         x = layers.GlobalAveragePooling2D()(x)
     else:
