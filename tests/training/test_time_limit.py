@@ -1,6 +1,7 @@
 """--time-limit: the largest photos that are computed in time, and what it refuses."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,7 @@ def test_the_largest_size_that_is_fast_enough(
 
 @pytest.mark.parametrize("options", [{"size": 96}, {"unfreeze": "block5"}, {"head": "fc"}])
 def test_it_chooses_the_size_of_frozen_features_alone(
-    data: Path, tmp_path: Path, options: dict[str, object]
+    data: Path, tmp_path: Path, options: dict[str, Any]
 ) -> None:
     with pytest.raises(OptionError, match="^--time-limit chooses the size of the photos for frozen features"):
         catdog.train(data, runs_dir=tmp_path / "runs", time_limit=60, **options)
