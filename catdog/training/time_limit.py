@@ -9,7 +9,7 @@ from catdog.config import TrainOptions
 from catdog.features.extract import extract
 from catdog.features.prefix import Prefix
 from catdog.features.store import FeatureStore
-from catdog.text import Message, message
+from catdog.text import N_, Message, message
 from catdog.training.options import SIZE_OF
 from catdog.workspace import Workspace
 
@@ -36,24 +36,22 @@ def within(
     Raises:
         CacheError: neither the disk nor the memory has room for the features.
     """
-    for quality in sorted(SIZE_OF, key=SIZE_OF.__getitem__, reverse=True):
-        decoding = replace(chosen.decoding, size=SIZE_OF[quality])
-        fitting = replace(chosen, decoding=decoding)
+    fits = N_("--time-limit takes --quality {quality}: features of {size} pixels in about {seconds:.0f} s")
+    late = N_("even --quality {quality} takes longer than --time-limit: about {seconds:.0f} s")
+
+    def estimate(quality: str) -> tuple[bool, TrainOptions, Message]:
+        fitting = replace(chosen, decoding=replace(chosen.decoding, size=SIZE_OF[quality]))
         seconds = _seconds(fitting, photos, prefix, workspace)
-        if seconds <= (deadline - time.monotonic()) * _FRACTION:
-            sentence = message(
-                "--time-limit takes --quality {quality}: features of {size} pixels in about {seconds:.0f} s",
-                quality=quality,
-                size=decoding.size,
-                seconds=seconds,
-            )
+        in_time = seconds <= (deadline - time.monotonic()) * _FRACTION
+        template = fits if in_time else late
+        return in_time, fitting, message(template, quality=quality, size=SIZE_OF[quality], seconds=seconds)
+
+    *larger, smallest = sorted(SIZE_OF, key=SIZE_OF.__getitem__, reverse=True)
+    for quality in larger:
+        in_time, fitting, sentence = estimate(quality)
+        if in_time:
             return fitting, sentence
-    sentence = message(
-        "even --quality {quality} takes longer than --time-limit: about {seconds:.0f} s",
-        quality=quality,
-        seconds=seconds,
-    )
-    return fitting, sentence
+    return estimate(smallest)[1:]
 
 
 def _seconds(chosen: TrainOptions, photos: Mapping[str, Path], prefix: Prefix, workspace: Workspace) -> float:
