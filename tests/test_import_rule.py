@@ -15,8 +15,8 @@ PACKAGE = Path(catdog.__file__).parent
 
 # A room may import the rooms behind it. The first part of a module's path below `catdog` is its room.
 ROOMS: Sequence[str] = (
-    "cli api reports export evaluation checks inference training features data weights model runs records "
-    "devices workspace progress config durable memory errors text escapes interrupt"
+    "cli api reports export insight evaluation checks inference training features data weights model runs "
+    "records devices workspace progress config durable memory errors text escapes interrupt"
 ).split()
 ANYTHING = {"__main__", "__init__"}
 
@@ -28,7 +28,7 @@ ONLY = {
     "textual_image": {"cli"},
     "platformdirs": {"workspace"},
     "flax": {"model"},
-    "jax": {"model", "features", "training", "inference", "checks", "devices"},
+    "jax": {"model", "features", "training", "inference", "insight", "checks", "devices"},
     "optax": {"model", "training", "checks"},
     "filelock": {"weights", "features", "runs"},
     "jinja2": {"reports"},

@@ -15,13 +15,13 @@ from catdog.cli.command import PATH, Command, flag, option
 from catdog.cli.options import chosen_model, model_options, report_option, weights_options, workspace_options
 from catdog.cli.progress_bars import FeatureBar
 from catdog.cli.translate import UsageError, translations
-from catdog.cli.views.pages import Page, cache_page, layers_page, optimizers_page, photo_page
+from catdog.cli.views.pages import Page, cache_page, layers_page, optimizers_page, peaks_page, photo_page
 from catdog.cli.views.run import exported_page, run_page, runs_page
 from catdog.errors import OptionError, PhotoError, RunError, WeightsError
 from catdog.export import EXTENSIONS
 from catdog.inference.exported import read_exported
 from catdog.inference.models import IMAGENET, find_model, is_exported, open_classifier, open_imagenet
-from catdog.model.architecture import ALL, body, boundary, describe, head, stages, vgg16
+from catdog.model.architecture import ALL, CONVOLUTIONS, body, boundary, describe, head, stages, vgg16
 from catdog.runs import Run, is_run, runs_below
 from catdog.text import N_, Message, message
 from catdog.workspace import FeatureCache, Workspace
@@ -34,11 +34,15 @@ EXAMPLES = (
     "catdog inspect sample_data",
     "catdog inspect sample_data --report data.html",
     "catdog inspect sample_data/photos/Abyssinian_14.jpg",
+    "catdog inspect sample_data/photos/pug_139.jpg --report pug.html",
+    "catdog inspect sample_data/photos/pug_139.jpg --layer block5_conv3",
     "catdog inspect --layers --unfreeze block5",
     "catdog inspect --optimizers",
     "catdog inspect --cache",
 )
 _UNFREEZE = N_("With --layers: which layers train from this stage on.")
+_LAYER = click.Choice([layer.name for layer in CONVOLUTIONS])
+_PEAKS = 10  # units, or places of a unit, that --layer shows
 
 
 class _Subject(NamedTuple):
@@ -56,8 +60,10 @@ class _Subject(NamedTuple):
 @flag("--optimizers", "Model", N_("The optimizers of `train`, as a family tree."))
 @flag("--cache", "Cache", N_("The cache: its folder, size and contents."))
 @flag("--clear", "Cache", N_("With --cache: delete all that is in it."))
+@option("--layer", "Model", N_("The strongest units of a layer, as block3_conv2."), _LAYER, metavar="LAYER")
+@option("--unit", "Model", N_("With --layer: where this unit is strongest."), click.IntRange(0))
 @flag("--quick", "Data", N_("Skip the checks that need the network."))
-@report_option(N_("Write all findings of a data set as a self-contained HTML report."))
+@report_option(N_("A self-contained page: the findings of a data set, or a photo inside the network."))
 @flag("--strict", "Data", N_("Exit with status 1 if a data set has any problem."))
 @flag("--json as_json", "Output", N_("Print one JSON value."))
 @model_options()
@@ -69,7 +75,7 @@ def command(ctx: click.Context, target: Path | None, strict: bool, as_json: bool
     TARGET: the layers of VGG16.
 
     A data set is checked for unreadable files, duplicates, label errors and outliers. A photo is classified
-    by a run and by the original network.
+    by a run and by the original network; --report shows its way through all layers.
     """
     layers, optimizers, cache = (chosen[name] for name in ("layers", "optimizers", "cache"))
     if layers + optimizers + cache > 1:
@@ -172,11 +178,16 @@ def _photo(
     model: Path | None,
     runs_dir: Path,
     weights: str | None,
+    layer: str | None,
+    unit: int | None,
+    report: Path | None,
     workspace: Workspace,
     **chosen: Any,
 ) -> Page:
     from catdog.data import probe
 
+    if unit is not None and layer is None:
+        raise UsageError("--unit needs --layer.")
     opened = devices.opened(workspace)
     classifiers: dict[str, Classifier] = {}
     missing: list[Message] = []
@@ -205,6 +216,16 @@ def _photo(
             (predictions[name],) = classifier.stream([photo], report=bar)
             if reason := predictions[name].reason:
                 raise PhotoError("{photo}: {reason}", photo=photo, reason=reason)
+    looked_into = next(iter(classifiers.values()))
+    if report:
+        from catdog.reports.photo_page import write_report
+
+        write_report(photo, looked_into, predictions, report, translations=translations())
+        console.tell(message("Wrote {file}", file=report))
+    if layer:
+        from catdog.insight.anatomy import peaks
+
+        return peaks_page(photo, *peaks(looked_into, photo, layer, unit=unit, count=_PEAKS))
     return photo_page(photo, header, predictions, missing)
 
 
@@ -229,6 +250,7 @@ _CACHE = _Subject(message("--cache"), ("cache", "clear"), _cache)
 _RUN = _Subject(message("a run"), ("runs_dir",), _run)
 _RUNS = _Subject(message("a folder of runs"), (), lambda folder, **_: runs_page(folder, runs_below(folder)))
 _EXPORTED_FILE = _Subject(message("an exported file"), (), _exported)
-_PHOTO = _Subject(message("a photo"), ("model", "runs_dir", "weights", "preprocessing"), _photo)
+_PHOTO_OPTIONS = ("model", "runs_dir", "weights", "preprocessing", "report", "layer", "unit")
+_PHOTO = _Subject(message("a photo"), _PHOTO_OPTIONS, _photo)
 _DATA_SET = _Subject(message("a data set"), ("quick", "report", "strict"), _data_set)
 _SUBJECTS = (_VGG16, _LAYERS, _OPTIMIZERS, _CACHE, _RUN, _RUNS, _EXPORTED_FILE, _PHOTO, _DATA_SET)

@@ -26,10 +26,11 @@ from catdog.inference.grad_cam import Arrays, HeatMaps
 from catdog.inference.inputs import Input
 from catdog.inference.prediction import Prediction, Predictions
 from catdog.model import outputs
+from catdog.model.architecture import CONVOLUTIONS
 from catdog.progress import OnProgress, unreported
 from catdog.runs import Run
 from catdog.text import Message
-from catdog.weights.source import WeightSource, find_weights
+from catdog.weights.source import WeightSource, find_weights, read_tensors
 from catdog.workspace import Workspace
 
 # Photos that go through the suffix together; fewer where the suffix has fc1 and fc2, which cost much more.
@@ -74,6 +75,8 @@ class Classifier:
     ):
         self.classes = spec.classes  # their names, in the order of the outputs
         self.decoding = spec.decoding  # how a photo becomes the input
+        self.head = spec.head
+        self.preprocessing = source.preprocessing
         self.output: Output = spec.head.output  # softmax over the classes, or one sigmoid
         self.temperature = spec.temperature or 1.0  # what the logits are divided by
         self.is_scaled = spec.temperature is not None  # whether that is a temperature that was fitted
@@ -193,6 +196,15 @@ class Classifier:
     def losses(self, logits_nk: np.ndarray, labels_n: np.ndarray) -> np.ndarray:
         """Cross-entropy of each photo as trained, (n,), nats, given its true class."""
         return np.asarray(self._suffix.losses(jnp.asarray(logits_nk), jnp.asarray(labels_n)))
+
+    def tensors(self) -> Arrays:
+        """Kernels and biases of the convolutions, and the model's own tensors, by name.
+
+        Raises:
+            WeightsError: the weights are no longer there.
+        """
+        pretrained = read_tensors(self._source, CONVOLUTIONS, memo_dir=self._workspace.checked)
+        return pretrained | dict(self._tensors)
 
     @cached_property
     def heat_maps(self) -> HeatMaps:

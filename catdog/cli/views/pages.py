@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from catdog.data import PhotoHeader
     from catdog.features.upkeep import CacheEntry
     from catdog.inference.prediction import Prediction
+    from catdog.insight.anatomy import Peak
 
 _TOP = 5  # classes of each model that are shown for a photo
 
@@ -136,3 +137,23 @@ def photo_page(
     return Page(
         facts | {"predictions": listed}, title, made, *(styled(reason, "yellow") for reason in missing)
     )
+
+
+def peaks_page(photo: Path, layer: LayerFacts, peaks: "Sequence[Peak]") -> Page:
+    """Large values of a layer's units for a photo: where in the map, and which of the input's pixels."""
+    made = table(N_("unit"), N_("value"), N_("y, x"), N_("pixels (y, x)"), right=(0, 1))
+    listed: list[dict[str, Any]] = []
+    for peak in peaks:
+        top, left, edge = peak.field
+        listed.append({"unit": peak.unit, "value": peak.value, "y": peak.y, "x": peak.x, "field": peak.field})
+        pixels = f"{top}…{top + edge - 1}, {left}…{left + edge - 1}"
+        made.add_row(str(peak.unit), f"{peak.value:.2f}", f"{peak.y}, {peak.x}", pixels)
+    shape, edge = "×".join(map(str, layer.output_shape)), layer.receptive_field
+    line = message(
+        "{layer}: output {shape}, receptive field {edge}×{edge}",
+        layer=layer.layer.name,
+        shape=shape,
+        edge=edge,
+    )
+    facts = {"path": str(photo), "layer": layer.layer.name, "output_shape": layer.output_shape}
+    return Page(facts | {"receptive_field": edge, "peaks": listed}, styled(str(photo), "bold"), line, made)

@@ -1,0 +1,112 @@
+// A convolution step by step: a 3 × 3 window over the photo, its products and their sum.
+
+const EDGES = [-1, -1, -1, -1, 8, -1, -1, -1, -1]; // the lecture's kernel
+
+const grey = (y, x) => {
+  const i = 3 * (y * inputSize() + x), [r, g, b] = arrays.pixels.values.subarray(i, i + 3);
+  return Math.round(0.299 * r + 0.587 * g + 0.114 * b);
+};
+const isInside = (y, x) => y >= 0 && x >= 0 && y < inputSize() && x < inputSize();
+
+// The nine grey values around a place; 0 outside of the photo.
+function greyWindow(row, column) {
+  return Array.from({ length: 9 }, (_, i) => {
+    const [y, x] = [row - 1 + Math.floor(i / 3), column - 1 + (i % 3)];
+    return isInside(y, x) ? grey(y, x) : 0;
+  });
+}
+
+const nineSum = (values) => values.reduce((total, value, i) => total + value * EDGES[i], 0);
+
+let typed; // numbers that the user typed into the window
+let typedAt; // the place where
+
+sections.push(function convolution() {
+  if (!at("kernel").children.length) {
+    const names = [["edges", ""], ...layerNamed("block1_conv1").units.map((unit) => [String(unit), unit])];
+    at("kernel").replaceChildren(...names.map(([value]) => make("option", value, { value })));
+  }
+  for (const option of at("kernel").children) {
+    option.textContent = option.value === "edges" ? t("kernel_edges") : t("kernel_unit", { unit: option.value });
+    option.selected = option.value === state.kernel;
+  }
+  at("padding").checked = Boolean(state.padding);
+  const isEdges = state.kernel === "edges", unit = isEdges ? 0 : Math.min(Number(state.kernel) || 0, 63);
+  if (!state.padding) { // without padding the window stays inside
+    state.row = Math.min(Math.max(state.row, 1), inputSize() - 2);
+    state.column = Math.min(Math.max(state.column, 1), inputSize() - 2);
+  }
+  overPhoto(at("window"), null, [{ top: state.row - 1, left: state.column - 1, edge: 3, style: "#fc3" }], 1);
+  drawResult(isEdges, unit);
+  at("products").replaceChildren(...(isEdges ? edgeProducts() : unitProducts(unit)));
+});
+
+let resultKey;
+function drawResult(isEdges, unit) {
+  const size = inputSize(), skip = state.padding ? 0 : 1, side = size - 2 * skip;
+  at("result-text").textContent = t("result", { size: side });
+  const key = `${state.kernel} ${state.padding}`;
+  if (key === resultKey) return;
+  resultKey = key;
+  const whole = isEdges ? null : unitMap(layerNamed("block1_conv1"), unit);
+  const values = Float32Array.from({ length: side * side }, (_, i) => {
+    const [y, x] = [Math.floor(i / side) + skip, (i % side) + skip];
+    return Math.max(0, isEdges ? nineSum(greyWindow(y, x)) : whole[y * size + x]);
+  });
+  const white = values.slice().sort()[Math.floor(0.995 * values.length)] || 1;
+  const context = at("result").getContext("2d"), shown = at("result").width;
+  context.fillRect(0, 0, shown, shown);
+  const edge = (shown * side) / size;
+  context.drawImage(greyMap({ width: side, height: side, values: values.map((value) => Math.min(value, white)) }), (shown - edge) / 2, (shown - edge) / 2, edge, edge);
+}
+
+function edgeProducts() {
+  const place = `${state.row},${state.column}`;
+  if (typedAt !== place) [typed, typedAt] = [greyWindow(state.row, state.column), place];
+  const sum = make("output", nineSum(typed), { id: "nine-sum" });
+  const cells = typed.map((value, i) => {
+    const field = make("input", null, { type: "number", value, "aria-label": t("cell", { number: i + 1 }) });
+    const product = make("small", `× ${EDGES[i]} = ${value * EDGES[i]}`);
+    field.addEventListener("input", () => {
+      typed[i] = Number(field.value);
+      product.textContent = `× ${EDGES[i]} = ${typed[i] * EDGES[i]}`;
+      sum.textContent = nineSum(typed);
+    });
+    return make("span", null, {}, field, product);
+  });
+  const outside = outsideCount();
+  return [make("p", t("nine", { y: state.row, x: state.column }) + (outside ? ` ${t("outside", { outside })}` : "")),
+    make("div", null, { className: "nine" }, ...cells), make("p", `${t("sum")}: `, {}, sum)];
+}
+
+function outsideCount() {
+  let count = 0;
+  for (let i = 0; i < 9; i++) {
+    if (!isInside(state.row - 1 + Math.floor(i / 3), state.column - 1 + (i % 3))) count++;
+  }
+  return count;
+}
+
+function unitProducts(unit) {
+  const layer = layerNamed("block1_conv1"), made = receiptOf(layer, unit, state.row, state.column);
+  const grids = page.preprocessing.channels.map((colour, channel) => {
+    const mine = made.products.filter((each) => each.channel === channel)
+      .sort((a, b) => a.down - b.down || a.right - b.right);
+    const cells = mine.map(({ input, weight, product }) =>
+      make("span", number(product, 3), {}, make("small", `${number(input, 3)} × ${number(weight, 2)}`)));
+    return make("div", null, {}, make("p", t(["red", "green", "blue"][colour])), make("div", null, { className: "nine" }, ...cells));
+  });
+  const sentence = t("twenty_seven", { y: state.row, x: state.column, sum: number(made.sum), bias: number(made.bias), value: number(made.value) });
+  return [make("p", sentence), make("div", null, { className: "grids" }, ...grids)];
+}
+
+function listenToConvolution() {
+  const move = (down, right) => () => go({ row: state.row + down, column: state.column + right });
+  onKeys(at("window"), { ArrowUp: move(-1, 0), ArrowDown: move(1, 0), ArrowLeft: move(0, -1), ArrowRight: move(0, 1) });
+  at("window").addEventListener("click", (event) => {
+    const { y, x } = clicked(event, inputSize(), inputSize());
+    go({ row: y, column: x });
+  });
+  at("kernel").addEventListener("change", (event) => go({ kernel: event.target.value }));
+  at("padding").addEventListener("change", (event) => go({ padding: Number(event.target.checked) }));
+}

@@ -1,0 +1,88 @@
+// The strip of layers, the grid of a layer's maps, and one map large over the photo.
+
+let gridOf; // the layer whose maps are in the grid
+
+sections.push(function layers() {
+  const layer = layerNamed(state.layer);
+  at("strip").replaceChildren(...page.layers.map(layerButton));
+  at("facts").textContent = t("facts", { layer: layer.name, shape: layer.shape.join("×"), field: layer.field,
+    parameters: grouped(layer.parameters), work: grouped(layer.work) });
+  if (gridOf !== layer) {
+    at("grid").replaceChildren(...layer.units.map((unit) => thumbnail(layer, unit)));
+    gridOf = layer;
+  }
+  markUnit();
+  drawLarge(layer);
+});
+
+function layerButton(layer) {
+  const chosen = layer.name === state.layer;
+  const made = make("button", layer.name.replace("block", ""), { type: "button", className: layer.pool ? "pool" : "",
+    "aria-pressed": String(chosen), "aria-label": layer.name });
+  made.append(make("small", layer.shape.slice(1).join("×")));
+  made.addEventListener("click", () => goToLayer(layer.name));
+  return made;
+}
+
+function thumbnail(layer, unit) {
+  const canvas = greyMap(smallMap(layer, unit));
+  canvas.id = `unit${unit}`;
+  canvas.setAttribute("role", "option");
+  canvas.addEventListener("click", () => go(strongestOf(layer, unit)));
+  return canvas;
+}
+
+function markUnit() {
+  const grid = at("grid");
+  for (const canvas of grid.children) {
+    const unit = Number(canvas.id.slice(4)), chosen = unit === state.unit;
+    canvas.setAttribute("aria-selected", String(chosen));
+    canvas.setAttribute("aria-label", t("unit", { unit }));
+    canvas.title = t("unit", { unit });
+    if (!chosen) continue;
+    const below = canvas.offsetTop + canvas.offsetHeight - grid.scrollTop - grid.clientHeight;
+    if (below > 0) grid.scrollTop += below;
+    if (canvas.offsetTop < grid.scrollTop) grid.scrollTop = canvas.offsetTop;
+  }
+  grid.setAttribute("aria-activedescendant", `unit${state.unit}`);
+}
+
+function drawLarge(layer) {
+  const { unit, y, x } = state, map = mapOf(layer, unit), large = at("large");
+  const place = { top: y * layer.step, left: x * layer.step, edge: layer.step, style: "#fff" };
+  const known = (layer.places[layer.units.indexOf(unit)] || []).map(([row, column]) => (
+    { top: row * layer.step, left: column * layer.step, edge: layer.step, style: "#9c6" }));
+  overPhoto(large, map, [...known, { ...fieldOf(layer, y, x), style: "#fc3" }, place]);
+  const text = t("large", { layer: layer.name, unit, y, x, value: number(valueAt(layer, map)), field: layer.field,
+    largest: number(largestOf(layer, unit)), rank: layer.units.indexOf(unit) + 1, count: layer.units.length });
+  large.setAttribute("aria-label", text);
+  at("large-text").textContent = text + (map.coarse ? ` ${t("coarse")}` : "");
+}
+
+function valueAt(layer, map) {
+  const row = Math.floor((state.y * map.height) / layer.shape[0]);
+  return map.values[row * map.width + Math.floor((state.x * map.width) / layer.shape[1])];
+}
+
+function stepLayer(by) {
+  const next = page.layers[page.layers.indexOf(layerNamed(state.layer)) + by];
+  if (next) goToLayer(next.name);
+}
+
+function stepUnit(by) {
+  const layer = layerNamed(state.layer), next = layer.units[layer.units.indexOf(state.unit) + by];
+  if (next !== undefined) go(strongestOf(layer, next));
+}
+
+function listenToLayers() {
+  const layerKeys = { ArrowUp: () => stepLayer(-1), ArrowDown: () => stepLayer(1) };
+  onKeys(at("grid"), { ArrowLeft: () => stepUnit(-1), ArrowRight: () => stepUnit(1), ...layerKeys });
+  onKeys(at("large"), {
+    ArrowLeft: () => go({ x: state.x - 1 }), ArrowRight: () => go({ x: state.x + 1 }),
+    ArrowUp: () => go({ y: state.y - 1 }), ArrowDown: () => go({ y: state.y + 1 }),
+  });
+  at("large").addEventListener("click", (event) => {
+    const [rows, columns] = layerNamed(state.layer).shape;
+    go(clicked(event, rows, columns));
+  });
+}

@@ -1,0 +1,80 @@
+// Pixels on canvases. Nothing is ever read back from one.
+
+const COLD = [58, 110, 200], WARM = [217, 119, 45]; // negative and positive, for colour-blind people too
+
+let photoCanvas; // the network's input, inputSize() pixels a side
+function photo() {
+  if (!photoCanvas) {
+    const size = inputSize();
+    photoCanvas = canvasOf(size, size, (i) => [...arrays.pixels.values.subarray(3 * i, 3 * i + 3), 255]);
+  }
+  return photoCanvas;
+}
+
+// A canvas of width × height pixels whose pixel i has the colour [red, green, blue, opacity].
+function canvasOf(width, height, colour) {
+  const canvas = make("canvas", null, { width, height });
+  const image = new ImageData(width, height);
+  for (let i = 0; i < width * height; i++) image.data.set(colour(i), 4 * i);
+  canvas.getContext("2d").putImageData(image, 0, 0);
+  return canvas;
+}
+
+// A map alone, black to white.
+function greyMap({ width, height, values }) {
+  const largest = values.reduce((a, b) => Math.max(a, b), 0) || 1;
+  return canvasOf(width, height, (i) => [...Array(3).fill((255 * values[i]) / largest), 255]);
+}
+
+// A map whose values have signs, or one to lay over the photo: cold and warm, opaque where it is strong.
+function signedMap({ width, height, values }) {
+  const largest = values.reduce((a, b) => Math.max(a, Math.abs(b)), 0) || 1;
+  return canvasOf(width, height, (i) => [...(values[i] < 0 ? COLD : WARM), (230 * Math.abs(values[i])) / largest]);
+}
+
+// The photo in grey with a map over it, drawn into a square canvas; marks are squares {top, left, edge, style}.
+function overPhoto(canvas, map, marks, opacity = 0.45) {
+  const side = canvas.width, context = canvas.getContext("2d"), scale = side / inputSize();
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.fillStyle = "#000";
+  context.fillRect(0, 0, side, side);
+  context.globalAlpha = opacity;
+  context.filter = "grayscale(1)";
+  context.drawImage(photo(), 0, 0, side, side);
+  context.filter = "none";
+  context.globalAlpha = 1;
+  context.imageSmoothingEnabled = false;
+  if (map) context.drawImage(signedMap(map), 0, 0, side, side);
+  for (const { top, left, edge, style } of marks) {
+    for (const [width, colour] of [[4, "#000"], [2, style]]) {
+      context.lineWidth = width;
+      context.strokeStyle = colour;
+      context.strokeRect(left * scale, top * scale, edge * scale, edge * scale);
+    }
+  }
+}
+
+// A square of the input's pixels; black where it leaves the photo.
+function cropOf({ top, left, edge }, side) {
+  const canvas = make("canvas", null, { width: side, height: side });
+  const context = canvas.getContext("2d");
+  context.fillRect(0, 0, side, side);
+  context.imageSmoothingEnabled = edge > side;
+  context.drawImage(photo(), left, top, edge, edge, 0, 0, side, side);
+  return canvas;
+}
+
+// A bar of a value between -largest and largest.
+function bar(value, largest) {
+  const width = 100 * Math.min(1, Math.abs(value) / (largest || 1));
+  const made = make("span", null, { className: value < 0 ? "bar cold" : "bar warm" });
+  made.style.width = `${width}px`;
+  return made;
+}
+
+// The place of a canvas, divided into rows × columns, that was clicked.
+function clicked(event, rows, columns) {
+  const box = event.currentTarget.getBoundingClientRect();
+  const y = Math.floor(((event.clientY - box.top) / box.height) * rows);
+  return { y, x: Math.floor(((event.clientX - box.left) / box.width) * columns) };
+}

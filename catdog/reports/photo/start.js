@@ -1,0 +1,46 @@
+// Opens the page: inflates the arrays, checks the page's own arithmetic against Python's, draws.
+
+(async () => {
+  page = JSON.parse(at("facts-data").textContent);
+  arrays = await inflateAll(page.arrays);
+  state.lang = page.language;
+  state.label = page.predicted;
+  state.row = state.column = Math.floor(inputSize() / 2);
+  state.layer = "block5_conv3";
+  readAddress();
+  check();
+  listenToLayers();
+  listenToHead();
+  listenToConvolution();
+  for (const language of Object.keys(page.text)) {
+    const button = make("button", page.languages[language], { type: "button", lang: language });
+    button.addEventListener("click", () => go({ lang: language }));
+    at("languages").append(button);
+  }
+  addEventListener("hashchange", () => { readAddress(); draw(); });
+  draw();
+  document.body.dataset.ready = "yes";
+})();
+
+// Deviations of what the page computes from what Python computed, for people and for tests.
+function check() {
+  const data = document.body.dataset, first = layerNamed("block1_conv1");
+  const largest = arrays.samples.values.reduce((a, b) => Math.max(a, b), 0);
+  data.convolution = Math.max(...page.samples.map(([y, x, unit], i) =>
+    Math.abs(receiptOf(first, unit, y, x).value - arrays.samples.values[i]) / largest));
+  const differences = page.layers.flatMap((layer) => layer.units.slice(0, 2).map((unit) => {
+    const { y, x } = strongestOf(layer, unit), made = receiptOf(layer, unit, y, x);
+    return made && differenceOf(layer, unit, y, x, made);
+  })).filter((difference) => difference !== undefined);
+  data.receipts = Math.max(...differences);
+  data.receiptsCount = differences.length;
+  if (!page.head) return;
+  const probabilities = probabilitiesOf(logitsOf(pooledOf({ channels: new Set(), places: new Set() }).inputs));
+  data.head = Math.max(...probabilities.map((probability, i) => Math.abs(probability - page.probabilities[i])));
+}
+
+sections.push(function checks() {
+  const data = document.body.dataset, shown = (value) => Number(value).toExponential(1);
+  at("checks").textContent = t("checks", { convolution: shown(data.convolution), receipts: shown(data.receipts),
+    count: data.receiptsCount }) + (page.head ? ` ${t("check_head", { head: shown(data.head) })}` : "");
+});

@@ -1,0 +1,197 @@
+"""`catdog inspect PHOTO --report`: one photo inside one network, as one page of HTML that computes.
+
+The page's script is in the folder `photo`, its sentences in `photo_text`, its numbers in `photo_arrays`.
+The Content-Security-Policy allows this script by its hash, and no connection.
+"""
+
+import base64
+import gettext
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+import catdog
+from catdog.data import probe
+from catdog.inference.classifier import Classifier
+from catdog.inference.prediction import Prediction
+from catdog.insight.anatomy import Anatomy, Maps, dissect
+from catdog.insight.head import pooled_head
+from catdog.model.architecture import CONVOLUTIONS, LayerFacts, describe, head, vgg16
+from catdog.model.layers import Dense, Dropout, Layer, MaxPool
+from catdog.model.preprocess import constants_of
+from catdog.reports.html import ENGLISH, picture, render, shown, thumbnail, write_file
+from catdog.reports.photo_arrays import KERNELS, page_arrays
+from catdog.reports.photo_text import SENTENCES
+from catdog.text import message
+
+_FOLDER = Path(__file__).parent / "photo"
+_SCRIPTS = ("arrays network view paint prediction layers receipt crops head convolution code start").split()
+_LOCALE = Path(catdog.__file__).parent / "locale"
+_LANGUAGES = {"en": "English", "ko": "한국어"}  # in the page, beside that of the command line
+_TOP = 5  # classes of each model
+_CHOICES = 20  # classes that the head's section offers, the most probable
+
+
+def write_report(
+    photo: Path,
+    classifier: Classifier,
+    predictions: Mapping[str, Prediction],
+    file: Path,
+    *,
+    translations: gettext.NullTranslations,
+) -> None:
+    """Compute all maps of the photo and write the page.
+
+    Args:
+        classifier: the model that is looked into.
+        predictions: of the photo, by the names of the models; the first is the classifier's.
+
+    Raises:
+        PhotoError: the photo has become unreadable.
+        WeightsError: the pretrained weights cannot be read.
+        OptionError: the file cannot be written.
+    """
+    facts = _facts(photo, classifier, predictions) | _texts(translations)
+    script = "\n".join((_FOLDER / f"{name}.js").read_text("utf-8") for name in _SCRIPTS)
+    page = render(
+        "photo.html",
+        translations,
+        title=message("Inside the network: {photo}", photo=shown(photo)),
+        style=Markup((_FOLDER / "page.css").read_text("utf-8")),
+        # "<" would end the element, or begin a comment in it.
+        facts=Markup(json.dumps(facts, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")),
+        script=Markup(script),
+        script_hash=Markup(base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()),
+    )
+    write_file(file, page.encode("utf-8", "replace"))
+
+
+def _facts(photo: Path, classifier: Classifier, predictions: Mapping[str, Prediction]) -> dict[str, Any]:
+    """All that the page shows, beside its sentences."""
+    model, prediction = next(iter(predictions.items()))
+    probabilities = [prediction.probabilities[name] for name in classifier.classes]
+    predicted = int(np.argmax(probabilities))
+    anatomy, pooled = dissect(classifier, photo), pooled_head(classifier)
+    (heat,) = classifier.heat_maps([photo], [predicted])
+    made = page_arrays(anatomy, pooled, heat)
+    channels, scale, offset = constants_of(classifier.preprocessing)
+    header = probe(photo)
+    return {
+        "photo": shown(photo.name),
+        "picture": picture(thumbnail(photo)),
+        "fileSize": f"{header.width}×{header.height}",
+        "model": shown(model),
+        "resize": classifier.decoding.resize,
+        "preprocessing": {
+            "channels": channels,
+            "scale": scale.tolist(),
+            "offset": offset.tolist(),
+            "mean": np.round(-offset.astype(float) / scale, 3).tolist(),
+        },
+        "predictions": [
+            {"model": shown(name), "classes": _most_probable(found)} for name, found in predictions.items()
+        ],
+        "classes": [shown(name) for name in classifier.classes],
+        "probabilities": probabilities,
+        "predicted": predicted,
+        "shownClasses": np.argsort(-np.array(probabilities), kind="stable")[:_CHOICES].tolist(),
+        "calibrated": classifier.calibrated,
+        "layers": [
+            _layer(maps) | {"units": made.units[maps.name], "places": made.places.get(maps.name, [])}
+            for maps in anatomy.layers
+        ],
+        "kernels": KERNELS,
+        "head": pooled
+        and {name: getattr(pooled, name) for name in ("kind", "output", "scale", "temperature", "floor")},
+        "code": _code(anatomy, classifier),
+        "samples": made.samples,
+        "arrays": made.arrays,
+    }
+
+
+def _texts(translations: gettext.NullTranslations) -> dict[str, Any]:
+    """The sentences in every language of the page."""
+    language = translations.info().get("language", "en")
+    spoken = {"en": ENGLISH, "ko": _catalogue("ko")} | {language: translations}
+    return {
+        "language": language,
+        "languages": {name: _LANGUAGES.get(name, name) for name in spoken},
+        "text": {
+            name: {key: sentence.render(words) for key, sentence in SENTENCES.items()}
+            for name, words in spoken.items()
+        },
+    }
+
+
+def _catalogue(language: str) -> gettext.NullTranslations:
+    return gettext.translation("catdog", _LOCALE, languages=[language])
+
+
+def _most_probable(prediction: Prediction) -> list[dict[str, Any]]:
+    pairs = list(prediction.probabilities.items())[:_TOP]
+    return [{"label": shown(label), "probability": probability} for label, probability in pairs]
+
+
+def _layer(maps: Maps) -> dict[str, Any]:
+    return {
+        "name": maps.name,
+        "pool": isinstance(maps.facts.layer, MaxPool),
+        "shape": maps.facts.output_shape,
+        "parameters": maps.facts.parameters,
+        "work": maps.facts.multiply_adds,
+        "field": maps.facts.receptive_field,
+        "step": maps.step,
+        "moved": maps.moved,
+    }
+
+
+def _code(anatomy: Anatomy, classifier: Classifier) -> list[dict[str, Any]]:
+    """The lines of the lecture's program, and what each is here."""
+    lines = []
+    for _, stage in groupby(anatomy.layers, key=lambda maps: maps.facts.layer.stage):
+        block = list(stage)
+        facts = [maps.facts for maps in block]
+        name = f"ConvBlock({len(block) - 1}, {facts[-1].output_shape[-1]})"
+        lines.append(_line(name, facts, milliseconds=1000 * sum(maps.seconds for maps in block)))
+    for fact in describe(vgg16())[len(CONVOLUTIONS) :]:
+        lines.append(_line(_in_keras(fact.layer), [fact], note="note_absent"))
+    features = anatomy.layers[-1].facts.output_shape
+    new = describe(head(classifier.head, len(classifier.classes), features=features), input_shape=features)
+    lines += [
+        _line("model.pop()", note="note_pop"),
+        _line("for layer in model.layers: layer.trainable = False", note="note_freeze"),
+        _line(_in_keras(new[-1].layer), new, note="note_head"),
+    ]
+    return lines
+
+
+def _line(
+    line: str, facts: Sequence[LayerFacts] = (), *, milliseconds: float | None = None, note: str = ""
+) -> dict[str, Any]:
+    return {
+        "line": line,
+        "shape": facts[-1].output_shape if facts else (),
+        "parameters": sum(fact.parameters for fact in facts) or None,
+        "work": sum(fact.multiply_adds for fact in facts) or None,
+        "milliseconds": milliseconds,
+        "note": note,
+    }
+
+
+def _in_keras(layer: Layer) -> str:
+    """The line of the lecture that adds a layer."""
+    match layer:
+        case Dense(activation="relu"):
+            return f"Dense({layer.units_out}, activation='relu')"
+        case Dense():
+            return f"Dense({layer.units_out}, activation='{'softmax' if layer.units_out > 1 else 'sigmoid'}')"
+        case Dropout():
+            return f"Dropout({layer.rate:g})"
+        case _:
+            return "Flatten()"

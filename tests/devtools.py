@@ -1,0 +1,160 @@
+"""A page in headless Chromium that a test looks at, types into and clicks: the DevTools protocol over a pipe.
+
+The browser reads commands from its file descriptor 3 and writes to 4: JSON, a zero byte behind each message.
+"""
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_KEYS = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Tab": 9, "Enter": 13, " ": 32}
+
+
+class Browser:
+    """One page.
+
+    Attributes:
+        messages: the errors and warnings of its console, and exceptions.
+        requests: the addresses that it asked for, data and blobs left out.
+    """
+
+    def __init__(self, read: int, write: int):
+        self._read, self._write, self._rest, self._number = read, write, b"", 0
+        self.messages: list[str] = []
+        self.requests: list[str] = []
+        (target,) = [
+            info["targetId"]
+            for info in self.call("Target.getTargets")["targetInfos"]
+            if info["type"] == "page"
+        ]
+        self._session = {
+            "sessionId": self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        }
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.call(f"{domain}.enable")
+
+    _session: dict[str, str] = {}
+
+    def call(self, method: str, **params: Any) -> dict[str, Any]:
+        """The result of one command of the protocol."""
+        self._number += 1
+        number = self._number
+        command = {"id": number, "method": method, "params": params} | self._session
+        os.write(self._write, json.dumps(command).encode() + b"\0")
+        while True:
+            message = self._next()
+            if message.get("id") == number:
+                assert "error" not in message, message
+                return message["result"]
+
+    def open(self, address: str, *, seconds: int = 120) -> None:
+        """Go to a page and wait until it says that it is ready."""
+        self.call("Page.navigate", url=address)
+        waiting = f"""new Promise((done) => {{
+            const began = Date.now();
+            const look = () => document.body?.dataset.ready || Date.now() - began > {1000 * seconds}
+                ? done(document.body?.dataset.ready) : setTimeout(look, 50);
+            look();
+        }})"""
+        assert self.value(waiting) == "yes", self.messages
+
+    def value(self, expression: str) -> Any:
+        """What an expression is in the page, as JSON; of a promise, what it becomes."""
+        made = self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True, userGesture=True
+        )
+        assert "exceptionDetails" not in made, made["exceptionDetails"]
+        return made["result"].get("value")
+
+    def press(self, *keys: str) -> None:
+        """Press and release keys, one after the other."""
+        for key in keys:
+            code = _KEYS[key]
+            for kind in ("rawKeyDown", "keyUp"):
+                facts = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+                self.call("Input.dispatchKeyEvent", type=kind, **facts)
+
+    def click(self, selector: str, *, right: float = 0.5, down: float = 0.5) -> None:
+        """Click into an element, at these fractions of its width and height."""
+        box = self.value(
+            f"""(() => {{
+                const element = document.querySelector({json.dumps(selector)});
+                element.scrollIntoView({{ block: "center" }});
+                const box = element.getBoundingClientRect();
+                return [box.x, box.y, box.width, box.height];
+            }})()"""
+        )
+        x, y = box[0] + right * box[2], box[1] + down * box[3]
+        for kind in ("mousePressed", "mouseReleased"):
+            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    def fragment(self) -> dict[str, str]:
+        """The address of what is shown, as its names and values."""
+        return self.value("Object.fromEntries(new URLSearchParams(location.hash.slice(1)))")
+
+    def screenshot(self, *, whole: bool = False) -> bytes:
+        """PNG of the window, or of the whole page."""
+        made = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
+        return base64.b64decode(made["data"])
+
+    def _next(self) -> dict[str, Any]:
+        while b"\0" not in self._rest:
+            block = os.read(self._read, 1 << 20)
+            assert block, "the browser has ended"
+            self._rest += block
+        text, _, self._rest = self._rest.partition(b"\0")
+        message = json.loads(text)
+        params = message.get("params", {})
+        match message.get("method"):
+            case "Network.requestWillBeSent":
+                address = params["request"]["url"]
+                if not address.startswith(("data:", "blob:")):
+                    self.requests.append(address)
+            case "Runtime.consoleAPICalled" if params["type"] in ("error", "warning", "assert"):
+                self.messages.append(str(params["args"]))
+            case "Runtime.exceptionThrown":
+                self.messages.append(str(params["exceptionDetails"]))
+            case "Log.entryAdded":
+                self.messages.append(str(params["entry"]["text"]))
+        return message
+
+
+@contextmanager
+def browser(folder: Path, *, width: int = 1300, height: int = 900) -> Iterator[Browser]:
+    """A browser with one empty page; its profile is below `folder`. Skips the test where there is none."""
+    program = next((found for name in _NAMES if (found := shutil.which(name))), None)
+    if program is None:
+        pytest.skip("no Chromium is installed here to look at the page")
+    (their_read, our_write), (our_read, their_write) = os.pipe(), os.pipe()
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars"]
+    options += ["--disable-background-networking", "--remote-debugging-pipe"]
+    options += [f"--user-data-dir={folder / 'profile'}", f"--window-size={width},{height}", "about:blank"]
+
+    def place() -> None:
+        # In the child, first out of the way: the numbers may be 3 and 4 already, exchanged.
+        read, write = os.dup(their_read), os.dup(their_write)
+        os.dup2(read, 3)
+        os.dup2(write, 4)
+
+    with (folder / "browser.log").open("wb") as log:
+        process = subprocess.Popen(
+            [program, *options], stdout=log, stderr=log, pass_fds=(3, 4), preexec_fn=place
+        )
+        os.close(their_read)
+        os.close(their_write)
+        try:
+            yield Browser(our_read, our_write)
+        finally:
+            process.terminate()
+            process.wait(30)
+            os.close(our_read)
+            os.close(our_write)
