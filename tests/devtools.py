@@ -4,10 +4,11 @@ The browser reads commands from its file descriptor 3 and writes to 4: JSON, a z
 """
 
 import base64
+import fcntl
 import json
 import os
 import shutil
-import subprocess
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -135,26 +136,21 @@ def browser(folder: Path, *, width: int = 1300, height: int = 900) -> Iterator[B
     if program is None:
         pytest.skip("no Chromium is installed here to look at the page")
     (their_read, our_write), (our_read, their_write) = os.pipe(), os.pipe()
+    log = os.open(folder / "browser.log", os.O_WRONLY | os.O_CREAT)
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars"]
     options += ["--disable-background-networking", "--remote-debugging-pipe"]
     options += [f"--user-data-dir={folder / 'profile'}", f"--window-size={width},{height}", "about:blank"]
-
-    def place() -> None:
-        # In the child, first out of the way: the numbers may be 3 and 4 already, exchanged.
-        read, write = os.dup(their_read), os.dup(their_write)
-        os.dup2(read, 3)
-        os.dup2(write, 4)
-
-    with (folder / "browser.log").open("wb") as log:
-        process = subprocess.Popen(
-            [program, *options], stdout=log, stderr=log, pass_fds=(3, 4), preexec_fn=place
-        )
-        os.close(their_read)
-        os.close(their_write)
-        try:
-            yield Browser(our_read, our_write)
-        finally:
-            process.terminate()
-            process.wait(30)
-            os.close(our_read)
-            os.close(our_write)
+    # Not a fork: JAX has threads. Moved up first, since what is to become 3 and 4 may be 4 and 3.
+    given = {1: log, 2: log, 3: their_read, 4: their_write}
+    moved = {number: fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, 10) for number, source in given.items()}
+    actions = [(os.POSIX_SPAWN_DUP2, source, number) for number, source in moved.items()]
+    process = os.posix_spawn(program, [program, *options], os.environ, file_actions=actions)
+    for number in (*moved.values(), log, their_read, their_write):
+        os.close(number)
+    try:
+        yield Browser(our_read, our_write)
+    finally:
+        os.kill(process, signal.SIGTERM)
+        os.waitpid(process, 0)
+        os.close(our_read)
+        os.close(our_write)

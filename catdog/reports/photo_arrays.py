@@ -15,11 +15,12 @@ from catdog.insight.anatomy import Anatomy, Maps
 from catdog.insight.head import PooledHead
 from catdog.model.layers import Conv
 
-KERNELS = 8  # of a layer, the strongest: their kernels and whole maps travel
+KERNELS = 8  # of a layer, those of the strongest units
+_LARGE_NUMBERS = 130_000  # of the whole maps of a layer's strongest units, `KERNELS` at most
 _PLACES = 4  # of each of them, whose inputs travel where the page cannot compute them
 _COMPUTED = ("block1", "block2")  # stages whose kernels travel whole: the page computes them from the pixels
-_WHOLE_BYTES = 1_500_000  # of the maps that travel whole, packed
-_SMALL_SIDE, _SMALL_NUMBERS = 56, 205_000  # of a small map, and of all small maps of a layer
+_WHOLE_BYTES = 1_200_000  # of the maps that travel whole, packed
+_SMALL_SIDE, _SMALL_NUMBERS = 56, 160_000  # of a small map, and of all small maps of a layer
 _SAMPLES = 500  # values of block1_conv1 that the page compares with its own
 
 _TYPES = {"uint8": "u8", "float16": "f16", "float32": "f32"}
@@ -50,7 +51,7 @@ def page_arrays(anatomy: Anatomy, head: PooledHead | None, heat: np.ndarray) -> 
         if maps.name not in whole:
             arrays[f"small/{maps.name}"] = packed(_small(maps.values))
             if maps.facts.layer.stage != "block1" or not isinstance(maps.facts.layer, Conv):
-                arrays[f"large/{maps.name}"] = packed(_half(maps.values[..., strongest].transpose(2, 0, 1)))
+                arrays[f"large/{maps.name}"] = packed(_large(maps, strongest))
         if isinstance(maps.facts.layer, Conv):
             arrays |= _kernels(anatomy, maps, strongest)
             inputs = maps.facts.layer.stage in _COMPUTED or previous in whole or previous == "block2_pool"
@@ -85,6 +86,13 @@ def _whole_maps(anatomy: Anatomy) -> dict[str, dict[str, Any]]:
             break
         whole[maps.name] = made
     return whole
+
+
+def _large(maps: Maps, strongest: list[int]) -> np.ndarray:
+    """(units, height, width) float16: the whole maps of as many units as there is room for, at least one."""
+    height, width, _ = maps.values.shape
+    count = max(1, min(KERNELS, _LARGE_NUMBERS // (height * width)))
+    return _half(maps.values[..., strongest[:count]].transpose(2, 0, 1))
 
 
 def _small(values_hwc: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-import catdog
+from catdog import __version__
 from catdog.data import probe
 from catdog.inference.classifier import Classifier
 from catdog.inference.prediction import Prediction
@@ -32,7 +32,7 @@ from catdog.text import message
 
 _FOLDER = Path(__file__).parent / "photo"
 _SCRIPTS = ("arrays network view paint prediction layers receipt crops head convolution code start").split()
-_LOCALE = Path(catdog.__file__).parent / "locale"
+_LOCALE = Path(__file__).parents[1] / "locale"
 _LANGUAGES = {"en": "English", "ko": "한국어"}  # in the page, beside that of the command line
 _TOP = 5  # classes of each model
 _CHOICES = 20  # classes that the head's section offers, the most probable
@@ -86,7 +86,8 @@ def _facts(photo: Path, classifier: Classifier, predictions: Mapping[str, Predic
         "photo": shown(photo.name),
         "picture": picture(thumbnail(photo)),
         "fileSize": f"{header.width}×{header.height}",
-        "model": shown(model),
+        "model": shown(Path(model).name),
+        "version": __version__,
         "resize": classifier.decoding.resize,
         "preprocessing": {
             "channels": channels,
@@ -95,7 +96,8 @@ def _facts(photo: Path, classifier: Classifier, predictions: Mapping[str, Predic
             "mean": np.round(-offset.astype(float) / scale, 3).tolist(),
         },
         "predictions": [
-            {"model": shown(name), "classes": _most_probable(found)} for name, found in predictions.items()
+            {"model": shown(Path(name).name), "classes": _most_probable(found)}
+            for name, found in predictions.items()
         ],
         "classes": [shown(name) for name in classifier.classes],
         "probabilities": probabilities,

@@ -9,6 +9,11 @@ SENTENCES: dict[str, Message] = {
         "choose a part with Tab and move with the arrow keys. The address of the page follows: it can be "
         "saved and shared."
     ),
+    "language": message("Language"),
+    "made": message(
+        "Made by catdog {version}. This page is one file: it loads nothing, and all its numbers come from "
+        "this photo."
+    ),
     # Prediction
     "prediction": message("Prediction"),
     "class": message("class"),
@@ -40,6 +45,7 @@ SENTENCES: dict[str, Message] = {
         "makes a map of where it finds its pattern; the map with the largest value comes first. In the grid, "
         "the left and right arrow keys choose a unit, up and down a layer."
     ),
+    "grid": message("Units of the layer"),
     "facts": message(
         "{layer}: output {shape}, {parameters} parameters, {work} multiply-adds, receptive field "
         "{field}×{field} pixels"
@@ -72,6 +78,7 @@ SENTENCES: dict[str, Message] = {
         "The page computed this from the photo's pixels with the network's own weights."
     ),
     "missing_unit": message("The weights of this unit are not in the page. Those of the units {units} are."),
+    "missing_pool": message("The four inputs of this value are not in the page."),
     "missing_place": message(
         "The inputs of this place are not in the page. In this layer, receipts are there for the units "
         "{units}, each at the places with a green square."

@@ -91,7 +91,8 @@ function placeSums(off, { cubes, length }, weights) {
 function switchedOff() {
   const off = { channels: new Set(), places: new Set() };
   for (const [, kind, index] of state.off.matchAll(/([cp])(\d+)/g)) {
-    (kind === "c" ? off.channels : off.places).add(Number(index));
+    const [height, width, units] = last().shape, most = kind === "c" ? units : height * width;
+    if (Number(index) < most) (kind === "c" ? off.channels : off.places).add(Number(index));
   }
   return off;
 }

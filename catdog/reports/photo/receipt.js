@@ -13,6 +13,7 @@ sections.push(function receipt() {
 });
 
 function missingSentence(layer) {
+  if (layer.pool) return t("missing_pool");
   const units = layer.units.slice(0, page.kernels).join(", ");
   return t(layer.places.length ? "missing_place" : "missing_unit", { units });
 }

@@ -48,7 +48,10 @@ function draw() {
   document.documentElement.lang = state.lang;
   document.title = t("title", { photo: page.photo });
   for (const element of document.querySelectorAll("[data-text]")) {
-    element.textContent = t(element.dataset.text, { photo: page.photo, size: inputSize(), model: page.model });
+    element.textContent = t(element.dataset.text, { photo: page.photo, model: page.model, version: page.version });
+  }
+  for (const element of document.querySelectorAll("[data-label]")) {
+    element.setAttribute("aria-label", t(element.dataset.label));
   }
   for (const section of sections) section();
 }
