@@ -1,6 +1,7 @@
 """Makes the pictures of the README from sample_data with the real commands: `python docs/pictures.py`.
 
-terminal.svg is what the terminal shows; report.png, which needs Chromium, the page of `evaluate --report`.
+terminal.svg is what the terminal shows; report.png and photo-page.png, which need Chromium, are the pages of
+`evaluate --report` and `inspect PHOTO --report`.
 tests/test_pictures.py fails where the text of terminal.svg is no longer what the commands print.
 """
 
@@ -14,6 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from PIL import Image
 from rich.console import Console
 from rich.text import Text
 
@@ -21,18 +23,24 @@ ROOT = Path(__file__).parents[1]
 COLUMNS, LINES = 100, 40
 COMMANDS = ("catdog train sample_data", "catdog predict sample_data/photos")
 _REPORT = "catdog evaluate --report report.html"
-_PAGE = (1100, 1250)  # pixels of the screenshot
+_PHOTO = "catdog inspect sample_data/photos/pug_139.jpg --report photo.html"
+_PHOTO_VIEW = "#layer=block4_conv3"
+_PAGE, _PHOTO_PAGE = (1100, 1250), (1100, 1700)  # pixels of the screenshots
 
 
 def main() -> None:
-    """Write both pictures."""
+    """Write all pictures."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "sample_data").symlink_to(ROOT / "sample_data")
         shown = [(command, on_a_terminal(command, folder)) for command in COMMANDS]
         (ROOT / "docs" / "terminal.svg").write_text(drawn(shown), "utf-8")
         on_a_terminal(_REPORT, folder)
-        _screenshot(folder / "report.html", ROOT / "docs" / "report.png")
+        _screenshot((folder / "report.html").as_uri(), _PAGE, ROOT / "docs" / "report.png")
+        on_a_terminal(_PHOTO, folder)
+        picture = ROOT / "docs" / "photo-page.png"
+        _screenshot((folder / "photo.html").as_uri() + _PHOTO_VIEW, _PHOTO_PAGE, picture)
+        Image.open(picture).convert("RGB").quantize(128).save(picture, optimize=True)
 
 
 def on_a_terminal(command: str, folder: Path) -> str:
@@ -82,21 +90,21 @@ def text_of(picture: str) -> list[str]:
     return [re.sub(r"\d+(\.\d+)?", "N", line).strip() for line in plain if line.strip()]
 
 
-def _screenshot(page: Path, picture: Path) -> None:
+def _screenshot(address: str, pixels: tuple[int, int], picture: Path) -> None:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
-        sys.exit("report.png is not drawn: Chromium is not installed")
-    size = ",".join(map(str, _PAGE))
+        sys.exit(f"{picture.name} is not drawn: Chromium is not installed")
+    size = ",".join(map(str, pixels))
     options = [
         "--headless=new",
         "--no-sandbox",
         "--disable-gpu",
         "--hide-scrollbars",
         f"--window-size={size}",
+        "--virtual-time-budget=10000",  # the photo's page computes before it draws
     ]
-    subprocess.run(
-        [chromium, *options, f"--screenshot={picture}", page.as_uri()], check=True, capture_output=True
-    )
+    command = [chromium, *options, f"--screenshot={picture}", address]
+    subprocess.run(command, check=True, capture_output=True)
 
 
 if __name__ == "__main__":

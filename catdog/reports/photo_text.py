@@ -9,6 +9,7 @@ SENTENCES: dict[str, Message] = {
         "choose a part with Tab and move with the arrow keys. The address of the page follows: it can be "
         "saved and shared."
     ),
+    "contents": message("Contents"),
     "language": message("Language"),
     "made": message(
         "Made by catdog {version}. This page is one file: it loads nothing, and all its numbers come from "
@@ -151,6 +152,11 @@ SENTENCES: dict[str, Message] = {
         "With zero padding the result is as large as the photo: at an edge 3 of the 9 cells are outside, in "
         "a corner 5, and they count as 0. Zero is no neutral colour for the lecture's kernel: it finds an "
         "edge along the border. Without padding, each convolution takes a border of one pixel away."
+    ),
+    "pooling_title": message("Max-pooling, at the same place"),
+    "pooling_text": message(
+        "block1_pool takes the largest of each 2×2 values of block1_conv2 and drops where it was. Unit {unit}, "
+        "the strongest, at y {y}, x {x}: {value}."
     ),
     "moved_title": message("The photo, moved by one pixel"),
     "moved_text": message(

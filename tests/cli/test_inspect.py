@@ -225,3 +225,32 @@ def test_an_exported_file(cli: Cli, trained: Run) -> None:
     assert "cats.safetensors: photos of 224×224" in cli("inspect", "cats.safetensors", "--layers").out
     Path("vgg16.h5").write_bytes(b"no weights")
     assert cli("inspect", "vgg16.h5").status == 1
+
+
+def test_a_photo_inside_the_network(cli: Cli, trained: Run) -> None:
+    photo = SAMPLE / "photos" / "pug_139.jpg"
+    result = cli("inspect", photo, "--model", trained.folder, "--report", "pug.html", "--lang", "ko")
+    assert result.status == 0
+    assert "pug.html" in result.err
+    text = Path("pug.html").read_text("utf-8")
+    assert '<html lang="ko">' in text
+    assert str(trained.folder.parent) not in text
+    assert cli("inspect", photo, "--unit", 3).status == 2
+    assert cli("inspect", SAMPLE, "--layer", "block1_conv1").status == 2
+
+
+def test_the_strongest_units_of_a_layer(cli: Cli, trained: Run) -> None:
+    photo, model = SAMPLE / "photos" / "pug_139.jpg", ("--model", trained.folder)
+    facts = json.loads(cli("inspect", photo, "--layer", "block3_conv2", "--json", *model).out)
+    assert facts["output_shape"] == [56, 56, 256]
+    assert facts["receptive_field"] == 32
+    assert len({peak["unit"] for peak in facts["peaks"]}) == 10
+    strongest = facts["peaks"][0]
+    assert strongest["field"] == [4 * strongest["y"] - 14, 4 * strongest["x"] - 14, 32]
+    chosen = cli("inspect", photo, "--layer", "block3_conv2", "--unit", strongest["unit"], "--json", *model)
+    assert json.loads(chosen.out)["peaks"][0] == strongest
+    table = cli("inspect", photo, "--layer", "block3_conv2", *model).out
+    assert f"{strongest['value']:.2f}" in table
+    refused = cli("inspect", photo, "--layer", "block3_conv2", "--unit", 256, *model)
+    assert refused.status == 1
+    assert "units 0 to 255, found 256" in refused.err

@@ -116,3 +116,26 @@ def test_the_head_as_arrays_gives_the_logits(classifier: Classifier, dissected: 
     logits = pooled / np.linalg.norm(pooled) / head.scale @ head.kernel + head.bias
     expected = classifier.predict([PHOTO]).logits[0]
     assert np.abs(logits - expected).max() < 1e-3 * np.abs(expected).max()
+
+
+def test_layers_that_were_trained_have_their_own_weights(classifier: Classifier) -> None:
+    source, head = find_weights("builtin"), Head("gem")
+    random, own = np.random.default_rng(2), dict(classifier.tensors())
+    tensors = {name: tensor for name, tensor in own.items() if name.startswith(("predictions", "rescale"))}
+    for name in ("block5_conv1", "block5_conv2", "block5_conv3"):
+        for part in ("kernel", "bias"):
+            original = own[f"{name}/{part}"].astype(np.float32)
+            tensors[f"{name}/{part}"] = original * random.uniform(0.5, 1.5, original.shape).astype(np.float32)
+    spec = ModelSpec(("a", "b", "c"), source.preprocessing, head, Decoding(SIZE), unfreeze="block5")
+    workspace = Workspace.below(Path("unused"), keep=False)
+    prefix = Prefix(source, head, unfreeze="block5")
+    trained = Classifier(source, prefix, tensors, spec, workspace=workspace)
+    maps = dissect(trained, PHOTO).layer("block5_pool").values.astype(np.float64)
+    found = np.cbrt(np.maximum((maps**3).mean(axis=(0, 1)), 1e-6))
+    logits = (
+        found / np.linalg.norm(found) / 0.04 @ tensors["predictions/kernel"] + tensors["predictions/bias"]
+    )
+    expected = trained.predict([PHOTO]).logits[0]
+    assert np.abs(logits - expected).max() < 2e-3 * np.abs(expected).max()
+    original = classifier.predict([PHOTO]).logits[0]
+    assert np.abs(logits - original).max() > 0.05 * np.abs(expected).max()

@@ -25,8 +25,8 @@ from catdog.reports.photo_text import SENTENCES
 from catdog.runs import shipped_run
 from catdog.weights.source import find_weights
 from catdog.workspace import Workspace
+from tests.browser import Browser, browser
 from tests.conftest import ROOT
-from tests.devtools import Browser, browser
 
 PHOTO = ROOT / "sample_data" / "photos" / "pug_139.jpg"
 FOLDER = Path(photo_page.__file__).parent
@@ -257,6 +257,9 @@ def test_the_window_of_the_convolution(fresh: Browser, made: Any) -> None:
     fresh.value("at('window').focus()")
     fresh.press("ArrowRight", "ArrowUp")
     assert (fresh.fragment()["row"], fresh.fragment()["column"]) == ("111", "113")
+    pool = made.anatomy.layer("block1_pool")
+    (pooled,) = re.findall(r"x 56: ([-\d.e]+)\.", fresh.value("at('pooling-text').textContent"))
+    assert float(pooled) == pytest.approx(pool.values[55, 56, pool.strongest_units()[0]], rel=1e-3)
     fresh.value(
         "document.querySelectorAll('#products input').forEach((field, i) => {"
         "field.value = [1, 2, 3, 4, 50, 6, 7, 8, 9][i]; field.dispatchEvent(new Event('input')); })"

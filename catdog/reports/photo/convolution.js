@@ -39,7 +39,17 @@ sections.push(function convolution() {
   overPhoto(at("window"), null, [{ top: state.row - 1, left: state.column - 1, edge: 3, style: "#fc3" }], 1);
   drawResult(isEdges, unit);
   at("products").replaceChildren(...(isEdges ? edgeProducts() : unitProducts(unit)));
+  drawPooling();
 });
+
+// The pool's window that the middle of the convolution's window is in.
+function drawPooling() {
+  const pool = layerNamed("block1_pool"), unit = pool.units[0];
+  const [y, x] = [state.row, state.column].map((at) => Math.floor(at / 2));
+  const made = receiptOf(pool, unit, y, x);
+  at("pooling-text").textContent = t("pooling_text", { unit, y, x, value: number(made.value) });
+  at("pooling").replaceChildren(poolTable(made));
+}
 
 let resultKey;
 function drawResult(isEdges, unit) {

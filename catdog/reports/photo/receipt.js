@@ -8,7 +8,7 @@ sections.push(function receipt() {
   const made = receiptOf(layer, unit, y, x);
   const title = t("receipt_of", { layer: layer.name, unit, y, x });
   if (!made) return at("receipt").replaceChildren(make("p", title), make("p", missingSentence(layer)));
-  const table = made.four ? poolTable(layer, made) : convolutionTable(layer, made);
+  const table = made.four ? poolTable(made) : convolutionTable(layer, made);
   at("receipt").replaceChildren(make("p", title), table, make("p", comparison(layer, made), { className: "dim" }));
 });
 
@@ -44,7 +44,7 @@ function sourceOf(layer, { down, right, channel }) {
   return made;
 }
 
-function poolTable(layer, { four, value }) {
+function poolTable({ four, value }) {
   const won = four.find((each) => each.value === value);
   return tableOf([t("place"), t("input"), ""], four.map((each) =>
     [`y ${each.y}, x ${each.x}`, number(each.value), each === won ? t("won") : ""]));

@@ -6,7 +6,7 @@
   state.lang = page.language;
   state.label = page.predicted;
   state.row = state.column = Math.floor(inputSize() / 2);
-  state.layer = "block5_conv3";
+  Object.assign(state, { layer: "block5_conv3", ...strongestOf(layerNamed("block5_conv3"), -1) });
   readAddress();
   check();
   listenToLayers();
@@ -17,8 +17,9 @@
     button.addEventListener("click", () => go({ lang: language }));
     at("languages").append(button);
   }
-  addEventListener("hashchange", () => { readAddress(); draw(); });
+  addEventListener("hashchange", () => { readAddress(); draw(); scrollToSection(); });
   draw();
+  scrollToSection();
   document.body.dataset.ready = "yes";
 })();
 

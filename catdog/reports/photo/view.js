@@ -7,13 +7,21 @@ const sections = []; // functions that draw
 function readAddress() {
   const given = new URLSearchParams(location.hash.slice(1));
   const layer = layerNamed(given.get("layer")) || layerNamed(state.layer);
-  Object.assign(state, strongestOf(layer, Number(given.get("unit") ?? layer.units[0])), { layer: layer.name });
+  if (given.has("layer") || given.has("unit")) {
+    Object.assign(state, strongestOf(layer, Number(given.get("unit") ?? layer.units[0])), { layer: layer.name });
+  }
   for (const name of ["y", "x", "label", "row", "column", "padding"]) {
     if (/^\d+$/.test(given.get(name) ?? "")) state[name] = Number(given.get(name));
   }
   for (const name of ["off", "kernel"]) if (given.has(name)) state[name] = given.get(name);
   if (page.text[given.get("lang")]) state.lang = given.get("lang");
   keepInside();
+}
+
+// `#section=layers` scrolls there.
+function scrollToSection() {
+  const section = new URLSearchParams(location.hash.slice(1)).get("section");
+  [...document.querySelectorAll("[data-section]")].find((each) => each.dataset.section === section)?.scrollIntoView();
 }
 
 function keepInside() {
