@@ -79,10 +79,11 @@ class Browser:
     def press(self, *keys: str) -> None:
         """Press and release keys, one after the other."""
         for key in keys:
-            code = _KEYS[key]
-            for kind in ("rawKeyDown", "keyUp"):
-                facts = {"key": key, "code": key, "windowsVirtualKeyCode": code}
-                self.call("Input.dispatchKeyEvent", type=kind, **facts)
+            facts = {"key": key, "code": key, "windowsVirtualKeyCode": _KEYS[key]}
+            typed = {"Enter": "\r", " ": " "}.get(key)
+            down = facts | ({"type": "keyDown", "text": typed} if typed else {"type": "rawKeyDown"})
+            self.call("Input.dispatchKeyEvent", **down)
+            self.call("Input.dispatchKeyEvent", type="keyUp", **facts)
 
     def click(self, selector: str, *, right: float = 0.5, down: float = 0.5) -> None:
         """Click into an element, at these fractions of its width and height."""

@@ -22,7 +22,7 @@ from catdog.inference.classifier import Classifier
 from catdog.inference.prediction import Prediction
 from catdog.insight.anatomy import Anatomy, Maps, dissect
 from catdog.insight.head import pooled_head
-from catdog.model.architecture import CONVOLUTIONS, LayerFacts, describe, head, vgg16
+from catdog.model.architecture import CONVOLUTIONS, LayerFacts, body, describe, head, vgg16
 from catdog.model.layers import Dense, Dropout, Layer, MaxPool
 from catdog.model.preprocess import constants_of
 from catdog.reports.html import ENGLISH, picture, render, shown, thumbnail, write_file
@@ -31,7 +31,9 @@ from catdog.reports.photo_text import SENTENCES
 from catdog.text import message
 
 _FOLDER = Path(__file__).parent / "photo"
-_SCRIPTS = ("arrays network view paint prediction layers receipt crops head convolution code start").split()
+_SCRIPTS = (
+    "arrays network maps view paint prediction layers receipt crops sums head convolution code start"
+).split()
 _LOCALE = Path(__file__).parents[1] / "locale"
 _LANGUAGES = {"en": "English", "ko": "한국어"}  # in the page, beside that of the command line
 _TOP = 5  # classes of each model
@@ -161,9 +163,11 @@ def _code(anatomy: Anatomy, classifier: Classifier) -> list[dict[str, Any]]:
         facts = [maps.facts for maps in block]
         name = f"ConvBlock({len(block) - 1}, {facts[-1].output_shape[-1]})"
         lines.append(_line(name, facts, milliseconds=1000 * sum(maps.seconds for maps in block)))
+    kept = body(classifier.head)
     for fact in describe(vgg16())[len(CONVOLUTIONS) :]:
-        lines.append(_line(_in_keras(fact.layer), [fact], note="note_absent"))
-    features = anatomy.layers[-1].facts.output_shape
+        absent = fact.layer.name not in [layer.name for layer in kept]
+        lines.append(_line(_in_keras(fact.layer), [fact], note="note_absent" if absent else ""))
+    features = describe(kept, input_shape=anatomy.pixels.shape)[-1].output_shape
     new = describe(head(classifier.head, len(classifier.classes), features=features), input_shape=features)
     lines += [
         _line("model.pop()", note="note_pop"),

@@ -155,8 +155,8 @@ SENTENCES: dict[str, Message] = {
     ),
     "pooling_title": message("Max-pooling, at the same place"),
     "pooling_text": message(
-        "block1_pool takes the largest of each 2×2 values of block1_conv2 and drops where it was. Unit {unit}, "
-        "the strongest, at y {y}, x {x}: {value}."
+        "block1_pool takes the largest of each 2×2 values of block1_conv2 and drops where it was. Unit "
+        "{unit}, the strongest, at y {y}, x {x}: {value}."
     ),
     "moved_title": message("The photo, moved by one pixel"),
     "moved_text": message(

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from catdog import devices
-from catdog.config import Head
+from catdog.config import Decoding, Head
 from catdog.features.prefix import Prefix
 from catdog.inference.classifier import Classifier
 from catdog.inference.models import open_classifier
@@ -156,6 +156,17 @@ def test_keys_walk_through_units_layers_and_places(fresh: Browser, made: Any) ->
     fresh.value("at('large').focus()")
     fresh.press("ArrowDown" if int(before["y"]) < 13 else "ArrowUp")
     assert abs(int(fresh.fragment()["y"]) - int(before["y"])) == 1
+    fresh.value("at('strip').children[5].focus()")
+    fresh.press("Enter")
+    assert fresh.fragment()["layer"] == "block2_pool"
+    assert fresh.value("document.activeElement.getAttribute('aria-label')") == "block2_pool"
+    fresh.value("go({layer: 'block2_conv2'}); at('receipt').querySelector('button').focus()")
+    fresh.press("Enter")
+    assert fresh.fragment()["layer"] == "block2_conv1"
+    assert fresh.value("document.activeElement.closest('#receipt') !== null")
+    fresh.value(
+        "go({layer: 'block4_conv1', ...strongestOf(layerNamed('block4_conv1'), -1)}); at('large').focus()"
+    )
     assert f"y {fresh.fragment()['y']}" in fresh.value("at('large').getAttribute('aria-label')")
 
 
@@ -181,6 +192,20 @@ def test_an_address_is_a_view(fresh: Browser, made: Any) -> None:
     assert fresh.value("state.unit") < 512
 
 
+def test_the_lines_of_the_lecture(fresh: Browser, made: Any) -> None:
+    lines = {line["line"]: line for line in fresh.value("page.code")}
+    assert lines["ConvBlock(3, 256)"]["parameters"] == 1_475_328
+    assert lines["ConvBlock(2, 64)"]["work"] == 224 * 224 * 9 * (3 * 64 + 64 * 64)
+    assert lines["Dense(2, activation='softmax')"]["parameters"] == 2 * 1024 + 2
+    assert lines["Dense(4096, activation='relu')"]["note"] == "note_absent"
+    assert sum(line["milliseconds"] or 0 for line in lines.values()) > 1
+    lecture = SimpleNamespace(head=Head("imagenet"), classes=("cats", "dogs"), decoding=Decoding(224))
+    lines = {line["line"]: line for line in photo_page._code(made.anatomy, lecture)}  # pyright: ignore
+    assert lines["Dense(2, activation='softmax')"]["parameters"] == 2 * 4096 + 2
+    assert lines["Dense(4096, activation='relu')"]["note"] == ""
+    assert lines["Dense(1000, activation='softmax')"]["note"] == "note_absent"
+
+
 def test_the_head_adds_up_over_channels_and_over_places(fresh: Browser, made: Any) -> None:
     logits = made.classifier.predict([PHOTO]).logits[0]
     assert _sums(fresh, 1) == pytest.approx([logits[1] - logits[0]] * 2, rel=1e-3)
@@ -194,8 +219,8 @@ def test_what_is_switched_off_is_computed_again(fresh: Browser, made: Any) -> No
     expected = _probabilities(made.classifier, maps)
     assert fresh.value(_SWITCHED) == pytest.approx(expected, rel=1e-3, abs=1e-8)
     assert "With everything on" in fresh.value("at('after').textContent")
-    fresh.value("at('places').focus()")
-    fresh.press("ArrowRight", " ")
+    fresh.value("go({place: 0}); at('places').focus()")
+    fresh.press("ArrowRight", "ArrowUp", " ")
     assert fresh.fragment()["off"] == "c38.p24.p25.p1"
     fresh.click("#reset")
     assert fresh.fragment()["off"] == ""
@@ -266,14 +291,14 @@ def test_the_window_of_the_convolution(fresh: Browser, made: Any) -> None:
     )
     assert fresh.value("Number(at('nine-sum').textContent)") == 8 * 50 - 40
     fresh.value("go({row: 0, column: 0})")
-    assert "5 of them are outside" in fresh.value("at('products').textContent")
+    assert "5 of them are outside" in fresh.value("at('products-text').textContent")
     fresh.click("#padding")
     assert "222×222" in fresh.value("at('result-text').textContent")
     assert fresh.fragment()["padding"] == "0"
     assert fresh.value("[state.row, state.column]") == [1, 1]
     fresh.value("go({kernel: '17', padding: 1, row: 50, column: 60})")
     expected = made.anatomy.layer("block1_conv1").values[50, 60, 17]
-    (value,) = re.findall(r"after ReLU ([-\d.e]+)\.", fresh.value("at('products').textContent"))
+    (value,) = re.findall(r"after ReLU ([-\d.e]+)\.", fresh.value("at('products-text').textContent"))
     assert float(value) == pytest.approx(expected, rel=1e-3)
     assert fresh.value("document.querySelectorAll('.nine > span').length") == 27
 

@@ -26,7 +26,9 @@ function numbers(type, planes) {
     return Float32Array.from({ length: count }, (_, i) => HALF[planes[i] | (planes[count + i] << 8)]);
   }
   const bytes = new Uint8Array(planes.length);
-  for (let i = 0; i < count; i++) for (let b = 0; b < width; b++) bytes[width * i + b] = planes[count * b + i];
+  for (let i = 0; i < count; i++) {
+    for (let b = 0; b < width; b++) bytes[width * i + b] = planes[count * b + i];
+  }
   return new Float32Array(bytes.buffer);
 }
 

@@ -1,12 +1,18 @@
 // The lecture's code, each line with what it means for this photo.
 
-sections.push(function code() {
+sections.push(() => ifChanged("code", state.lang, () => {
+  const optional = (value, shown) => (value === null ? "" : shown(value));
   const rows = page.code.map(({ line, shape, parameters, work, milliseconds, note }) => [
-    make("code", line), shape.join("×"), parameters === null ? "" : grouped(parameters),
-    work === null ? "" : (work / 1e6).toFixed(1), milliseconds === null ? "" : milliseconds.toFixed(1), note ? t(note) : "",
+    make("code", line), shape.join("×"), optional(parameters, grouped),
+    optional(work, (each) => (each / 1e6).toFixed(1)), optional(milliseconds, (each) => each.toFixed(1)),
+    note ? t(note) : "",
   ]);
   at("code").replaceChildren(tableOf(
     [t("line"), t("output"), t("parameters"), t("work"), t("milliseconds"), ""], rows));
-  const moved = page.layers.map((layer) => [layer.name, percent(layer.moved), bar(layer.moved, Math.max(...page.layers.map((each) => each.moved)))]);
-  at("moved").replaceChildren(tableOf([t("layer"), t("change"), ""], moved));
-});
+}));
+
+sections.push(() => ifChanged("moved", state.lang, () => {
+  const largest = Math.max(...page.layers.map(({ moved }) => moved));
+  const rows = page.layers.map(({ name, moved }) => [name, percent(moved), bar(moved, largest)]);
+  at("moved").replaceChildren(tableOf([t("layer"), t("change"), ""], rows));
+}));

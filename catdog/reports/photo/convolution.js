@@ -27,7 +27,8 @@ sections.push(function convolution() {
     at("kernel").replaceChildren(...names.map(([value]) => make("option", value, { value })));
   }
   for (const option of at("kernel").children) {
-    option.textContent = option.value === "edges" ? t("kernel_edges") : t("kernel_unit", { unit: option.value });
+    const unit = option.value;
+    option.textContent = unit === "edges" ? t("kernel_edges") : t("kernel_unit", { unit });
     option.selected = option.value === state.kernel;
   }
   at("padding").checked = Boolean(state.padding);
@@ -37,7 +38,8 @@ sections.push(function convolution() {
     state.column = Math.min(Math.max(state.column, 1), inputSize() - 2);
   }
   overPhoto(at("window"), null, [{ top: state.row - 1, left: state.column - 1, edge: 3, style: "#fc3" }], 1);
-  drawResult(isEdges, unit);
+  at("result-text").textContent = t("result", { size: inputSize() - (state.padding ? 0 : 2) });
+  ifChanged("result", `${state.kernel} ${state.padding}`, () => drawResult(isEdges, unit));
   at("products").replaceChildren(...(isEdges ? edgeProducts() : unitProducts(unit)));
   drawPooling();
 });
@@ -51,13 +53,8 @@ function drawPooling() {
   at("pooling").replaceChildren(poolTable(made));
 }
 
-let resultKey;
 function drawResult(isEdges, unit) {
   const size = inputSize(), skip = state.padding ? 0 : 1, side = size - 2 * skip;
-  at("result-text").textContent = t("result", { size: side });
-  const key = `${state.kernel} ${state.padding}`;
-  if (key === resultKey) return;
-  resultKey = key;
   const whole = isEdges ? null : unitMap(layerNamed("block1_conv1"), unit);
   const values = Float32Array.from({ length: side * side }, (_, i) => {
     const [y, x] = [Math.floor(i / side) + skip, (i % side) + skip];
@@ -67,7 +64,8 @@ function drawResult(isEdges, unit) {
   const context = at("result").getContext("2d"), shown = at("result").width;
   context.fillRect(0, 0, shown, shown);
   const edge = (shown * side) / size;
-  context.drawImage(greyMap({ width: side, height: side, values: values.map((value) => Math.min(value, white)) }), (shown - edge) / 2, (shown - edge) / 2, edge, edge);
+  const map = greyMap({ width: side, height: side, values: values.map((value) => Math.min(value, white)) });
+  context.drawImage(map, (shown - edge) / 2, (shown - edge) / 2, edge, edge);
 }
 
 function edgeProducts() {
@@ -85,8 +83,9 @@ function edgeProducts() {
     return make("span", null, {}, field, product);
   });
   const outside = outsideCount();
-  return [make("p", t("nine", { y: state.row, x: state.column }) + (outside ? ` ${t("outside", { outside })}` : "")),
-    make("div", null, { className: "nine" }, ...cells), make("p", `${t("sum")}: `, {}, sum)];
+  at("products-text").textContent =
+    t("nine", { y: state.row, x: state.column }) + (outside ? ` ${t("outside", { outside })}` : "");
+  return [make("div", null, { className: "nine" }, ...cells), make("p", `${t("sum")}: `, {}, sum)];
 }
 
 function outsideCount() {
@@ -99,20 +98,21 @@ function outsideCount() {
 
 function unitProducts(unit) {
   const layer = layerNamed("block1_conv1"), made = receiptOf(layer, unit, state.row, state.column);
-  const grids = page.preprocessing.channels.map((colour, channel) => {
+  const grids = page.preprocessing.channels.map((_, channel) => {
     const mine = made.products.filter((each) => each.channel === channel)
       .sort((a, b) => a.down - b.down || a.right - b.right);
     const cells = mine.map(({ input, weight, product }) =>
       make("span", number(product, 3), {}, make("small", `${number(input, 3)} × ${number(weight, 2)}`)));
-    return make("div", null, {}, make("p", t(["red", "green", "blue"][colour])), make("div", null, { className: "nine" }, ...cells));
+    const grid = make("div", null, { className: "nine" }, ...cells);
+    return make("div", null, {}, make("p", colourOf(channel)), grid);
   });
-  const sentence = t("twenty_seven", { y: state.row, x: state.column, sum: number(made.sum), bias: number(made.bias), value: number(made.value) });
-  return [make("p", sentence), make("div", null, { className: "grids" }, ...grids)];
+  at("products-text").textContent = t("twenty_seven", { y: state.row, x: state.column, sum: number(made.sum),
+    bias: number(made.bias), value: number(made.value) });
+  return [make("div", null, { className: "grids" }, ...grids)];
 }
 
 function listenToConvolution() {
-  const move = (down, right) => () => go({ row: state.row + down, column: state.column + right });
-  onKeys(at("window"), { ArrowUp: move(-1, 0), ArrowDown: move(1, 0), ArrowLeft: move(0, -1), ArrowRight: move(0, 1) });
+  onArrows(at("window"), (down, right) => go({ row: state.row + down, column: state.column + right }));
   at("window").addEventListener("click", (event) => {
     const { y, x } = clicked(event, inputSize(), inputSize());
     go({ row: y, column: x });

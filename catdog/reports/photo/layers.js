@@ -1,24 +1,22 @@
 // The strip of layers, the grid of a layer's maps, and one map large over the photo.
 
-let gridOf; // the layer whose maps are in the grid
-
 sections.push(function layers() {
   const layer = layerNamed(state.layer);
-  at("strip").replaceChildren(...page.layers.map(layerButton));
+  ifChanged("strip", "", () => at("strip").replaceChildren(...page.layers.map(layerButton)));
+  for (const button of at("strip").children) {
+    button.setAttribute("aria-pressed", String(button.getAttribute("aria-label") === layer.name));
+  }
   at("facts").textContent = t("facts", { layer: layer.name, shape: layer.shape.join("×"), field: layer.field,
     parameters: grouped(layer.parameters), work: grouped(layer.work) });
-  if (gridOf !== layer) {
-    at("grid").replaceChildren(...layer.units.map((unit) => thumbnail(layer, unit)));
-    gridOf = layer;
-  }
+  ifChanged("grid", layer, () =>
+    at("grid").replaceChildren(...layer.units.map((unit) => thumbnail(layer, unit))));
   markUnit();
   drawLarge(layer);
 });
 
 function layerButton(layer) {
-  const chosen = layer.name === state.layer;
-  const made = make("button", layer.name.replace("block", ""), { type: "button", className: layer.pool ? "pool" : "",
-    "aria-pressed": String(chosen), "aria-label": layer.name });
+  const made = make("button", layer.name.replace("block", ""),
+    { type: "button", className: layer.pool ? "pool" : "", "aria-label": layer.name });
   made.append(make("small", layer.shape.slice(1).join("×")));
   made.addEventListener("click", () => goToLayer(layer.name));
   return made;
@@ -53,8 +51,9 @@ function drawLarge(layer) {
   const known = (layer.places[layer.units.indexOf(unit)] || []).map(([row, column]) => (
     { top: row * layer.step, left: column * layer.step, edge: layer.step, style: "#9c6" }));
   overPhoto(large, map, [...known, { ...fieldOf(layer, y, x), style: "#fc3" }, place]);
-  const text = t("large", { layer: layer.name, unit, y, x, value: number(valueAt(layer, map)), field: layer.field,
-    largest: number(largestOf(layer, unit)), rank: layer.units.indexOf(unit) + 1, count: layer.units.length });
+  const text = t("large", { layer: layer.name, unit, y, x, value: number(valueAt(layer, map)),
+    field: layer.field, largest: number(largestOf(layer, unit)), rank: layer.units.indexOf(unit) + 1,
+    count: layer.units.length });
   large.setAttribute("aria-label", text);
   at("large-text").textContent = text + (map.coarse ? ` ${t("coarse")}` : "");
 }
@@ -77,10 +76,7 @@ function stepUnit(by) {
 function listenToLayers() {
   const layerKeys = { ArrowUp: () => stepLayer(-1), ArrowDown: () => stepLayer(1) };
   onKeys(at("grid"), { ArrowLeft: () => stepUnit(-1), ArrowRight: () => stepUnit(1), ...layerKeys });
-  onKeys(at("large"), {
-    ArrowLeft: () => go({ x: state.x - 1 }), ArrowRight: () => go({ x: state.x + 1 }),
-    ArrowUp: () => go({ y: state.y - 1 }), ArrowDown: () => go({ y: state.y + 1 }),
-  });
+  onArrows(at("large"), (down, right) => go({ y: state.y + down, x: state.x + right }));
   at("large").addEventListener("click", (event) => {
     const [rows, columns] = layerNamed(state.layer).shape;
     go(clicked(event, rows, columns));

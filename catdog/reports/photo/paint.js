@@ -29,10 +29,11 @@ function greyMap({ width, height, values }) {
 // A map whose values have signs, or one to lay over the photo: cold and warm, opaque where it is strong.
 function signedMap({ width, height, values }) {
   const largest = values.reduce((a, b) => Math.max(a, Math.abs(b)), 0) || 1;
-  return canvasOf(width, height, (i) => [...(values[i] < 0 ? COLD : WARM), (230 * Math.abs(values[i])) / largest]);
+  const colour = (value) => [...(value < 0 ? COLD : WARM), (230 * Math.abs(value)) / largest];
+  return canvasOf(width, height, (i) => colour(values[i]));
 }
 
-// The photo in grey with a map over it, drawn into a square canvas; marks are squares {top, left, edge, style}.
+// The photo in grey with a map over it, on a square canvas; marks are squares {top, left, edge, style}.
 function overPhoto(canvas, map, marks, opacity = 0.45) {
   const side = canvas.width, context = canvas.getContext("2d"), scale = side / inputSize();
   context.setTransform(1, 0, 0, 1, 0, 0);

@@ -1,6 +1,11 @@
 // The classes of the photo, and the photo on its way to the network's input.
 
 sections.push(function prediction() {
+  ifChanged("prediction", state.lang, drawPrediction);
+  at("pixel").textContent = pixelSentence();
+});
+
+function drawPrediction() {
   at("models").replaceChildren(...page.predictions.map(({ model, classes }) => {
     const rows = classes.map(({ label, probability }) => [label, bar(probability, 1), percent(probability)]);
     const table = tableOf([t("class"), "", t("probability")], rows);
@@ -13,13 +18,15 @@ sections.push(function prediction() {
     [clonedPhoto(), t(`step_${page.resize}`, { size: inputSize() })],
     ...page.preprocessing.channels.map((channel, i) => [
       signedMap(channelMap(channel, i)),
-      t("step_channel", { number: i + 1, colour: t(["red", "green", "blue"][channel]) }),
+      t("step_channel", { number: i + 1, colour: colourOf(i) }),
     ]),
   ];
   at("steps").replaceChildren(...steps.map(([picture, text]) =>
     make("figure", null, {}, named(picture, text), make("figcaption", text))));
-  at("pixel").textContent = pixelSentence();
-});
+}
+
+// The colour of a channel of the input, by name.
+const colourOf = (i) => t(["red", "green", "blue"][page.preprocessing.channels[i]]);
 
 function clonedPhoto() {
   const size = inputSize(), canvas = make("canvas", null, { width: size, height: size, className: "choose" });

@@ -9,7 +9,8 @@ sections.push(function receipt() {
   const title = t("receipt_of", { layer: layer.name, unit, y, x });
   if (!made) return at("receipt").replaceChildren(make("p", title), make("p", missingSentence(layer)));
   const table = made.four ? poolTable(made) : convolutionTable(layer, made);
-  at("receipt").replaceChildren(make("p", title), table, make("p", comparison(layer, made), { className: "dim" }));
+  const compared = make("p", comparison(layer, made), { className: "dim" });
+  at("receipt").replaceChildren(make("p", title), table, compared);
 });
 
 function missingSentence(layer) {
@@ -25,7 +26,8 @@ function convolutionTable(layer, { products, bias, sum, value }) {
   const rows = shown.map((each) => [sourceOf(layer, each), number(each.input), number(each.weight),
     number(each.product), bar(each.product, largest)]);
   const line = (name, result) => rows.push([name, "", "", number(result), ""]);
-  if (shown.length < products.length) line(t("rest", { count: grouped(products.length - shown.length) }), rest);
+  const others = products.length - shown.length;
+  if (others) line(t("rest", { count: grouped(others) }), rest);
   line(t("bias"), bias);
   line(t("sum"), sum + bias);
   line("ReLU: max(0, …)", value);
@@ -37,10 +39,13 @@ function sourceOf(layer, { down, right, channel }) {
   const before = layerBefore(layer), [y, x] = [state.y + down, state.x + right];
   const isInside = y >= 0 && x >= 0 && y < layer.shape[0] && x < layer.shape[1];
   const name = before ? t("tap", { unit: channel, y, x })
-    : t("tap_pixel", { colour: t(["red", "green", "blue"][page.preprocessing.channels[channel]]), y, x });
+    : t("tap_pixel", { colour: colourOf(channel), y, x });
   if (!before || !isInside) return name;
   const made = make("button", name, { type: "button" });
-  made.addEventListener("click", () => go({ layer: before.name, unit: channel, y, x }));
+  made.addEventListener("click", () => {
+    go({ layer: before.name, unit: channel, y, x });
+    at("receipt").querySelector("button")?.focus();
+  });
   return made;
 }
 

@@ -6,7 +6,7 @@
   state.lang = page.language;
   state.label = page.predicted;
   state.row = state.column = Math.floor(inputSize() / 2);
-  Object.assign(state, { layer: "block5_conv3", ...strongestOf(layerNamed("block5_conv3"), -1) });
+  Object.assign(state, strongestOf(layerNamed(state.layer), -1));
   readAddress();
   check();
   listenToLayers();
@@ -36,12 +36,13 @@ function check() {
   data.receipts = Math.max(...differences);
   data.receiptsCount = differences.length;
   if (!page.head) return;
-  const probabilities = probabilitiesOf(logitsOf(pooledOf({ channels: new Set(), places: new Set() }).inputs));
-  data.head = Math.max(...probabilities.map((probability, i) => Math.abs(probability - page.probabilities[i])));
+  const found = probabilitiesOf(logitsOf(pooledOf(NOTHING).inputs));
+  data.head = Math.max(...found.map((probability, i) => Math.abs(probability - page.probabilities[i])));
 }
 
 sections.push(function checks() {
   const data = document.body.dataset, shown = (value) => Number(value).toExponential(1);
-  at("checks").textContent = t("checks", { convolution: shown(data.convolution), receipts: shown(data.receipts),
-    count: data.receiptsCount }) + (page.head ? ` ${t("check_head", { head: shown(data.head) })}` : "");
+  const head = page.head ? t("check_head", { head: shown(data.head) }) : "";
+  at("checks").textContent = `${t("checks", { convolution: shown(data.convolution),
+    receipts: shown(data.receipts), count: data.receiptsCount })} ${head}`;
 });

@@ -1,16 +1,25 @@
-// What is shown is an address: `#layer=block3_conv2&unit=17&y=5&x=9`. Every section draws itself from `state`.
+// What is shown is an address: `#layer=block3_conv2&unit=17&y=5&x=9`. Every section draws from `state`.
 
-const state = { lang: "en", layer: "block1_conv1", unit: 0, y: 0, x: 0, label: 0, off: "", kernel: "edges",
-  row: 0, column: 0, padding: 1 };
+const state = { lang: "en", layer: "block5_conv3", unit: 0, y: 0, x: 0, // a value of a map
+  label: 0, off: "", place: 0, // the head: class, what is switched off, where the cursor is
+  kernel: "edges", row: 0, column: 0, padding: 1 }; // the convolution
 const sections = []; // functions that draw
+const drawn = new Map(); // what is drawn → for which state
+
+// Calls `build` only where the key has changed: what has the focus stays, and keys stay fast.
+function ifChanged(name, key, build) {
+  if (drawn.get(name) !== key) build();
+  drawn.set(name, key);
+}
 
 function readAddress() {
   const given = new URLSearchParams(location.hash.slice(1));
   const layer = layerNamed(given.get("layer")) || layerNamed(state.layer);
   if (given.has("layer") || given.has("unit")) {
-    Object.assign(state, strongestOf(layer, Number(given.get("unit") ?? layer.units[0])), { layer: layer.name });
+    const unit = Number(given.get("unit") ?? layer.units[0]);
+    Object.assign(state, { layer: layer.name, ...strongestOf(layer, unit) });
   }
-  for (const name of ["y", "x", "label", "row", "column", "padding"]) {
+  for (const name of ["y", "x", "label", "place", "row", "column", "padding"]) {
     if (/^\d+$/.test(given.get(name) ?? "")) state[name] = Number(given.get(name));
   }
   for (const name of ["off", "kernel"]) if (given.has(name)) state[name] = given.get(name);
@@ -20,17 +29,20 @@ function readAddress() {
 
 // `#section=layers` scrolls there.
 function scrollToSection() {
-  const section = new URLSearchParams(location.hash.slice(1)).get("section");
-  [...document.querySelectorAll("[data-section]")].find((each) => each.dataset.section === section)?.scrollIntoView();
+  const wanted = new URLSearchParams(location.hash.slice(1)).get("section");
+  const all = [...document.querySelectorAll("[data-section]")];
+  all.find((each) => each.dataset.section === wanted)?.scrollIntoView();
 }
 
 function keepInside() {
-  const layer = layerNamed(state.layer), last = inputSize() - 1, within = (at, most) => Math.min(Math.max(at, 0), most);
+  const layer = layerNamed(state.layer), edge = inputSize() - 1;
+  const within = (at, most) => Math.min(Math.max(at, 0), most);
   state.unit = within(state.unit, layer.shape[2] - 1);
   state.y = within(state.y, layer.shape[0] - 1);
   state.x = within(state.x, layer.shape[1] - 1);
-  state.row = within(state.row, last);
-  state.column = within(state.column, last);
+  state.row = within(state.row, edge);
+  state.column = within(state.column, edge);
+  state.place = within(state.place, last().shape[0] * last().shape[1] - 1);
   state.label = within(state.label, page.classes.length - 1);
 }
 
@@ -56,7 +68,7 @@ function draw() {
   document.documentElement.lang = state.lang;
   document.title = t("title", { photo: page.photo });
   for (const element of document.querySelectorAll("[data-text]")) {
-    element.textContent = t(element.dataset.text, { photo: page.photo, model: page.model, version: page.version });
+    element.textContent = t(element.dataset.text, page);
   }
   for (const element of document.querySelectorAll("[data-label]")) {
     element.setAttribute("aria-label", t(element.dataset.label));
@@ -102,6 +114,12 @@ function onKeys(element, keys) {
     event.preventDefault();
     keys[event.key]();
   });
+}
+
+// `move(down, right)` for each of the four arrow keys.
+function onArrows(element, move) {
+  onKeys(element, { ArrowUp: () => move(-1, 0), ArrowDown: () => move(1, 0),
+    ArrowLeft: () => move(0, -1), ArrowRight: () => move(0, 1) });
 }
 
 const number = (value, digits = 4) => {
