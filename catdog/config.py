@@ -103,7 +103,13 @@ class Decoding(JsonRecord):
 
     size: int = 224  # pixels, both sides
     resize: Resize = "squash"  # squash the whole photo; or centre crop; or pad with black
-    mirrored: bool = False  # left and right exchanged, as the last step
+    view: int = 0  # 0 the photo as it is, 1 its mirror image; others see `catdog.data.views`
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """See `JsonRecord`; at first there was a field `mirrored` instead of `view`."""
+        view = {"view": int(values["mirrored"])} if "mirrored" in values else {}
+        return super().from_json({name: values[name] for name in values if name != "mirrored"} | view)
 
 
 @dataclass(frozen=True)

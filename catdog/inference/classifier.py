@@ -155,7 +155,7 @@ class Classifier:
         self, paths: Sequence[Path], *, mirrored: bool = False, **options: Any
     ) -> Generator[Known | Unreadable, None, None]:
         """See `stream` in `catdog.features` for the options."""
-        decoding = replace(self.decoding, mirrored=mirrored)
+        decoding = replace(self.decoding, view=int(mirrored))
         idle = self._stores.setdefault(decoding, [])
         try:
             store = idle.pop()
