@@ -82,6 +82,7 @@ def train(
     l2: float | None = None,
     folds: int | None = None,
     class_weights: ClassWeights = NewRun.class_weights,
+    views: int = NewRun.views,
     valid_fraction: float | None = None,
     seed: int = NewRun.seed,
     strict: bool = False,
@@ -121,6 +122,8 @@ def train(
             fitted to it, and the head in the run is fitted to all. 0 validates by a split; None is 5 for
             fewer than 1,000 photos without valid/, else 0.
         class_weights: none, or balanced: all classes have the same weight in the loss.
+        views: of each training photo, beside it: its mirror image, then random crops. Features take as many
+            times longer. Predictions are then means over views, see `load`.
         valid_fraction: of the photos, between 0 and 1, where `data` has no valid/; None is 0.2.
         seed: for initialization, shuffling and dropout; 0 <= seed < 2**32. The same seed gives the same bits.
         strict: raise for an unreadable photo, instead of skipping it; `run.skipped()` lists those.
@@ -158,6 +161,7 @@ def train(
         l2=l2,
         folds=folds,
         class_weights=class_weights,
+        views=views,
         valid_fraction=valid_fraction,
         seed=seed,
         strict=strict,
@@ -169,6 +173,7 @@ def load(
     model: Photo | Run | None = None,
     *,
     calibrate: bool = True,
+    tta: bool | None = None,
     cache_dir: Photo | None = None,
     workers: int | None = None,
 ) -> Model:
@@ -178,6 +183,8 @@ def load(
         model: a run, its folder, its name below ./runs, or a file that `catdog export RUN FILE.safetensors`
             wrote. None is the model in the package, cats against dogs.
         calibrate: scale the probabilities of a run by its temperature, if it has one.
+        tta: test-time augmentation: predict the mean over views of a photo; None does so if the run was
+            trained with views.
         cache_dir: where features and compiled programs are cached. None is the folder that CATDOG_CACHE_DIR
             names, or the user's cache folder. Features take at most what CATDOG_CACHE_LIMIT allows, or a
             tenth of the disk. If nothing can be written there, a RuntimeWarning says so.
@@ -190,7 +197,7 @@ def load(
     """
     if not isinstance(model, Run):
         model = shipped_run() if model is None else find_model(model, _RUNS)
-    return Model(open_classifier(model, _opened(cache_dir, workers), calibrate=calibrate))
+    return Model(open_classifier(model, _opened(cache_dir, workers), calibrate=calibrate, tta=tta))
 
 
 def _opened(cache_dir: Photo | None, workers: int | None) -> Workspace:

@@ -132,6 +132,7 @@ class ModelSpec(JsonRecord):
     decoding: Decoding
     calibrated: bool = False  # whether a temperature is in the last layer already, as in an exported file
     temperature: float | None = None  # divides the logits, for calibrated probabilities
+    views: int = 0  # of each training photo, beside it; predictions are means over these views
     # Only of a run, which needs the pretrained weights too:
     unfreeze: str = "head"  # the first stage that was trained
     weights: str = ""  # as in `TrainOptions`; empty if the file holds all weights
@@ -158,4 +159,5 @@ class TrainOptions(JsonRecord):
     l2: float | None = None  # penalty of the optimizer lbfgs; None is chosen by cross-validation
     folds: int | None = 0  # of a cross-validation over all photos; 0 validates by a split; None is undecided
     class_weights: ClassWeights = "none"
+    views: int = 0  # of each training photo, beside it
     preprocessing: PhotosAs | None = None  # of the weights, if their file does not name it

@@ -10,7 +10,7 @@ import click
 from catdog import devices
 from catdog.cli import console
 from catdog.cli.command import FOLDER, PATH, Command, flag, option
-from catdog.cli.options import chosen_model, model_options, report_option, workspace_options
+from catdog.cli.options import chosen_model, model_options, report_option, tta_option, workspace_options
 from catdog.cli.progress_bars import FeatureBar
 from catdog.cli.translate import UsageError, translations
 from catdog.data import SPLITS
@@ -36,7 +36,7 @@ _WORST = N_("Number of photos with the largest loss to list.")
 @option("--data", "Data", N_("The folder of photos, as DATA."), PATH)
 @option("--split", "Data", N_("Which photos."), click.Choice(SPLITS), _DEFAULT_SPLIT)
 @model_options()
-@flag("--tta", "Model", N_("Test-time augmentation: average each photo with its mirror image."))
+@tta_option
 @flag("--no-calibrate", "Model", N_("Leave out temperature scaling."))
 @option("--worst", "Output", _WORST, click.IntRange(0), default=5)
 @report_option(N_("Write a self-contained HTML report with plots, photos and heat maps."))
@@ -62,9 +62,7 @@ def command(typed: str, targets: tuple[Path, ...], workspace: Workspace, **chose
         raise UsageError("--no-calibrate is for runs. An exported file cannot be changed.")
     opened, split, tta = devices.opened(workspace), chosen["split"], chosen["tta"]
     with FeatureBar() as bar:
-        evaluation = evaluate(
-            models, data, split, opened, average_mirrored=tta, calibrate=calibrate, report=bar
-        )
+        evaluation = evaluate(models, data, split, opened, tta=tta, calibrate=calibrate, report=bar)
     for remark in evaluation.remarks:
         console.note(relative(remark, evaluation.data))
     if chosen["as_json"]:

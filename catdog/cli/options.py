@@ -73,6 +73,8 @@ def weights_options(default: str | None = None) -> Decorator:
     return lambda command: weights(preprocessing(command))
 
 
+_TTA = N_("Average over views of a photo; takes as many times longer.")
+tta_option = flag("--tta/--no-tta", "Model", _TTA, otherwise=N_("as in training"), default=None)
 runs_dir_option = option("--runs-dir", "Model", N_("Folder of the runs."), FOLDER, default=Path("runs"))
 
 

@@ -14,7 +14,7 @@ import click
 from catdog import devices
 from catdog.cli import console
 from catdog.cli.command import FOLDER, Command, flag, option
-from catdog.cli.options import chosen_model, model_options, weights_options, workspace_options
+from catdog.cli.options import chosen_model, model_options, tta_option, weights_options, workspace_options
 from catdog.cli.progress_bars import FeatureBar
 from catdog.cli.translate import LANGUAGES, UsageError
 from catdog.cli.views.predictions import FORMATS, captions, writer_for
@@ -50,6 +50,7 @@ class _Asked:
     form: str
     random_count: int | None
     no_calibrate: bool
+    tta: bool | None
     threshold: float | None
     sort_into: Path | None
     link: bool
@@ -68,6 +69,7 @@ class _Asked:
 @flag("-r --recursive", "Data", N_("No effect: folders are always searched recursively."), expose_value=False)
 @model_options(N_("Run (a path, or a name under --runs-dir), exported file, or imagenet."))
 @weights_options()
+@tta_option
 @flag("--no-calibrate", "Model", N_("Do not apply the run's temperature to the probabilities."))
 @option("--top-k", "Output", _TOP_K, click.IntRange(1), N_("1; with --model imagenet 5"))
 @option("--threshold", "Output", _THRESHOLD, click.FloatRange(0, 1), metavar="P")
@@ -100,9 +102,11 @@ def command(workspace: Workspace, **given: Any) -> int:
         opened = devices.opened(workspace)
         with FeatureBar() as bar:
             if model is None:
-                classifier = open_imagenet(asked.weights, asked.preprocessing, opened, report=bar)
+                chosen = asked.weights, asked.preprocessing
+                classifier = open_imagenet(*chosen, opened, tta=asked.tta, report=bar)
             else:
-                classifier = open_classifier(model, opened, calibrate=not asked.no_calibrate, report=bar)
+                calibrate = not asked.no_calibrate
+                classifier = open_classifier(model, opened, calibrate=calibrate, tta=asked.tta, report=bar)
         classes, calibrated = classifier.classes, classifier.calibrated
         stdin = cast(BufferedReader, sys.stdin.buffer if sys.stdin else BytesIO())
         if isinstance(model, Run) and asked.random_count:

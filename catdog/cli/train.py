@@ -59,6 +59,7 @@ _HEAD = N_(
 )
 _QUALITY = N_("Photos of 224, 320 or 448 pixels a side.")
 _SIZE = N_("Pixels a side: 96, 128 ... 768.")
+_VIEWS = N_("K more views of each photo: mirrored, cropped.")
 _FOLDS = N_("Cross-validation folds, or 0.")
 _UNFREEZE = N_(
     "First stage that is trained: head, block5 ... block1, or all; with --head imagenet also fc2 or fc1."
@@ -100,6 +101,7 @@ def _new(option_name: str, group: Heading, help: str, type: Any = None, **rest: 
 @_new("--quality", "Data", _QUALITY, click.Choice(QUALITIES))
 @_new("--size", "Data", _SIZE, click.IntRange(1))
 @_new("--resize", "Data", N_("Squash photos, crop the centre, or pad them."), click.Choice(RESIZES))
+@_new("--views", "Data", _VIEWS, click.IntRange(0), metavar="K")
 @flag("--strict", "Data", N_("Stop at an unreadable photo instead of skipping it."))
 @_new("--head", "Model", _HEAD, click.Choice(HEADS))
 @_new("--fc-units", "Model", N_("Units of each hidden layer of --head fc."), _UNITS)

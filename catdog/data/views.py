@@ -77,6 +77,18 @@ def view_of(number: int, digest: str) -> View:
     return View(box, chance[4] < 0.5, (brightness, contrast, saturation))
 
 
+def averaged_views(trained: int, *, tta: bool | None = None) -> int:
+    """How many views, from the first on, a prediction is the mean of (test-time augmentation).
+
+    Those of the training; without them, the photo and its mirror image.
+
+    Args:
+        trained: views of each training photo beside it.
+        tta: whether to average at all; None is as in training, and as the validation loss was computed.
+    """
+    return 1 + max(trained, 1) if (trained > 0 if tta is None else tta) else 1
+
+
 def relit(pixels: npt.NDArray[np.uint8], light: tuple[float, float, float]) -> npt.NDArray[np.uint8]:
     """The pixels (h, w, 3) with brightness, contrast and saturation multiplied by these factors."""
     brightness, contrast, saturation = light

@@ -59,7 +59,7 @@ def evaluate(
     split: str | None,
     workspace: Workspace,
     *,
-    average_mirrored: bool = False,
+    tta: bool | None = None,
     calibrate: bool = True,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> Evaluation:
@@ -70,7 +70,7 @@ def evaluate(
         data: the folder of photos; None is that of the first run.
         split: see `catdog.evaluation.choose.choose`. Of several runs without `split`, the photos that none of
             them was trained on.
-        average_mirrored: test-time augmentation with the mirror image.
+        tta: test-time augmentation: whether to average over views of a photo; None is as in training.
         calibrate: use the runs' temperatures.
 
     Raises:
@@ -80,7 +80,9 @@ def evaluate(
         RunError, WeightsError: a model cannot be read.
     """
     root = data or own_folder(models)
-    classifiers = [open_classifier(model, workspace, calibrate=calibrate, report=report) for model in models]
+    classifiers = [
+        open_classifier(model, workspace, calibrate=calibrate, tta=tta, report=report) for model in models
+    ]
     names = [model.folder if isinstance(model, Run) else model for model in models]
     if len({frozenset(classifier.classes) for classifier in classifiers}) > 1:
         raise OptionError(
@@ -103,7 +105,7 @@ def evaluate(
     )
     evaluated = _readable_by_all(
         [
-            evaluate_predictions(model, classifier, photos, average_mirrored=average_mirrored, report=report)
+            evaluate_predictions(model, classifier, photos, report=report)
             for model, classifier, photos in zip(models, classifiers, chosen, strict=True)
         ]
     )

@@ -26,7 +26,7 @@ from catdog.runs import Run
 
 @dataclass(frozen=True)
 class Gain(JsonRecord):
-    """What test-time augmentation (averaging with the mirror image) changes.
+    """What test-time augmentation (averaging over views) changes.
 
     Attributes:
         right: correct predictions without it, and `right_averaged` with it.
@@ -64,7 +64,8 @@ class EvaluatedPredictions:
         paths: of the photos that could be read.
         labels: the true classes, (n,), indices into `classes`.
         logits: (n, units) float32, uncalibrated.
-        plain_logits: the same without test-time augmentation.
+        usual_logits: the same as in training, where the temperature was fitted: with or without test-time
+            augmentation.
         probabilities: (n, classes) float32, as `catdog predict` gives them.
         losses: uncalibrated cross-entropy of each photo, (n,), nats: the training log has means of these.
         skipped: the unreadable photos.
@@ -77,7 +78,7 @@ class EvaluatedPredictions:
     digests: tuple[str, ...]
     labels: np.ndarray
     logits: np.ndarray
-    plain_logits: np.ndarray
+    usual_logits: np.ndarray
     probabilities: np.ndarray
     losses: np.ndarray
     skipped: tuple[Skipped, ...]
@@ -120,7 +121,7 @@ class EvaluatedPredictions:
         fitted = np.array([digest in self.fitted_on for digest in self.digests])
         if fitted.any():
             temperatures[fitted] = held_out_temperatures(
-                self.plain_logits[fitted],
+                self.usual_logits[fitted],
                 self.labels[fitted],
                 [digest for digest, inside in zip(self.digests, fitted, strict=True) if inside],
                 model.output,
@@ -137,7 +138,7 @@ class EvaluatedPredictions:
             digests=tuple(self.digests[row] for row in rows),
             labels=self.labels[rows],
             logits=self.logits[rows],
-            plain_logits=self.plain_logits[rows],
+            usual_logits=self.usual_logits[rows],
             probabilities=self.probabilities[rows],
             losses=self.losses[rows],
             skipped=(*self.skipped, *skipped),
@@ -184,18 +185,13 @@ def evaluate_predictions(
     classifier: Classifier,
     chosen: Chosen,
     *,
-    average_mirrored: bool = False,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> EvaluatedPredictions:
     """Predict labelled photos; those of a cross-validation by the head that was not fitted to them.
 
-    Args:
-        average_mirrored: test-time augmentation: take the mean of the logits of each photo and of its mirror
-            image.
-
     Raises:
         DataError: none of the photos can be read.
-        OptionError: test-time augmentation of photos of a cross-validation.
+        OptionError: photos of a cross-validation, and test-time augmentation is not as in training.
     """
     paths = [photo.path for photo in chosen.photos]
     found = classifier.predict(paths, digests=chosen.digests, report=report)
@@ -210,45 +206,38 @@ def evaluate_predictions(
     logits, probabilities = found.logits, found.probabilities
     held_out = model.held_out() if isinstance(model, Run) else {}
     rows = [row for row, digest in enumerate(found.digests) if digest in held_out]
-    if rows and average_mirrored:
+    if rows and not classifier.is_usual:
         raise OptionError(
-            "{run} was trained on these photos by cross-validation, and its held-out predictions have no "
-            "mirror images: leave out --tta, or give other photos",
+            "{run} was trained on these photos by cross-validation, and its held-out predictions cannot be "
+            "made in another way: leave out --tta and --no-tta, or give other photos",
             run=model.folder if isinstance(model, Run) else model,
         )
     if rows:
         logits = logits.copy()
         logits[rows] = [held_out[found.digests[row]] for row in rows]
         probabilities = classifier.probabilities(logits)
-    predictions = EvaluatedPredictions(
+    has_gain = classifier.views > 1 and not rows  # held-out predictions are averaged already
+    return EvaluatedPredictions(
         model=model,
         classifier=classifier,
         paths=tuple(paths[photo] for photo in found.photos),
         digests=found.digests,
         labels=labels,
         logits=logits,
-        plain_logits=logits,
+        usual_logits=logits if classifier.is_usual or classifier.views == 1 else found.plain_logits,
         probabilities=probabilities,
         losses=classifier.losses(logits, labels),
         skipped=(*chosen.skipped, *found.skipped),
         fitted_on=frozenset(model.split()["valid"]) if isinstance(model, Run) else frozenset(),
+        gain=_gain(classifier, found.plain_logits, logits, labels) if has_gain else None,
     )
-    return _averaged(predictions, report) if average_mirrored else predictions
 
 
-def _averaged(predictions: EvaluatedPredictions, report: Callable[[Progress], None]) -> EvaluatedPredictions:
-    model = predictions.classifier
-    digests = dict(zip(predictions.paths, predictions.digests, strict=True))
-    mirrored = model.predict(predictions.paths, digests=digests, report=report, mirrored=True)
-    if len(mirrored.photos) < len(predictions.paths):  # a file has been removed in between
-        predictions = predictions.select(mirrored.photos, skipped=mirrored.skipped)
-    logits = (predictions.logits + mirrored.logits) / 2
-    probabilities = model.probabilities(logits)
-    losses = model.losses(logits, predictions.labels)
-    gain = Gain(
-        right=int(predictions.right.sum()),
-        right_averaged=int((probabilities.argmax(axis=1) == predictions.labels).sum()),
-        loss=float(predictions.losses.mean()),
-        loss_averaged=float(losses.mean()),
+def _gain(classifier: Classifier, plain: np.ndarray, logits: np.ndarray, labels: np.ndarray) -> Gain:
+    """From the plain logits to the averaged ones, (n, units)."""
+    return Gain(
+        right=int((classifier.probabilities(plain).argmax(axis=1) == labels).sum()),
+        right_averaged=int((classifier.probabilities(logits).argmax(axis=1) == labels).sum()),
+        loss=float(classifier.losses(plain, labels).mean()),
+        loss_averaged=float(classifier.losses(logits, labels).mean()),
     )
-    return replace(predictions, logits=logits, probabilities=probabilities, losses=losses, gain=gain)

@@ -54,6 +54,6 @@ def whole_network(
     if calibrated:
         tensors |= {name: tensors[name] / np.float32(spec.temperature) for name in _LAST}
     return WholeNetwork(
-        ModelSpec(spec.classes, spec.preprocessing, spec.head, spec.decoding, calibrated),
+        ModelSpec(spec.classes, spec.preprocessing, spec.head, spec.decoding, calibrated, views=spec.views),
         {name: value.astype(np.float32, copy=False) for name, value in tensors.items()},
     )

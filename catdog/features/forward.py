@@ -83,6 +83,11 @@ def logits(
     return np.concatenate(parts)
 
 
+def mean_of_views(logits_nk: np.ndarray, photos: int) -> np.ndarray:
+    """(photos, k): mean logits, of rows with all photos, then all second views, ..."""
+    return logits_nk.reshape(-1, photos, logits_nk.shape[1]).mean(axis=0, dtype=np.float32)
+
+
 def fit_rescale(suffix: Suffix, params: Tensors, constants: Tensors, condensed: Features) -> Tensors:
     """`constants` with each Rescale set to the standard deviation of its input over all these photos."""
     for position, layer in enumerate(suffix.layers):

@@ -70,6 +70,7 @@ class Predictions:
 
     photos: np.ndarray  # indices, among the paths that were given, of the n readable photos; ascending, (n,)
     digests: tuple[str, ...]  # of their contents, hex
-    logits: np.ndarray  # (n, units) float32
+    logits: np.ndarray  # (n, units) float32, means over views
+    plain_logits: np.ndarray  # the same of the photos as they are
     probabilities: np.ndarray  # (n, classes) float32
     skipped: tuple[Skipped, ...]  # the unreadable photos

@@ -168,6 +168,7 @@ def _model_card(predictions: EvaluatedPredictions) -> dict[str, Any]:
             (message("batch size"), options.batch_size),
             (message("L2 penalty"), penalty.l2 if (penalty := model.cross_validation()) else options.l2),
             (message("folds of the cross-validation"), options.folds),
+            (message("views of each training photo, beside it"), options.views),
             (message("random seed"), options.seed),
             shape,
             (message("preprocessing"), spec.preprocessing),

@@ -14,7 +14,7 @@ from catdog.config import ModelSpec
 from catdog.data import Skipped
 from catdog.errors import RunError
 from catdog.features.features import Features
-from catdog.features.forward import fit_rescale, logits
+from catdog.features.forward import fit_rescale, logits, mean_of_views
 from catdog.model import outputs
 from catdog.model.suffix import Suffix, Tensors
 from catdog.model.temperature import fit_temperature
@@ -30,7 +30,7 @@ RESCALE_PHOTOS = 1024
 
 @dataclass(frozen=True)
 class Examples:
-    """Condensed features and their labels (n,) int32."""
+    """Condensed features of n photos, then of their second views, ...; and their labels (n,) int32."""
 
     features: Features
     labels: np.ndarray
@@ -104,7 +104,8 @@ def fit(run: Run, job: Job, *, epochs: int, report: Report) -> None:
             state, constants, train.features, train.labels, epoch=epoch, report=report
         )
         if valid:
-            valid_logits, labels = logits(suffix, state.params, constants, valid.features), valid.labels
+            of_views = logits(suffix, state.params, constants, valid.features)
+            valid_logits, labels = mean_of_views(of_views, len(valid)), valid.labels
         else:
             assert isinstance(trainer, LogisticTrainer)
             valid_logits, labels = trainer.held_out(state), train.labels

@@ -51,7 +51,7 @@ def is_logistic(suffix: Suffix) -> bool:
 
 @dataclass(frozen=True)
 class Samples:
-    """What the last layer is fitted to.
+    """What the last layer is fitted to: a row for each view, first of all photos, then all second views, ...
 
     Attributes:
         inputs: of the layer, (n, d) float32.
@@ -69,6 +69,11 @@ class Samples:
         """Some of the photos; their weights are divided by the mean."""
         weights = self.weights[rows]
         return Samples(self.inputs[rows], self.labels[rows], weights / weights.mean(), self.units)
+
+    def predicted(self, photos: int) -> "Samples":
+        """A row for each photo: the mean of its views, whose logits are the mean of theirs."""
+        inputs = self.inputs.reshape(-1, photos, self.inputs.shape[1]).mean(axis=0, dtype=np.float32)
+        return Samples(inputs, self.labels[:photos], self.weights[:photos], self.units)
 
     def fit(self, layer: np.ndarray, l2: float, **options: float) -> np.ndarray:
         """The kernel above the bias, (d + 1, units) float64, starting from `layer`.
@@ -123,14 +128,18 @@ def cross_validate(
 
     Args:
         folds: the fold of each photo, (n,): the photos of one fold are predicted by a layer that was fitted
-            to the others.
+            to the others, all their views. Its mean logits over views are a photo's prediction.
     """
-    count = len(folds)
-    if count > _SAMPLE:
-        rows = np.sort(np.random.default_rng(0).choice(count, _SAMPLE, replace=False))
-        samples, folds = samples.select(rows), folds[rows]
-    numbers = np.unique(folds)
-    parts = [(samples.select(folds != number), samples.select(folds == number)) for number in numbers]
+    count, views = len(folds), len(samples.labels) // len(folds)
+    if count * views > _SAMPLE:
+        rows = np.sort(np.random.default_rng(0).choice(count, _SAMPLE // views, replace=False))
+        samples = samples.select((rows + count * np.arange(views)[:, None]).ravel())
+        folds = folds[rows]
+    numbers, photos = np.unique(folds), samples.predicted(len(folds))
+    parts = [
+        (samples.select(np.tile(folds != number, views)), photos.select(folds == number))
+        for number in numbers
+    ]
     layers = [np.zeros((samples.inputs.shape[1] + 1, samples.units))] * len(parts)
     tried: list[Penalty] = []
     best = Penalty(0.0, math.inf, 0.0)
@@ -192,14 +201,15 @@ class LogisticTrainer:
             arguments = state.params, constants, condensed, labels, self._class_weights
             self._samples = samples_of(self._suffix, *arguments)
         samples = self._samples
+        views, photos = len(samples.labels) // len(labels), samples.predicted(len(labels))
         steps = min(2**epoch, _STEPS)
         params = self._advance(samples, state.params, steps)
         others = {
-            fold: self._advance(samples.select(self._folds != int(fold)), layer, steps)
+            fold: self._advance(samples.select(np.tile(self._folds != int(fold), views)), layer, steps)
             for fold, layer in state.optimizer.items()
         }
         layer = _stacked(params)
-        losses, correct = samples.losses(layer) * samples.weights, samples.correct(layer)
+        losses, correct = photos.losses(layer) * photos.weights, photos.correct(layer)
         sums = Sums(float(losses.sum()), float(correct.sum()), len(labels))
         report(sums)
         return TrainState(params, others, state.step + steps), sums
@@ -211,10 +221,11 @@ class LogisticTrainer:
     def held_out(self, state: TrainState) -> np.ndarray:
         """Logits of all training photos, each from the layer that was not fitted to it, (n, units)."""
         assert self._samples and self._folds is not None
-        logits = np.zeros((len(self._folds), self._samples.units), np.float32)
+        photos = self._samples.predicted(len(self._folds))
+        logits = np.zeros((len(self._folds), photos.units), np.float32)
         for fold, params in state.optimizer.items():
             inside = self._folds == int(fold)
-            logits[inside] = self._samples.select(inside).logits(_stacked(params))
+            logits[inside] = photos.select(inside).logits(_stacked(params))
         return logits
 
 
@@ -226,8 +237,13 @@ def samples_of(
     labels: np.ndarray,
     class_weights: np.ndarray | None,
 ) -> Samples:
-    """The inputs of the suffix's last layer for condensed features, with labels and weights."""
+    """The inputs of the suffix's last layer for condensed features, with labels and weights.
+
+    Args:
+        labels: of the photos, (n,); `condensed` may have several views of each.
+    """
     inputs = np.concatenate(list(_inputs(suffix, params, constants, condensed)))
+    labels = np.tile(labels, len(inputs) // len(labels))
     weights = np.ones(len(labels)) if class_weights is None else class_weights[labels]
     return Samples(inputs, labels, weights * len(labels) / weights.sum(), params[KERNEL].shape[1])
 

@@ -47,6 +47,7 @@ class NewRun:
     l2: float | None = None  # None is chosen by cross-validation
     folds: int | None = None  # None is DEFAULT_FOLDS for fewer than SMALL photos without a split, else 0
     class_weights: config.ClassWeights = "none"
+    views: int = 0
     valid_fraction: float | None = None  # None takes DEFAULT_VALID_FRACTION
     seed: int = 0
     strict: bool = False
@@ -75,6 +76,7 @@ class NewRun:
             ("l2 >= 0", self.l2, self.l2 is None or self.l2 >= 0),
             ("folds of 0, or of 2 and more", self.folds, self.folds in (None, 0) or self.folds > 1),
             ("a size from 96 to 768 that 32 divides", self.size, self.size is None or self.size in SIZES),
+            ("views >= 0", self.views, self.views >= 0),
             ("0 <= seed < 2**32", self.seed, 0 <= self.seed < 2**32),
         ):
             if not is_allowed:
@@ -145,6 +147,7 @@ class NewRun:
             l2=self.l2,
             folds=self.folds or (None if undecided else 0),
             class_weights=self.class_weights,
+            views=self.views,
         )
 
 

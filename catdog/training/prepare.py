@@ -12,9 +12,10 @@ import numpy as np
 from catdog import __version__, devices
 from catdog.config import ModelSpec, TrainOptions
 from catdog.data import Skipped, folds_by_content
-from catdog.features.extract import extract
+from catdog.features.features import Features
 from catdog.features.forward import condense
 from catdog.features.prefix import Prefix
+from catdog.features.views import extract_views
 from catdog.model.suffix import Suffix
 from catdog.progress import Progress
 from catdog.runs import RunConfig
@@ -64,10 +65,11 @@ def prepare(
     """
     pretrained = prefix.thawed_tensors  # before hours of work: the file may lack some
     paths = (*photos.train.paths, *photos.valid.paths)
-    found = extract(
+    found = extract_views(
         paths,
         prefix,
         options.decoding,
+        views=options.views + 1,
         workspace=workspace,
         digests=dict(zip(paths, (*photos.train.digests, *photos.valid.digests), strict=True)),
         report=report,
@@ -75,10 +77,10 @@ def prepare(
     )
     left = _readable(options, photos, found.skipped)
     train, valid = left.train, left.valid
-    assert found.features is not None  # there are photos: they have been counted
-    condensed = condense(suffix, prefix.frozen_arrays, found.features)
-    rows = range(len(found.photos))
-    train_examples = Examples(condensed.select(rows[: len(train)]), train.labels)
+    features = [found.features(split.paths) for split in (train, valid)]
+    condensed = condense(suffix, prefix.frozen_arrays, Features.joined(features))
+    rows, of_train = range(len(condensed)), len(train) * (options.views + 1)
+    train_examples = Examples(condensed.select(rows[:of_train]), train.labels)
     start = partial(
         start_tensors,
         suffix,
@@ -113,7 +115,7 @@ def prepare(
         suffix=suffix,
         trainer=trainer,
         train=train_examples,
-        valid=None if photos.folds else Examples(condensed.select(rows[len(train) :]), valid.labels),
+        valid=None if photos.folds else Examples(condensed.select(rows[of_train:]), valid.labels),
         skipped=left.skipped,
         remarks=left.remarks,
         damaged_shards=found.damaged_shards,
@@ -130,6 +132,7 @@ def prepare(
             prefix_digest=prefix.digest,
             decoding=options.decoding,
             epoch=0,
+            views=options.views,
         ),
     )
 

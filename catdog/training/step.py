@@ -87,13 +87,18 @@ class Trainer:
     ) -> tuple[TrainState, Sums]:
         """Train on every photo once, in an order that depends on the seed and the epoch alone.
 
+        So does which view of a photo is shown.
+
         `state` is donated: use the one that is returned.
 
         Args:
-            labels: (n,) int32.
+            condensed: of all photos, then of all second views, ...
+            labels: of the photos, (n,) int32.
             report: called with the sums so far, after each chunk.
         """
-        order = np.random.default_rng([self._seed, epoch]).permutation(self._photos)
+        random = np.random.default_rng([self._seed, epoch])
+        order = random.permutation(self._photos)
+        view = random.integers(len(condensed) // self._photos, size=self._photos)
         key = jax.random.key(self._seed)
         sums = Sums(0.0, 0.0, 0)
         waiting = None
@@ -105,7 +110,7 @@ class Trainer:
             chunks=-(-epoch_bytes // _CHUNK_BYTES),
         )
         for rows, mask in layout:
-            chunk = (condensed.gather(rows), labels[rows], mask)
+            chunk = (condensed.gather(rows + self._photos * view[rows]), labels[rows], mask)
             on_device = [devices.put_batch(self._mesh, part, batch_axis=1) for part in chunk]
             state, totals = self._run(state, constants, key, *on_device)
             if waiting is not None:  # wait for a chunk only when the next one has been started

@@ -119,7 +119,7 @@ def test_few_photos_are_cross_validated_and_evaluated_so(shapes: Path, tmp_path:
     assert found.metrics.loss == pytest.approx(record.val_loss, rel=1e-5)
     assert found.metrics.accuracy == record.val_acc
     with pytest.raises(OptionError, match="leave out --tta"):
-        evaluate([run], None, None, two_workers(tmp_path / "cache"), average_mirrored=True)
+        evaluate([run], None, None, two_workers(tmp_path / "cache"), tta=True)
 
 
 def test_a_photo_has_no_part_in_its_own_prediction(shapes: Path, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def train(
     values: dict[str, Any] = {"epochs": 2, "batch_size": 16, "optimizer": "sgd", "lr": 1e-3, "size": 32}
     with tiny_photos():
         chosen = NewRun(
-            data, name=unfreeze, runs_dir=folder / "runs", unfreeze=unfreeze, **(values | changes)
+            data, runs_dir=folder / "runs", unfreeze=unfreeze, **({"name": unfreeze} | values | changes)
         )
         return train_run(chosen, two_workers(folder / "cache"), report)
 
