@@ -208,8 +208,8 @@ def evaluate_predictions(
     rows = [row for row, digest in enumerate(found.digests) if digest in held_out]
     if rows and not classifier.is_usual:
         raise OptionError(
-            "{run} was trained on these photos by cross-validation, and its held-out predictions cannot be "
-            "made in another way: leave out --tta and --no-tta, or give other photos",
+            "{run} was trained on these photos by cross-validation, and its held-out predictions were made "
+            "in training: leave out --tta and --no-tta, or give other photos",
             run=model.folder if isinstance(model, Run) else model,
         )
     if rows:

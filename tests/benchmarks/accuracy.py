@@ -38,11 +38,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "gem, 448": {"head": "gem", "size": 448},
     "concat, 448": {"head": "concat", "size": 448},
     "gem, 224, views 0, TTA": {"head": "gem", "size": 224, "tta": True},
-    "gem, 224, views 1, no TTA": {"head": "gem", "size": 224, "views": 1, "tta": False},
     "gem, 224, views 1": {"head": "gem", "size": 224, "views": 1},
     "gem, 224, views 3, no TTA": {"head": "gem", "size": 224, "views": 3, "tta": False},
     "gem, 224, views 3": {"head": "gem", "size": 224, "views": 3},
-    "gem, 224, views 5, no TTA": {"head": "gem", "size": 224, "views": 5, "tta": False},
     "gem, 224, views 5": {"head": "gem", "size": 224, "views": 5},
 }
 
