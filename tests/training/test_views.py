@@ -128,7 +128,8 @@ def _mirrored(folder: Path, photos: list[Path]) -> list[Path]:
 
 
 def test_predictions_are_the_mean_over_views_that_a_hand_computes(split_shapes: Path, tmp_path: Path) -> None:
-    run = train(split_shapes, tmp_path, **(LOGISTIC | {"views": 1}))
+    options: dict[str, Any] = LOGISTIC | {"views": 1}
+    run = train(split_shapes, tmp_path, **options)
     photos = sorted((split_shapes / "valid").rglob("*.png"))
     workspace = two_workers(tmp_path / "cache")
     plain = open_classifier(run, workspace, tta=False)
