@@ -78,6 +78,7 @@ def train(
     preprocessing: PhotosAs | None = None,
     quality: Quality = NewRun.quality,
     size: int | None = None,
+    time_limit: float | None = None,
     resize: Resize = NewRun.resize,
     l2: float | None = None,
     folds: int | None = None,
@@ -116,6 +117,7 @@ def train(
             long.
         size: pixels a side, from 96 to 768, a multiple of 32; None is that of `quality`, or 224 for the
             heads fc and imagenet and where more than the head is trained.
+        time_limit: seconds; takes the largest of the three sizes whose features are computed within them.
         resize: squash, crop or pad: how a photo becomes a square.
         l2: penalty of lbfgs, 0 or more; None is chosen by cross-validation.
         folds: cross-validation of lbfgs over all photos: each photo is predicted by a head that was not
@@ -157,6 +159,7 @@ def train(
         preprocessing=preprocessing,
         quality=quality,
         size=size,
+        time_limit=time_limit,
         resize=resize,
         l2=l2,
         folds=folds,

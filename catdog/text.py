@@ -96,6 +96,7 @@ def relative(sentence: Message, folder: Path) -> Message:
 
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|[kKMGT]B?)?")
 
 
@@ -116,6 +117,20 @@ def bytes_from_people(text: str) -> int:
         raise ValueError(message("expected a size such as 20GB or 500MB, found {text!r}", text=text))
     number, unit = match.groups()
     return int(float(number) * 1000 ** "BKMGT".index((unit or "B")[0].upper()))
+
+
+def seconds_from_people(text: str) -> float:
+    """Seconds of `10m`, `1h30m`, `45s` or `90`.
+
+    Raises:
+        ValueError: the text is not a duration; the argument is a Message.
+    """
+    match = _DURATION.fullmatch(text.strip())
+    if not match or not text.strip():
+        raise ValueError(message("expected a time such as 10m, 1h30m or 45s, found {text!r}", text=text))
+    return sum(
+        float(number) * seconds for number, seconds in zip(match.groups("0"), (3600, 60, 1), strict=True)
+    )
 
 
 def first_few(names: Sequence[object], most: int = 3) -> str:

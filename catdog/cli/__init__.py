@@ -5,12 +5,13 @@ import io
 import shlex
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 import click
 
 from catdog import __version__, devices, interrupt
 from catdog.cli.command import CONTEXT, Translated, lang_option
-from catdog.cli.translate import language_of, speaking, translated
+from catdog.cli.translate import UsageError, language_of, speaking, translated
 from catdog.errors import CatdogError
 from catdog.escapes import visible, visible_name
 from catdog.text import N_, message
@@ -35,6 +36,14 @@ class _LazyGroup(Translated, click.Group):
             return None
         devices.set_flags()  # some are read as soon as jaxlib is imported
         return importlib.import_module(f"catdog.cli.{cmd_name}").command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in COMMANDS and (close := get_close_matches(name, COMMANDS, 1)):
+            raise UsageError("No such command {name!r}. Did you mean {other!r}?", name=name, other=close[0])
+        return super().resolve_command(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section(translated(N_("Commands"))):

@@ -16,7 +16,7 @@ from catdog.config import CLASS_WEIGHTS, HEADS, OUTPUTS, QUALITIES, RESIZES
 from catdog.inference.models import find_model
 from catdog.model.architecture import ALL, CONVOLUTIONS, stages
 from catdog.runs import Run
-from catdog.text import N_, message
+from catdog.text import N_, message, seconds_from_people
 from catdog.training.optimizers import OPTIMIZERS
 from catdog.training.options import DEFAULT_DROPOUT, DEFAULT_FC_UNITS, DEFAULT_VALID_FRACTION, NewRun, Resume
 from catdog.workspace import Workspace
@@ -58,6 +58,7 @@ _HEAD = N_(
     "hidden layers (fc), or one layer behind fc1 and fc2 of the weights (imagenet)."
 )
 _QUALITY = N_("Photos of 224, 320 or 448 pixels a side.")
+_TIME_LIMIT = N_("Best quality whose features take no longer.")
 _SIZE = N_("Pixels a side: 96, 128 ... 768.")
 _VIEWS = N_("K more views of each photo: mirrored, cropped.")
 _FOLDS = N_("Cross-validation folds, or 0.")
@@ -68,6 +69,7 @@ _OPTIMIZER = N_("Optimizer, see `catdog inspect --optimizers`.")
 _RESUME = N_("Continue a stopped run; with --epochs, extend a finished run.")
 _STAGES = click.Choice(["head", "fc2", "fc1", *reversed(stages(CONVOLUTIONS)), ALL])
 _UNITS, _SEED = Parsed("N[,N...]", _units), click.IntRange(0, 2**32 - 1)
+_TIME = Parsed("10m|1h", seconds_from_people)
 _L2, _WEIGHTS = Parsed("auto|X", _penalty), click.Choice(CLASS_WEIGHTS)
 _FRACTION = click.FloatRange(0, 1, min_open=True, max_open=True)
 _RATE, _ABOVE_0 = click.FloatRange(0, 1, max_open=True), click.FloatRange(0, min_open=True)
@@ -100,6 +102,7 @@ def _new(option_name: str, group: Heading, help: str, type: Any = None, **rest: 
 @_new("--folds", "Data", _FOLDS, click.IntRange(0))
 @_new("--quality", "Data", _QUALITY, click.Choice(QUALITIES))
 @_new("--size", "Data", _SIZE, click.IntRange(1))
+@_new("--time-limit", "Data", _TIME_LIMIT, _TIME)
 @_new("--resize", "Data", N_("Squash photos, crop the centre, or pad them."), click.Choice(RESIZES))
 @_new("--views", "Data", _VIEWS, click.IntRange(0), metavar="K")
 @flag("--strict", "Data", N_("Stop at an unreadable photo instead of skipping it."))

@@ -44,6 +44,7 @@ class NewRun:
     resize: config.Resize = "squash"
     quality: config.Quality = "good"
     size: int | None = None  # pixels, both sides; None takes that of `quality`
+    time_limit: float | None = None  # seconds; takes the largest size of SIZE_OF that is fast enough
     l2: float | None = None  # None is chosen by cross-validation
     folds: int | None = None  # None is DEFAULT_FOLDS for fewer than SMALL photos without a split, else 0
     class_weights: config.ClassWeights = "none"
@@ -73,6 +74,7 @@ class NewRun:
             ("batch_size >= 1", self.batch_size, self.batch_size >= 1),
             ("lr > 0", self.lr, self.lr is None or self.lr > 0),
             ("0 < valid_fraction < 1", self.valid_fraction, 0 < self._valid_fraction < 1),
+            ("time_limit > 0", self.time_limit, self.time_limit is None or self.time_limit > 0),
             ("l2 >= 0", self.l2, self.l2 is None or self.l2 >= 0),
             ("folds of 0, or of 2 and more", self.folds, self.folds in (None, 0) or self.folds > 1),
             ("a size from 96 to 768 that 32 divides", self.size, self.size is None or self.size in SIZES),
@@ -125,6 +127,11 @@ class NewRun:
                 "--folds and --l2 need the optimizer lbfgs, found {optimizer}: leave them out, or use the "
                 "head gem, concat or linear without --unfreeze, --optimizer and --lr",
                 optimizer=optimizer,
+            )
+        if self.time_limit and (self.size or not can_be_fitted):
+            raise OptionError(
+                "--time-limit chooses the size of the photos for frozen features: leave it out, or leave out "
+                "--size and --unfreeze and use the head gem, concat or linear"
             )
         undecided = optimizer == "lbfgs" and self.folds is None and self.valid_fraction is None
         size = self.size or (SIZE_OF[self.quality] if can_be_fitted else PRETRAINED_SIZE)

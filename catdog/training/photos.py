@@ -93,6 +93,14 @@ class Photos:
         valid = self.train if self.folds else self.valid
         return {"train": sorted(self.train.digests), "valid": sorted(valid.digests)}
 
+    def by_digest(self) -> dict[str, Path]:
+        """A file for each content digest, hex."""
+        return {
+            digest: path
+            for split in (self.train, self.valid)
+            for digest, path in zip(split.digests, split.paths, strict=True)
+        }
+
     def without(self, skipped: Sequence[Skipped], root: Path) -> "Photos":
         """The same without photos that proved unreadable later; the remarks are about what that changes.
 

@@ -1,5 +1,6 @@
 """The one entry point of a training: from a folder of photos to a run folder, new or resumed."""
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -27,6 +28,7 @@ from catdog.training.fit import Job, fit
 from catdog.training.options import NewRun, Resume
 from catdog.training.photos import Photos, find_photos
 from catdog.training.prepare import prepare, run_config
+from catdog.training.time_limit import within
 from catdog.weights.source import find_weights
 from catdog.workspace import Workspace
 
@@ -54,6 +56,7 @@ def train(
             or weights; or the training diverged.
         CacheError: neither the disk nor the memory has room for the features.
     """
+    began = time.monotonic()
     find = partial(find_weights, workspace=workspace, report=report)
     with ExitStack() as stack:
         if isinstance(options, NewRun):
@@ -72,6 +75,10 @@ def train(
         chosen = replace(chosen, folds=photos.folds)
         report(PhotosFound(len(photos.train), len(photos.valid), photos.classes))
         root = Path(chosen.data)
+        if isinstance(options, NewRun) and options.time_limit:
+            deadline = began + options.time_limit
+            chosen, sentence = within(chosen, deadline, photos.by_digest(), prefix, workspace)
+            report(Remark(sentence))
         for sentence in photos.remarks:
             report(Remark(relative(sentence, root)))
         # Before anything is written: options that do not fit these classes are refused here.

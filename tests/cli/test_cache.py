@@ -153,7 +153,14 @@ def test_many_small_predictions_and_a_training_with_few_open_files(tmp_path: Pat
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=places, check=True)
     assert len(list((tmp_path / "cache" / "features").rglob("*.npy"))) < 80
     trained = catdog(
-        "train", data, "--quality", "fast", "--epochs", 1, cwd=tmp_path, CATDOG_CACHE_DIR=str(tmp_path / "cache")
+        "train",
+        data,
+        "--quality",
+        "fast",
+        "--epochs",
+        1,
+        cwd=tmp_path,
+        CATDOG_CACHE_DIR=str(tmp_path / "cache"),
     )
     assert trained.returncode == 0, trained.stderr
     assert "Loading the network" not in trained.stderr

@@ -223,6 +223,7 @@ def test_pages_in_korean(cli: Cli, trained: Run, bad: Path, command: str, words:
 @pytest.mark.parametrize(
     "arguments",
     [
+        ("trian", "data"),
         ("train",),
         ("train", "nowhere"),
         ("train", "data/other"),
@@ -264,7 +265,7 @@ def test_mistakes_in_korean(cli: Cli, bad: Path, arguments: tuple[str, ...]) -> 
         "x",
     }
     known |= {"builtin", "keras", "timm", "Keras", "PyTorch", "epoch", "epochs", "nowhere", "data", "class"}
-    known |= {"inspect", "export", "FILE", "TARGET", "VGG", "gif", "runs", "gem", "other"}
+    known |= {"inspect", "export", "FILE", "TARGET", "VGG", "gif", "runs", "gem", "other"} | {"trian", "train"}
     assert _english_in(result.err) - known == set()
 
 

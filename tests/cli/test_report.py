@@ -53,7 +53,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Run:
     copy(first, first.with_name("quote\" and 'quote' & more.png"))
     first.rename(first.with_name("<img src=x onerror=alert(2)>.png"))
     (root / "data" / "valid" / CLASSES[0] / "empty.png").write_bytes(b"")
-    arguments = ["--runs-dir", str(root / "runs"), "--name", "x", "--epochs", "3"]
+    arguments = ["--runs-dir", str(root / "runs"), "--name", "x", "--epochs", "3", "--size", "96"]
     assert run(["train", str(root / "data"), *arguments]) == 0
     return Run(root / "runs" / "x")
 
@@ -254,7 +254,7 @@ def test_test_time_augmentation(cli: Cli, trained: Run) -> None:
 @pytest.fixture
 def other(trained: Run, tmp_path: Path) -> Run:
     """A run on the same photos, much worse."""
-    arguments = ("--epochs", "1", "--optimizer", "gd", "--lr", "1e-7", "--name", "other")
+    arguments = ("--quality", "fast", "--epochs", "1", "--optimizer", "gd", "--lr", "1e-7", "--name", "other")
     assert run(["train", str(SAMPLE), *arguments, "--runs-dir", str(tmp_path / "runs")]) == 0
     return Run(tmp_path / "runs" / "other")
 

@@ -241,7 +241,7 @@ def test_no_cache_leaves_no_files(shapes: Path, tmp_path: Path) -> None:
     (tmp_path / "temporary").mkdir()
     for _ in range(2):
         result = catdog(
-            *("train", shapes, "--epochs", 1, "--no-cache"),
+            *("train", shapes, "--epochs", 1, "--no-cache", "--size", 96),
             cwd=tmp_path,
             CATDOG_CACHE_DIR=str(tmp_path / "cache"),
             TMPDIR=str(tmp_path / "temporary"),

@@ -47,7 +47,7 @@ def test_all_that_is_written_follows_the_umask(tmp_path: Path, mask: int) -> Non
     work.mkdir()
 
     commands = [
-        ["train", data, "--name", "mine", "--epochs", 1],
+        ["train", data, "--name", "mine", "--epochs", 1, "--size", 96],
         ["train", "--resume", "runs/mine", "--epochs", 2],
         ["evaluate", "runs/mine", "--report", "pages/report.html", "--plots", "plots"],
         ["inspect", data, "--quick", "--report", "pages/data.html"],

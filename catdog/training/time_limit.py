@@ -1,0 +1,69 @@
+"""The largest photos whose features can be computed within a time, as a measurement on this machine says."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from catdog.config import TrainOptions
+from catdog.features.extract import extract
+from catdog.features.prefix import Prefix
+from catdog.features.store import FeatureStore
+from catdog.text import N_, Message, message
+from catdog.training.options import SIZE_OF
+from catdog.workspace import Workspace
+
+# The rest is for the head, and for a machine that becomes slower.
+_FRACTION = 0.9
+_BATCHES = 2  # of each call, that are measured
+
+
+def within(
+    chosen: TrainOptions, deadline: float, photos: Mapping[str, Path], prefix: Prefix, workspace: Workspace
+) -> tuple[TrainOptions, Message]:
+    """The options with the largest size whose features are computed before the deadline; else the smallest.
+
+    Sizes are tried from the largest on: the features of a few photos are computed, and cached, twice; the
+    second time, when nothing is compiled any more, decides.
+
+    Args:
+        deadline: in the seconds of `time.monotonic`.
+        photos: content digest, hex → file.
+
+    Returns:
+        The options, and a sentence about them.
+
+    Raises:
+        CacheError: neither the disk nor the memory has room for the features.
+    """
+    fits = N_("--time-limit takes --quality {quality}: features of {size} pixels in about {seconds:.0f} s")
+    late = N_("even --quality {quality} takes longer than --time-limit: about {seconds:.0f} s")
+
+    def estimate(quality: str) -> tuple[bool, TrainOptions, Message]:
+        fitting = replace(chosen, decoding=replace(chosen.decoding, size=SIZE_OF[quality]))
+        seconds = _seconds(fitting, photos, prefix, workspace)
+        in_time = seconds <= (deadline - time.monotonic()) * _FRACTION
+        template = fits if in_time else late
+        return in_time, fitting, message(template, quality=quality, size=SIZE_OF[quality], seconds=seconds)
+
+    *larger, smallest = sorted(SIZE_OF, key=SIZE_OF.__getitem__, reverse=True)
+    for quality in larger:
+        in_time, fitting, sentence = estimate(quality)
+        if in_time:
+            return fitting, sentence
+    return estimate(smallest)[1:]
+
+
+def _seconds(chosen: TrainOptions, photos: Mapping[str, Path], prefix: Prefix, workspace: Workspace) -> float:
+    """How long the features of these photos take that are not in the cache."""
+    missing = FeatureStore(workspace.features, prefix.key(chosen.decoding)).missing(list(photos))
+    calls = prefix.calls(workspace.workers)
+    count = _BATCHES * calls * prefix.batch_size(len(missing), calls)
+    seconds = 0.0
+    for part in (missing[:count], missing[count : 2 * count]):
+        if part:
+            began = time.monotonic()
+            digests = {photos[digest]: digest for digest in part}
+            extract(list(digests), prefix, chosen.decoding, workspace=workspace, digests=digests)
+            seconds = (time.monotonic() - began) / len(part)
+    return seconds * max(len(missing) - 2 * count, 0)

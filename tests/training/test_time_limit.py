@@ -1,0 +1,58 @@
+"""--time-limit: the largest photos that are computed in time, and what it refuses."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import catdog
+from catdog.errors import OptionError
+from catdog.text import seconds_from_people
+from catdog.training.events import Event, Remark
+from tests.pictures import draw_pictures
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("limited")
+    draw_pictures(root / "train", {"circles": 12, "squares": 12}, seed=1)
+    draw_pictures(root / "valid", {"circles": 2, "squares": 2}, seed=2)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("limit", "size", "words"),
+    [
+        (0.01, 224, "even --quality fast takes longer than --time-limit: about"),
+        (36_000, 448, "--time-limit takes --quality best: features of 448 pixels in about"),
+    ],
+)
+def test_the_largest_size_that_is_fast_enough(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: float, size: int, words: str
+) -> None:
+    monkeypatch.setattr("catdog.training.time_limit._BATCHES", 1)
+    events: list[Event] = []
+    run = catdog.train(data, runs_dir=tmp_path / "runs", time_limit=limit, epochs=1, report=events.append)
+    assert run.config.options.decoding.size == size
+    assert any(words in str(event.sentence) for event in events if isinstance(event, Remark))
+
+
+@pytest.mark.parametrize("options", [{"size": 96}, {"unfreeze": "block5"}, {"head": "fc"}])
+def test_it_chooses_the_size_of_frozen_features_alone(
+    data: Path, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    with pytest.raises(OptionError, match="^--time-limit chooses the size of the photos for frozen features"):
+        catdog.train(data, runs_dir=tmp_path / "runs", time_limit=60, **options)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("10m", 600), ("1h30m", 5400), ("45s", 45), ("1m5.5s", 65.5), ("90", 90)]
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert seconds_from_people(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", " ", "m", "5 minutes", "1m2h", "-3"])
+def test_what_is_no_duration(text: str) -> None:
+    with pytest.raises(ValueError, match="expected a time such as 10m"):
+        seconds_from_people(text)
