@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
 
+import numpy as np
+
 from catdog.data.fingerprint import Skipped
 from catdog.data.labels import Photo
 from catdog.errors import DataError
@@ -75,6 +77,32 @@ def require_trainable(
         "larger --valid-fraction",
         **facts,
     )
+
+
+def require_values(train: np.ndarray, valid: np.ndarray, root: Path) -> None:
+    """Check that values can be learned and validated.
+
+    Args:
+        train: those of the training photos, (n,), and `valid` of the validation photos.
+
+    Raises:
+        DataError: all training photos have the same value, or there are fewer than two validation photos.
+    """
+    values = np.unique(train)
+    if len(values) < 2:
+        raise DataError(
+            "expected training photos with different values in {folder}, found {photos} photos with the "
+            "values {values}. Add photos",
+            folder=root,
+            photos=len(train),
+            values=", ".join(f"{value:g}" for value in values) or "-",
+        )
+    if len(valid) < 2:
+        raise DataError(
+            "expected at least two validation photos in {folder}, found {photos}. Add validation photos",
+            folder=root,
+            photos=len(valid),
+        )
 
 
 def require_every_class(

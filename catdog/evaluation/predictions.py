@@ -1,10 +1,10 @@
 """One model's predictions for labelled photos: every number of an evaluation is made from them."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,10 +18,14 @@ from catdog.evaluation.calibration import (
     reliability,
 )
 from catdog.evaluation.choose import Chosen
+from catdog.evaluation.evaluated import Evaluated
 from catdog.evaluation.metrics import Metrics, compute_metrics
+from catdog.evaluation.values import EvaluatedValues
 from catdog.inference.classifier import Classifier
 from catdog.progress import Progress
 from catdog.runs import Run
+
+Kind = TypeVar("Kind", bound=Evaluated)
 
 
 @dataclass(frozen=True)
@@ -55,39 +59,18 @@ class EvaluatedPhoto(JsonRecord):
         return self.true == self.label
 
 
-@dataclass(frozen=True)
-class EvaluatedPredictions:
-    """The predictions of a model for n labelled photos.
+@dataclass(frozen=True, kw_only=True)
+class EvaluatedPredictions(Evaluated):
+    """The predictions of a model for n photos of classes; `labels` are indices into `classes`.
 
     Attributes:
-        model: a run, or an exported file.
-        paths: of the photos that could be read.
-        labels: the true classes, (n,), indices into `classes`.
-        logits: (n, units) float32, uncalibrated.
-        plain_logits: the same without test-time augmentation.
         probabilities: (n, classes) float32, as `catdog predict` gives them.
         losses: uncalibrated cross-entropy of each photo, (n,), nats: the training log has means of these.
-        skipped: the unreadable photos.
-        fitted_on: digests of the photos that the temperature was fitted on.
     """
 
-    model: Run | Path
-    classifier: Classifier
-    paths: tuple[Path, ...]
-    digests: tuple[str, ...]
-    labels: np.ndarray
-    logits: np.ndarray
-    plain_logits: np.ndarray
     probabilities: np.ndarray
     losses: np.ndarray
-    skipped: tuple[Skipped, ...]
-    fitted_on: frozenset[str] = field(repr=False)
     gain: Gain | None = None
-
-    @property
-    def name(self) -> str:
-        """The path of the run or of the exported file."""
-        return str(self.model.folder if isinstance(self.model, Run) else self.model)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -130,18 +113,21 @@ class EvaluatedPredictions:
         return Calibration(model.temperature, bool(fitted.any()), unscaled, after)
 
     def select(self, rows: np.ndarray, *, skipped: tuple[Skipped, ...] = ()) -> "EvaluatedPredictions":
-        """Some of the photos, by their indices; `skipped` are added to the unreadable ones."""
-        return replace(
-            self,
-            paths=tuple(self.paths[row] for row in rows),
-            digests=tuple(self.digests[row] for row in rows),
-            labels=self.labels[rows],
-            logits=self.logits[rows],
-            plain_logits=self.plain_logits[rows],
-            probabilities=self.probabilities[rows],
-            losses=self.losses[rows],
-            skipped=(*self.skipped, *skipped),
+        """See `Evaluated`."""
+        chosen = {"probabilities": self.probabilities[rows], "losses": self.losses[rows]}
+        return replace(super().select(rows, skipped=skipped), **chosen)
+
+    def averaged(self, logits: np.ndarray) -> "EvaluatedPredictions":
+        """See `Evaluated`; with what it changes."""
+        probabilities = self.classifier.probabilities(logits)
+        losses = self.classifier.losses(logits, self.labels)
+        gain = Gain(
+            right=int(self.right.sum()),
+            right_averaged=int((probabilities.argmax(axis=1) == self.labels).sum()),
+            loss=float(self.losses.mean()),
+            loss_averaged=float(losses.mean()),
         )
+        return replace(self, logits=logits, probabilities=probabilities, losses=losses, gain=gain)
 
     @cached_property
     def nll(self) -> np.ndarray:
@@ -159,8 +145,12 @@ class EvaluatedPredictions:
             loss=float(self.nll[row]),
         )
 
+    def evidence(self, rows: Sequence[int]) -> list[int]:
+        """See `Evaluated`: the predicted classes."""
+        return self.predicted[list(rows)].tolist()
+
     def worst(self, count: int) -> np.ndarray:
-        """Indices of the photos with the largest loss, largest first."""
+        """See `Evaluated`."""
         return np.argsort(-self.nll, kind="stable")[:count]
 
     def least_certain(self, count: int) -> np.ndarray:
@@ -168,15 +158,12 @@ class EvaluatedPredictions:
         top = np.sort(self.probabilities, axis=1)[:, -2:]
         return np.argsort(top[:, 1] - top[:, 0], kind="stable")[:count]
 
-    def to_json(self, *, worst: int) -> dict[str, Any]:
-        """Everything that `catdog evaluate --json` prints, with `worst` photos; paths are not shortened."""
-        return self.metrics.to_json() | {
-            "model": self.name,
-            "calibration": self.calibration.to_json(),
-            "tta": self.gain.to_json() if self.gain else None,
-            "worst": [self.photo(row).to_json() for row in self.worst(worst)],
-            "skipped": [{"path": str(bad.path), "reason": str(bad.reason)} for bad in self.skipped],
-        }
+    def _facts(self) -> dict[str, Any]:
+        tta = self.gain.to_json() if self.gain else None
+        return self.metrics.to_json() | {"calibration": self.calibration.to_json(), "tta": tta}
+
+
+AnyOutput = EvaluatedPredictions | EvaluatedValues
 
 
 def evaluate_predictions(
@@ -186,7 +173,7 @@ def evaluate_predictions(
     *,
     average_mirrored: bool = False,
     report: Callable[[Progress], None] = lambda _: None,
-) -> EvaluatedPredictions:
+) -> AnyOutput:
     """Predict labelled photos; those of a cross-validation by the head that was not fitted to them.
 
     Args:
@@ -199,7 +186,7 @@ def evaluate_predictions(
     """
     paths = [photo.path for photo in chosen.photos]
     found = classifier.predict(paths, digests=chosen.digests, report=report)
-    labels = chosen.labels(classifier.classes)[found.photos]
+    labels = chosen.targets(classifier.classes, classifier.output)[found.photos]
     if not len(labels):
         raise DataError(
             "expected a readable photo among {photos:,}, found none. The first, {path}: {reason}",
@@ -207,7 +194,7 @@ def evaluate_predictions(
             path=found.skipped[0].path,
             reason=found.skipped[0].reason,
         )
-    logits, probabilities = found.logits, found.probabilities
+    logits = found.logits
     held_out = model.held_out() if isinstance(model, Run) else {}
     rows = [row for row, digest in enumerate(found.digests) if digest in held_out]
     if rows and average_mirrored:
@@ -219,8 +206,8 @@ def evaluate_predictions(
     if rows:
         logits = logits.copy()
         logits[rows] = [held_out[found.digests[row]] for row in rows]
-        probabilities = classifier.probabilities(logits)
-    predictions = EvaluatedPredictions(
+    kind = EvaluatedValues if classifier.output == "value" else _of_classes
+    predictions = kind(
         model=model,
         classifier=classifier,
         paths=tuple(paths[photo] for photo in found.photos),
@@ -228,27 +215,22 @@ def evaluate_predictions(
         labels=labels,
         logits=logits,
         plain_logits=logits,
-        probabilities=probabilities,
-        losses=classifier.losses(logits, labels),
         skipped=(*chosen.skipped, *found.skipped),
         fitted_on=frozenset(model.split()["valid"]) if isinstance(model, Run) else frozenset(),
     )
     return _averaged(predictions, report) if average_mirrored else predictions
 
 
-def _averaged(predictions: EvaluatedPredictions, report: Callable[[Progress], None]) -> EvaluatedPredictions:
+def _of_classes(**common: Any) -> EvaluatedPredictions:
+    model, logits = common["classifier"], common["logits"]
+    losses = model.losses(logits, common["labels"])
+    return EvaluatedPredictions(**common, probabilities=model.probabilities(logits), losses=losses)
+
+
+def _averaged(predictions: Kind, report: Callable[[Progress], None]) -> Kind:
     model = predictions.classifier
     digests = dict(zip(predictions.paths, predictions.digests, strict=True))
     mirrored = model.predict(predictions.paths, digests=digests, report=report, mirrored=True)
     if len(mirrored.photos) < len(predictions.paths):  # a file has been removed in between
         predictions = predictions.select(mirrored.photos, skipped=mirrored.skipped)
-    logits = (predictions.logits + mirrored.logits) / 2
-    probabilities = model.probabilities(logits)
-    losses = model.losses(logits, predictions.labels)
-    gain = Gain(
-        right=int(predictions.right.sum()),
-        right_averaged=int((probabilities.argmax(axis=1) == predictions.labels).sum()),
-        loss=float(predictions.losses.mean()),
-        loss_averaged=float(losses.mean()),
-    )
-    return replace(predictions, logits=logits, probabilities=probabilities, losses=losses, gain=gain)
+    return predictions.averaged((predictions.logits + mirrored.logits) / 2)

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from catdog.config import ModelSpec
+from catdog.config import ModelSpec, Scale
 from catdog.features.prefix import shape_behind
 from catdog.inference.classifier import foundation
 from catdog.model.architecture import body, head
@@ -53,7 +53,11 @@ def whole_network(
     calibrated = calibrate and spec.temperature is not None
     if calibrated:
         tensors |= {name: tensors[name] / np.float32(spec.temperature) for name in _LAST}
+    if scale := spec.scale:  # the last layer gives the value itself
+        tensors |= {name: tensors[name] * np.float32(scale.deviation) for name in _LAST}
+        tensors["predictions/bias"] = tensors["predictions/bias"] + np.float32(scale.mean)
+        scale = Scale(0.0, 1.0, scale.unit)
     return WholeNetwork(
-        ModelSpec(spec.classes, spec.preprocessing, spec.head, spec.decoding, calibrated),
+        ModelSpec(spec.classes, spec.preprocessing, spec.head, spec.decoding, calibrated, scale=scale),
         {name: value.astype(np.float32, copy=False) for name, value in tensors.items()},
     )

@@ -1,25 +1,32 @@
-"""The outputs of a network: a softmax over the classes, or one sigmoid for two classes.
+"""The outputs of a network: a softmax over the classes, one sigmoid for two classes, or a value.
 
 Everything that depends on `--output` is here: the loss, the probabilities, what counts as correct.
+`catdog.training.logistic_losses` has the same losses with their slopes, for L-BFGS.
 """
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from catdog.config import Output
+from catdog.config import Loss, Output
 
 
-def photo_losses(logits_bk: jax.Array, labels_b: jax.Array, output: Output) -> jax.Array:
-    """Cross-entropy of each photo, in nats.
+def photo_losses(
+    logits_bk: jax.Array, labels_b: jax.Array, output: Output, loss: Loss | None = None
+) -> jax.Array:
+    """Cross-entropy of each photo, in nats; of a `value` output its squared error or its Huber loss.
 
     Args:
-        logits_bk: float32, (b, classes) for `category`, (b, 1) for `binary`.
-        labels_b: index of the true class, int32.
+        logits_bk: float32, (b, classes) for `category`, (b, 1) for `binary` and `value`.
+        labels_b: index of the true class, int32; for `value` the true value, standardized, float32.
+        loss: of `value`. Huber: squared / 2 below an error of 1, a standard deviation, and linear above it.
 
     Returns:
         (b,) float32.
     """
+    if output == "value":
+        of_values = optax.losses.huber_loss if loss == "huber" else optax.losses.squared_error
+        return of_values(logits_bk[:, 0], labels_b)
     if output == "binary":
         return optax.losses.sigmoid_binary_cross_entropy(logits_bk[:, 0], labels_b.astype(jnp.float32))
     return optax.losses.softmax_cross_entropy_with_integer_labels(logits_bk, labels_b)
@@ -32,6 +39,11 @@ def probabilities(logits_bk: jax.Array, output: Output) -> jax.Array:
     return jax.nn.softmax(logits_bk)
 
 
-def is_correct(logits_bk: jax.Array, labels_b: jax.Array, output: Output) -> jax.Array:
-    """(b,) bool: the most probable class is the true one."""
+def scores(logits_bk: jax.Array, labels_b: jax.Array, output: Output) -> jax.Array:
+    """What a training shows the mean of, (b,): whether the most probable class is the true one.
+
+    Of a `value` output, the absolute error, in standard deviations.
+    """
+    if output == "value":
+        return jnp.abs(logits_bk[:, 0] - labels_b)
     return jnp.argmax(probabilities(logits_bk, output), axis=1) == labels_b

@@ -8,19 +8,21 @@ from pathlib import Path
 
 import numpy as np
 
-from catdog.config import TrainOptions
+from catdog.config import Output, TrainOptions
 from catdog.data import (
     ClassPhotos,
     Photo,
     Skipped,
     class_imbalance,
     few_to_validate,
+    find_labelled,
     fingerprint,
     is_validation,
     require_every_class,
     require_trainable,
-    scan,
+    require_values,
     split_by_content,
+    targets,
 )
 from catdog.data.exact_duplicates import Placed, find_exact_duplicates
 from catdog.errors import DataError
@@ -36,7 +38,7 @@ class SplitPhotos:
     Attributes:
         paths: the files, (n,).
         digests: of their contents, hex, (n,).
-        labels: index into the classes, (n,) int32.
+        labels: index into the classes, (n,) int32; of a `value` output the values, (n,) float64.
     """
 
     paths: tuple[Path, ...]
@@ -64,7 +66,7 @@ class Photos:
     """A data set ready for training.
 
     Attributes:
-        classes: the classes that have training photos, sorted by name.
+        classes: the classes that have training photos, sorted by name; none of a `value` output.
         unreadable: the files that were skipped, each with its class.
         remarks: what a person should know, one sentence each.
         digest: of every photo's content, class and split, hex.
@@ -82,6 +84,7 @@ class Photos:
     has_own_split: bool
     lacking: frozenset[str]
     folds: int = 0
+    output: Output = "category"
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
@@ -106,10 +109,10 @@ class Photos:
         )
         label_of = {
             photo.path: photo.label or ""
-            for split in (self.train, self.valid)
+            for split in ((self.train, self.valid) if self.classes else ())
             for photo in split.labelled(self.classes)
         }
-        unreadable = (*self.unreadable, *((label_of[photo.path], photo) for photo in skipped))
+        unreadable = (*self.unreadable, *((label_of.get(photo.path, ""), photo) for photo in skipped))
         left = replace(self, train=train, valid=valid, unreadable=unreadable)
         left.require_trainable(root)
         told = self.few_to_validate()
@@ -121,12 +124,16 @@ class Photos:
         Raises:
             DataError: a class has no photo to train on, or there are too few of all.
         """
+        if self.output == "value":
+            return require_values(self.train.labels, self._validation.labels, root)
         train, valid = self.train.labelled(self.classes), self._validation.labelled(self.classes)
         require_every_class(self.classes, train, self.unreadable, root)
         require_trainable(train, valid, root, has_own_split=self.has_own_split)
 
     def few_to_validate(self) -> list[Message]:
         """Sentences about classes with few or no validation photos, except those in `lacking`."""
+        if not self.classes:
+            return []
         unreadable = Counter(label for label, _ in self.unreadable)
         train, valid = (
             np.bincount(split.labels, minlength=len(self.classes)).tolist()
@@ -145,8 +152,8 @@ class Photos:
     @property
     def _validation(self) -> SplitPhotos:
         """The validation photos; in a cross-validation all but those of classes with one content only."""
-        if not self.folds:
-            return self.valid
+        if not self.folds or not self.classes:
+            return self.train if self.folds else self.valid
         contents = Counter(
             label for label, _ in set(zip(self.train.labels.tolist(), self.train.digests, strict=True))
         )
@@ -163,8 +170,8 @@ def find_photos(
     Raises:
         DataError: there is no data set to train on there; or a photo cannot be read and `options.strict`.
     """
-    root = Path(options.data)
-    dataset = scan(root)
+    root, output = Path(options.data), options.head.output
+    dataset = find_labelled(root, output, root / options.labels if options.labels else None)
     has_own_split = "all" not in dataset.splits
     pools = {name: list(dataset.splits.get(name, ())) for name in ("train", "valid", "all")}
     folds = options.folds
@@ -175,27 +182,29 @@ def find_photos(
         pools = {"train": train, "valid": []}
     else:
         train, valid = (pools["train"], pools["valid"]) if has_own_split else (pools["all"], pools["all"])
-    require_trainable(train, valid, root, has_own_split=has_own_split)
+    if output != "value":
+        require_trainable(train, valid, root, has_own_split=has_own_split)
     read, unreadable = _read(pools, workers, report)
     if options.strict:
         raise_if_skipped(tuple(photo for _, photo in unreadable))
     if not has_own_split and not folds:
-        read = _split(read["all"], options.valid_fraction)
-    classes = tuple(sorted({photo.label or "" for photo in train}))
+        read = _split(read["all"], options.valid_fraction, output)
+    classes = () if output == "value" else tuple(sorted({photo.label or "" for photo in train}))
     photos = Photos(
         classes=classes,
-        train=_of_classes(read["train"], classes),
-        valid=_of_classes(read["valid"], classes),
+        train=_of_classes(read["train"], classes, output),
+        valid=_of_classes(read["valid"], classes, output),
         unreadable=unreadable,
         remarks=dataset.remarks,
         digest=_digest(read),
         has_own_split=has_own_split,
         lacking=frozenset(classes) - {photo.label or "" for photo in valid},
         folds=min(folds, len({digest for _, digest in read["train"]})),
+        output=output,
     )
     _require_same_classes(photos, read["valid"], root)
     photos.require_trainable(root)
-    moved = [] if has_own_split or folds else _moved(read, options.valid_fraction)
+    moved = [] if has_own_split or folds or not classes else _moved(read, options.valid_fraction)
     return replace(photos, remarks=(*dataset.remarks, *_remarks(photos, read, moved)))
 
 
@@ -217,8 +226,9 @@ def _read(
     return read, tuple((label_of[photo.path], photo) for photo in prints.skipped)
 
 
-def _split(photos: list[tuple[Photo, str]], fraction: float) -> _Read:
-    train, valid = split_by_content(photos, fraction=fraction)
+def _split(photos: list[tuple[Photo, str]], fraction: float, output: Output) -> _Read:
+    alike = [(replace(photo, label=""), digest) for photo, digest in photos]  # values are no classes
+    train, valid = split_by_content(alike if output == "value" else photos, fraction=fraction)
     return {"train": [photos[row] for row in train], "valid": [photos[row] for row in valid]}
 
 
@@ -242,7 +252,9 @@ def _require_same_classes(photos: Photos, valid: list[tuple[Photo, str]], root: 
 
 def _remarks(photos: Photos, read: _Read, moved: Sequence[Photo]) -> Iterator[Message]:
     """Sentences about class imbalance, small classes, and exact duplicates."""
-    if uneven := class_imbalance(Counter(photo.label or "" for photo, _ in read["train"])):
+    if photos.classes and (
+        uneven := class_imbalance(Counter(photo.label or "" for photo, _ in read["train"]))
+    ):
         yield uneven
     yield from photos.few_to_validate()
     if moved:
@@ -287,12 +299,12 @@ def raise_if_skipped(skipped: tuple[Skipped, ...]) -> None:
         )
 
 
-def _of_classes(photos: list[tuple[Photo, str]], classes: tuple[str, ...]) -> SplitPhotos:
+def _of_classes(photos: list[tuple[Photo, str]], classes: tuple[str, ...], output: Output) -> SplitPhotos:
     """The photos whose class has training photos; the remarks of `scan` name the others."""
-    index = {label: number for number, label in enumerate(classes)}
-    known = [(photo, digest) for photo, digest in photos if photo.label in index]
+    names = set(classes)
+    known = [(photo, digest) for photo, digest in photos if not names or photo.label in names]
     return SplitPhotos(
         tuple(photo.path for photo, _ in known),
         tuple(digest for _, digest in known),
-        np.array([index[photo.label or ""] for photo, _ in known], np.int32),
+        targets([photo for photo, _ in known], output, classes),
     )

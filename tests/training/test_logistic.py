@@ -29,7 +29,13 @@ def samples(count: int, classes: int, *, units: int | None = None, weights: Any 
     labels = np.arange(count, dtype=np.int32) % classes
     centres = random.standard_normal((classes, 6))
     inputs = (centres[labels] + random.standard_normal((count, 6))).astype(np.float32)
-    return Samples(inputs, labels, np.ones(count) if weights is None else weights, units or classes)
+    return Samples(
+        inputs,
+        labels,
+        np.ones(count) if weights is None else weights,
+        units or classes,
+        "category" if units is None else "binary",
+    )
 
 
 def zeros(of: Samples) -> np.ndarray:
@@ -114,7 +120,8 @@ def test_few_photos_are_cross_validated_and_evaluated_so(shapes: Path, tmp_path:
     run = train(shapes, tmp_path, epochs=8, **LOGISTIC)
     assert run.config.options.folds == 5
     assert run.split()["train"] == run.split()["valid"] == run.held_out().keys()
-    record, [found] = run.history()[-1], evaluate([run], None, None, two_workers(tmp_path / "cache")).models
+    record = run.history()[-1]
+    [found] = evaluate([run], None, None, two_workers(tmp_path / "cache")).of_classes
     assert found.metrics.count == 12
     assert found.metrics.loss == pytest.approx(record.val_loss, rel=1e-5)
     assert found.metrics.accuracy == record.val_acc

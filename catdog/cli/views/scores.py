@@ -9,7 +9,8 @@ from catdog.cli.translate import translated
 from catdog.evaluation.calibration import Calibration
 from catdog.evaluation.evaluate import Evaluation
 from catdog.evaluation.metrics import Metrics
-from catdog.text import N_, message, plural
+from catdog.evaluation.values import EvaluatedValues
+from catdog.text import N_, message, plural, quantity
 
 _MATRIX = 10  # classes whose confusion matrix still fits
 
@@ -20,6 +21,9 @@ def scores(evaluation: Evaluation, worst: int) -> Parts:
         yield from _comparison(evaluation)
         return
     (model,) = evaluation.models
+    if isinstance(model, EvaluatedValues):
+        yield from _values(evaluation, model, worst)
+        return
     metrics, (low, high) = model.metrics, model.metrics.accuracy_interval
     fields = {"model": model.name, "right": metrics.right, "photos": metrics.count, "low": low, "high": high}
     yield styled(
@@ -60,6 +64,24 @@ def scores(evaluation: Evaluation, worst: int) -> Parts:
         yield made
 
 
+def _values(evaluation: Evaluation, model: EvaluatedValues, worst: int) -> Parts:
+    """The metrics of a model that predicts a value, with the `worst` photos."""
+    metrics = model.metrics
+    photos = plural(
+        "{model} on {count:,} photo", "{model} on {count:,} photos", metrics.count, model=model.name
+    )
+    yield styled(photos, "bold")
+    rows = [(translated(name), value, translated(interval)) for name, value, interval in metrics.rows()]
+    yield table(N_("metric"), N_("value"), N_("95 % confidence interval"), rows=rows)
+    if worst:
+        yield from ("", message("Photos with the largest error in {folder}:", folder=short(evaluation.data)))
+        made = table(N_("photo"), N_("true value"), N_("prediction"), N_("error"))
+        for photo in map(model.photo, model.worst(worst)):
+            numbers = (quantity(number, model.unit) for number in (photo.true, photo.value, photo.error))
+            made.add_row(styled(short(evaluation.shown(Path(photo.path)))), *numbers)
+        yield made
+
+
 def _calibration(calibration: Calibration) -> Table:
     headings = N_("probabilities"), N_("temperature"), N_("calibration error"), N_("negative log-likelihood")
     made = table(*headings)
@@ -89,7 +111,7 @@ def _confusion(metrics: Metrics) -> Table:
 
 
 def _comparison(evaluation: Evaluation) -> Parts:
-    models = evaluation.models
+    models = evaluation.of_classes
     title = plural(
         "{models} models on the same {count:,} photo",
         "{models} models on the same {count:,} photos",
