@@ -28,6 +28,7 @@ KERNEL, BIAS = "predictions/kernel", "predictions/bias"
 
 # From a strong penalty to a weak one, for inputs near 1.
 PENALTIES = tuple(10 ** (-power / 2) for power in range(-2, 14))
+_OF_VALUES = 10  # times as strong: the squared error has 8 times the largest curvature of the cross-entropy
 _PATIENCE = 2  # weaker penalties that are tried after the best one
 _SAMPLE = 20_000  # photos that are enough to choose a penalty
 
@@ -134,7 +135,8 @@ def cross_validate(
     layers = [np.zeros((samples.inputs.shape[1] + 1, samples.units))] * len(parts)
     tried: list[Penalty] = []
     best = Penalty(0.0, math.inf, 0.0)
-    for penalty in PENALTIES:
+    factor = _OF_VALUES if samples.output == "value" else 1
+    for penalty in (factor * penalty for penalty in PENALTIES):
         report(Progress("penalty", len(tried), len(PENALTIES)))
         layers = [
             train.fit(layer, penalty, **_ROUGH) for layer, (train, _) in zip(layers, parts, strict=True)
