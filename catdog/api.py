@@ -29,7 +29,7 @@ class Model:
     """A model that `catdog.load` has read. Keep it: from the second call on, the network is ready.
 
     Attributes:
-        classes: the names of its classes; none of a model that predicts a value.
+        classes: the names of its classes, or of its labels; none of a model that predicts a value.
         calibrated: whether its probabilities are calibrated.
     """
 
@@ -110,10 +110,10 @@ def train(
             else gem.
         fc_units: units of each hidden layer of the head fc; None is (64,).
         dropout: rate of the heads fc and imagenet, from 0 to below 1; None is 0.5.
-        output: category, a softmax over the classes; binary, one sigmoid for two classes; or value, a number
-            such as an age.
-        labels: CSV file with the columns path and value, for value; None takes the values from the names of
-            folders.
+        output: category, a softmax over the classes; binary, one sigmoid for two classes; labels, several
+            labels a photo, one sigmoid each; or value, a number such as an age.
+        labels: CSV file with the columns path and value, or path and labels; None takes values from the names
+            of folders.
         loss: mse or huber, for value; None is mse.
         unit: of the values, such as cm; for people.
         unfreeze: the first stage that is trained: head, fc2, fc1, block5 ... block1, or all.

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self, get_args, get_origin
 from catdog.errors import OptionError
 
 Resize = Literal["squash", "crop", "pad"]
-Output = Literal["category", "binary", "value"]
+Output = Literal["category", "binary", "labels", "value"]
 Loss = Literal["mse", "huber"]
 ClassWeights = Literal["none", "balanced"]
 Quality = Literal["fast", "good", "best"]
@@ -26,6 +26,11 @@ PREPROCESSINGS: tuple[str, ...] = get_args(PhotosAs)
 CLASS_WEIGHTS: tuple[str, ...] = get_args(ClassWeights)
 QUALITIES: tuple[str, ...] = get_args(Quality)
 HEADS: tuple[str, ...] = get_args(HeadKind)
+
+
+def has_classes(output: Output) -> bool:
+    """Whether each photo has exactly one class."""
+    return output in ("category", "binary")
 
 
 @dataclass(frozen=True)
@@ -132,13 +137,14 @@ class Scale(JsonRecord):
 class ModelSpec(JsonRecord):
     """The header of a model's file: all that is needed to predict, beside the tensors."""
 
-    classes: tuple[str, ...]  # none of a `value` output
+    classes: tuple[str, ...]  # of a `labels` output the labels, of a `value` output none
     preprocessing: str  # the name of a `Preprocessing`
     head: Head
     decoding: Decoding
     calibrated: bool = False  # whether a temperature is in the last layer already, as in an exported file
     temperature: float | None = None  # divides the logits, for calibrated probabilities
     scale: Scale | None = None  # of a `value` output
+    thresholds: tuple[float, ...] = ()  # of a `labels` output, of each label's probability
     # Only of a run, which needs the pretrained weights too:
     unfreeze: str = "head"  # the first stage that was trained
     weights: str = ""  # as in `TrainOptions`; empty if the file holds all weights
@@ -165,6 +171,6 @@ class TrainOptions(JsonRecord):
     l2: float | None = None  # penalty of the optimizer lbfgs; None is chosen by cross-validation
     folds: int | None = 0  # of a cross-validation over all photos; 0 validates by a split; None is undecided
     class_weights: ClassWeights = "none"
-    labels: str = ""  # the CSV file with the values; relative to `data` if it is inside
+    labels: str = ""  # the CSV file with the values or labels; relative to `data` if it is inside
     unit: str = ""  # of a `value` output
     preprocessing: PhotosAs | None = None  # of the weights, if their file does not name it

@@ -18,6 +18,7 @@ from catdog.cli.options import chosen_model, model_options, weights_options, wor
 from catdog.cli.progress_bars import FeatureBar
 from catdog.cli.translate import LANGUAGES, UsageError
 from catdog.cli.views.predictions import FORMATS, Columns, captions, writer_for
+from catdog.config import has_classes
 from catdog.errors import OptionError, PhotoError
 from catdog.inference.inputs import Input, expand, photo_from
 from catdog.inference.models import IMAGENET, open_classifier, open_imagenet
@@ -83,7 +84,7 @@ class _Asked:
 @option("--lang", "Other", N_("Language of messages."), click.Choice(LANGUAGES), expose_value=False)
 @workspace_options
 def command(workspace: Workspace, **given: Any) -> int:
-    """Print what is on each PHOTO: its class and the probability, or its value.
+    """Print what is on each PHOTO: its class and the probability, its labels, or its value.
 
     PHOTO is a file, a folder (with all photos below it), a pattern such as 'a/*.jpg', an http(s) address, or
     - for paths on stdin, one per line or separated by NULs. Predictions are printed in the order of the
@@ -107,9 +108,9 @@ def command(workspace: Workspace, **given: Any) -> int:
             else:
                 classifier = open_classifier(model, opened, calibrate=not asked.no_calibrate, report=bar)
         classes, output = classifier.classes, classifier.output
-        if output == "value" and (asked.threshold is not None or asked.top_k or asked.sort_into):
+        if not has_classes(output) and (asked.threshold is not None or asked.top_k or asked.sort_into):
             of_classes = N_(
-                "--top-k, --threshold and --sort-into are about classes: this model predicts a value"
+                "--top-k, --threshold and --sort-into are about classes, which this model does not predict"
             )
             raise OptionError(of_classes)
         stdin = cast(BufferedReader, sys.stdin.buffer if sys.stdin else BytesIO())

@@ -102,12 +102,17 @@ def _new(option_name: str, group: Heading, help: str, type: Any = None, **rest: 
 @_new("--quality", "Data", _QUALITY, click.Choice(QUALITIES))
 @_new("--size", "Data", _SIZE, click.IntRange(1))
 @_new("--resize", "Data", N_("Squash photos, crop the centre, or pad them."), click.Choice(RESIZES))
-@_new("--labels", "Data", N_("CSV file with the columns path and value."), FILE, metavar="FILE.csv")
+@_new("--labels", "Data", N_("CSV file: the columns path and value, or labels."), FILE, metavar="FILE.csv")
 @flag("--strict", "Data", N_("Stop at an unreadable photo instead of skipping it."))
 @_new("--head", "Model", _HEAD, click.Choice(HEADS))
 @_new("--fc-units", "Model", N_("Units of each hidden layer of --head fc."), _UNITS)
 @_new("--dropout", "Model", N_("Dropout rate of the heads fc and imagenet."), _RATE)
-@_new("--output", "Model", N_("Softmax, one sigmoid for two classes, or a value."), click.Choice(OUTPUTS))
+@_new(
+    "--output",
+    "Model",
+    N_("One of the classes; one sigmoid for two; several labels; a value."),
+    click.Choice(OUTPUTS),
+)
 @_new("--loss", "Model", N_("Loss of --output value."), click.Choice(LOSSES))
 @_new("--unit", "Model", N_("Unit of --output value, such as cm."), metavar="TEXT")
 @_new("--unfreeze", "Model", _UNFREEZE, _STAGES, metavar="STAGE")

@@ -11,8 +11,8 @@ from catdog.data.enough import (
     class_imbalance,
     few_to_validate,
     require_every_class,
+    require_targets,
     require_trainable,
-    require_values,
 )
 from catdog.data.fingerprint import Skipped, fingerprint
 from catdog.data.labels import Photo
@@ -20,11 +20,11 @@ from catdog.data.layout import SPLITS, DataSet, scan
 from catdog.data.opening import MAX_PIXELS, decoder_version
 from catdog.data.split import folds_by_content, is_validation, split_by_content
 from catdog.data.survey import SplitFacts, survey
-from catdog.data.targets import find_labelled, strata, targets
+from catdog.data.targets import few_labels, find_labelled, labels_of, strata, targets
 
 __all__ = ["DECODING_VERSION", "MAX_PIXELS", "PhotoHeader", "decode", "decode_for_people", "decoder_version"]
 __all__ += ["Decoded", "decoded", "fingerprint", "probe", "probe_all", "Skipped", "SplitFacts", "survey"]
 __all__ += ["SPLITS", "DataSet", "Photo", "is_validation", "scan", "split_by_content", "folds_by_content"]
-__all__ += ["find_labelled", "strata", "targets"]
+__all__ += ["few_labels", "find_labelled", "labels_of", "strata", "targets"]
 __all__ += ["ClassPhotos", "class_imbalance", "few_to_validate", "require_every_class", "require_trainable"]
-__all__ += ["require_values"]
+__all__ += ["require_targets"]

@@ -79,23 +79,21 @@ def require_trainable(
     )
 
 
-def require_values(train: np.ndarray, valid: np.ndarray, root: Path) -> None:
-    """Check that values can be learned and validated.
+def require_targets(train: np.ndarray, valid: np.ndarray, root: Path) -> None:
+    """Check that values or several labels can be learned and validated.
 
     Args:
-        train: those of the training photos, (n,), and `valid` of the validation photos.
+        train: those of the training photos, (n,) or (n, k), and `valid` of the validation photos.
 
     Raises:
-        DataError: all training photos have the same value, or there are fewer than two validation photos.
+        DataError: all training photos have the same value or labels, or fewer than two photos validate.
     """
-    values = np.unique(train)
-    if len(values) < 2:
+    if len(np.unique(train, axis=0)) < 2:
         raise DataError(
-            "expected training photos with different values in {folder}, found {photos} photos with the "
-            "values {values}. Add photos",
+            "expected training photos with different values or labels in {folder}, found {photos} that are "
+            "all the same. Add photos",
             folder=root,
             photos=len(train),
-            values=", ".join(f"{value:g}" for value in values) or "-",
         )
     if len(valid) < 2:
         raise DataError(

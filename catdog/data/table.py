@@ -90,8 +90,14 @@ def _rows(file: Path, column: str) -> Iterator[tuple[int, str, str]]:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.reader(lines)
             columns = [name.strip() for name in next(reader, [])]
-            missing = [name for name in (_PATH, column) if columns.count(name) != 1]
-            if missing:
+            if any(columns.count(name) != 1 for name in (_PATH, column)):
+                if column == "labels" and len(columns) > 2 and _PATH in columns:
+                    raise DataError(
+                        "expected the columns path and labels in the first line of {file}, found {columns}. "
+                        "One column has all labels of a photo, with ; between them",
+                        file=file,
+                        columns=first_few(list(map(repr, columns)), 10),
+                    )
                 raise DataError(
                     "expected the columns {path} and {column} in the first line of {file}, found {columns}",
                     path=_PATH,

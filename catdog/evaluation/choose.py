@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from catdog.config import Output
+from catdog.config import Output, has_classes
 from catdog.data import DataSet, Photo, Skipped, find_labelled, fingerprint, targets
 from catdog.errors import DataError, OptionError
 from catdog.progress import Progress
@@ -130,7 +130,7 @@ def choose_for_all(
     # Before the photos are read: one of them may be damaged.
     splits = [_splits_of(model) if isinstance(model, Run) else {} for model in models]
     dataset = find_labelled(root, output, table or _own_table(models, root))
-    pool = _read(dataset, classes, split, workers=workers, report=report)
+    pool = _read(dataset, classes, split, output, workers=workers, report=report)
     return [
         _of_run(model, of_model, pool, own=own) if isinstance(model, Run) else _of_file(model, pool)
         for model, of_model in zip(models, splits, strict=True)
@@ -158,6 +158,7 @@ def _read(
     dataset: DataSet,
     classes: tuple[str, ...],
     split: str | None,
+    output: Output,
     *,
     workers: int,
     report: Callable[[Progress], None],
@@ -171,7 +172,8 @@ def _read(
     else:
         photos = [photo for group in dataset.splits.values() for photo in group]
     remarks = list(dataset.remarks)
-    if strangers := [photo.label or "" for photo in photos if known and photo.label not in known]:
+    is_strange = has_classes(output)
+    if strangers := [photo.label or "" for photo in photos if is_strange and photo.label not in known]:
         remarks.append(
             plural(
                 "{count:,} photo of a class that the model does not know is left out: {classes}",

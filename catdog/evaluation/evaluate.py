@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from catdog.config import has_classes
 from catdog.data import Skipped
 from catdog.errors import OptionError
 from catdog.evaluation.choose import Chosen, choose_for_all, own_folder
@@ -127,12 +128,12 @@ def evaluate(
 
 
 def _require_comparable(classifiers: Sequence[Classifier], table: Path | None) -> None:
-    """Several models must have classes; a table must have the values of a `value` output."""
-    is_value = [classifier.output == "value" for classifier in classifiers]
-    if any(is_value) and len(classifiers) > 1:
-        raise OptionError("models that predict a value are evaluated alone: name only one")
-    if table and not any(is_value):
-        raise OptionError("--labels is for models that predict a value: leave it out")
+    """Several models must have classes, and no table."""
+    without = [classifier for classifier in classifiers if not has_classes(classifier.output)]
+    if without and len(classifiers) > 1:
+        raise OptionError("models that predict a value or several labels are evaluated alone: name only one")
+    if table and not without:
+        raise OptionError("--labels is for models that predict a value or several labels: leave it out")
 
 
 def _common(chosen: Sequence[Chosen]) -> tuple[list[Chosen], tuple[Message, ...]]:

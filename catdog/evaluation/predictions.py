@@ -20,6 +20,7 @@ from catdog.evaluation.calibration import (
 from catdog.evaluation.choose import Chosen
 from catdog.evaluation.evaluated import Evaluated
 from catdog.evaluation.metrics import Metrics, compute_metrics
+from catdog.evaluation.several import EvaluatedLabels
 from catdog.evaluation.values import EvaluatedValues
 from catdog.inference.classifier import Classifier
 from catdog.progress import Progress
@@ -163,7 +164,7 @@ class EvaluatedPredictions(Evaluated):
         return self.metrics.to_json() | {"calibration": self.calibration.to_json(), "tta": tta}
 
 
-AnyOutput = EvaluatedPredictions | EvaluatedValues
+AnyOutput = EvaluatedPredictions | EvaluatedLabels | EvaluatedValues
 
 
 def evaluate_predictions(
@@ -206,7 +207,7 @@ def evaluate_predictions(
     if rows:
         logits = logits.copy()
         logits[rows] = [held_out[found.digests[row]] for row in rows]
-    kind = EvaluatedValues if classifier.output == "value" else _of_classes
+    kind = {"value": EvaluatedValues, "labels": EvaluatedLabels}.get(classifier.output, _of_classes)
     predictions = kind(
         model=model,
         classifier=classifier,

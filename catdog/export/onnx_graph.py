@@ -38,7 +38,9 @@ def write_onnx(path: Path, network: WholeNetwork) -> None:
     if spec.head.output == "binary":
         zeros = graph.node("Sub", last, last)  # of the right shape: the logit of the first class
         last = graph.node("Concat", zeros, last, axis=1)
-    if spec.head.output != "value":
+    if spec.head.output == "labels":
+        graph.node("Sigmoid", last)
+    elif spec.head.output != "value":
         graph.node("Softmax", last, axis=1)
     graph.nodes[-1].output[0] = output
     helper, types, size = onnx.helper, onnx.TensorProto, spec.decoding.size

@@ -76,8 +76,9 @@ class Classifier:
     ):
         self.classes = spec.classes  # their names, in the order of the outputs
         self.decoding = spec.decoding  # how a photo becomes the input
-        self.output: Output = spec.head.output  # softmax over the classes, one sigmoid, or a value
+        self.output: Output = spec.head.output  # softmax over the classes, one sigmoid or several, or a value
         self.scale = spec.scale  # of a value
+        self.thresholds = spec.thresholds  # of the probability of each of several labels
         self.temperature = spec.temperature or 1.0  # what the logits are divided by
         self.is_scaled = spec.temperature is not None  # whether that is a temperature that was fitted
         self.calibrated = spec.calibrated or self.is_scaled  # the probabilities, here or in the weights
@@ -179,7 +180,11 @@ class Classifier:
         if self.scale:
             return Prediction(Input(path), value=float(found[0]), unit=self.scale.unit)
         order = np.argsort(-found, kind="stable")
-        return Prediction(Input(path), {self.classes[i]: float(found[i]) for i in order})
+        ranked = {self.classes[i]: float(found[i]) for i in order}
+        if self.output != "labels":
+            return Prediction(Input(path), ranked)
+        labels = tuple(self.classes[i] for i in order if found[i] >= self.thresholds[i])
+        return Prediction(Input(path), ranked, labels=labels)
 
     def _logits(self, features: np.ndarray) -> np.ndarray:
         """(n, units) of features (n, *shape)."""

@@ -25,6 +25,8 @@ class Prediction:
             pixels as its argument says; raises PhotoError. None where nobody asked for it.
         value: of a model with a `value` output; None where there is an error.
         unit: of the value.
+        labels: of a model with several labels those that are predicted, the most probable first; None of
+            other models, and where there is an error.
     """
 
     source: Input
@@ -34,6 +36,7 @@ class Prediction:
     picture: Callable[[int], np.ndarray] | None = field(default=None, compare=False)
     value: float | None = None
     unit: str = ""
+    labels: tuple[str, ...] | None = None
 
     def __repr__(self) -> str:
         found = f"probabilities={self.probabilities}" if self.value is None else f"value={self.value}"
@@ -46,7 +49,9 @@ class Prediction:
 
     @property
     def label(self) -> str | None:
-        """The most probable class, or UNSURE; None where there is an error or a value."""
+        """The most probable class, or UNSURE; None where there is an error, a value or several labels."""
+        if self.labels is not None:
+            return None
         return UNSURE if self.is_unsure else next(iter(self.probabilities), None)
 
     @property
@@ -66,7 +71,7 @@ class Prediction:
 
     def failed(self, reason: Message) -> "Prediction":
         """The same photo with an error instead of probabilities."""
-        return replace(self, probabilities={}, value=None, reason=reason, picture=None)
+        return replace(self, probabilities={}, value=None, labels=None, reason=reason, picture=None)
 
 
 @dataclass(frozen=True)

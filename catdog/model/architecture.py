@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
-from catdog.config import Head
+from catdog.config import Head, has_classes
 from catdog.errors import OptionError
 from catdog.model.layers import (
     Conv,
@@ -123,7 +123,7 @@ def head(config: Head, classes: int, *, features: Shape = (7, 7, 512)) -> tuple[
     Raises:
         OptionError: the options do not go together, or not with the number of classes.
     """
-    if classes < 2 and config.output != "value":
+    if classes < 2 and has_classes(config.output):
         raise OptionError("expected at least 2 classes, found {classes}", classes=classes)
     if config.output == "binary" and classes != 2:
         raise OptionError(

@@ -21,6 +21,7 @@ from catdog.data.parallel import ordered_map
 from catdog.errors import PhotoError
 from catdog.evaluation.evaluate import Evaluation
 from catdog.evaluation.predictions import AnyOutput, EvaluatedPredictions
+from catdog.evaluation.several import OWN_THRESHOLDS, EvaluatedLabels
 from catdog.reports.html import picture, render, thumbnail, write_file
 from catdog.reports.plots import plots_of
 from catdog.runs import Run
@@ -48,7 +49,9 @@ def write_report(
     (predictions,) = evaluation.models
     worst = predictions.worst(_PHOTOS)
     template, uncertain = "values.html", []
-    if isinstance(predictions, EvaluatedPredictions):
+    if isinstance(predictions, EvaluatedLabels):
+        template = "labels.html"
+    elif isinstance(predictions, EvaluatedPredictions):
         template = "evaluation.html"
         uncertain = [row for row in predictions.least_certain(2 * _PHOTOS) if row not in worst][:_PHOTOS]
     photos = _photos(evaluation, predictions, np.unique([*worst, *uncertain]).tolist())
@@ -66,6 +69,7 @@ def write_report(
         skipped=[(evaluation.shown(bad.path), bad.reason) for bad in predictions.skipped[:_LINES]],
         skipped_more=max(0, len(predictions.skipped) - _LINES),
         command=command,
+        own_thresholds=OWN_THRESHOLDS,
         **_model_card(predictions),
     )
     write_file(file, page.encode("utf-8", "replace"))
@@ -96,10 +100,20 @@ def _photos(evaluation: Evaluation, predictions: AnyOutput, rows: list[int]) -> 
 
 
 def _counts(predictions: AnyOutput) -> _Facts:
-    scores = predictions.metrics.per_class if isinstance(predictions, EvaluatedPredictions) else ()
+    with_label: _Facts = []
+    if isinstance(predictions, EvaluatedPredictions):
+        with_label = [
+            (message("evaluated, of the class {label}", label=score.label), score.count)
+            for score in predictions.metrics.per_class
+        ]
+    elif isinstance(predictions, EvaluatedLabels):
+        with_label = [
+            (message("evaluated, with the label {label}", label=score.label), score.count)
+            for score in predictions.metrics.per_label
+        ]
     counts: _Facts = [
         (message("evaluated"), len(predictions.labels)),
-        *((message("evaluated, of the class {label}", label=score.label), score.count) for score in scores),
+        *with_label,
         (message("exact duplicates among them"), len(predictions.digests) - len(set(predictions.digests))),
         (message("unreadable and skipped"), len(predictions.skipped)),
     ]
@@ -138,7 +152,11 @@ def _header(path: Path) -> PhotoHeader | None:
 def _model_card(predictions: AnyOutput) -> dict[str, Any]:
     model, decoding = predictions.model, predictions.classifier.decoding
     classes, scale = ", ".join(predictions.classifier.classes), predictions.classifier.scale
-    what = message("It predicts a value.") if scale else message("Classes: {classes}.", classes=classes)
+    what = message("Classes: {classes}.", classes=classes)
+    if isinstance(predictions, EvaluatedLabels):
+        what = message("It predicts several labels: {labels}.", labels=classes)
+    elif scale:
+        what = message("It predicts a value.")
     installed = {"catdog": __version__, "python": platform.python_version()}
     shape = message("input"), f"{decoding.size}×{decoding.size}, {decoding.resize}"
     facts: _Facts

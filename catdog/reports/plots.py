@@ -24,6 +24,7 @@ from matplotlib.ticker import MaxNLocator
 
 from catdog.evaluation.calibration import Calibration
 from catdog.evaluation.predictions import AnyOutput, EvaluatedPredictions
+from catdog.evaluation.several import EvaluatedLabels, precision_recall
 from catdog.evaluation.values import EvaluatedValues
 from catdog.reports.html import ENGLISH, shown, write_file
 from catdog.runs import EpochRecord, Run
@@ -90,12 +91,14 @@ class Plot:
 def plots_of(predictions: AnyOutput) -> list[Plot]:
     """All plots of an evaluation: confusion matrix, ROC, reliability; of a run its learning curves too.
 
-    Of values, true against predicted.
+    Of values, true against predicted; of several labels, precision by recall.
     """
     score = "accuracy", "acc", message("accuracy"), message("Accuracy by epoch")
     if isinstance(predictions, EvaluatedValues):
         plots = [_scatter(predictions)]
         score = "mae", "mae", message("mean absolute error"), message("Mean absolute error by epoch")
+    elif isinstance(predictions, EvaluatedLabels):
+        plots = _precision_recall(predictions)
     else:
         plots = [_confusion(predictions), *_roc(predictions), _reliability(predictions.calibration)]
     run = predictions.model
@@ -182,6 +185,36 @@ def _confusion(predictions: EvaluatedPredictions) -> Plot:
     size = (max(_SIZE[0], 2.5 + 0.35 * named), max(_SIZE[1], 2.5 + 0.3 * named))
     labels = message("predicted class"), message("true class")
     return Plot("confusion", message("Confusion matrix"), alt, labels, draw, size)
+
+
+def _precision_recall(predictions: EvaluatedLabels) -> list[Plot]:
+    scores = [
+        (score.average_precision, index)
+        for index, score in enumerate(predictions.metrics.per_label)
+        if score.average_precision is not None
+    ]
+    if not scores:
+        return []
+    drawn = sorted(scores)[:_MOST_CURVES]
+
+    def draw(axes: Axes, write: _Write) -> None:
+        for mean, index in drawn:
+            true = predictions.labels[:, index] > 0
+            precision, recall = precision_recall(predictions.probabilities[:, index], true)
+            label = f"{mean:.4f} {_short(write(predictions.names[index]))}"
+            axes.step([0, *recall], [precision[0], *precision], where="pre", label=label)
+        axes.set_ylim(0, 1.03)
+        if isinstance(figure := axes.figure, Figure):
+            title = write(message("average precision"))
+            figure.legend(title=title, loc="outside lower center", ncols=2, frameon=False)
+
+    alt = message(
+        "Precision by recall: the smallest average precision is {mean:.4f}, that of the label {label}.",
+        mean=drawn[0][0],
+        label=predictions.names[drawn[0][1]],
+    )
+    labels, size = (message("recall"), message("precision")), (_SIZE[0], _SIZE[1] + 1)
+    return [Plot("precision-recall", message("Precision by recall"), alt, labels, draw, size)]
 
 
 def _scatter(predictions: EvaluatedValues) -> Plot:

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from catdog.config import ModelSpec
+from catdog.config import ModelSpec, Output
 from catdog.data import Skipped
 from catdog.errors import RunError
 from catdog.features.features import Features
@@ -18,6 +18,7 @@ from catdog.features.forward import fit_rescale, logits
 from catdog.model import outputs
 from catdog.model.suffix import Suffix, Tensors
 from catdog.model.temperature import fit_temperature
+from catdog.model.thresholds import best_thresholds
 from catdog.runs import CrossValidation, EpochRecord, Run
 from catdog.text import Message
 from catdog.training.events import EpochStarted, Report, Sums
@@ -127,15 +128,25 @@ def fit(run: Run, job: Job, *, epochs: int, report: Report) -> None:
         best_epoch, best_loss = done.best_epoch, done.best_loss
         if val_loss < best_loss or trainer.keeps_last:
             best_epoch, best_loss = epoch, val_loss
-            is_value = suffix.output == "value"
-            temperature = None if is_value else fit_temperature(valid_logits, labels, suffix.output)
+            calibrated = _calibrated(suffix.output, valid_logits, labels)
             if valid is None:
                 run.write_held_out(job.digests, valid_logits)
-            spec = replace(job.spec, epoch=epoch, temperature=temperature)
+            spec = replace(job.spec, epoch=epoch, **calibrated)
             run.write_model(_to_host(suffix.to_save(state.params, constants)), spec)
         done = _Done(epoch, best_epoch, best_loss)
         _write_state(run, state, suffix.to_save(state.params, constants), done)
         report(record)
+
+
+def _calibrated(output: Output, logits_nk: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """The fields of a `ModelSpec` that the validation photos decide."""
+    if output == "value":
+        return {}
+    temperature = fit_temperature(logits_nk, labels, output)
+    if output != "labels":
+        return {"temperature": temperature}
+    probabilities = np.asarray(outputs.probabilities(jnp.asarray(logits_nk / temperature), output))
+    return {"temperature": temperature, "thresholds": best_thresholds(probabilities, labels)}
 
 
 def _validate(suffix: Suffix, logits_nk: np.ndarray, labels_n: np.ndarray) -> tuple[float, float]:

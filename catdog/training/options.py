@@ -39,7 +39,7 @@ class NewRun:
     fc_units: tuple[int, ...] | None = None  # None takes DEFAULT_FC_UNITS
     dropout: float | None = None  # None takes DEFAULT_DROPOUT
     output: config.Output = "category"
-    labels: Path | None = None  # CSV file with the values; None takes them from the names of folders
+    labels: Path | None = None  # CSV file with values or labels; None takes values from names of folders
     loss: config.Loss | None = None  # of `value`; None is mse
     unit: str = ""  # of `value`
     unfreeze: str = "head"
@@ -97,12 +97,16 @@ class NewRun:
         Raises:
             OptionError: options do not go together.
         """
-        if self.output != "value" and (self.labels or self.loss or self.unit):
+        if self.output != "value" and (self.loss or self.unit):
             raise OptionError(
-                "--labels, --loss and --unit belong to --output value, found {output}", output=self.output
+                "--loss and --unit belong to --output value, found {output}", output=self.output
             )
-        if self.output == "value" and self.class_weights != "none":
-            raise OptionError("a value has no classes: leave out --class-weights")
+        if self.labels and config.has_classes(self.output):
+            raise OptionError(
+                "--labels belongs to --output value or labels, found {output}", output=self.output
+            )
+        if self.class_weights != "none" and not config.has_classes(self.output):
+            raise OptionError("--class-weights is about classes: leave it out with --output value and labels")
         kind = self.head or ("imagenet" if source.has_fc else "gem")
         hidden = kind in ("fc", "imagenet")
         if self.fc_units and kind != "fc":

@@ -8,27 +8,31 @@ from pathlib import Path
 
 import numpy as np
 
-from catdog.config import Output, TrainOptions
+from catdog.config import Output, TrainOptions, has_classes
 from catdog.data import (
     ClassPhotos,
     Photo,
     Skipped,
     class_imbalance,
+    few_labels,
     few_to_validate,
     find_labelled,
     fingerprint,
     is_validation,
+    labels_of,
     require_every_class,
+    require_targets,
     require_trainable,
-    require_values,
     split_by_content,
     targets,
 )
 from catdog.data.exact_duplicates import Placed, find_exact_duplicates
 from catdog.errors import DataError
 from catdog.progress import Progress
-from catdog.text import Message, plural
+from catdog.text import Message, message, numbered, plural
 from catdog.training.options import DEFAULT_FOLDS, SMALL
+
+_FEW = 5  # training photos of a label
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class SplitPhotos:
     Attributes:
         paths: the files, (n,).
         digests: of their contents, hex, (n,).
-        labels: index into the classes, (n,) int32; of a `value` output the values, (n,) float64.
+        labels: see `catdog.data.targets`, (n,) or (n, k).
     """
 
     paths: tuple[Path, ...]
@@ -66,7 +70,8 @@ class Photos:
     """A data set ready for training.
 
     Attributes:
-        classes: the classes that have training photos, sorted by name; none of a `value` output.
+        classes: the classes that have training photos, sorted by name; of a `labels` output the
+            labels, of a `value` output none.
         unreadable: the files that were skipped, each with its class.
         remarks: what a person should know, one sentence each.
         digest: of every photo's content, class and split, hex.
@@ -109,7 +114,7 @@ class Photos:
         )
         label_of = {
             photo.path: photo.label or ""
-            for split in ((self.train, self.valid) if self.classes else ())
+            for split in ((self.train, self.valid) if has_classes(self.output) else ())
             for photo in split.labelled(self.classes)
         }
         unreadable = (*self.unreadable, *((label_of.get(photo.path, ""), photo) for photo in skipped))
@@ -124,15 +129,15 @@ class Photos:
         Raises:
             DataError: a class has no photo to train on, or there are too few of all.
         """
-        if self.output == "value":
-            return require_values(self.train.labels, self._validation.labels, root)
+        if not has_classes(self.output):
+            return require_targets(self.train.labels, self._validation.labels, root)
         train, valid = self.train.labelled(self.classes), self._validation.labelled(self.classes)
         require_every_class(self.classes, train, self.unreadable, root)
         require_trainable(train, valid, root, has_own_split=self.has_own_split)
 
     def few_to_validate(self) -> list[Message]:
         """Sentences about classes with few or no validation photos, except those in `lacking`."""
-        if not self.classes:
+        if not has_classes(self.output):
             return []
         unreadable = Counter(label for label, _ in self.unreadable)
         train, valid = (
@@ -152,7 +157,7 @@ class Photos:
     @property
     def _validation(self) -> SplitPhotos:
         """The validation photos; in a cross-validation all but those of classes with one content only."""
-        if not self.folds or not self.classes:
+        if not self.folds or not has_classes(self.output):
             return self.train if self.folds else self.valid
         contents = Counter(
             label for label, _ in set(zip(self.train.labels.tolist(), self.train.digests, strict=True))
@@ -182,14 +187,18 @@ def find_photos(
         pools = {"train": train, "valid": []}
     else:
         train, valid = (pools["train"], pools["valid"]) if has_own_split else (pools["all"], pools["all"])
-    if output != "value":
+    if has_classes(output):
         require_trainable(train, valid, root, has_own_split=has_own_split)
     read, unreadable = _read(pools, workers, report)
     if options.strict:
         raise_if_skipped(tuple(photo for _, photo in unreadable))
     if not has_own_split and not folds:
         read = _split(read["all"], options.valid_fraction, output)
-    classes = () if output == "value" else tuple(sorted({photo.label or "" for photo in train}))
+    if has_classes(output):
+        classes = tuple(sorted({photo.label or "" for photo in train}))
+    else:
+        labels = {label for photo, _ in read["train"] for label in labels_of(photo)}
+        classes = () if output == "value" else tuple(sorted(labels))
     photos = Photos(
         classes=classes,
         train=_of_classes(read["train"], classes, output),
@@ -204,7 +213,7 @@ def find_photos(
     )
     _require_same_classes(photos, read["valid"], root)
     photos.require_trainable(root)
-    moved = [] if has_own_split or folds or not classes else _moved(read, options.valid_fraction)
+    moved = [] if has_own_split or folds or not has_classes(output) else _moved(read, options.valid_fraction)
     return replace(photos, remarks=(*dataset.remarks, *_remarks(photos, read, moved)))
 
 
@@ -227,8 +236,10 @@ def _read(
 
 
 def _split(photos: list[tuple[Photo, str]], fraction: float, output: Output) -> _Read:
-    alike = [(replace(photo, label=""), digest) for photo, digest in photos]  # values are no classes
-    train, valid = split_by_content(alike if output == "value" else photos, fraction=fraction)
+    alike = [
+        (replace(photo, label=""), digest) for photo, digest in photos
+    ]  # values and several labels are no classes
+    train, valid = split_by_content(photos if has_classes(output) else alike, fraction=fraction)
     return {"train": [photos[row] for row in train], "valid": [photos[row] for row in valid]}
 
 
@@ -252,11 +263,17 @@ def _require_same_classes(photos: Photos, valid: list[tuple[Photo, str]], root: 
 
 def _remarks(photos: Photos, read: _Read, moved: Sequence[Photo]) -> Iterator[Message]:
     """Sentences about class imbalance, small classes, and exact duplicates."""
-    if photos.classes and (
-        uneven := class_imbalance(Counter(photo.label or "" for photo, _ in read["train"]))
-    ):
+    counts = Counter(photo.label or "" for photo, _ in read["train"])
+    if has_classes(photos.output) and (uneven := class_imbalance(counts)):
         yield uneven
     yield from photos.few_to_validate()
+    if photos.output == "labels" and (few := few_labels([photo for photo, _ in read["train"]], _FEW)):
+        yield message(
+            "labels of fewer than {few} training photos: {labels:,} ({photos}). Their metrics are a hint",
+            few=_FEW,
+            labels=len(few),
+            photos=numbered(few),
+        )
     if moved:
         yield plural(
             "{count:,} photo of a small class went to the other split, so that the class has photos in both: "
@@ -302,7 +319,7 @@ def raise_if_skipped(skipped: tuple[Skipped, ...]) -> None:
 def _of_classes(photos: list[tuple[Photo, str]], classes: tuple[str, ...], output: Output) -> SplitPhotos:
     """The photos whose class has training photos; the remarks of `scan` name the others."""
     names = set(classes)
-    known = [(photo, digest) for photo, digest in photos if not names or photo.label in names]
+    known = [(photo, digest) for photo, digest in photos if not has_classes(output) or photo.label in names]
     return SplitPhotos(
         tuple(photo.path for photo, _ in known),
         tuple(digest for _, digest in known),

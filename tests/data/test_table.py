@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from catdog.data import Photo, find_labelled, strata, targets
+from catdog.data import Photo, few_labels, find_labelled, labels_of, strata, targets
 from catdog.errors import DataError
 from tests.pictures import draw_pictures
 
@@ -105,3 +105,22 @@ def test_every_fold_has_small_and_large_values() -> None:
     found = strata(targets([Photo(Path(f"{i}"), f"{i}") for i in range(20)], "value", ()), "value")
     assert [found.count(number) for number in range(5)] == [4, 4, 4, 4, 4]
     assert found == sorted(found)
+
+
+def test_a_row_has_all_labels_of_a_photo(root: Path) -> None:
+    rows = ["circles/circles.0.png,round; red;round", "circles/circles.1.png,", "circles/circles.2.png,red"]
+    photos = find_labelled(root, "labels", table(root, *rows, head="path,labels")).splits["all"]
+    assert [labels_of(photo) for photo in photos] == [("red", "round"), (), ("red",)]
+    known = targets(photos, "labels", ("blue", "red", "round"))
+    assert known.tolist() == [[0, 1, 1], [0, 0, 0], [0, 1, 0]]
+    assert few_labels(photos, 2) == {"round": 1}
+    # The rarest label of each photo decides: round, none, red.
+    assert strata(known, "labels") == [2, 3, 1]
+
+
+def test_a_column_for_each_label_is_refused(root: Path) -> None:
+    wide = table(root, "circles/circles.0.png,0,1", head="path,red,round")
+    with pytest.raises(DataError, match="found 'path', 'red', 'round'. One column has all labels of a photo"):
+        find_labelled(root, "labels", wide)
+    with pytest.raises(DataError, match="expected a CSV file with the columns path and labels: --labels"):
+        find_labelled(root, "labels")

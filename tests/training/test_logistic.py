@@ -92,11 +92,13 @@ def test_values_are_those_of_ridge_regression() -> None:
 @pytest.mark.parametrize("output", get_args(Output))
 @pytest.mark.parametrize("loss", get_args(Loss))
 def test_losses_slopes_and_scores_are_those_of_jax(output: Output, loss: Loss) -> None:
-    units = {"category": 3}.get(output, 1)
+    units = {"category": 3, "labels": 3}.get(output, 1)
     logits = np.random.default_rng(1).normal(scale=2, size=(8, units)).astype(np.float32)
     labels = np.arange(8, dtype=np.int32) % max(units, 2)
     if output == "value":
         labels = labels.astype(np.float32)
+    if output == "labels":
+        labels = (np.arange(24).reshape(8, 3) % 4 == 0).astype(np.float32)
     losses, slopes = losses_and_slopes(logits, labels, output, loss)
     ours = partial(photo_losses, labels_b=jnp.asarray(labels), output=output, loss=loss)
     assert_allclose(losses, ours(jnp.asarray(logits)), rtol=1e-4, atol=1e-6)

@@ -132,6 +132,8 @@ def photo_page(
         if found.value is not None:
             listed[name] = {"value": found.value, "unit": found.unit}
             shown[name] = [(quantity(found.value, found.unit), "")]
+        if found.labels is not None:
+            listed[name] = {"labels": list(found.labels), "probabilities": found.probabilities}
     made = table(*(cell for name in shown for cell in (name, "")), right=(1, 3))
     for row, pairs in enumerate(zip_longest(*shown.values())):
         style = "" if row else "bold"

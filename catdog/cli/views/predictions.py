@@ -38,6 +38,8 @@ def captions(prediction: Prediction) -> list[str]:
 
     if prediction.value is not None:
         return [quantity(prediction.value, prediction.unit)]
+    if prediction.labels is not None:
+        return [_listed(prediction, translated), _listed(prediction, str)]
 
     def caption(name: Callable[[str], str]) -> str:
         best = next(iter(prediction.probabilities))
@@ -45,6 +47,13 @@ def captions(prediction: Prediction) -> list[str]:
         return f"{name(UNSURE)}: {words}" if prediction.is_unsure else words
 
     return [caption(class_name), caption(str)]
+
+
+def _listed(prediction: Prediction, write: Callable[[Message], str]) -> str:
+    """The predicted labels with their probabilities."""
+    names = prediction.labels or ()
+    labels = [f"{visible_name(name)} {prediction.probabilities[name]:.1%}" for name in names]
+    return ", ".join(labels) or write(message("no label"))
 
 
 @dataclass(frozen=True)
@@ -105,6 +114,10 @@ def _json(prediction: Prediction, columns: Columns) -> str:
     row: dict[str, object] = {"path": prediction.path}
     if columns.output == "value":
         row |= {"value": prediction.value, "unit": prediction.unit}
+    elif columns.output == "labels":
+        labels = None if prediction.labels is None else list(prediction.labels)
+        every = {"probabilities": prediction.probabilities, "calibrated": columns.calibrated}
+        row |= {"labels": labels, **every}
     else:
         ranked = list(prediction.probabilities.items())[: columns.top_k]
         row |= {
@@ -123,8 +136,10 @@ def _headings(columns: Columns) -> list[object]:
     true = ["true"] if columns.truth else []
     if columns.output == "value":
         return ["path", "value", "unit", *true, "error"]
-    more = [f"{name}_{place}" for place in range(2, columns.top_k + 1) for name in ("label", "probability")]
     every = [f"probability of {name}" for name in columns.classes]
+    if columns.output == "labels":
+        return ["path", "labels", *true, *every, "calibrated", "error"]
+    more = [f"{name}_{place}" for place in range(2, columns.top_k + 1) for name in ("label", "probability")]
     return ["path", "label", "probability", *more, *true, *every, "calibrated", "error"]
 
 
@@ -133,12 +148,15 @@ def _cells(prediction: Prediction, columns: Columns) -> list[object]:
     if columns.output == "value":
         value = "" if prediction.value is None else prediction.value
         return [prediction.path, value, prediction.unit, *true, prediction.error or ""]
+    every = (prediction.probabilities.get(name, "") for name in columns.classes)
+    last = str(columns.calibrated).lower(), prediction.error or ""
+    if columns.output == "labels":
+        return [prediction.path, ";".join(prediction.labels or ()), *true, *every, *last]
     cells: list[object] = [""] * (2 * columns.top_k)
     if prediction.probabilities:
         more = list(prediction.probabilities.items())[1 : columns.top_k]
         cells = [prediction.label, prediction.probability, *(cell for pair in more for cell in pair)]
-    every = (prediction.probabilities.get(name, "") for name in columns.classes)
-    return [prediction.path, *cells, *true, *every, str(columns.calibrated).lower(), prediction.error or ""]
+    return [prediction.path, *cells, *true, *every, *last]
 
 
 def _print_csv(row: list[object]) -> None:
@@ -156,6 +174,9 @@ def _text(prediction: Prediction, top_k: int, width: int) -> Text:
     row = _row(prediction, path, top_k)
     if truth is not None and prediction.value is not None:
         row = message("{row} (true value: {value})", row=row, value=quantity(float(truth), prediction.unit))
+    elif truth is not None and prediction.labels is not None:
+        true = visible_name(truth.replace(";", ", ")) or translated(message("no label"))
+        row = message("{row} (true labels: {labels})", row=row, labels=true)
     elif truth is not None:
         colour = "green" if prediction.label == truth else "red"
         label = click.style(visible_name(class_name(truth)), fg=colour)
@@ -173,6 +194,10 @@ def _row(prediction: Prediction, path: str, top_k: int) -> Message:
     if prediction.value is not None:
         value = click.style(visible_name(quantity(prediction.value, prediction.unit)), bold=True)
         return message("{path}: {value}", path=path, value=value)
+    if prediction.labels is not None:
+        return message(
+            "{path}: {labels}", path=path, labels=click.style(_listed(prediction, translated), bold=True)
+        )
     ranked = [(visible_name(class_name(label)), value) for label, value in prediction.probabilities.items()]
     listed = [f"{label} {value:.1%}" for label, value in ranked[:top_k]]
     if prediction.is_unsure:

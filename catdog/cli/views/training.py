@@ -38,6 +38,8 @@ class TrainingLog(AbstractContextManager["TrainingLog"]):
                 found = N_("Found {photos} images belonging to {classes} classes.")
                 if output == "value":
                     found = N_("Found {photos} images with a value.")
+                elif output == "labels":
+                    found = N_("Found {photos} images with {classes} labels.")
                 for photos in (train, valid) if valid else (train,):
                     console.say(message(found, photos=photos, classes=len(classes)))
                 if not valid:
