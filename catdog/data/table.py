@@ -41,7 +41,7 @@ def read_table(
     twice: list[Path] = []
     wrong: list[tuple[int, str]] = []
     for line, name, cell in _rows(file, column):
-        path = _file_of(name, (root, file.parent))
+        path = _file_of(name, root, file.parent)
         if path is None:
             unknown.append(name)
         elif path in labels:
@@ -114,13 +114,18 @@ def _rows(file: Path, column: str) -> Iterator[tuple[int, str, str]]:
         raise DataError("{file} cannot be read as a CSV file: {reason}", file=file, reason=error) from error
 
 
-def _file_of(name: str, folders: tuple[Path, ...]) -> Path | None:
-    """The file of that name in the first folder that has it, as a path that begins with the folder."""
-    for folder in folders if name else ():
-        inside = os.path.relpath(os.path.join(os.path.abspath(folder), name), os.path.abspath(folder))
-        if Path(inside).parts[:1] != (os.pardir,) and os.path.isfile(folder / inside):
-            return folder / inside
+def _file_of(name: str, root: Path, beside: Path) -> Path | None:
+    """The file of that name below `root` or below the folder `beside`; its path begins with one of them."""
+    for start in (root, beside) if name else ():
+        file = os.path.join(os.path.abspath(start), name)
+        if _inside(file, start) and os.path.isfile(file):
+            folder = root if _inside(file, root) else beside
+            return folder / os.path.relpath(file, os.path.abspath(folder))
     return None
+
+
+def _inside(file: str, folder: Path) -> bool:
+    return Path(os.path.abspath(file)).is_relative_to(os.path.abspath(folder))
 
 
 def _splits(root: Path, photos: tuple[Photo, ...]) -> dict[str, tuple[Photo, ...]]:

@@ -22,7 +22,7 @@ _BINS = 5  # of values, each with as many photos: every fold has some of each
 def find_labelled(root: Path, output: Output, table: Path | None = None) -> DataSet:
     """The photos below `root`, with labels that suit the output.
 
-    The label of a value is its decimal number. Several labels are there by name, with semicolons between them.
+    The label of a value is its decimal number. Several labels are there by name, with ; between them.
 
     Args:
         table: a CSV file with the columns `path` and `value`, or `path` and `labels`. None takes values from

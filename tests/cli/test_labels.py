@@ -1,4 +1,4 @@
-"""`--output labels`: several labels of 60 real photos, learned, resumed, evaluated, predicted and exported."""
+"""`--output labels`: labels of 60 real photos, learned, resumed, evaluated, predicted and exported."""
 
 import csv
 import importlib
@@ -20,7 +20,7 @@ from tests.cli.conftest import SAMPLE, Cli
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """60 real photos; some are portraits, all but the first dog have the label cat or dog. Not to be changed."""
+    """60 real photos, each with the label cat or dog, some with portrait. Not to be changed."""
     root = tmp_path_factory.mktemp("several")
     with (root / "labels.csv").open("w", newline="") as file:
         rows = csv.writer(file)
@@ -137,16 +137,19 @@ def test_a_run_is_resumed_to_the_same_bits(cli: Cli, photos: Path, tmp_path: Pat
 
 
 def test_options_that_do_not_fit(cli: Cli, photos: Path, several: Run) -> None:
+    table = ("--labels", photos / "labels.csv")
     for words, problem in (
-        (("--output", "labels"), "expected a CSV file with the columns path and labels"),
-        (("--output", "labels", "--labels", photos / "labels.csv", "--loss", "huber"), "found labels"),
-        (("--output", "labels", "--labels", photos / "labels.csv", "--class-weights", "balanced"), "about classes"),
-    ):  # fmt: skip
-        refused = cli("train", photos, *words, "--size", 96)
+        ((), "expected a CSV file with the columns path and labels"),
+        ((*table, "--loss", "huber"), "found labels"),
+        ((*table, "--class-weights", "balanced"), "about classes"),
+    ):
+        refused = cli("train", photos, "--output", "labels", *words, "--size", 96)
         assert refused.status == 1
         assert problem in refused.err
-    refused = cli("evaluate", several.folder, several.folder.parent / "several" / ".." / "several")
-    assert refused.status != 0
+    assert cli("export", several.folder, "again.safetensors").status == 0
+    refused = cli("evaluate", several.folder, "again.safetensors")
+    assert refused.status == 1
+    assert "are evaluated alone: name only one" in refused.err
 
 
 def test_thresholds_have_the_largest_f1() -> None:

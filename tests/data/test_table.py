@@ -34,6 +34,17 @@ def test_paths_are_relative_to_the_folder_or_to_the_file(root: Path) -> None:
     assert str(remark).startswith("Ignored 5 photos without a row in ")
 
 
+def test_paths_begin_with_the_folder_however_the_file_is_found(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = root.parent / "values.csv"
+    file.write_text("path,value\nDATA/circles/circles.0.png,1\n", "utf-8")
+    monkeypatch.chdir(root.parent)
+    for folder in (root, Path("DATA"), Path("../") / root.parent.name / "DATA"):
+        (photo,) = find_labelled(folder, "value", file).splits["all"]
+        assert photo.path == folder / "circles" / "circles.0.png"
+
+
 def test_other_columns_marks_and_line_ends_do_not_matter(root: Path) -> None:
     file = root / "values.csv"
     file.write_bytes("\ufeffname,value, path\r\nx,3,circles/circles.0.png\r\n\r\n".encode())
