@@ -28,7 +28,7 @@ EXAMPLES = (
     "catdog evaluate cats.safetensors dogscats",
 )
 _DEFAULT_SPLIT = N_("validation; if DATA has none, photos that the run was not trained on")
-_LABELS = N_("CSV file: the columns path and value, or labels.")
+_LABELS = N_("CSV of values or labels.")
 _WORST = N_("Number of photos with the largest loss to list.")
 
 

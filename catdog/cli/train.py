@@ -102,7 +102,7 @@ def _new(option_name: str, group: Heading, help: str, type: Any = None, **rest: 
 @_new("--quality", "Data", _QUALITY, click.Choice(QUALITIES))
 @_new("--size", "Data", _SIZE, click.IntRange(1))
 @_new("--resize", "Data", N_("Squash photos, crop the centre, or pad them."), click.Choice(RESIZES))
-@_new("--labels", "Data", N_("CSV file: the columns path and value, or labels."), FILE, metavar="FILE.csv")
+@_new("--labels", "Data", N_("CSV of values or labels."), FILE, metavar="FILE.csv")
 @flag("--strict", "Data", N_("Stop at an unreadable photo instead of skipping it."))
 @_new("--head", "Model", _HEAD, click.Choice(HEADS))
 @_new("--fc-units", "Model", N_("Units of each hidden layer of --head fc."), _UNITS)
