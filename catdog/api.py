@@ -6,7 +6,7 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from catdog import devices
-from catdog.config import ClassWeights, HeadKind, Output, PhotosAs, Quality, Resize
+from catdog.config import ClassWeights, HeadKind, Loss, Output, PhotosAs, Quality, Resize
 from catdog.errors import OptionError
 from catdog.inference.classifier import Classifier
 from catdog.inference.inputs import Input
@@ -29,7 +29,7 @@ class Model:
     """A model that `catdog.load` has read. Keep it: from the second call on, the network is ready.
 
     Attributes:
-        classes: the names of its classes.
+        classes: the names of its classes, or of its labels; none of a model that predicts a value.
         calibrated: whether its probabilities are calibrated.
     """
 
@@ -39,7 +39,7 @@ class Model:
         self.classes: tuple[str, ...] = classifier.classes
 
     def predict(self, photos: Photo | Iterable[Photo]) -> list[Prediction]:
-        """Classify photo files; one that cannot be read gets a prediction with its `error`.
+        """Predict for photo files; one that cannot be read gets a prediction with its `error`.
 
         Args:
             photos: paths of files, or one path. Features are cached: the same photo is fast a second time,
@@ -73,6 +73,9 @@ def train(
     fc_units: tuple[int, ...] | None = None,
     dropout: float | None = None,
     output: Output = NewRun.output,
+    labels: Photo | None = None,
+    loss: Loss | None = None,
+    unit: str = NewRun.unit,
     unfreeze: str = NewRun.unfreeze,
     weights: str = NewRun.weights,
     preprocessing: PhotosAs | None = None,
@@ -109,7 +112,12 @@ def train(
             else gem.
         fc_units: units of each hidden layer of the head fc; None is (64,).
         dropout: rate of the heads fc and imagenet, from 0 to below 1; None is 0.5.
-        output: category, a softmax over the classes; or binary, one sigmoid for two classes.
+        output: category, a softmax over the classes; binary, one sigmoid for two classes; labels, several
+            labels a photo, one sigmoid each; or value, a number such as an age.
+        labels: CSV file with the columns path and value, or path and labels; None takes values from the names
+            of folders.
+        loss: mse or huber, for value; None is mse.
+        unit: of the values, such as cm; for people.
         unfreeze: the first stage that is trained: head, fc2, fc1, block5 ... block1, or all.
         weights: builtin, keras, timm (both downloaded once, 550 MB), or a file.
         preprocessing: caffe or torch, for a file that does not say what photos must look like.
@@ -154,6 +162,9 @@ def train(
         fc_units=fc_units,
         dropout=dropout,
         output=output,
+        labels=None if labels is None else Path(labels),
+        loss=loss,
+        unit=unit,
         unfreeze=unfreeze,
         weights=weights,
         preprocessing=preprocessing,

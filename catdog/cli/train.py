@@ -9,10 +9,10 @@ from click.core import ParameterSource
 
 from catdog import devices
 from catdog.cli import console
-from catdog.cli.command import FOLDER, PATH, Command, Decorator, Heading, flag, option
+from catdog.cli.command import FILE, FOLDER, PATH, Command, Decorator, Heading, flag, option
 from catdog.cli.options import Parsed, weights_options, workspace_options
 from catdog.cli.translate import LANGUAGES, UsageError
-from catdog.config import CLASS_WEIGHTS, HEADS, OUTPUTS, QUALITIES, RESIZES
+from catdog.config import CLASS_WEIGHTS, HEADS, LOSSES, OUTPUTS, QUALITIES, RESIZES
 from catdog.inference.models import find_model
 from catdog.model.architecture import ALL, CONVOLUTIONS, stages
 from catdog.runs import Run
@@ -80,6 +80,8 @@ _DEFAULTS = {
     "fc_units": ",".join(map(str, DEFAULT_FC_UNITS)),
     "dropout": str(DEFAULT_DROPOUT),
     "lr": N_("the optimizer's own"),
+    "labels": N_("names of folders"),
+    "loss": "mse",
     "epochs": N_("20; 8 with lbfgs"),
     "optimizer": N_("lbfgs or adam"),
     "size": N_("by quality"),
@@ -105,11 +107,19 @@ def _new(option_name: str, group: Heading, help: str, type: Any = None, **rest: 
 @_new("--time-limit", "Data", _TIME_LIMIT, _TIME)
 @_new("--resize", "Data", N_("Squash photos, crop the centre, or pad them."), click.Choice(RESIZES))
 @_new("--views", "Data", _VIEWS, click.IntRange(0), metavar="K")
+@_new("--labels", "Data", N_("CSV of values or labels."), FILE, metavar="FILE.csv")
 @flag("--strict", "Data", N_("Stop at an unreadable photo instead of skipping it."))
 @_new("--head", "Model", _HEAD, click.Choice(HEADS))
 @_new("--fc-units", "Model", N_("Units of each hidden layer of --head fc."), _UNITS)
 @_new("--dropout", "Model", N_("Dropout rate of the heads fc and imagenet."), _RATE)
-@_new("--output", "Model", N_("Softmax, or one sigmoid for two classes."), click.Choice(OUTPUTS))
+@_new(
+    "--output",
+    "Model",
+    N_("One of the classes; one sigmoid for two; several labels; a value."),
+    click.Choice(OUTPUTS),
+)
+@_new("--loss", "Model", N_("Loss of --output value."), click.Choice(LOSSES))
+@_new("--unit", "Model", N_("Unit of --output value, such as cm."), metavar="TEXT")
 @_new("--unfreeze", "Model", _UNFREEZE, _STAGES, metavar="STAGE")
 @weights_options(NewRun.weights)
 @_new("--epochs", "Training", N_("Training epochs."), click.IntRange(1))

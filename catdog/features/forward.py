@@ -37,6 +37,7 @@ def make_suffix(prefix: Prefix, head: Head, classes: int, *, size: int) -> Suffi
     return Suffix(
         (*pretrained, *new),
         head.output,
+        loss=head.loss,
         preprocessing=prefix.preprocessing,
         dtype=devices.compute_dtype() if large else "float32",
         convolve=convolve3x3_as_products if jax.default_backend() == "cpu" else convolve3x3,

@@ -1,4 +1,4 @@
-"""A trained run, an exported file, or the original network: photo files in, probabilities out.
+"""A trained run, an exported file, or the original network: photo files in, probabilities or values out.
 
 The same prefix, feature cache and suffix as in training; only the boundary between them differs.
 """
@@ -27,6 +27,8 @@ from catdog.inference.grad_cam import Arrays, HeatMaps
 from catdog.inference.inputs import Input
 from catdog.inference.prediction import Prediction, Predictions
 from catdog.model import outputs
+from catdog.model.scale import in_unit
+from catdog.model.tensors import expected_shapes
 from catdog.progress import OnProgress, part_of, unreported
 from catdog.runs import Run
 from catdog.text import Message
@@ -95,13 +97,16 @@ class Classifier:
         self.views = averaged_views(spec.views, tta=tta)
         self.classes = spec.classes  # their names, in the order of the outputs
         self.decoding = spec.decoding  # how a photo becomes the input
-        self.output: Output = spec.head.output  # softmax over the classes, or one sigmoid
+        self.output: Output = spec.head.output  # softmax over the classes, one sigmoid or several, or a value
+        self.scale = spec.scale  # of a value
+        self.thresholds = spec.thresholds  # of the probability of each of several labels
         self.temperature = spec.temperature or 1.0  # what the logits are divided by
         self.is_scaled = spec.temperature is not None  # whether that is a temperature that was fitted
         self.calibrated = spec.calibrated or self.is_scaled  # the probabilities, here or in the weights
         self._source, self._spec, self._tensors = source, spec, tensors
         self._workspace, self._prefix = workspace, prefix
         self._suffix = make_suffix(prefix, spec.head, len(spec.classes), size=spec.decoding.size)
+        self._units = expected_shapes(self._suffix.layers[-1:])["predictions/bias"][0]
         # Always the same number, so that a photo's digits do not depend on the photos beside it.
         self._rows = _ROWS_PRETRAINED if prefix.frozen or prefix.thawed else _ROWS
         self._params, constants = self._suffix.from_tensors(tensors)
@@ -133,16 +138,13 @@ class Classifier:
                 else:
                     found |= _by_photo(group.photos, zip(group.digests, group.logits, strict=True))
         photos = sorted(found)
-        units = 1 if self.output == "binary" else len(self.classes)
-        nothing = np.empty((0, self.views, units), np.float32)
+        nothing = np.empty((0, self.views, self._units), np.float32)
         logits_nvk = np.stack([found[i][1] for i in photos]) if photos else nothing
-        logits_nk = logits_nvk.mean(axis=1)
         return Predictions(
             photos=np.array(photos, np.int64),
             digests=tuple(found[i][0] for i in photos),
-            logits=logits_nk,
+            logits=logits_nvk.mean(axis=1),
             plain_logits=logits_nvk[:, 0],
-            probabilities=self.probabilities(logits_nk),
             skipped=tuple(Skipped(paths[i], reasons[i]) for i in sorted(reasons)),
         )
 
@@ -163,7 +165,7 @@ class Classifier:
                 if isinstance(group, Unreadable):
                     waiting |= _by_photo(group.photos, group.reasons)
                 else:
-                    waiting |= _by_photo(group.photos, self.probabilities(group.logits.mean(axis=1)))
+                    waiting |= _by_photo(group.photos, self._found(group.logits.mean(axis=1)))
                 while following in waiting:
                     yield self._prediction(paths[following], waiting.pop(following))
                     following += 1
@@ -222,16 +224,31 @@ class Classifier:
             idle.append(store)
 
     def _prediction(self, path: Path, found: Message | np.ndarray) -> Prediction:
-        """Of probabilities, (classes,), or of the reason why there are none."""
+        """Of probabilities, (classes,), of a value, (1,), or of the reason why there are none."""
         if isinstance(found, Message):
             return Prediction(Input(path), reason=found)
+        if self.scale:
+            return Prediction(Input(path), value=float(found[0]), unit=self.scale.unit)
         order = np.argsort(-found, kind="stable")
-        return Prediction(Input(path), {self.classes[i]: float(found[i]) for i in order})
+        ranked = {self.classes[i]: float(found[i]) for i in order}
+        if self.output != "labels":
+            return Prediction(Input(path), ranked)
+        labels = tuple(self.classes[i] for i in order if found[i] >= self.thresholds[i])
+        return Prediction(Input(path), ranked, labels=labels)
 
     def _logits(self, features: np.ndarray) -> np.ndarray:
         """(n, units) of features (n, *shape)."""
         condensed = condense(self._suffix, self._constants, Features.in_memory(features), rows=self._rows)
         return logits(self._suffix, self._params, self._constants, condensed, rows=self._rows)
+
+    def _found(self, logits_nk: np.ndarray) -> np.ndarray:
+        """What `_prediction` takes, (n, classes) or (n, 1)."""
+        return self.values(logits_nk)[:, None] if self.scale else self.probabilities(logits_nk)
+
+    def values(self, logits_n1: np.ndarray) -> np.ndarray:
+        """(n,) float64, in the unit of the values, of the logits of a `value` output."""
+        assert self.scale
+        return in_unit(logits_n1, self.scale)
 
     def probabilities(self, logits_nk: np.ndarray, *, temperature: float | None = None) -> np.ndarray:
         """(n, classes) float32 of logits, at the model's temperature or another."""
@@ -244,7 +261,7 @@ class Classifier:
         return np.concatenate(parts)[:count] if parts else np.empty((0, len(self.classes)), np.float32)
 
     def losses(self, logits_nk: np.ndarray, labels_n: np.ndarray) -> np.ndarray:
-        """Cross-entropy of each photo as trained, (n,), nats, given its true class."""
+        """The loss of each photo as trained, (n,), given its true class."""
         return np.asarray(self._suffix.losses(jnp.asarray(logits_nk), jnp.asarray(labels_n)))
 
     @cached_property

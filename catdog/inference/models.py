@@ -2,7 +2,6 @@
 
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,11 +96,12 @@ def open_classifier(
     """
     from catdog.features.prefix import Prefix  # imports jax, which finding a model does not need
     from catdog.inference.classifier import Classifier, foundation
+    from catdog.model.thresholds import without_temperature
 
     if isinstance(model, Run):
         tensors, spec = model.read_model()
         source, prefix = foundation(model, spec, workspace=workspace, report=report)
-        spec = spec if calibrate else replace(spec, temperature=None)
+        spec = spec if calibrate else without_temperature(spec)
     elif calibrate:
         spec, tensors = read_exported(model)
         source = find_weights(str(model.absolute()), preprocessing=spec.preprocessing)

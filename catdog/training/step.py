@@ -93,7 +93,7 @@ class Trainer:
 
         Args:
             condensed: of all photos, then of all second views, ...
-            labels: of the photos, (n,) int32.
+            labels: of the photos, (n,) int32; of a `value` output float32.
             report: called with the sums so far, after each chunk.
         """
         random = np.random.default_rng([self._seed, epoch])
@@ -130,7 +130,7 @@ class Trainer:
         labels_kb: jax.Array,
         mask_kb: jax.Array,
     ) -> tuple[TrainState, jax.Array]:
-        """The batches of a chunk, one after another. Returns the state and (loss, correct, photos) sums."""
+        """The batches of a chunk, one after another. Returns the state and (loss, score, photos) sums."""
 
         def update(state: TrainState, features: jax.Array, labels: jax.Array, mask: jax.Array):
             def objective(params: Tensors) -> tuple[jax.Array, jax.Array]:
@@ -141,10 +141,10 @@ class Trainer:
                 if self._class_weights is not None:
                     losses = losses * jnp.asarray(self._class_weights, jnp.float32)[labels]
                 loss = jnp.sum(losses)
-                correct = jnp.sum(outputs.is_correct(logits, labels, self._suffix.output) * mask)
+                score = jnp.sum(outputs.scores(logits, labels, self._suffix.output) * mask)
                 photos = jnp.sum(mask.astype(jnp.float32))
                 divisor = self._photos / self._steps if self._whole_epoch else photos
-                return loss / divisor, jnp.stack([loss, correct, photos])
+                return loss / divisor, jnp.stack([loss, score, photos])
 
             gradients, sums = jax.grad(objective, has_aux=True)(state.params)
             updates, optimizer = self._transformation.update(gradients, state.optimizer, state.params)
@@ -162,5 +162,5 @@ class Trainer:
 
 
 def _add(sums: Sums, totals: jax.Array) -> Sums:
-    loss, correct, photos = np.asarray(totals, np.float64)
-    return Sums(sums.loss + loss, sums.correct + correct, sums.photos + round(photos))
+    loss, score, photos = np.asarray(totals, np.float64)
+    return Sums(sums.loss + loss, sums.score + score, sums.photos + round(photos))

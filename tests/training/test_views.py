@@ -13,6 +13,7 @@ from PIL import Image
 import catdog
 from catdog.errors import OptionError
 from catdog.evaluation.evaluate import evaluate
+from catdog.evaluation.predictions import EvaluatedPredictions
 from catdog.export import export
 from catdog.features import shards
 from catdog.features.features import Features
@@ -20,10 +21,12 @@ from catdog.features.key import FeatureKey
 from catdog.features.upkeep import KEY_FILE, key_folders
 from catdog.inference.models import open_classifier
 from catdog.progress import Progress
+from catdog.runs import Run
 from catdog.training.events import Event
 from catdog.training.logistic import Samples, cross_validate
 from catdog.training.options import Resume
 from catdog.training.train import train as train_run
+from catdog.workspace import Workspace
 from tests.pictures import draw_pictures
 from tests.training import test_step
 from tests.training.whole import train
@@ -134,7 +137,9 @@ def test_predictions_are_the_mean_over_views_that_a_hand_computes(split_shapes: 
     workspace = two_workers(tmp_path / "cache")
     plain = open_classifier(run, workspace, tta=False)
     mirrored = plain.predict(_mirrored(tmp_path / "mirrored", photos))
-    averaged = open_classifier(run, workspace).predict(photos)
+    usual = open_classifier(run, workspace)
+    averaged = usual.predict(photos)
+    of_classes = usual.probabilities(averaged.logits)
     by_hand = (plain.predict(photos).logits + mirrored.logits) / 2
     assert_allclose(averaged.logits, by_hand, atol=1e-5)
     assert_array_equal(averaged.plain_logits, plain.predict(photos).logits)
@@ -144,12 +149,12 @@ def test_predictions_are_the_mean_over_views_that_a_hand_computes(split_shapes: 
     export(run, file, format="catdog", workspace=workspace)
     for model, cache in ((run, "cache"), (run, "new"), (file, "new")):
         found = catdog.load(model, cache_dir=tmp_path / cache, workers=1).predict(photos)
-        for prediction, probabilities in zip(found, averaged.probabilities, strict=True):
+        for prediction, probabilities in zip(found, of_classes, strict=True):
             assert [prediction.probabilities[name] for name in run.config.classes] == pytest.approx(
                 probabilities, abs=1e-5
             )
     (other,) = catdog.load(run, tta=False, cache_dir=tmp_path / "cache").predict(photos[0])
-    assert other.probability != pytest.approx(averaged.probabilities[0].max(), abs=1e-6)
+    assert other.probability != pytest.approx(of_classes[0].max(), abs=1e-6)
 
 
 def test_a_file_that_cannot_be_read_and_a_copy_keep_their_places(split_shapes: Path, tmp_path: Path) -> None:
@@ -163,6 +168,12 @@ def test_a_file_that_cannot_be_read_and_a_copy_keep_their_places(split_shapes: P
     assert found[2].probabilities == model.predict(first)[0].probabilities
 
 
+def _evaluated(run: Run, workspace: Workspace, *, tta: bool | None = None) -> EvaluatedPredictions:
+    (found,) = evaluate([run], None, None, workspace, tta=tta).models
+    assert isinstance(found, EvaluatedPredictions)
+    return found
+
+
 def test_an_evaluation_is_that_of_the_log_and_says_what_the_views_give(
     split_shapes: Path, tmp_path: Path
 ) -> None:
@@ -171,11 +182,11 @@ def test_an_evaluation_is_that_of_the_log_and_says_what_the_views_give(
         options = options | {"name": options["optimizer"]}
         run = train(split_shapes, tmp_path, **options)
         best = run.best_epoch()
-        (found,) = evaluate([run], None, None, workspace).models
+        found = _evaluated(run, workspace)
         assert best is not None
         assert found.metrics.loss == pytest.approx(best.val_loss, rel=1e-5)
         assert found.metrics.accuracy == best.val_acc
-        (plain,) = evaluate([run], None, None, workspace, tta=False).models
+        plain = _evaluated(run, workspace, tta=False)
         assert plain.gain is None
         assert found.gain is not None
         assert found.gain.loss == pytest.approx(plain.metrics.loss, rel=1e-5)
@@ -187,7 +198,7 @@ def test_held_out_predictions_are_means_too(split_shapes: Path, tmp_path: Path) 
     run = train(split_shapes / "train", tmp_path, folds=3, epochs=8, **LOGISTIC)
     assert _cached(tmp_path / "cache") == {0: 12, 1: 12, 2: 12}
     workspace = two_workers(tmp_path / "cache")
-    (found,) = evaluate([run], None, None, workspace).models
+    found = _evaluated(run, workspace)
     assert found.metrics.loss == pytest.approx(run.history()[-1].val_loss, rel=1e-5)
     assert found.gain is None
     with pytest.raises(OptionError, match="leave out --tta and --no-tta"):
@@ -200,14 +211,16 @@ def test_all_views_of_a_photo_are_in_its_fold() -> None:
     labels = np.arange(30, dtype=np.int32) % 3
     views = [random.standard_normal((30, 5)) + np.eye(3, 5)[labels] for _ in range(3)]
     inputs = np.stack(views).astype(np.float32)
-    of = Samples(inputs.reshape(-1, 5), np.tile(labels, 3), np.ones(90), 3)
+    of = Samples(inputs.reshape(-1, 5), np.tile(labels, 3), np.ones(90), 3, "category")
     folds = np.arange(30) // 3 % 5
     found = cross_validate(of, folds, lambda _: None)
     assert found.photos == 30
     losses = np.zeros(30)
     for fold in range(5):
         inside = folds == fold
-        others = Samples(inputs[:, ~inside].reshape(-1, 5), np.tile(labels[~inside], 3), np.ones(72), 3)
+        others = Samples(
+            inputs[:, ~inside].reshape(-1, 5), np.tile(labels[~inside], 3), np.ones(72), 3, "category"
+        )
         layer = others.fit(np.zeros((6, 3)), found.l2)
         logits = np.mean([view[inside] @ layer[:-1] + layer[-1] for view in views], axis=0)
         logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
@@ -217,7 +230,7 @@ def test_all_views_of_a_photo_are_in_its_fold() -> None:
 
 def test_of_many_views_a_sample_of_photos_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     inputs = np.random.default_rng(1).standard_normal((400, 4)).astype(np.float32)
-    of = Samples(inputs, np.arange(400, dtype=np.int32) % 2, np.ones(400), 2)
+    of = Samples(inputs, np.arange(400, dtype=np.int32) % 2, np.ones(400), 2, "category")
     monkeypatch.setattr("catdog.training.logistic._SAMPLE", 100)
     assert cross_validate(of, np.arange(100) // 2 % 5, lambda _: None).photos == 25
 
