@@ -6,7 +6,7 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from catdog import devices
-from catdog.config import ClassWeights, HeadKind, Output, PhotosAs, Quality, Resize
+from catdog.config import ClassWeights, HeadKind, Loss, Output, PhotosAs, Quality, Resize
 from catdog.errors import OptionError
 from catdog.inference.classifier import Classifier
 from catdog.inference.inputs import Input
@@ -29,7 +29,7 @@ class Model:
     """A model that `catdog.load` has read. Keep it: from the second call on, the network is ready.
 
     Attributes:
-        classes: the names of its classes.
+        classes: the names of its classes, or of its labels; none of a model that predicts a value.
         calibrated: whether its probabilities are calibrated.
     """
 
@@ -39,7 +39,7 @@ class Model:
         self.classes: tuple[str, ...] = classifier.classes
 
     def predict(self, photos: Photo | Iterable[Photo]) -> list[Prediction]:
-        """Classify photo files; one that cannot be read gets a prediction with its `error`.
+        """Predict for photo files; one that cannot be read gets a prediction with its `error`.
 
         Args:
             photos: paths of files, or one path. Features are cached: the same photo is fast a second time,
@@ -73,6 +73,9 @@ def train(
     fc_units: tuple[int, ...] | None = None,
     dropout: float | None = None,
     output: Output = NewRun.output,
+    labels: Photo | None = None,
+    loss: Loss | None = None,
+    unit: str = NewRun.unit,
     unfreeze: str = NewRun.unfreeze,
     weights: str = NewRun.weights,
     preprocessing: PhotosAs | None = None,
@@ -83,6 +86,7 @@ def train(
     l2: float | None = None,
     folds: int | None = None,
     class_weights: ClassWeights = NewRun.class_weights,
+    views: int = NewRun.views,
     valid_fraction: float | None = None,
     seed: int = NewRun.seed,
     strict: bool = False,
@@ -108,7 +112,12 @@ def train(
             else gem.
         fc_units: units of each hidden layer of the head fc; None is (64,).
         dropout: rate of the heads fc and imagenet, from 0 to below 1; None is 0.5.
-        output: category, a softmax over the classes; or binary, one sigmoid for two classes.
+        output: category, a softmax over the classes; binary, one sigmoid for two classes; labels, several
+            labels a photo, one sigmoid each; or value, a number such as an age.
+        labels: CSV file with the columns path and value, or path and labels; None takes values from the names
+            of folders.
+        loss: mse or huber, for value; None is mse.
+        unit: of the values, such as cm; for people.
         unfreeze: the first stage that is trained: head, fc2, fc1, block5 ... block1, or all.
         weights: builtin, keras, timm (both downloaded once, 550 MB), or a file.
         preprocessing: caffe or torch, for a file that does not say what photos must look like.
@@ -123,6 +132,8 @@ def train(
             fitted to it, and the head in the run is fitted to all. 0 validates by a split; None is 5 for
             fewer than 1,000 photos without valid/, else 0.
         class_weights: none, or balanced: all classes have the same weight in the loss.
+        views: of each training photo, beside it: its mirror image, then random crops. Features take as many
+            times longer. Predictions are then means over views, see `load`.
         valid_fraction: of the photos, between 0 and 1, where `data` has no valid/; None is 0.2.
         seed: for initialization, shuffling and dropout; 0 <= seed < 2**32. The same seed gives the same bits.
         strict: raise for an unreadable photo, instead of skipping it; `run.skipped()` lists those.
@@ -151,6 +162,9 @@ def train(
         fc_units=fc_units,
         dropout=dropout,
         output=output,
+        labels=None if labels is None else Path(labels),
+        loss=loss,
+        unit=unit,
         unfreeze=unfreeze,
         weights=weights,
         preprocessing=preprocessing,
@@ -161,6 +175,7 @@ def train(
         l2=l2,
         folds=folds,
         class_weights=class_weights,
+        views=views,
         valid_fraction=valid_fraction,
         seed=seed,
         strict=strict,
@@ -172,6 +187,7 @@ def load(
     model: Photo | Run | None = None,
     *,
     calibrate: bool = True,
+    tta: bool | None = None,
     cache_dir: Photo | None = None,
     workers: int | None = None,
 ) -> Model:
@@ -181,6 +197,8 @@ def load(
         model: a run, its folder, its name below ./runs, or a file that `catdog export RUN FILE.safetensors`
             wrote. None is the model in the package, cats against dogs.
         calibrate: scale the probabilities of a run by its temperature, if it has one.
+        tta: test-time augmentation: predict the mean over views of a photo; None does so if the run was
+            trained with views.
         cache_dir: where features and compiled programs are cached. None is the folder that CATDOG_CACHE_DIR
             names, or the user's cache folder. Features take at most what CATDOG_CACHE_LIMIT allows, or a
             tenth of the disk. If nothing can be written there, a RuntimeWarning says so.
@@ -193,7 +211,7 @@ def load(
     """
     if not isinstance(model, Run):
         model = shipped_run() if model is None else find_model(model, _RUNS)
-    return Model(open_classifier(model, _opened(cache_dir, workers), calibrate=calibrate))
+    return Model(open_classifier(model, _opened(cache_dir, workers), calibrate=calibrate, tta=tta))
 
 
 def _opened(cache_dir: Photo | None, workers: int | None) -> Workspace:

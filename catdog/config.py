@@ -12,7 +12,8 @@ from typing import Any, Literal, Self, get_args, get_origin
 from catdog.errors import OptionError
 
 Resize = Literal["squash", "crop", "pad"]
-Output = Literal["category", "binary"]
+Output = Literal["category", "binary", "labels", "value"]
+Loss = Literal["mse", "huber"]
 ClassWeights = Literal["none", "balanced"]
 Quality = Literal["fast", "good", "best"]
 HeadKind = Literal["gem", "concat", "linear", "fc", "imagenet"]
@@ -20,10 +21,16 @@ PhotosAs = Literal["caffe", "torch"]
 
 RESIZES: tuple[str, ...] = get_args(Resize)
 OUTPUTS: tuple[str, ...] = get_args(Output)
+LOSSES: tuple[str, ...] = get_args(Loss)
 PREPROCESSINGS: tuple[str, ...] = get_args(PhotosAs)
 CLASS_WEIGHTS: tuple[str, ...] = get_args(ClassWeights)
 QUALITIES: tuple[str, ...] = get_args(Quality)
 HEADS: tuple[str, ...] = get_args(HeadKind)
+
+
+def has_classes(output: Output) -> bool:
+    """Whether each photo has exactly one class."""
+    return output in ("category", "binary")
 
 
 @dataclass(frozen=True)
@@ -103,7 +110,13 @@ class Decoding(JsonRecord):
 
     size: int = 224  # pixels, both sides
     resize: Resize = "squash"  # squash the whole photo; or centre crop; or pad with black
-    mirrored: bool = False  # left and right exchanged, as the last step
+    view: int = 0  # 0 the photo as it is, 1 its mirror image; others see `catdog.data.views`
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """See `JsonRecord`; at first there was a field `mirrored` instead of `view`."""
+        view = {"view": int(values["mirrored"])} if "mirrored" in values else {}
+        return super().from_json({name: values[name] for name in values if name != "mirrored"} | view)
 
 
 @dataclass(frozen=True)
@@ -114,18 +127,31 @@ class Head(JsonRecord):
     fc_units: tuple[int, ...] = ()  # units of each hidden layer, for `fc` only
     dropout: float = 0.5  # probability that a hidden unit is dropped, for `fc` and `imagenet` only
     output: Output = "category"
+    loss: Loss | None = None  # of a `value` output: mean squared error or Huber loss
+
+
+@dataclass(frozen=True)
+class Scale(JsonRecord):
+    """What turns the logit of a `value` output into a value: logit · deviation + mean."""
+
+    mean: float  # of the training photos' values
+    deviation: float  # standard deviation of them
+    unit: str = ""  # of the values, such as cm; for people
 
 
 @dataclass(frozen=True)
 class ModelSpec(JsonRecord):
     """The header of a model's file: all that is needed to predict, beside the tensors."""
 
-    classes: tuple[str, ...]
+    classes: tuple[str, ...]  # of a `labels` output the labels, of a `value` output none
     preprocessing: str  # the name of a `Preprocessing`
     head: Head
     decoding: Decoding
     calibrated: bool = False  # whether a temperature is in the last layer already, as in an exported file
     temperature: float | None = None  # divides the logits, for calibrated probabilities
+    views: int = 0  # of each training photo, beside it; predictions are means over these views
+    scale: Scale | None = None  # of a `value` output
+    thresholds: tuple[float, ...] = ()  # of a `labels` output, of each label's probability
     # Only of a run, which needs the pretrained weights too:
     unfreeze: str = "head"  # the first stage that was trained
     weights: str = ""  # as in `TrainOptions`; empty if the file holds all weights
@@ -152,4 +178,7 @@ class TrainOptions(JsonRecord):
     l2: float | None = None  # penalty of the optimizer lbfgs; None is chosen by cross-validation
     folds: int | None = 0  # of a cross-validation over all photos; 0 validates by a split; None is undecided
     class_weights: ClassWeights = "none"
+    views: int = 0  # of each training photo, beside it
+    labels: str = ""  # the CSV file with the values or labels; relative to `data` if it is inside
+    unit: str = ""  # of a `value` output
     preprocessing: PhotosAs | None = None  # of the weights, if their file does not name it

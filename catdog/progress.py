@@ -18,5 +18,21 @@ class Progress:
 OnProgress = Callable[[Progress], None]  # is called as the work goes on
 
 
+def part_of(report: OnProgress, before: int, photos: int, total: int, *, views: int = 1) -> OnProgress:
+    """Reports the features of `photos` as a part of those of `total`, after `before` of them.
+
+    Args:
+        views: the photos are views; what is reported is divided by so many.
+    """
+
+    def reported(step: Progress) -> None:
+        if step.stage == "features":
+            done = before + photos - step.total + step.done
+            step = Progress("features", done // views, total // views)
+        report(step)
+
+    return report if photos == total else reported
+
+
 def unreported(_: Progress) -> None:
     """For work that nobody watches."""

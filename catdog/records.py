@@ -1,6 +1,7 @@
 """The records that a run folder holds, one for each of its files of JSON."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from catdog.config import JsonRecord, TrainOptions
 
@@ -22,23 +23,43 @@ class RunConfig(JsonRecord):
 
 @dataclass(frozen=True)
 class EpochRecord(JsonRecord):
-    """One line of history.jsonl. Losses are means in nats per photo, accuracies fractions of the photos."""
+    """One line of history.jsonl. Losses are means in nats per photo, accuracies fractions of the photos.
+
+    Of a `value` output, losses are those of standardized values, and mean absolute errors are in its unit.
+    """
 
     epoch: int  # from 1
     seconds: float  # validation included
     loss: float  # of the training photos, while the epoch went on
-    acc: float
+    acc: float | None  # None of a `value` output
     val_loss: float  # of the validation photos, after the epoch
-    val_acc: float
+    val_acc: float | None
+    mae: float | None = None  # only of a `value` output
+    val_mae: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """See `JsonRecord`; without the fields that belong to other outputs."""
+        absent = () if self.acc is None else ("mae", "val_mae")
+        return {name: value for name, value in super().to_json().items() if name not in absent}
+
+    @property
+    def metric(self) -> str:
+        """`acc` or `mae`, as Keras names them."""
+        return "mae" if self.acc is None else "acc"
+
+    @property
+    def scores(self) -> tuple[float | None, float | None]:
+        """The metric of the training and of the validation photos."""
+        return (self.mae, self.val_mae) if self.acc is None else (self.acc, self.val_acc)
 
 
 @dataclass(frozen=True)
 class Penalty(JsonRecord):
-    """One penalty that was tried: mean cross-entropy in nats and accuracy of the held-out photos."""
+    """One penalty that was tried: mean loss and accuracy of the held-out photos."""
 
     l2: float
     loss: float
-    acc: float
+    acc: float | None  # None of a `value` output
 
 
 @dataclass(frozen=True)
@@ -49,7 +70,7 @@ class CrossValidation(JsonRecord):
     photos: int
     l2: float  # the chosen one, with its loss and accuracy
     loss: float
-    acc: float
+    acc: float | None
     tried: tuple[Penalty, ...]
 
 

@@ -1,6 +1,7 @@
 """Sentences for people, and counts, sizes and lists as people write them."""
 
 import gettext
+import math
 import re
 import unicodedata
 from collections import Counter
@@ -98,6 +99,12 @@ def relative(sentence: Message, folder: Path) -> Message:
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|[kKMGT]B?)?")
+
+
+def quantity(value: float, unit: str = "") -> str:
+    """A value with its unit and four significant digits, `12.35 cm`; digits before the point all stay."""
+    decimals = 3 - math.floor(math.log10(abs(value))) if value else 3
+    return f"{value:.{min(max(decimals, 0), 9)}f} {unit}".rstrip()
 
 
 def bytes_for_people(count: int) -> str:

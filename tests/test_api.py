@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import catdog
-from catdog.config import Head, TrainOptions
+from catdog.config import TrainOptions
 from catdog.errors import OptionError, RunError
 from catdog.runs import shipped_run
 from tests.process import catdog as command
@@ -116,11 +116,13 @@ def test_a_model_that_is_not_there(tmp_path: Path) -> None:
 def test_the_run_in_the_package_is_whole_and_names_no_machine() -> None:
     run = shipped_run()
     assert run.config.classes == ("cats", "dogs")
-    assert TrainOptions.from_json(run.config.options.to_json()).head == Head()
-    assert run.config.options.data == "dogscats"
-    best = min(run.history(), key=lambda record: record.val_loss)
+    options = TrainOptions.from_json(run.config.options.to_json())
+    assert (options.head.kind, options.decoding.size, options.folds) == ("gem", 320, 5)
+    assert options.data == "photos"
+    best = run.history()[-1]
     splits = run.split()
-    assert (len(splits["train"]), len(splits["valid"])) == (1600, 400)
+    assert set(splits["train"]) == set(splits["valid"]) == run.held_out().keys()
+    assert len(splits["train"]) == 2180
     card = (run.folder / "README.md").read_text()
     assert f"accuracy {best.val_acc:.4f}" in card
     assert f"loss {best.val_loss:.4f} nats" in card

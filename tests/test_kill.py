@@ -19,8 +19,8 @@ _AT_ONCE = 2  # trainings at the same time, each in a folder of its own
 _COLD = 4  # of the kills, those that also have features to compute
 _SEED = "CATDOG_TEST_KILL_SEED"  # the environment variable that repeats the moments of a run that failed
 
-# Many epochs, and a head with dropout and momenta: most moments are in the middle of a training.
-_OPTIONS = ["--epochs", "120", "--head", "fc", "--fc-units", "32", "--batch-size", "8", "--seed", "3"]
+# Many epochs, views, and a head with dropout and momenta: most moments are in the middle of a training.
+_OPTIONS = "--epochs 120 --head fc --fc-units 32 --batch-size 8 --seed 3 --views 1".split()
 
 
 class _Place:

@@ -25,7 +25,7 @@ def _shell_lines(page: Path) -> Iterator[str]:
 
 def _commands(page: Path) -> list[str]:
     """The lines that call catdog, but for the installation's."""
-    lines = [line for line in _shell_lines(page) if re.search(r"(^|\| )catdog ", line)]
+    lines = [line for line in _shell_lines(page) if re.search(r"(^|\| |&& )catdog ", line)]
     return [line for line in lines if ".venv" not in line]
 
 

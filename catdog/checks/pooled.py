@@ -11,6 +11,7 @@ from catdog.features.extract import extract
 from catdog.features.forward import condense, make_suffix
 from catdog.features.prefix import Prefix
 from catdog.progress import OnProgress, unreported
+from catdog.training.options import SIZE_OF, NewRun
 from catdog.weights.source import find_weights
 from catdog.workspace import Workspace
 
@@ -27,12 +28,12 @@ class Pooled:
 def pool(
     paths: Sequence[Path], digests: dict[Path, str], *, workspace: Workspace, report: OnProgress = unreported
 ) -> Pooled:
-    """Look up, or compute and cache, the features that a training with the built-in weights uses too.
+    """Look up, or compute and cache, the features that a training with the default options uses too.
 
     Raises:
         CacheError: the cache cannot be written.
     """
-    head, decoding = Head("concat"), Decoding()
+    head, decoding = Head("concat"), Decoding(SIZE_OF[NewRun.quality])
     prefix = Prefix(find_weights("builtin"), head, unfreeze="head", workspace=workspace)
     found = extract(paths, prefix, decoding, workspace=workspace, digests=digests, report=report)
     if found.features is None:

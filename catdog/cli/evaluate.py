@@ -9,8 +9,8 @@ import click
 
 from catdog import devices
 from catdog.cli import console
-from catdog.cli.command import FOLDER, PATH, Command, flag, option
-from catdog.cli.options import chosen_model, model_options, report_option, workspace_options
+from catdog.cli.command import FILE, FOLDER, PATH, Command, flag, option
+from catdog.cli.options import chosen_model, model_options, report_option, tta_option, workspace_options
 from catdog.cli.progress_bars import FeatureBar
 from catdog.cli.translate import UsageError, translations
 from catdog.data import SPLITS
@@ -28,15 +28,17 @@ EXAMPLES = (
     "catdog evaluate cats.safetensors dogscats",
 )
 _DEFAULT_SPLIT = N_("validation; if DATA has none, photos that the run was not trained on")
+_LABELS = N_("CSV of values or labels.")
 _WORST = N_("Number of photos with the largest loss to list.")
 
 
 @click.command("evaluate", cls=Command, examples=EXAMPLES)
 @click.argument("targets", metavar="[RUN...] [DATA]", nargs=-1, type=PATH)
 @option("--data", "Data", N_("The folder of photos, as DATA."), PATH)
+@option("--labels", "Data", _LABELS, FILE, N_("the run's"), metavar="FILE.csv")
 @option("--split", "Data", N_("Which photos."), click.Choice(SPLITS), _DEFAULT_SPLIT)
 @model_options()
-@flag("--tta", "Model", N_("Test-time augmentation: average each photo with its mirror image."))
+@tta_option
 @flag("--no-calibrate", "Model", N_("Leave out temperature scaling."))
 @option("--worst", "Output", _WORST, click.IntRange(0), default=5)
 @report_option(N_("Write a self-contained HTML report with plots, photos and heat maps."))
@@ -62,8 +64,9 @@ def command(typed: str, targets: tuple[Path, ...], workspace: Workspace, **chose
         raise UsageError("--no-calibrate is for runs. An exported file cannot be changed.")
     opened, split, tta = devices.opened(workspace), chosen["split"], chosen["tta"]
     with FeatureBar() as bar:
+        table = chosen["labels"]
         evaluation = evaluate(
-            models, data, split, opened, average_mirrored=tta, calibrate=calibrate, report=bar
+            models, data, split, opened, table=table, tta=tta, calibrate=calibrate, report=bar
         )
     for remark in evaluation.remarks:
         console.note(relative(remark, evaluation.data))

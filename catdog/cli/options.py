@@ -73,6 +73,9 @@ def weights_options(default: str | None = None) -> Decorator:
     return lambda command: weights(preprocessing(command))
 
 
+_TTA = N_("Test-time augmentation: mean over views of a photo, as many times slower.")
+_IF_TRAINED = N_("if trained with --views")
+tta_option = flag("--tta/--no-tta", "Model", _TTA, otherwise=_IF_TRAINED, default=None)
 runs_dir_option = option("--runs-dir", "Model", N_("Folder of the runs."), FOLDER, default=Path("runs"))
 
 

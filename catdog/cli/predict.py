@@ -7,24 +7,28 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from io import BufferedReader, BytesIO
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from catdog import devices
 from catdog.cli import console
 from catdog.cli.command import FOLDER, Command, flag, option
-from catdog.cli.options import chosen_model, model_options, weights_options, workspace_options
+from catdog.cli.options import chosen_model, model_options, tta_option, weights_options, workspace_options
 from catdog.cli.progress_bars import FeatureBar
 from catdog.cli.translate import LANGUAGES, UsageError
-from catdog.cli.views.predictions import FORMATS, captions, writer_for
-from catdog.errors import PhotoError
+from catdog.cli.views.predictions import FORMATS, Columns, captions, writer_for
+from catdog.config import has_classes
+from catdog.errors import OptionError, PhotoError
 from catdog.inference.inputs import Input, expand, photo_from
 from catdog.inference.models import IMAGENET, open_classifier, open_imagenet
 from catdog.inference.saving import Saver, Sorter
 from catdog.runs import Run, has_runs
 from catdog.text import N_, kinds, message, plural
 from catdog.workspace import Workspace
+
+if TYPE_CHECKING:
+    from catdog.inference.classifier import Classifier
 
 EXAMPLES = (
     "catdog predict photo.jpg",
@@ -50,6 +54,7 @@ class _Asked:
     form: str
     random_count: int | None
     no_calibrate: bool
+    tta: bool | None
     threshold: float | None
     sort_into: Path | None
     link: bool
@@ -68,6 +73,7 @@ class _Asked:
 @flag("-r --recursive", "Data", N_("No effect: folders are always searched recursively."), expose_value=False)
 @model_options(N_("Run (a path, or a name under --runs-dir), exported file, or imagenet."))
 @weights_options()
+@tta_option
 @flag("--no-calibrate", "Model", N_("Do not apply the run's temperature to the probabilities."))
 @option("--top-k", "Output", _TOP_K, click.IntRange(1), N_("1; with --model imagenet 5"))
 @option("--threshold", "Output", _THRESHOLD, click.FloatRange(0, 1), metavar="P")
@@ -80,7 +86,7 @@ class _Asked:
 @option("--lang", "Other", N_("Language of messages."), click.Choice(LANGUAGES), expose_value=False)
 @workspace_options
 def command(workspace: Workspace, **given: Any) -> int:
-    """Print what is on each PHOTO: its class and the probability.
+    """Print what is on each PHOTO: its class and the probability, its labels, or its value.
 
     PHOTO is a file, a folder (with all photos below it), a pattern such as 'a/*.jpg', an http(s) address, or
     - for paths on stdin, one per line or separated by NULs. Predictions are printed in the order of the
@@ -100,22 +106,27 @@ def command(workspace: Workspace, **given: Any) -> int:
         opened = devices.opened(workspace)
         with FeatureBar() as bar:
             if model is None:
-                classifier = open_imagenet(asked.weights, asked.preprocessing, opened, report=bar)
+                chosen = asked.weights, asked.preprocessing
+                classifier = open_imagenet(*chosen, opened, tta=asked.tta, report=bar)
             else:
-                classifier = open_classifier(model, opened, calibrate=not asked.no_calibrate, report=bar)
-        classes, calibrated = classifier.classes, classifier.calibrated
+                calibrate = not asked.no_calibrate
+                classifier = open_classifier(model, opened, calibrate=calibrate, tta=asked.tta, report=bar)
+        classes, output = classifier.classes, classifier.output
+        if not has_classes(output) and (asked.threshold is not None or asked.top_k or asked.sort_into):
+            of_classes = N_(
+                "--top-k, --threshold and --sort-into are about classes, which this model does not predict"
+            )
+            raise OptionError(of_classes)
         stdin = cast(BufferedReader, sys.stdin.buffer if sys.stdin else BytesIO())
         if isinstance(model, Run) and asked.random_count:
-            inputs = _random(asked, asked.random_count, model, classes, workspace.workers)
+            inputs = _random(asked, asked.random_count, model, classifier, workspace.workers)
         elif asked.stdin_image:
             inputs = [stack.enter_context(photo_from(stdin))]
         else:
             inputs = expand(asked.photos, stdin, others)
         top_k, truth = asked.top_k or (1 if model else 5), asked.random_count is not None
-        writer = writer_for(
-            asked.form, asked.show, classes=classes, top_k=top_k, truth=truth, calibrated=calibrated
-        )
-        write = stack.enter_context(writer)
+        columns = Columns(output, classes, min(top_k, len(classes)), truth, classifier.calibrated)
+        write = stack.enter_context(writer_for(asked.form, asked.show, columns))
         bar = stack.enter_context(FeatureBar(in_parts=True))
         stream = predictions(
             classifier,
@@ -195,12 +206,12 @@ def _model(asked: _Asked) -> Run | Path | None:
     return model
 
 
-def _random(asked: _Asked, wanted: int, run: Run, classes: tuple[str, ...], workers: int) -> list[Input]:
+def _random(asked: _Asked, wanted: int, run: Run, model: "Classifier", workers: int) -> list[Input]:
     from catdog.evaluation.choose import choose
 
     data = Path(asked.photos[0]) if asked.photos else None
     with FeatureBar() as bar:
-        found = choose(run, classes, data, None, workers=workers, report=bar)
+        found = choose(run, model.classes, data, None, output=model.output, workers=workers, report=bar)
     for remark in found.remarks:
         console.note(remark)
     available = len(found.photos)

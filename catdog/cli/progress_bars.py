@@ -40,6 +40,7 @@ class EpochBar:
             Live(console=console.err, transient=True, auto_refresh=False) if console.moves() else None
         )
         self._photos = 0
+        self._metric = ""  # such as acc
         self._began = 0.0  # seconds
 
     def close(self) -> None:
@@ -47,27 +48,30 @@ class EpochBar:
         if self._live:
             self._live.stop()
 
-    def begin(self, heading: Message, photos: int) -> None:
+    def begin(self, heading: Message, photos: int, metric: str) -> None:
         """A new epoch starts, with so many photos."""
-        self._photos, self._began = photos, time.monotonic()
+        self._photos, self._began, self._metric = photos, time.monotonic(), metric
         if self._live:
             self._live.start()
         self._print(heading)
 
-    def show(self, done: int, loss: float, acc: float) -> None:
-        """So many photos are through, with mean loss and accuracy so far."""
+    def show(self, done: int, loss: float, score: float) -> None:
+        """So many photos are through, with mean loss and metric so far."""
         if self._live:
             eta = (time.monotonic() - self._began) * (self._photos - done) / done
             bar = ("=" * (done * _BAR_WIDTH // self._photos) + ">")[:_BAR_WIDTH].ljust(_BAR_WIDTH, ".")
             start = f"{done:>{len(str(self._photos))}}/{self._photos} [{bar}]"
-            numbers = f"ETA: {translated(console.duration(eta))} - loss: {loss:.4f} - acc: {acc:.4f}"
+            numbers = (
+                f"ETA: {translated(console.duration(eta))} - loss: {loss:.4f} - {self._metric}: {score:.4f}"
+            )
             self._live.update(Text(f"{start} - {numbers}"), refresh=True)
 
     def end(self, record: EpochRecord) -> None:
         """The epoch is finished; a narrow terminal has a shorter bar."""
+        metric, (score, val_score) = record.metric, record.scores
         numbers = (
-            f" - {round(record.seconds)}s - loss: {record.loss:.4f} - acc: {record.acc:.4f}"
-            f" - val_loss: {record.val_loss:.4f} - val_acc: {record.val_acc:.4f}"
+            f" - {round(record.seconds)}s - loss: {record.loss:.4f} - {metric}: {score:.4f}"
+            f" - val_loss: {record.val_loss:.4f} - val_{metric}: {val_score:.4f}"
         )
         start = f"{self._photos}/{self._photos}"
         room = console.out.width - len(f"{start} []{numbers}") if console.out.is_terminal else _BAR_WIDTH

@@ -9,10 +9,10 @@ from click.core import ParameterSource
 
 from catdog import devices
 from catdog.cli import console
-from catdog.cli.command import FOLDER, PATH, Command, Decorator, Heading, flag, option
+from catdog.cli.command import FILE, FOLDER, PATH, Command, Decorator, Heading, flag, option
 from catdog.cli.options import Parsed, weights_options, workspace_options
 from catdog.cli.translate import LANGUAGES, UsageError
-from catdog.config import CLASS_WEIGHTS, HEADS, OUTPUTS, QUALITIES, RESIZES
+from catdog.config import CLASS_WEIGHTS, HEADS, LOSSES, OUTPUTS, QUALITIES, RESIZES
 from catdog.inference.models import find_model
 from catdog.model.architecture import ALL, CONVOLUTIONS, stages
 from catdog.runs import Run
@@ -58,8 +58,9 @@ _HEAD = N_(
     "hidden layers (fc), or one layer behind fc1 and fc2 of the weights (imagenet)."
 )
 _QUALITY = N_("Photos of 224, 320 or 448 pixels a side.")
-_TIME_LIMIT = N_("Best quality whose features take no longer.")
+_TIME_LIMIT = N_("Best quality that fits into a time such as 10m.")
 _SIZE = N_("Pixels a side: 96, 128 ... 768.")
+_VIEWS = N_("K more views of each photo: mirrored, cropped.")
 _FOLDS = N_("Cross-validation folds, or 0.")
 _UNFREEZE = N_(
     "First stage that is trained: head, block5 ... block1, or all; with --head imagenet also fc2 or fc1."
@@ -68,7 +69,7 @@ _OPTIMIZER = N_("Optimizer, see `catdog inspect --optimizers`.")
 _RESUME = N_("Continue a stopped run; with --epochs, extend a finished run.")
 _STAGES = click.Choice(["head", "fc2", "fc1", *reversed(stages(CONVOLUTIONS)), ALL])
 _UNITS, _SEED = Parsed("N[,N...]", _units), click.IntRange(0, 2**32 - 1)
-_TIME = Parsed("10m|1h", seconds_from_people)
+_TIME = Parsed("TIME", seconds_from_people)
 _L2, _WEIGHTS = Parsed("auto|X", _penalty), click.Choice(CLASS_WEIGHTS)
 _FRACTION = click.FloatRange(0, 1, min_open=True, max_open=True)
 _RATE, _ABOVE_0 = click.FloatRange(0, 1, max_open=True), click.FloatRange(0, min_open=True)
@@ -79,6 +80,8 @@ _DEFAULTS = {
     "fc_units": ",".join(map(str, DEFAULT_FC_UNITS)),
     "dropout": str(DEFAULT_DROPOUT),
     "lr": N_("the optimizer's own"),
+    "labels": N_("names of folders"),
+    "loss": "mse",
     "epochs": N_("20; 8 with lbfgs"),
     "optimizer": N_("lbfgs or adam"),
     "size": N_("by quality"),
@@ -103,11 +106,20 @@ def _new(option_name: str, group: Heading, help: str, type: Any = None, **rest: 
 @_new("--size", "Data", _SIZE, click.IntRange(1))
 @_new("--time-limit", "Data", _TIME_LIMIT, _TIME)
 @_new("--resize", "Data", N_("Squash photos, crop the centre, or pad them."), click.Choice(RESIZES))
+@_new("--views", "Data", _VIEWS, click.IntRange(0), metavar="K")
+@_new("--labels", "Data", N_("CSV of values or labels."), FILE, metavar="FILE.csv")
 @flag("--strict", "Data", N_("Stop at an unreadable photo instead of skipping it."))
 @_new("--head", "Model", _HEAD, click.Choice(HEADS))
 @_new("--fc-units", "Model", N_("Units of each hidden layer of --head fc."), _UNITS)
 @_new("--dropout", "Model", N_("Dropout rate of the heads fc and imagenet."), _RATE)
-@_new("--output", "Model", N_("Softmax, or one sigmoid for two classes."), click.Choice(OUTPUTS))
+@_new(
+    "--output",
+    "Model",
+    N_("One of the classes; one sigmoid for two; several labels; a value."),
+    click.Choice(OUTPUTS),
+)
+@_new("--loss", "Model", N_("Loss of --output value."), click.Choice(LOSSES))
+@_new("--unit", "Model", N_("Unit of --output value, such as cm."), metavar="TEXT")
 @_new("--unfreeze", "Model", _UNFREEZE, _STAGES, metavar="STAGE")
 @weights_options(NewRun.weights)
 @_new("--epochs", "Training", N_("Training epochs."), click.IntRange(1))

@@ -20,10 +20,11 @@ from catdog.data.budget import DECODING, bytes_to_decode
 from catdog.data.colour import to_rgb
 from catdog.data.files import open_regular, system_reason
 from catdog.data.opening import opened, orientation
+from catdog.data.views import ZOOM, View, relit, view_of
 from catdog.errors import PhotoError
 from catdog.text import message
 
-# Part of every cache key. Raise it with any change, here or in colour.py, that changes a pixel.
+# Part of every cache key. Raise it with any change, here, in colour.py or in views.py, that changes a pixel.
 DECODING_VERSION = 1
 
 # A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, which is fast, but not quite the same as decoding it
@@ -72,7 +73,8 @@ def decode(source: Path | bytes, decoding: Decoding) -> npt.NDArray[np.uint8]:
     `squash`: the whole photo, without its aspect ratio;
     `crop`: the central square, as large as it can be;
     `pad`: the whole photo with its aspect ratio, centred on black.
-    Resizing is bilinear and antialiased. `decoding.mirrored` exchanges left and right.
+    Resizing is bilinear and antialiased. `decoding.view` is a number of `catdog.data.views`: a crop is taken
+    before resizing, so that it keeps its detail.
 
     Returns:
         (size, size, 3) RGB, 0…255.
@@ -80,8 +82,11 @@ def decode(source: Path | bytes, decoding: Decoding) -> npt.NDArray[np.uint8]:
     Raises:
         PhotoError: the reason why the file cannot be decoded, in one line, without its path.
     """
+    if isinstance(source, Path) and decoding.view:
+        return decode_whole(source, decoding).pixels  # the content decides the view
+    digest = hashlib.sha256(source).hexdigest() if isinstance(source, bytes) else ""
     with ExitStack() as held:  # until `_decode` has let go of all that it needed
-        return _decode(source, decoding, lambda needed: held.enter_context(DECODING.room(needed)))
+        return _decode(source, decoding, digest, lambda needed: held.enter_context(DECODING.room(needed)))
 
 
 def decode_whole(path: Path, decoding: Decoding, *, expected: str | None = None) -> Whole:
@@ -96,7 +101,7 @@ def decode_whole(path: Path, decoding: Decoding, *, expected: str | None = None)
             try:
                 with opened(file) as photo:
                     header = PhotoHeader(photo.format or "", photo.mode, *photo.size)
-                    needed = size + _drafted(photo, _scaled(photo.size, decoding), size)
+                    needed = size + _drafted(photo, _enough(photo.size, decoding), size)
             except PhotoError:
                 file.seek(0)
                 if expected is not None and hashlib.file_digest(file, "sha256").hexdigest() != expected:
@@ -108,7 +113,7 @@ def decode_whole(path: Path, decoding: Decoding, *, expected: str | None = None)
                 digest = hashlib.sha256(content).hexdigest()
                 if expected is not None and digest != expected or file.read(1):
                     raise PhotoError(_CHANGED)
-                return Whole(size, digest, header, _decode(content, decoding, lambda _: None))
+                return Whole(size, digest, header, _decode(content, decoding, digest, lambda _: None))
     except OSError as error:  # the disk or the network failed while the file was read
         raise PhotoError(system_reason(error)) from error
 
@@ -139,15 +144,16 @@ def probe(source: Path | bytes) -> PhotoHeader:
 
 
 def _decode(
-    source: Path | bytes, decoding: Decoding, claim: Callable[[int], object]
+    source: Path | bytes, decoding: Decoding, digest: str, claim: Callable[[int], object]
 ) -> npt.NDArray[np.uint8]:
     """`decode`; `claim` is called with the bytes of memory that it takes, before it takes them."""
     with opened(source) as photo:
-        claim(_drafted(photo, _scaled(photo.size, decoding), _file_bytes(source)))
+        claim(_drafted(photo, _enough(photo.size, decoding), _file_bytes(source)))
         rgb = _upright(photo)
     # Outside the block: no exception here is due to the file's bytes.
-    pixels = _resized(rgb, decoding)
-    return np.ascontiguousarray(pixels[:, ::-1]) if decoding.mirrored else pixels
+    view = view_of(decoding.view, digest)
+    pixels = _resized(rgb, decoding, view)
+    return np.ascontiguousarray(pixels[:, ::-1]) if view.mirrored else pixels
 
 
 def _file_bytes(source: Path | bytes) -> int:
@@ -176,7 +182,7 @@ def _upright(photo: Image.Image) -> Image.Image:
     return rgb.transpose(turn)
 
 
-def _scaled(size: tuple[int, int], decoding: Decoding) -> tuple[int, int]:
+def _scaled(size: tuple[float, float], decoding: Decoding) -> tuple[int, int]:
     """The (width, height) to which a photo of that size is scaled, before cropping or padding."""
     target = decoding.size
     if decoding.resize == "squash":
@@ -185,16 +191,29 @@ def _scaled(size: tuple[int, int], decoding: Decoding) -> tuple[int, int]:
     return max(1, round(size[0] * target / side)), max(1, round(size[1] * target / side))
 
 
-def _resized(photo: Image.Image, decoding: Decoding) -> npt.NDArray[np.uint8]:
+def _enough(size: tuple[int, int], decoding: Decoding) -> tuple[int, int]:
+    """The (width, height) of a photo of that size with all the pixels that the view needs."""
+    zoom = ZOOM if decoding.view > 1 else 1
+    width, height = _scaled(size, decoding)
+    return width * zoom, height * zoom
+
+
+def _resized(photo: Image.Image, decoding: Decoding, view: View) -> npt.NDArray[np.uint8]:
     target, (width, height) = decoding.size, photo.size
+    region = 0.0, 0.0, float(width), float(height)
     if decoding.resize == "crop":
         # Only the central square is scaled: the whole of a 20000 × 1 photo would become 4.5 million wide.
         side = min(width, height)
         left, top = (width - side) / 2, (height - side) / 2
-        box = (left, top, left + side, top + side)
-        return np.array(photo.resize((target, target), Image.Resampling.BILINEAR, box=box))
-    scaled = np.array(photo.resize(_scaled(photo.size, decoding), Image.Resampling.BILINEAR))
-    if decoding.resize == "squash":
-        return scaled
+        region = left, top, left + side, top + side
+    box = view.within(region)
+    scaled_to = (
+        _scaled((box[2] - box[0], box[3] - box[1]), decoding)
+        if decoding.resize == "pad"
+        else (target, target)
+    )
+    scaled = np.array(photo.resize(scaled_to, Image.Resampling.BILINEAR, box=box))
+    if view.light:
+        scaled = relit(scaled, view.light)
     rows, columns = target - scaled.shape[0], target - scaled.shape[1]
     return np.pad(scaled, ((rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2), (0, 0)))

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
 
+import numpy as np
+
 from catdog.data.fingerprint import Skipped
 from catdog.data.labels import Photo
 from catdog.errors import DataError
@@ -75,6 +77,30 @@ def require_trainable(
         "larger --valid-fraction",
         **facts,
     )
+
+
+def require_targets(train: np.ndarray, valid: np.ndarray, root: Path) -> None:
+    """Check that values or several labels can be learned and validated.
+
+    Args:
+        train: those of the training photos, (n,) or (n, k), and `valid` of the validation photos.
+
+    Raises:
+        DataError: all training photos have the same value or labels, or fewer than two photos validate.
+    """
+    if len(np.unique(train, axis=0)) < 2:
+        raise DataError(
+            "expected training photos with different values or labels in {folder}, found {photos} that are "
+            "all the same. Add photos",
+            folder=root,
+            photos=len(train),
+        )
+    if len(valid) < 2:
+        raise DataError(
+            "expected at least two validation photos in {folder}, found {photos}. Add validation photos",
+            folder=root,
+            photos=len(valid),
+        )
 
 
 def require_every_class(

@@ -15,7 +15,7 @@ from catdog.data.walk import Listing, folder_id, listing, walk
 from catdog.errors import DataError
 from catdog.text import Message, extensions, message, numbered, plural
 
-Layout = Literal["split folders", "class folders", "flat names"]
+Layout = Literal["split folders", "class folders", "flat names", "table"]
 
 SPLITS = ("train", "valid", "test", "all")
 
@@ -35,7 +35,7 @@ class DataSet:
     remarks: tuple[Message, ...]  # one sentence each: what was ignored, which class a split lacks
 
 
-def scan(root: Path) -> DataSet:
+def scan(root: Path, *, values: bool = False) -> DataSet:
     """Find the photos below `root`, their labels and their splits.
 
     Looks for `root/train/<class>/**` with `valid` (or `val`, `validation`) and `test` beside it,
@@ -44,6 +44,9 @@ def scan(root: Path) -> DataSet:
     split. Hidden files, system clutter and test folders without labels are neither photos nor classes. A
     folder with the name of a split is a class if it contains photos itself and if there would be fewer than
     two classes otherwise.
+
+    Args:
+        values: the labels are values, so no split lacks one.
 
     Raises:
         DataError: the folder is missing, is a file, cannot be listed, contains no photos or no labels, or is
@@ -78,11 +81,22 @@ def scan(root: Path) -> DataSet:
     if next(iter(readings.values())).flat:
         layout = "flat names"
     splits = {split: reading.photos for split, reading in readings.items()}
-    remarks += _missing_classes(splits)
-    if "train" in splits and "valid" not in splits:
-        splits = {"all": splits.pop("train"), **splits}
+    remarks += [] if values else _missing_classes(splits)
+    splits = to_be_split(splits)
     classes = tuple(sorted(set().union(*map(_classes, splits.values()))))
     return DataSet(root, layout, classes, splits, tuple(remarks))
+
+
+def to_be_split(splits: dict[str, tuple[Photo, ...]]) -> dict[str, tuple[Photo, ...]]:
+    """Without validation photos, the training photos are "all", for the caller to split."""
+    if "train" in splits and "valid" not in splits:
+        return {"all": splits["train"]} | {name: photos for name, photos in splits.items() if name != "train"}
+    return splits
+
+
+def split_named(folder: str) -> str | None:
+    """The split that a folder of that name stands for."""
+    return _SPLIT_NAMES.get(folder.casefold())
 
 
 def _entries(folder: Path) -> Listing:
@@ -110,7 +124,7 @@ def _split_folders(top: Listing) -> dict[str, Path]:
     """The folders with the name of a split; of two for the same split, the one that contains photos."""
     chosen: dict[str, Path] = {}
     for split in ("train", "valid", "test"):
-        paths = [path for path in top.folders if _SPLIT_NAMES.get(path.name.casefold()) == split]
+        paths = [path for path in top.folders if split_named(path.name) == split]
         full = [path for path in paths if walk(path).photos] if len(paths) > 1 else paths
         if len(full) > 1:
             raise DataError(

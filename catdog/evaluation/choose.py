@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from catdog.data import Photo, Skipped, fingerprint, scan
+from catdog.config import Output, has_classes
+from catdog.data import DataSet, Photo, Skipped, find_labelled, fingerprint, targets
 from catdog.errors import DataError, OptionError
 from catdog.progress import Progress
 from catdog.runs import Run
@@ -31,10 +32,9 @@ class Chosen:
     skipped: tuple[Skipped, ...]
     remarks: tuple[Message, ...]
 
-    def labels(self, classes: tuple[str, ...]) -> np.ndarray:
-        """Index of each photo's class among `classes`, (n,) int32."""
-        index = {label: number for number, label in enumerate(classes)}
-        return np.array([index[photo.label or ""] for photo in self.photos], np.int32)
+    def targets(self, classes: tuple[str, ...], output: Output) -> np.ndarray:
+        """See `catdog.data.targets`."""
+        return targets(self.photos, output, classes)
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,8 @@ def choose(
     data: Path | None,
     split: str | None,
     *,
+    output: Output = "category",
+    table: Path | None = None,
     workers: int,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> Chosen:
@@ -71,13 +73,18 @@ def choose(
         data: a folder; None is the run's own.
         split: a name among `SPLITS`. None is validation: the folder's own, or without one, the photos that
             the run was not trained on (of the run's own folder: its validation photos).
+        output: of the model.
+        table: a CSV file with the values; None is the run's, if it has such a file in this folder.
 
     Raises:
         DataError: there is no such folder, or nothing in it to evaluate on.
         OptionError: no folder is given for an exported file.
     """
     root, own = data or own_folder([model]), data is None
-    return choose_for_all([model], classes, root, split, own=own, workers=workers, report=report)[0]
+    (chosen,) = choose_for_all(
+        [model], classes, root, split, own=own, output=output, table=table, workers=workers, report=report
+    )
+    return chosen
 
 
 def own_folder(models: Sequence[Run | Path]) -> Path:
@@ -110,6 +117,8 @@ def choose_for_all(
     split: str | None,
     *,
     own: bool = False,
+    output: Output = "category",
+    table: Path | None = None,
     workers: int,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> list[Chosen]:
@@ -120,11 +129,23 @@ def choose_for_all(
     """
     # Before the photos are read: one of them may be damaged.
     splits = [_splits_of(model) if isinstance(model, Run) else {} for model in models]
-    pool = _read(root, classes, split, workers=workers, report=report)
+    dataset = find_labelled(root, output, table or _own_table(models, root))
+    pool = _read(dataset, classes, split, output, workers=workers, report=report)
     return [
         _of_run(model, of_model, pool, own=own) if isinstance(model, Run) else _of_file(model, pool)
         for model, of_model in zip(models, splits, strict=True)
     ]
+
+
+def _own_table(models: Sequence[Run | Path], root: Path) -> Path | None:
+    """The CSV file of the first run that has one for this folder: in it, or for the run's own photos."""
+    for model in models:
+        if isinstance(model, Run) and (name := model.config.options.labels):
+            is_own = Path(model.config.options.data) == root.absolute()
+            file = root / name
+            if is_own or (file.is_file() and not Path(name).is_absolute()):
+                return file
+    return None
 
 
 def _splits_of(run: Run) -> _Splits:
@@ -134,14 +155,15 @@ def _splits_of(run: Run) -> _Splits:
 
 
 def _read(
-    root: Path,
+    dataset: DataSet,
     classes: tuple[str, ...],
     split: str | None,
+    output: Output,
     *,
     workers: int,
     report: Callable[[Progress], None],
 ) -> _Pool:
-    dataset, known = scan(root), set(classes)
+    root, known = dataset.root, set(classes)
     has_split = (split or "valid") in dataset.splits
     if has_split:
         photos = list(dataset.splits[split or "valid"])
@@ -150,7 +172,8 @@ def _read(
     else:
         photos = [photo for group in dataset.splits.values() for photo in group]
     remarks = list(dataset.remarks)
-    if strangers := [photo.label or "" for photo in photos if photo.label not in known]:
+    is_strange = has_classes(output)
+    if strangers := [photo.label or "" for photo in photos if is_strange and photo.label not in known]:
         remarks.append(
             plural(
                 "{count:,} photo of a class that the model does not know is left out: {classes}",

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from catdog.config import has_classes
 from catdog.data import Skipped
 from catdog.errors import OptionError
 from catdog.evaluation.choose import Chosen, choose_for_all, own_folder
 from catdog.evaluation.compare import Comparison, mcnemar
-from catdog.evaluation.predictions import EvaluatedPredictions, evaluate_predictions
+from catdog.evaluation.predictions import AnyOutput, EvaluatedPredictions, evaluate_predictions
+from catdog.inference.classifier import Classifier
 from catdog.inference.models import open_classifier
 from catdog.progress import Progress
 from catdog.runs import Run
@@ -32,9 +34,14 @@ class Evaluation:
     """
 
     data: Path
-    models: tuple[EvaluatedPredictions, ...]
+    models: tuple[AnyOutput, ...]
     comparisons: tuple[Comparison, ...]
     remarks: tuple[Message, ...]
+
+    @property
+    def of_classes(self) -> list[EvaluatedPredictions]:
+        """The models that predict classes: all of those that are compared."""
+        return [model for model in self.models if isinstance(model, EvaluatedPredictions)]
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
@@ -59,7 +66,8 @@ def evaluate(
     split: str | None,
     workspace: Workspace,
     *,
-    average_mirrored: bool = False,
+    table: Path | None = None,
+    tta: bool | None = None,
     calibrate: bool = True,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> Evaluation:
@@ -70,7 +78,8 @@ def evaluate(
         data: the folder of photos; None is that of the first run.
         split: see `catdog.evaluation.choose.choose`. Of several runs without `split`, the photos that none of
             them was trained on.
-        average_mirrored: test-time augmentation with the mirror image.
+        table: a CSV file with the values of the photos; see `catdog.evaluation.choose.choose`.
+        tta: test-time augmentation: whether to average over views of a photo; None is as in training.
         calibrate: use the runs' temperatures.
 
     Raises:
@@ -80,7 +89,10 @@ def evaluate(
         RunError, WeightsError: a model cannot be read.
     """
     root = data or own_folder(models)
-    classifiers = [open_classifier(model, workspace, calibrate=calibrate, report=report) for model in models]
+    classifiers = [
+        open_classifier(model, workspace, calibrate=calibrate, tta=tta, report=report) for model in models
+    ]
+    _require_comparable(classifiers, table)
     names = [model.folder if isinstance(model, Run) else model for model in models]
     if len({frozenset(classifier.classes) for classifier in classifiers}) > 1:
         raise OptionError(
@@ -97,21 +109,33 @@ def evaluate(
             root,
             split,
             own=data is None and len(models) == 1,
+            output=classifiers[0].output,
+            table=table,
             workers=workspace.workers,
             report=report,
         )
     )
     evaluated = _readable_by_all(
         [
-            evaluate_predictions(model, classifier, photos, average_mirrored=average_mirrored, report=report)
+            evaluate_predictions(model, classifier, photos, report=report)
             for model, classifier, photos in zip(models, classifiers, chosen, strict=True)
         ]
     )
     comparisons = tuple(
         mcnemar(first.name, second.name, first.right, second.right)
         for first, second in combinations(evaluated, 2)
+        if isinstance(first, EvaluatedPredictions) and isinstance(second, EvaluatedPredictions)
     )
     return Evaluation(root, tuple(evaluated), comparisons, remarks)
+
+
+def _require_comparable(classifiers: Sequence[Classifier], table: Path | None) -> None:
+    """Several models must have classes, and no table."""
+    without = [classifier for classifier in classifiers if not has_classes(classifier.output)]
+    if without and len(classifiers) > 1:
+        raise OptionError("models that predict a value or several labels are evaluated alone: name only one")
+    if table and not without:
+        raise OptionError("--labels is for models that predict a value or several labels: leave it out")
 
 
 def _common(chosen: Sequence[Chosen]) -> tuple[list[Chosen], tuple[Message, ...]]:
@@ -134,7 +158,7 @@ def _common(chosen: Sequence[Chosen]) -> tuple[list[Chosen], tuple[Message, ...]
     ], tuple(remarks)
 
 
-def _readable_by_all(evaluated: Sequence[EvaluatedPredictions]) -> list[EvaluatedPredictions]:
+def _readable_by_all(evaluated: Sequence[AnyOutput]) -> list[AnyOutput]:
     """Without the photos that only some models could read: a file may be removed or change in between."""
     photos = [list(zip(model.paths, model.digests, strict=True)) for model in evaluated]
     common = set.intersection(*map(set, photos))

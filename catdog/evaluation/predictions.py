@@ -1,7 +1,7 @@
 """One model's predictions for labelled photos: every number of an evaluation is made from them."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,10 @@ from catdog.evaluation.calibration import (
     reliability,
 )
 from catdog.evaluation.choose import Chosen
+from catdog.evaluation.evaluated import Evaluated
 from catdog.evaluation.metrics import Metrics, compute_metrics
+from catdog.evaluation.several import EvaluatedLabels
+from catdog.evaluation.values import EvaluatedValues
 from catdog.inference.classifier import Classifier
 from catdog.progress import Progress
 from catdog.runs import Run
@@ -26,7 +29,7 @@ from catdog.runs import Run
 
 @dataclass(frozen=True)
 class Gain(JsonRecord):
-    """What test-time augmentation (averaging with the mirror image) changes.
+    """What test-time augmentation (averaging over views) changes.
 
     Attributes:
         right: correct predictions without it, and `right_averaged` with it.
@@ -55,39 +58,18 @@ class EvaluatedPhoto(JsonRecord):
         return self.true == self.label
 
 
-@dataclass(frozen=True)
-class EvaluatedPredictions:
-    """The predictions of a model for n labelled photos.
+@dataclass(frozen=True, kw_only=True)
+class EvaluatedPredictions(Evaluated):
+    """The predictions of a model for n photos of classes; `labels` are indices into `classes`.
 
     Attributes:
-        model: a run, or an exported file.
-        paths: of the photos that could be read.
-        labels: the true classes, (n,), indices into `classes`.
-        logits: (n, units) float32, uncalibrated.
-        plain_logits: the same without test-time augmentation.
         probabilities: (n, classes) float32, as `catdog predict` gives them.
         losses: uncalibrated cross-entropy of each photo, (n,), nats: the training log has means of these.
-        skipped: the unreadable photos.
-        fitted_on: digests of the photos that the temperature was fitted on.
     """
 
-    model: Run | Path
-    classifier: Classifier
-    paths: tuple[Path, ...]
-    digests: tuple[str, ...]
-    labels: np.ndarray
-    logits: np.ndarray
-    plain_logits: np.ndarray
     probabilities: np.ndarray
     losses: np.ndarray
-    skipped: tuple[Skipped, ...]
-    fitted_on: frozenset[str] = field(repr=False)
     gain: Gain | None = None
-
-    @property
-    def name(self) -> str:
-        """The path of the run or of the exported file."""
-        return str(self.model.folder if isinstance(self.model, Run) else self.model)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -120,7 +102,7 @@ class EvaluatedPredictions:
         fitted = np.array([digest in self.fitted_on for digest in self.digests])
         if fitted.any():
             temperatures[fitted] = held_out_temperatures(
-                self.plain_logits[fitted],
+                self.usual_logits[fitted],
                 self.labels[fitted],
                 [digest for digest, inside in zip(self.digests, fitted, strict=True) if inside],
                 model.output,
@@ -130,18 +112,9 @@ class EvaluatedPredictions:
         return Calibration(model.temperature, bool(fitted.any()), unscaled, after)
 
     def select(self, rows: np.ndarray, *, skipped: tuple[Skipped, ...] = ()) -> "EvaluatedPredictions":
-        """Some of the photos, by their indices; `skipped` are added to the unreadable ones."""
-        return replace(
-            self,
-            paths=tuple(self.paths[row] for row in rows),
-            digests=tuple(self.digests[row] for row in rows),
-            labels=self.labels[rows],
-            logits=self.logits[rows],
-            plain_logits=self.plain_logits[rows],
-            probabilities=self.probabilities[rows],
-            losses=self.losses[rows],
-            skipped=(*self.skipped, *skipped),
-        )
+        """See `Evaluated`."""
+        chosen = {"probabilities": self.probabilities[rows], "losses": self.losses[rows]}
+        return replace(super().select(rows, skipped=skipped), **chosen)
 
     @cached_property
     def nll(self) -> np.ndarray:
@@ -159,8 +132,12 @@ class EvaluatedPredictions:
             loss=float(self.nll[row]),
         )
 
+    def evidence(self, rows: Sequence[int]) -> list[int]:
+        """See `Evaluated`: the predicted classes."""
+        return self.predicted[list(rows)].tolist()
+
     def worst(self, count: int) -> np.ndarray:
-        """Indices of the photos with the largest loss, largest first."""
+        """See `Evaluated`."""
         return np.argsort(-self.nll, kind="stable")[:count]
 
     def least_certain(self, count: int) -> np.ndarray:
@@ -168,15 +145,12 @@ class EvaluatedPredictions:
         top = np.sort(self.probabilities, axis=1)[:, -2:]
         return np.argsort(top[:, 1] - top[:, 0], kind="stable")[:count]
 
-    def to_json(self, *, worst: int) -> dict[str, Any]:
-        """Everything that `catdog evaluate --json` prints, with `worst` photos; paths are not shortened."""
-        return self.metrics.to_json() | {
-            "model": self.name,
-            "calibration": self.calibration.to_json(),
-            "tta": self.gain.to_json() if self.gain else None,
-            "worst": [self.photo(row).to_json() for row in self.worst(worst)],
-            "skipped": [{"path": str(bad.path), "reason": str(bad.reason)} for bad in self.skipped],
-        }
+    def _facts(self) -> dict[str, Any]:
+        tta = self.gain.to_json() if self.gain else None
+        return self.metrics.to_json() | {"calibration": self.calibration.to_json(), "tta": tta}
+
+
+AnyOutput = EvaluatedPredictions | EvaluatedLabels | EvaluatedValues
 
 
 def evaluate_predictions(
@@ -184,22 +158,17 @@ def evaluate_predictions(
     classifier: Classifier,
     chosen: Chosen,
     *,
-    average_mirrored: bool = False,
     report: Callable[[Progress], None] = lambda _: None,
-) -> EvaluatedPredictions:
+) -> AnyOutput:
     """Predict labelled photos; those of a cross-validation by the head that was not fitted to them.
-
-    Args:
-        average_mirrored: test-time augmentation: take the mean of the logits of each photo and of its mirror
-            image.
 
     Raises:
         DataError: none of the photos can be read.
-        OptionError: test-time augmentation of photos of a cross-validation.
+        OptionError: photos of a cross-validation, and test-time augmentation is not as in training.
     """
     paths = [photo.path for photo in chosen.photos]
     found = classifier.predict(paths, digests=chosen.digests, report=report)
-    labels = chosen.labels(classifier.classes)[found.photos]
+    labels = chosen.targets(classifier.classes, classifier.output)[found.photos]
     if not len(labels):
         raise DataError(
             "expected a readable photo among {photos:,}, found none. The first, {path}: {reason}",
@@ -207,48 +176,42 @@ def evaluate_predictions(
             path=found.skipped[0].path,
             reason=found.skipped[0].reason,
         )
-    logits, probabilities = found.logits, found.probabilities
+    logits = found.logits
     held_out = model.held_out() if isinstance(model, Run) else {}
     rows = [row for row, digest in enumerate(found.digests) if digest in held_out]
-    if rows and average_mirrored:
+    if rows and not classifier.is_usual:
         raise OptionError(
-            "{run} was trained on these photos by cross-validation, and its held-out predictions have no "
-            "mirror images: leave out --tta, or give other photos",
+            "{run} was trained on these photos by cross-validation, and its held-out predictions were made "
+            "in training: leave out --tta and --no-tta, or give other photos",
             run=model.folder if isinstance(model, Run) else model,
         )
     if rows:
         logits = logits.copy()
         logits[rows] = [held_out[found.digests[row]] for row in rows]
-        probabilities = classifier.probabilities(logits)
-    predictions = EvaluatedPredictions(
+    kind = {"value": EvaluatedValues, "labels": EvaluatedLabels}.get(classifier.output, _of_classes)
+    return kind(
         model=model,
         classifier=classifier,
         paths=tuple(paths[photo] for photo in found.photos),
         digests=found.digests,
         labels=labels,
         logits=logits,
-        plain_logits=logits,
-        probabilities=probabilities,
-        losses=classifier.losses(logits, labels),
+        plain_logits=logits if rows else found.plain_logits,
         skipped=(*chosen.skipped, *found.skipped),
         fitted_on=frozenset(model.split()["valid"]) if isinstance(model, Run) else frozenset(),
     )
-    return _averaged(predictions, report) if average_mirrored else predictions
 
 
-def _averaged(predictions: EvaluatedPredictions, report: Callable[[Progress], None]) -> EvaluatedPredictions:
-    model = predictions.classifier
-    digests = dict(zip(predictions.paths, predictions.digests, strict=True))
-    mirrored = model.predict(predictions.paths, digests=digests, report=report, mirrored=True)
-    if len(mirrored.photos) < len(predictions.paths):  # a file has been removed in between
-        predictions = predictions.select(mirrored.photos, skipped=mirrored.skipped)
-    logits = (predictions.logits + mirrored.logits) / 2
-    probabilities = model.probabilities(logits)
-    losses = model.losses(logits, predictions.labels)
-    gain = Gain(
-        right=int(predictions.right.sum()),
-        right_averaged=int((probabilities.argmax(axis=1) == predictions.labels).sum()),
-        loss=float(predictions.losses.mean()),
-        loss_averaged=float(losses.mean()),
-    )
-    return replace(predictions, logits=logits, probabilities=probabilities, losses=losses, gain=gain)
+def _of_classes(**common: Any) -> EvaluatedPredictions:
+    model, labels = common["classifier"], common["labels"]
+    logits, plain = common["logits"], common["plain_logits"]
+    losses, probabilities = model.losses(logits, labels), model.probabilities(logits)
+    gain = None
+    if logits is not plain and model.views > 1:
+        gain = Gain(
+            right=int((model.probabilities(plain).argmax(axis=1) == labels).sum()),
+            right_averaged=int((probabilities.argmax(axis=1) == labels).sum()),
+            loss=float(model.losses(plain, labels).mean()),
+            loss_averaged=float(losses.mean()),
+        )
+    return EvaluatedPredictions(**common, probabilities=probabilities, losses=losses, gain=gain)

@@ -1,4 +1,4 @@
-"""A trained network as an ONNX graph, from the pixels of a photo to the probabilities of the classes."""
+"""A trained network as an ONNX graph, from the pixels of a photo to probabilities, or to a value."""
 
 import importlib
 from pathlib import Path
@@ -15,11 +15,13 @@ from catdog.model.preprocess import constants_of
 from catdog.weights.files import OWN
 
 _OPSET = 17
-INPUT, OUTPUT = "photos", "probabilities"
+INPUT, OUTPUT, VALUES = "photos", "probabilities", "values"
 
 
 def write_onnx(path: Path, network: WholeNetwork) -> None:
     """A graph from `photos` (batch, height, width, 3), uint8 RGB, to `probabilities` (batch, classes).
+
+    Of a `value` output to `values` (batch, 1), in their unit.
 
     Raises:
         OptionError: onnx is not installed.
@@ -32,16 +34,20 @@ def write_onnx(path: Path, network: WholeNetwork) -> None:
     last = _preprocessed(graph, spec.preprocessing, onnx.TensorProto.FLOAT)
     for layer in network.layers:
         last = _through(graph, layer, last, tensors)
+    output, width = (VALUES, 1) if spec.head.output == "value" else (OUTPUT, len(spec.classes))
     if spec.head.output == "binary":
         zeros = graph.node("Sub", last, last)  # of the right shape: the logit of the first class
         last = graph.node("Concat", zeros, last, axis=1)
-    graph.node("Softmax", last, axis=1)
-    graph.nodes[-1].output[0] = OUTPUT
+    if spec.head.output == "labels":
+        graph.node("Sigmoid", last)
+    elif spec.head.output != "value":
+        graph.node("Softmax", last, axis=1)
+    graph.nodes[-1].output[0] = output
     helper, types, size = onnx.helper, onnx.TensorProto, spec.decoding.size
     photos = helper.make_tensor_value_info(INPUT, types.UINT8, ["batch", size, size, 3])
-    probabilities = helper.make_tensor_value_info(OUTPUT, types.FLOAT, ["batch", len(spec.classes)])
+    found = helper.make_tensor_value_info(output, types.FLOAT, ["batch", width])
     model = helper.make_model(
-        helper.make_graph(graph.nodes, "vgg16", [photos], [probabilities], graph.constants),
+        helper.make_graph(graph.nodes, "vgg16", [photos], [found], graph.constants),
         opset_imports=[helper.make_opsetid("", _OPSET)],
         producer_name="catdog",
         producer_version=__version__,

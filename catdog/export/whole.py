@@ -6,11 +6,12 @@ from functools import cached_property
 
 import numpy as np
 
-from catdog.config import ModelSpec
+from catdog.config import ModelSpec, Scale
 from catdog.features.prefix import shape_behind
 from catdog.inference.classifier import foundation
 from catdog.model.architecture import body, head
 from catdog.model.layers import Dropout, Layer, Rescale
+from catdog.model.thresholds import without_temperature
 from catdog.progress import OnProgress, unreported
 from catdog.runs import Run
 from catdog.workspace import Workspace
@@ -48,12 +49,26 @@ def whole_network(
 ) -> WholeNetwork:
     """All its layers and float32 tensors. For the arguments and errors see `catdog.export.export`."""
     trained, spec = run.read_model()
+    spec = spec if calibrate else without_temperature(spec)
     _, prefix = foundation(run, spec, workspace=workspace, report=report)
     tensors = prefix.fixed_tensors() | trained
-    calibrated = calibrate and spec.temperature is not None
+    calibrated = spec.temperature is not None
     if calibrated:
         tensors |= {name: tensors[name] / np.float32(spec.temperature) for name in _LAST}
+    if scale := spec.scale:  # the last layer gives the value itself
+        tensors |= {name: tensors[name] * np.float32(scale.deviation) for name in _LAST}
+        tensors["predictions/bias"] = tensors["predictions/bias"] + np.float32(scale.mean)
+        scale = Scale(0.0, 1.0, scale.unit)
     return WholeNetwork(
-        ModelSpec(spec.classes, spec.preprocessing, spec.head, spec.decoding, calibrated),
+        ModelSpec(
+            spec.classes,
+            spec.preprocessing,
+            spec.head,
+            spec.decoding,
+            calibrated,
+            views=spec.views,
+            scale=scale,
+            thresholds=spec.thresholds,
+        ),
         {name: value.astype(np.float32, copy=False) for name, value in tensors.items()},
     )

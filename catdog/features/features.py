@@ -39,6 +39,18 @@ class Features:
         count = np.arange(len(rows))
         return cls(rows, np.zeros_like(count), count, rows.shape[1:], rows.dtype)
 
+    @classmethod
+    def joined(cls, parts: Sequence["Features"]) -> "Features":
+        """The photos of all parts, one part after the other; of features from a store."""
+        starts = np.cumsum([0, *(len(part._blocks) for part in parts)])
+        return cls(
+            [block for part in parts for block in part._blocks],
+            np.concatenate([part._block_of + start for part, start in zip(parts, starts, strict=False)]),
+            np.concatenate([part._row_of for part in parts]),
+            parts[0].shape,
+            parts[0].dtype,
+        )
+
     def __len__(self) -> int:
         return len(self._row_of)
 

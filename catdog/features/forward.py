@@ -37,6 +37,7 @@ def make_suffix(prefix: Prefix, head: Head, classes: int, *, size: int) -> Suffi
     return Suffix(
         (*pretrained, *new),
         head.output,
+        loss=head.loss,
         preprocessing=prefix.preprocessing,
         dtype=devices.compute_dtype() if large else "float32",
         convolve=convolve3x3_as_products if jax.default_backend() == "cpu" else convolve3x3,
@@ -81,6 +82,11 @@ def logits(
         for batch, count in _batches(condensed, photo_bytes, rows)
     ]
     return np.concatenate(parts)
+
+
+def mean_of_views(logits_nk: np.ndarray, photos: int) -> np.ndarray:
+    """(photos, k): mean logits, of rows with all photos, then all second views, ..."""
+    return logits_nk.reshape(-1, photos, logits_nk.shape[1]).mean(axis=0, dtype=np.float32)
 
 
 def fit_rescale(suffix: Suffix, params: Tensors, constants: Tensors, condensed: Features) -> Tensors:

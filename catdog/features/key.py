@@ -33,5 +33,10 @@ class FeatureKey(JsonRecord):
 
     def folder_name(self) -> str:
         """The name of the folder with these tensors: 24 hexadecimal digits."""
-        text = json.dumps(self.to_json(), sort_keys=True)
+        values = self.to_json()
+        view = values["decoding"].pop("view")
+        values["decoding"]["mirrored"] = (
+            view if view > 1 else view == 1
+        )  # as in the first caches: they stay valid
+        text = json.dumps(values, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:24]

@@ -1,4 +1,4 @@
-"""A trained run, an exported file, or the original network: photo files in, probabilities out.
+"""A trained run, an exported file, or the original network: photo files in, probabilities or values out.
 
 The same prefix, feature cache and suffix as in training; only the boundary between them differs.
 """
@@ -8,13 +8,14 @@ from contextlib import closing
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
 from catdog.config import Decoding, ModelSpec, Output
 from catdog.data import Skipped
+from catdog.data.views import averaged_views
 from catdog.errors import RunError
 from catdog.features.features import Features
 from catdog.features.forward import condense, logits, make_suffix
@@ -27,7 +28,9 @@ from catdog.inference.inputs import Input
 from catdog.inference.prediction import Prediction, Predictions
 from catdog.model import outputs
 from catdog.model.architecture import CONVOLUTIONS
-from catdog.progress import OnProgress, unreported
+from catdog.model.scale import in_unit
+from catdog.model.tensors import expected_shapes
+from catdog.progress import OnProgress, part_of, unreported
 from catdog.runs import Run
 from catdog.text import Message
 from catdog.weights.source import WeightSource, find_weights, read_tensors
@@ -61,29 +64,52 @@ def foundation(
     return source, prefix
 
 
+class _Logits(NamedTuple):
+    """Of n different contents."""
+
+    photos: list[list[int]]  # indices among the paths, for each content
+    digests: list[str]
+    logits: np.ndarray  # (n, views, units) float32
+
+
 class Classifier:
     """A model that is ready to predict: a run's, an exported file's, or the original network.
+
+    A prediction is that of the photo, or of the mean logits of its first views (test-time augmentation).
 
     Args:
         source: the weights that `prefix` is made of.
         tensors: the model's other tensors.
         spec: describes the model; without a temperature the logits are not scaled.
+        tta: whether to average over views; None is as in training.
     """
 
     def __init__(
-        self, source: WeightSource, prefix: Prefix, tensors: Arrays, spec: ModelSpec, *, workspace: Workspace
+        self,
+        source: WeightSource,
+        prefix: Prefix,
+        tensors: Arrays,
+        spec: ModelSpec,
+        *,
+        workspace: Workspace,
+        tta: bool | None = None,
     ):
+        self.is_usual = tta is None or tta == (spec.views > 0)  # predictions are made as in training
+        self.views = averaged_views(spec.views, tta=tta)
         self.classes = spec.classes  # their names, in the order of the outputs
         self.decoding = spec.decoding  # how a photo becomes the input
         self.head = spec.head
         self.preprocessing = source.preprocessing
-        self.output: Output = spec.head.output  # softmax over the classes, or one sigmoid
+        self.output: Output = spec.head.output  # softmax over the classes, one sigmoid or several, or a value
+        self.scale = spec.scale  # of a value
+        self.thresholds = spec.thresholds  # of the probability of each of several labels
         self.temperature = spec.temperature or 1.0  # what the logits are divided by
         self.is_scaled = spec.temperature is not None  # whether that is a temperature that was fitted
         self.calibrated = spec.calibrated or self.is_scaled  # the probabilities, here or in the weights
         self._source, self._spec, self._tensors = source, spec, tensors
         self._workspace, self._prefix = workspace, prefix
         self._suffix = make_suffix(prefix, spec.head, len(spec.classes), size=spec.decoding.size)
+        self._units = expected_shapes(self._suffix.layers[-1:])["predictions/bias"][0]
         # Always the same number, so that a photo's digits do not depend on the photos beside it.
         self._rows = _ROWS_PRETRAINED if prefix.frozen or prefix.thawed else _ROWS
         self._params, constants = self._suffix.from_tensors(tensors)
@@ -97,34 +123,31 @@ class Classifier:
         *,
         digests: dict[Path, str] | None = None,
         report: OnProgress = unreported,
-        mirrored: bool = False,
     ) -> Predictions:
         """Predict for photo files; those that cannot be read are listed, not raised.
 
         Args:
             digests: content digests, by path, where they are known already.
-            mirrored: predict for the photos' mirror images.
 
         Raises:
             CacheError: the cache cannot be read.
         """
-        found: dict[int, tuple[str, np.ndarray]] = {}  # photo → digest, logits
+        found: dict[int, tuple[str, np.ndarray]] = {}  # photo → digest, logits of its views
         reasons: dict[int, Message] = {}
-        with closing(self._features(paths, mirrored=mirrored, digests=digests, report=report)) as groups:
+        with closing(self._logits_of(paths, digests=digests, report=report)) as groups:
             for group in groups:
                 if isinstance(group, Unreadable):
                     reasons |= _by_photo(group.photos, group.reasons)
                 else:
-                    rows = zip(group.digests, self._logits(group.features), strict=True)
-                    found |= _by_photo(group.photos, rows)
+                    found |= _by_photo(group.photos, zip(group.digests, group.logits, strict=True))
         photos = sorted(found)
-        units = 1 if self.output == "binary" else len(self.classes)
-        logits_nk = np.stack([found[i][1] for i in photos]) if photos else np.empty((0, units), np.float32)
+        nothing = np.empty((0, self.views, self._units), np.float32)
+        logits_nvk = np.stack([found[i][1] for i in photos]) if photos else nothing
         return Predictions(
             photos=np.array(photos, np.int64),
             digests=tuple(found[i][0] for i in photos),
-            logits=logits_nk,
-            probabilities=self.probabilities(logits_nk),
+            logits=logits_nvk.mean(axis=1),
+            plain_logits=logits_nvk[:, 0],
             skipped=tuple(Skipped(paths[i], reasons[i]) for i in sorted(reasons)),
         )
 
@@ -140,25 +163,57 @@ class Classifier:
         """
         waiting: dict[int, Message | np.ndarray] = {}  # for photos that come before
         following = 0
-        with closing(self._features(paths, report=report, writer=writer)) as groups:
+        with closing(self._logits_of(paths, report=report, writer=writer)) as groups:
             for group in groups:
                 if isinstance(group, Unreadable):
                     waiting |= _by_photo(group.photos, group.reasons)
                 else:
-                    waiting |= _by_photo(group.photos, self.probabilities(self._logits(group.features)))
+                    waiting |= _by_photo(group.photos, self._found(group.logits.mean(axis=1)))
                 while following in waiting:
                     yield self._prediction(paths[following], waiting.pop(following))
                     following += 1
 
     def writer(self) -> ShardWriter:
-        """Caches the features of many streams together, in shards as large as those of one."""
+        """Caches the features of many streams (of photos as they are), in shards as large as those of one."""
         return ShardWriter(FeatureStore(self._workspace.features, self._prefix.key(self.decoding)))
 
+    def _logits_of(
+        self,
+        paths: Sequence[Path],
+        *,
+        digests: dict[Path, str] | None = None,
+        report: OnProgress,
+        writer: ShardWriter | None = None,
+    ) -> Generator[_Logits | Unreadable, None, None]:
+        """Logits of all views of each photo, as soon as those of the last view are known."""
+        left = list(range(len(paths)))
+        known: dict[int, tuple[str, np.ndarray]] = {}  # photo → digest, logits of the views so far
+        for view in range(self.views):
+            before, known = known, {}
+            told = part_of(report, view * len(left), len(left), self.views * len(left), views=self.views)
+            asked = [paths[photo] for photo in left]
+            with closing(self._features(asked, view, digests=digests, report=told, writer=writer)) as groups:
+                for group in groups:
+                    photos = [[left[row] for row in same] for same in group.photos]
+                    if isinstance(group, Unreadable):
+                        yield Unreadable(photos, group.reasons)
+                        continue
+                    logits = self._logits(group.features)[:, None]
+                    if before:
+                        earlier = np.stack([before[same[0]][1] for same in photos])
+                        logits = np.concatenate([earlier, logits], axis=1)
+                    if view + 1 == self.views:
+                        yield _Logits(photos, group.digests, logits)
+                    else:
+                        known |= _by_photo(photos, zip(group.digests, logits, strict=True))
+            left, writer = sorted(known), None
+            digests = {paths[photo]: digest for photo, (digest, _) in known.items()}
+
     def _features(
-        self, paths: Sequence[Path], *, mirrored: bool = False, **options: Any
+        self, paths: Sequence[Path], view: int, **options: Any
     ) -> Generator[Known | Unreadable, None, None]:
         """See `stream` in `catdog.features` for the options."""
-        decoding = replace(self.decoding, mirrored=mirrored)
+        decoding = replace(self.decoding, view=view)
         idle = self._stores.setdefault(decoding, [])
         try:
             store = idle.pop()
@@ -172,16 +227,31 @@ class Classifier:
             idle.append(store)
 
     def _prediction(self, path: Path, found: Message | np.ndarray) -> Prediction:
-        """Of probabilities, (classes,), or of the reason why there are none."""
+        """Of probabilities, (classes,), of a value, (1,), or of the reason why there are none."""
         if isinstance(found, Message):
             return Prediction(Input(path), reason=found)
+        if self.scale:
+            return Prediction(Input(path), value=float(found[0]), unit=self.scale.unit)
         order = np.argsort(-found, kind="stable")
-        return Prediction(Input(path), {self.classes[i]: float(found[i]) for i in order})
+        ranked = {self.classes[i]: float(found[i]) for i in order}
+        if self.output != "labels":
+            return Prediction(Input(path), ranked)
+        labels = tuple(self.classes[i] for i in order if found[i] >= self.thresholds[i])
+        return Prediction(Input(path), ranked, labels=labels)
 
     def _logits(self, features: np.ndarray) -> np.ndarray:
         """(n, units) of features (n, *shape)."""
         condensed = condense(self._suffix, self._constants, Features.in_memory(features), rows=self._rows)
         return logits(self._suffix, self._params, self._constants, condensed, rows=self._rows)
+
+    def _found(self, logits_nk: np.ndarray) -> np.ndarray:
+        """What `_prediction` takes, (n, classes) or (n, 1)."""
+        return self.values(logits_nk)[:, None] if self.scale else self.probabilities(logits_nk)
+
+    def values(self, logits_n1: np.ndarray) -> np.ndarray:
+        """(n,) float64, in the unit of the values, of the logits of a `value` output."""
+        assert self.scale
+        return in_unit(logits_n1, self.scale)
 
     def probabilities(self, logits_nk: np.ndarray, *, temperature: float | None = None) -> np.ndarray:
         """(n, classes) float32 of logits, at the model's temperature or another."""
@@ -194,7 +264,7 @@ class Classifier:
         return np.concatenate(parts)[:count] if parts else np.empty((0, len(self.classes)), np.float32)
 
     def losses(self, logits_nk: np.ndarray, labels_n: np.ndarray) -> np.ndarray:
-        """Cross-entropy of each photo as trained, (n,), nats, given its true class."""
+        """The loss of each photo as trained, (n,), given its true class."""
         return np.asarray(self._suffix.losses(jnp.asarray(logits_nk), jnp.asarray(labels_n)))
 
     def tensors(self) -> Arrays:

@@ -2,7 +2,6 @@
 
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,9 +77,17 @@ def is_exported(path: Path) -> bool:
 
 
 def open_classifier(
-    model: Run | Path, workspace: Workspace, *, calibrate: bool = True, report: OnProgress = unreported
+    model: Run | Path,
+    workspace: Workspace,
+    *,
+    calibrate: bool = True,
+    tta: bool | None = None,
+    report: OnProgress = unreported,
 ) -> "Classifier":
     """The classifier of what `find_model` found; `calibrate` uses a run's temperature, where it has one.
+
+    Args:
+        tta: whether to average over views of a photo; None is as in training.
 
     Raises:
         OptionError: an exported file without its calibration, which cannot be taken out of it.
@@ -89,11 +96,12 @@ def open_classifier(
     """
     from catdog.features.prefix import Prefix  # imports jax, which finding a model does not need
     from catdog.inference.classifier import Classifier, foundation
+    from catdog.model.thresholds import without_temperature
 
     if isinstance(model, Run):
         tensors, spec = model.read_model()
         source, prefix = foundation(model, spec, workspace=workspace, report=report)
-        spec = spec if calibrate else replace(spec, temperature=None)
+        spec = spec if calibrate else without_temperature(spec)
     elif calibrate:
         spec, tensors = read_exported(model)
         source = find_weights(str(model.absolute()), preprocessing=spec.preprocessing)
@@ -104,16 +112,22 @@ def open_classifier(
             "--no-calibrate, or use the run.",
             file=model,
         )
-    return Classifier(source, prefix, tensors, spec, workspace=workspace)
+    return Classifier(source, prefix, tensors, spec, workspace=workspace, tta=tta)
 
 
 def open_imagenet(
-    weights: str | None, preprocessing: str | None, workspace: Workspace, *, report: OnProgress = unreported
+    weights: str | None,
+    preprocessing: str | None,
+    workspace: Workspace,
+    *,
+    tta: bool | None = None,
+    report: OnProgress = unreported,
 ) -> "Classifier":
     """The original network, with all its layers and its 1000 classes.
 
     Args:
         weights, preprocessing: as for `find_weights`; without weights, those that were downloaded before.
+        tta: as for `open_classifier`.
 
     Raises:
         WeightsError: there are no weights, they lack a layer, or they cannot be read.
@@ -140,4 +154,4 @@ def open_imagenet(
     spec = ModelSpec(class_names(), source.preprocessing, Head("imagenet", dropout=0), Decoding())
     prefix = Prefix(source, spec.head, unfreeze="head", workspace=workspace)
     top = read_tensors(source, IMAGENET_TOP[-1:], memo_dir=workspace.checked)
-    return Classifier(source, prefix, top, spec, workspace=workspace)
+    return Classifier(source, prefix, top, spec, workspace=workspace, tta=tta)

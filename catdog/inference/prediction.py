@@ -14,15 +14,19 @@ UNSURE = "unsure"  # the label where no class is probable enough
 
 @dataclass(frozen=True, repr=False)
 class Prediction:
-    """The classes of one photo by probability, or the reason why there are none.
+    """The classes of one photo by probability, or its value, or the reason why there are none.
 
     Attributes:
         source: where the photo comes from.
-        probabilities: class → probability, the most probable first; empty where there is an error.
+        probabilities: class → probability, the most probable first; empty where there is an error or a value.
         reason: why the photo could not be read or stored; None where there is no error.
         threshold: the label is UNSURE where the largest probability is below this.
         picture: gives the photo for people, (height, width, 3) uint8, with a longer side of at most as many
             pixels as its argument says; raises PhotoError. None where nobody asked for it.
+        value: of a model with a `value` output; None where there is an error.
+        unit: of the value.
+        labels: of a model with several labels those that are predicted, the most probable first; None of
+            other models, and where there is an error.
     """
 
     source: Input
@@ -30,9 +34,13 @@ class Prediction:
     reason: Message | None = None
     threshold: float = 0.0
     picture: Callable[[int], np.ndarray] | None = field(default=None, compare=False)
+    value: float | None = None
+    unit: str = ""
+    labels: tuple[str, ...] | None = None
 
     def __repr__(self) -> str:
-        return f"Prediction(path={self.path!r}, probabilities={self.probabilities}, error={self.error!r})"
+        found = f"probabilities={self.probabilities}" if self.value is None else f"value={self.value}"
+        return f"Prediction(path={self.path!r}, {found}, error={self.error!r})"
 
     @property
     def path(self) -> str:
@@ -41,12 +49,14 @@ class Prediction:
 
     @property
     def label(self) -> str | None:
-        """The most probable class, or UNSURE; None where there is an error."""
+        """The most probable class, or UNSURE; None where there is an error, a value or several labels."""
+        if self.labels is not None:
+            return None
         return UNSURE if self.is_unsure else next(iter(self.probabilities), None)
 
     @property
     def probability(self) -> float | None:
-        """Of the most probable class; None where there is an error."""
+        """Of the most probable class; None where there is none."""
         return next(iter(self.probabilities.values()), None)
 
     @property
@@ -61,7 +71,7 @@ class Prediction:
 
     def failed(self, reason: Message) -> "Prediction":
         """The same photo with an error instead of probabilities."""
-        return replace(self, probabilities={}, reason=reason, picture=None)
+        return replace(self, probabilities={}, value=None, labels=None, reason=reason, picture=None)
 
 
 @dataclass(frozen=True)
@@ -70,6 +80,6 @@ class Predictions:
 
     photos: np.ndarray  # indices, among the paths that were given, of the n readable photos; ascending, (n,)
     digests: tuple[str, ...]  # of their contents, hex
-    logits: np.ndarray  # (n, units) float32
-    probabilities: np.ndarray  # (n, classes) float32
+    logits: np.ndarray  # (n, units) float32, means over views
+    plain_logits: np.ndarray  # the same of the photos as they are
     skipped: tuple[Skipped, ...]  # the unreadable photos

@@ -72,9 +72,13 @@ def predictions(
 
 
 def _heat(classifier: Classifier, known: Sequence[Prediction]) -> dict[Path, np.ndarray]:
-    """A heat map of each photo's most probable class; none of photos that can no longer be read."""
+    """A heat map of each photo's most probable class; none of photos that can no longer be read.
+
+    Of a value: of what makes it larger.
+    """
+    place = {label: index for index, label in enumerate(classifier.classes)}
     best = {
-        prediction.source.path: classifier.classes.index(next(iter(prediction.probabilities)))
+        prediction.source.path: place.get(next(iter(prediction.probabilities), ""), 0)
         for prediction in known
         if prediction.reason is None
     }

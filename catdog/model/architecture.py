@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
-from catdog.config import Head
+from catdog.config import Head, has_classes
 from catdog.errors import OptionError
 from catdog.model.layers import (
     Conv,
@@ -117,13 +117,13 @@ def head(config: Head, classes: int, *, features: Shape = (7, 7, 512)) -> tuple[
         config: `gem` takes the generalized mean over positions, at unit length; `concat` the average and the
             maximum, `linear` the average; `fc` flattens and has hidden layers; `imagenet` is one layer behind
             the pretrained fc2.
-        classes: their number; a `binary` output has one unit for two classes.
+        classes: their number; a `binary` output has one unit for two classes, a `value` output has none.
         features: shape of the input: (height, width, channels), or (units,) for `imagenet`.
 
     Raises:
         OptionError: the options do not go together, or not with the number of classes.
     """
-    if classes < 2:
+    if classes < 2 and has_classes(config.output):
         raise OptionError("expected at least 2 classes, found {classes}", classes=classes)
     if config.output == "binary" and classes != 2:
         raise OptionError(
@@ -135,7 +135,7 @@ def head(config: Head, classes: int, *, features: Shape = (7, 7, 512)) -> tuple[
     if any(units < 1 for units in config.fc_units):
         raise OptionError("expected at least 1 unit in each layer, found {units}", units=min(config.fc_units))
 
-    outputs = 1 if config.output == "binary" else classes
+    outputs = 1 if config.output in ("binary", "value") else classes
     layers: list[Layer]
     if config.kind != "fc" and config.fc_units:
         raise OptionError(

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from catdog.config import Output
+from catdog.config import Loss, Output
 from catdog.errors import RunError
 from catdog.model import outputs
 from catdog.model.architecture import describe
@@ -34,7 +34,7 @@ class Suffix:
 
     Attributes:
         layers: its layers.
-        output: a softmax or a sigmoid.
+        output: a softmax, a sigmoid or a value.
         frozen: the names of the constants that are pretrained. They are in a weights file, not in a run.
         condensed: how many of its first layers run once per photo, not once per epoch: those that are neither
             trained nor random, if they shrink the features (a global pool; flatten and fc1).
@@ -45,6 +45,7 @@ class Suffix:
         layers: Sequence[Layer],
         output: Output,
         *,
+        loss: Loss | None = None,
         preprocessing: str,
         dtype: str,
         convolve: Convolution = convolve3x3,
@@ -52,6 +53,7 @@ class Suffix:
     ):
         self.layers = tuple(layers)
         self.output: Output = output
+        self.loss: Loss | None = loss
         self.frozen = frozenset(frozen)
         self.condensed = self._count_condensed()
         self._preprocessing = preprocessing
@@ -146,7 +148,7 @@ class Suffix:
 
     def losses(self, logits_bk: jax.Array, labels_b: jax.Array) -> jax.Array:
         """See `outputs.photo_losses`."""
-        return outputs.photo_losses(logits_bk, labels_b, self.output)
+        return outputs.photo_losses(logits_bk, labels_b, self.output, self.loss)
 
     def _count_condensed(self) -> int:
         """See `condensed`."""

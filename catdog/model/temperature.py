@@ -35,7 +35,8 @@ def fit_temperature(
 
     Args:
         logits_nk: (n, k), or (n, 1) for a `binary` output.
-        labels_n: the true classes, (n,), of photos that were not trained on.
+        labels_n: the true classes, (n,), of photos that were not trained on; for `labels` 0 or 1, (n, k), and
+            each label of a photo counts as a photo with two classes.
         pseudo_photos: how many to add, each class in equal parts.
         prior_deviation: standard deviation of the temperature's logarithm around 0; infinity is no prior.
 
@@ -43,7 +44,9 @@ def fit_temperature(
         From `COLDEST` to `HOTTEST`; 1 does not change the probabilities.
     """
     logits = logits_nk.astype(np.float64)
-    if output == "binary":
+    if output == "labels":
+        logits, labels_n = logits.reshape(-1, 1), labels_n.reshape(-1).astype(np.int32)
+    if output in ("binary", "labels"):
         logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
     count, classes = logits.shape
     logits -= logits.max(axis=1, keepdims=True)

@@ -14,16 +14,18 @@ from typing import Any
 import numpy as np
 
 from catdog import __version__, devices
+from catdog.config import Scale
 from catdog.data import PhotoHeader, probe
 from catdog.data.overlay import lay_over
 from catdog.data.parallel import ordered_map
 from catdog.errors import PhotoError
 from catdog.evaluation.evaluate import Evaluation
-from catdog.evaluation.predictions import EvaluatedPredictions
+from catdog.evaluation.predictions import AnyOutput, EvaluatedPredictions
+from catdog.evaluation.several import OWN_THRESHOLDS, EvaluatedLabels
 from catdog.reports.html import picture, render, thumbnail, write_file
 from catdog.reports.plots import plots_of
 from catdog.runs import Run
-from catdog.text import Message, message, relative, relative_path
+from catdog.text import Message, message, quantity, relative, relative_path
 
 _PHOTOS = 12  # of each kind that is shown
 _LINES = 50  # of a list that may be long
@@ -46,10 +48,15 @@ def write_report(
     """
     (predictions,) = evaluation.models
     worst = predictions.worst(_PHOTOS)
-    uncertain = [row for row in predictions.least_certain(2 * _PHOTOS) if row not in worst][:_PHOTOS]
+    template, uncertain = "values.html", []
+    if isinstance(predictions, EvaluatedLabels):
+        template = "labels.html"
+    elif isinstance(predictions, EvaluatedPredictions):
+        template = "evaluation.html"
+        uncertain = [row for row in predictions.least_certain(2 * _PHOTOS) if row not in worst][:_PHOTOS]
     photos = _photos(evaluation, predictions, np.unique([*worst, *uncertain]).tolist())
     page = render(
-        "evaluation.html",
+        template,
         translations,
         evaluated=predictions,
         when=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -62,21 +69,20 @@ def write_report(
         skipped=[(evaluation.shown(bad.path), bad.reason) for bad in predictions.skipped[:_LINES]],
         skipped_more=max(0, len(predictions.skipped) - _LINES),
         command=command,
+        own_thresholds=OWN_THRESHOLDS,
         **_model_card(predictions),
     )
     write_file(file, page.encode("utf-8", "replace"))
 
 
-def _photos(
-    evaluation: Evaluation, predictions: EvaluatedPredictions, rows: list[int]
-) -> dict[int, dict[str, Any]]:
+def _photos(evaluation: Evaluation, predictions: AnyOutput, rows: list[int]) -> dict[int, dict[str, Any]]:
     """What the page shows of each photo, its heat map beside it."""
     pixels = {row: thumbnail(predictions.paths[row]) for row in rows}
     there = [row for row in rows if pixels[row] is not None]
     paths = [predictions.paths[row] for row in there]
     digests = {predictions.paths[row]: predictions.digests[row] for row in there}
     classifier = predictions.classifier
-    heats = classifier.heat_maps(paths, predictions.predicted[there].tolist(), digests=digests)
+    heats = classifier.heat_maps(paths, predictions.evidence(there), digests=digests)
     heat = dict(zip(there, heats, strict=True))
     shown = {}
     for row, photo in pixels.items():
@@ -93,13 +99,21 @@ def _photos(
     return shown
 
 
-def _counts(predictions: EvaluatedPredictions) -> _Facts:
-    counts: _Facts = [
-        (message("evaluated"), len(predictions.labels)),
-        *(
+def _counts(predictions: AnyOutput) -> _Facts:
+    with_label: _Facts = []
+    if isinstance(predictions, EvaluatedPredictions):
+        with_label = [
             (message("evaluated, of the class {label}", label=score.label), score.count)
             for score in predictions.metrics.per_class
-        ),
+        ]
+    elif isinstance(predictions, EvaluatedLabels):
+        with_label = [
+            (message("evaluated, with the label {label}", label=score.label), score.count)
+            for score in predictions.metrics.per_label
+        ]
+    counts: _Facts = [
+        (message("evaluated"), len(predictions.labels)),
+        *with_label,
         (message("exact duplicates among them"), len(predictions.digests) - len(set(predictions.digests))),
         (message("unreadable and skipped"), len(predictions.skipped)),
     ]
@@ -135,23 +149,25 @@ def _header(path: Path) -> PhotoHeader | None:
         return None
 
 
-def _model_card(predictions: EvaluatedPredictions) -> dict[str, Any]:
+def _model_card(predictions: AnyOutput) -> dict[str, Any]:
     model, decoding = predictions.model, predictions.classifier.decoding
-    classes = ", ".join(predictions.classes)
+    classes, scale = ", ".join(predictions.classifier.classes), predictions.classifier.scale
+    what = message("Classes: {classes}.", classes=classes)
+    if isinstance(predictions, EvaluatedLabels):
+        what = message("It predicts several labels: {labels}.", labels=classes)
+    elif scale:
+        what = message("It predicts a value.")
     installed = {"catdog": __version__, "python": platform.python_version()}
     shape = message("input"), f"{decoding.size}×{decoding.size}, {decoding.resize}"
     facts: _Facts
     if isinstance(model, Path):
-        about = message(
-            "A VGG16 (Simonyan and Zisserman, 2014), exported by catdog. Classes: {classes}.", classes=classes
-        )
+        about = message("A VGG16 (Simonyan and Zisserman, 2014), exported by catdog. {what}", what=what)
         facts = [shape, (message("SHA-256 of the exported file"), _sha256(model))]
         trained_by = ""
     else:
         about = message(
-            "A VGG16 (Simonyan and Zisserman, 2014), pretrained on ImageNet and fine-tuned by catdog. "
-            "Classes: {classes}.",
-            classes=classes,
+            "A VGG16 (Simonyan and Zisserman, 2014), pretrained on ImageNet and fine-tuned by catdog. {what}",
+            what=what,
         )
         config, spec = model.config, model.read_model()[1]
         options, trained_by = config.options, config.command
@@ -168,6 +184,8 @@ def _model_card(predictions: EvaluatedPredictions) -> dict[str, Any]:
             (message("batch size"), options.batch_size),
             (message("L2 penalty"), penalty.l2 if (penalty := model.cross_validation()) else options.l2),
             (message("folds of the cross-validation"), options.folds),
+            (message("views of each training photo, beside it"), options.views),
+            *_value_facts(scale),
             (message("random seed"), options.seed),
             shape,
             (message("preprocessing"), spec.preprocessing),
@@ -180,6 +198,16 @@ def _model_card(predictions: EvaluatedPredictions) -> dict[str, Any]:
         ]
     facts.append((message("versions for this page"), f"{_listed(installed)}, {devices.describe()}"))
     return {"about": about, "trained_by": trained_by.splitlines(), "facts": facts}
+
+
+def _value_facts(scale: Scale | None) -> _Facts:
+    if scale is None:
+        return []
+    mean, deviation = (quantity(number, scale.unit) for number in (scale.mean, scale.deviation))
+    return [
+        (message("mean of the training values"), mean),
+        (message("standard deviation of the training values"), deviation),
+    ]
 
 
 def _sha256(path: Path) -> str:

@@ -13,7 +13,7 @@ from catdog import __version__, durable
 from catdog.data import decode_for_people
 from catdog.data.overlay import Pixels, to_jpeg
 from catdog.errors import OptionError, PhotoError
-from catdog.text import Message
+from catdog.text import Message, quantity
 
 ENGLISH = gettext.NullTranslations()
 
@@ -93,5 +93,5 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["percent"] = lambda fraction, digits=2: f"{fraction:.{digits}%}"
-    environment.globals["version"] = __version__
+    environment.globals |= {"version": __version__, "quantity": quantity}
     return environment

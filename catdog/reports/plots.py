@@ -23,10 +23,12 @@ from matplotlib.ft2font import FT2Font
 from matplotlib.ticker import MaxNLocator
 
 from catdog.evaluation.calibration import Calibration
-from catdog.evaluation.predictions import EvaluatedPredictions
+from catdog.evaluation.predictions import AnyOutput, EvaluatedPredictions
+from catdog.evaluation.several import EvaluatedLabels, precision_recall
+from catdog.evaluation.values import EvaluatedValues
 from catdog.reports.html import ENGLISH, shown, write_file
 from catdog.runs import EpochRecord, Run
-from catdog.text import Message, message, spelt
+from catdog.text import Message, message, quantity, spelt
 
 _INK = "#010203"  # becomes the page's own text colour, light or dark
 _BLUE, _ORANGE = "#3f7fd6", "#d9772b"  # distinguishable for colour-blind people, on white and on black
@@ -86,20 +88,30 @@ class Plot:
         return file.getvalue()
 
 
-def plots_of(predictions: EvaluatedPredictions) -> list[Plot]:
-    """All plots of an evaluation: confusion matrix, ROC, reliability; of a run its learning curves too."""
-    plots = [_confusion(predictions), *_roc(predictions), _reliability(predictions.calibration)]
+def plots_of(predictions: AnyOutput) -> list[Plot]:
+    """All plots of an evaluation: confusion matrix, ROC, reliability; of a run its learning curves too.
+
+    Of values, true against predicted; of several labels, precision by recall.
+    """
+    score = "accuracy", "acc", message("accuracy"), message("Accuracy by epoch")
+    if isinstance(predictions, EvaluatedValues):
+        plots = [_scatter(predictions)]
+        score = "mae", "mae", message("mean absolute error"), message("Mean absolute error by epoch")
+    elif isinstance(predictions, EvaluatedLabels):
+        plots = _precision_recall(predictions)
+    else:
+        plots = [_confusion(predictions), *_roc(predictions), _reliability(predictions.calibration)]
     run = predictions.model
     if isinstance(run, Run) and (history := run.history()):
         best = run.read_model()[1].epoch
         plots += [
             _curve(history, best, "loss", "loss", message("loss"), message("Loss by epoch")),
-            _curve(history, best, "accuracy", "acc", message("accuracy"), message("Accuracy by epoch")),
+            _curve(history, best, *score),
         ]
     return plots
 
 
-def write_plots(predictions: EvaluatedPredictions, folder: Path) -> int:
+def write_plots(predictions: AnyOutput, folder: Path) -> int:
     """Write all plots as PNG files into a folder; returns how many there are.
 
     Raises:
@@ -173,6 +185,57 @@ def _confusion(predictions: EvaluatedPredictions) -> Plot:
     size = (max(_SIZE[0], 2.5 + 0.35 * named), max(_SIZE[1], 2.5 + 0.3 * named))
     labels = message("predicted class"), message("true class")
     return Plot("confusion", message("Confusion matrix"), alt, labels, draw, size)
+
+
+def _precision_recall(predictions: EvaluatedLabels) -> list[Plot]:
+    scores = [
+        (score.average_precision, index)
+        for index, score in enumerate(predictions.metrics.per_label)
+        if score.average_precision is not None
+    ]
+    if not scores:
+        return []
+    drawn = sorted(scores)[:_MOST_CURVES]
+
+    def draw(axes: Axes, write: _Write) -> None:
+        for mean, index in drawn:
+            true = predictions.labels[:, index] > 0
+            precision, recall = precision_recall(predictions.probabilities[:, index], true)
+            label = f"{mean:.4f} {_short(write(predictions.names[index]))}"
+            axes.step([0, *recall], [precision[0], *precision], where="pre", label=label)
+        axes.set_ylim(0, 1.03)
+        if isinstance(figure := axes.figure, Figure):
+            title = write(message("average precision"))
+            figure.legend(title=title, loc="outside lower center", ncols=2, frameon=False)
+
+    alt = message(
+        "Precision by recall: the smallest average precision is {mean:.4f}, that of the label {label}.",
+        mean=drawn[0][0],
+        label=predictions.names[drawn[0][1]],
+    )
+    labels, size = (message("recall"), message("precision")), (_SIZE[0], _SIZE[1] + 1)
+    return [Plot("precision-recall", message("Precision by recall"), alt, labels, draw, size)]
+
+
+def _scatter(predictions: EvaluatedValues) -> Plot:
+    true, values, unit = predictions.labels, predictions.values, predictions.unit
+    ends = float(min(true.min(), values.min())), float(max(true.max(), values.max()))
+
+    def draw(axes: Axes, _: _Write) -> None:
+        axes.plot(ends, ends, color="#888888", linestyle=":")
+        axes.scatter(true, values, s=12, alpha=0.5, color=_BLUE, linewidths=0)
+        axes.set_aspect("equal", adjustable="datalim")
+
+    error = quantity(predictions.metrics.mae, unit)
+    alt = message(
+        "Predicted against true values of {photos} photos: the mean absolute error is {error}.",
+        photos=len(true),
+        error=error,
+    )
+    labels = message("true value"), message("predicted value")
+    if unit:
+        labels = (message("true value ({unit})", unit=unit), message("predicted value ({unit})", unit=unit))
+    return Plot("values", message("Predicted against true values"), alt, labels, draw)
 
 
 def _roc(predictions: EvaluatedPredictions) -> list[Plot]:

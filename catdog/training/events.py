@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from catdog.config import Output
 from catdog.data import Skipped
 from catdog.progress import Progress
 from catdog.runs import CrossValidation, EpochRecord, Run
@@ -20,6 +21,7 @@ class PhotosFound(NamedTuple):
     train: int
     valid: int
     classes: tuple[str, ...]
+    output: Output = "category"
 
 
 class Remark(NamedTuple):
@@ -60,13 +62,14 @@ class EpochStarted(NamedTuple):
     epoch: int
     epochs: int
     photos: int  # of training
+    metric: str = "acc"  # what the scores are; or mae
 
 
 class Sums(NamedTuple):
     """Sums over the photos of an epoch so far, with dropout on, as Keras logs it."""
 
     loss: float  # nats
-    correct: float  # photos whose class was predicted correctly
+    score: float  # photos whose class was predicted correctly; of a `value` output absolute errors
     photos: int
 
 

@@ -10,17 +10,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from catdog.config import ModelSpec
+from catdog.config import ModelSpec, Output
 from catdog.data import Skipped
 from catdog.errors import RunError
 from catdog.features.features import Features
-from catdog.features.forward import fit_rescale, logits
+from catdog.features.forward import fit_rescale, logits, mean_of_views
 from catdog.model import outputs
 from catdog.model.suffix import Suffix, Tensors
 from catdog.model.temperature import fit_temperature
+from catdog.model.thresholds import best_thresholds
 from catdog.runs import CrossValidation, EpochRecord, Run
 from catdog.text import Message
-from catdog.training.events import EpochStarted, Report
+from catdog.training.events import EpochStarted, Report, Sums
 from catdog.training.logistic import LogisticTrainer
 from catdog.training.step import Trainer, TrainState
 
@@ -30,7 +31,10 @@ RESCALE_PHOTOS = 1024
 
 @dataclass(frozen=True)
 class Examples:
-    """Condensed features and their labels (n,) int32."""
+    """Condensed features of n photos, then of their second views, ...; and their labels.
+
+    Those are as `outputs.photo_losses` takes them, (n,).
+    """
 
     features: Features
     labels: np.ndarray
@@ -97,43 +101,64 @@ def fit(run: Run, job: Job, *, epochs: int, report: Report) -> None:
     suffix, trainer, train, valid = job.suffix, job.trainer, job.train, job.valid
     state, constants, done = _resume(run, job) or _begin(job)
     history = run.history()[: done.epoch]
+    shown = job.spec.scale.deviation if job.spec.scale else 1.0  # a score of 1, in the unit of the values
+
+    def report_sums(sums: Sums) -> None:
+        report(sums._replace(score=sums.score * shown))
+
     for epoch in range(done.epoch + 1, epochs + 1):
         began = time.monotonic()
-        report(EpochStarted(epoch, epochs, len(train)))
+        report(EpochStarted(epoch, epochs, len(train), "mae" if job.spec.scale else "acc"))
         state, sums = trainer.epoch(
-            state, constants, train.features, train.labels, epoch=epoch, report=report
+            state, constants, train.features, train.labels, epoch=epoch, report=report_sums
         )
         if valid:
-            valid_logits, labels = logits(suffix, state.params, constants, valid.features), valid.labels
+            of_views = logits(suffix, state.params, constants, valid.features)
+            valid_logits, labels = mean_of_views(of_views, len(valid)), valid.labels
         else:
             assert isinstance(trainer, LogisticTrainer)
             valid_logits, labels = trainer.held_out(state), train.labels
-        val_loss, val_acc = _validate(suffix, valid_logits, labels)
-        loss, acc = sums.loss / sums.photos, sums.correct / sums.photos
+        val_loss, val_score = _validate(suffix, valid_logits, labels)
+        loss, score = sums.loss / sums.photos, sums.score / sums.photos
         if not math.isfinite(loss + val_loss):
             raise RunError("training diverged: the loss is not finite; lower --lr")
-        record = EpochRecord(epoch, time.monotonic() - began, loss, acc, val_loss, val_acc)
+        seconds, found = time.monotonic() - began, (score * shown, val_score * shown)
+        if job.spec.scale:
+            record = EpochRecord(epoch, seconds, loss, None, val_loss, None, *found)
+        else:
+            record = EpochRecord(epoch, seconds, loss, found[0], val_loss, found[1])
         history.append(record)
         run.write_history(history)
         best_epoch, best_loss = done.best_epoch, done.best_loss
         if val_loss < best_loss or trainer.keeps_last:
             best_epoch, best_loss = epoch, val_loss
-            temperature = fit_temperature(valid_logits, labels, suffix.output)
+            calibrated = _calibrated(suffix.output, valid_logits, labels)
             if valid is None:
                 run.write_held_out(job.digests, valid_logits)
-            spec = replace(job.spec, epoch=epoch, temperature=temperature)
+            spec = replace(job.spec, epoch=epoch, **calibrated)
             run.write_model(_to_host(suffix.to_save(state.params, constants)), spec)
         done = _Done(epoch, best_epoch, best_loss)
         _write_state(run, state, suffix.to_save(state.params, constants), done)
         report(record)
 
 
+def _calibrated(output: Output, logits_nk: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """The fields of a `ModelSpec` that the validation photos decide."""
+    if output == "value":
+        return {}
+    temperature = fit_temperature(logits_nk, labels, output)
+    if output != "labels":
+        return {"temperature": temperature}
+    probabilities = np.asarray(outputs.probabilities(jnp.asarray(logits_nk / temperature), output))
+    return {"temperature": temperature, "thresholds": best_thresholds(probabilities, labels)}
+
+
 def _validate(suffix: Suffix, logits_nk: np.ndarray, labels_n: np.ndarray) -> tuple[float, float]:
-    """Mean loss in nats, and accuracy."""
+    """Mean loss and mean score, see `outputs`."""
     logits, labels = jnp.asarray(logits_nk), jnp.asarray(labels_n)
     losses = np.asarray(suffix.losses(logits, labels), np.float64)
-    correct = np.asarray(outputs.is_correct(logits, labels, suffix.output))
-    return float(losses.mean()), float(correct.mean())
+    found = np.asarray(outputs.scores(logits, labels, suffix.output))
+    return float(losses.mean()), float(found.mean())
 
 
 def _begin(job: Job) -> tuple[TrainState, Tensors, _Done]:

@@ -1,31 +1,34 @@
 """The last layer of a head, fitted to the end by L-BFGS, with an L2 penalty that cross-validation chooses.
 
-With nothing else to train, the loss is convex: the mean cross-entropy of the photos, in nats, plus
-`l2` / 2 times the sum of the squared kernel. The bias has no penalty. L-BFGS: D. C. Liu, J. Nocedal, On the
+With nothing else to train, the loss is convex: the mean over the photos, plus `l2` / 2 times the sum of the
+squared kernel. The bias has no penalty. With squared errors that is ridge regression; see `logistic_losses`.
+ L-BFGS: D. C. Liu, J. Nocedal, On the
 limited memory BFGS method for large scale optimization, Mathematical Programming 45 (1989), from SciPy.
 """
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import logsumexp
 
+from catdog.config import Loss, Output
 from catdog.features.features import Features
 from catdog.model.layers import Conv, Dense, Dropout
 from catdog.model.suffix import Suffix, Tensors
 from catdog.progress import Progress
 from catdog.records import CrossValidation, Penalty
 from catdog.training.events import Sums
+from catdog.training.logistic_losses import losses_and_slopes, scores
 from catdog.training.step import TrainState
 
 KERNEL, BIAS = "predictions/kernel", "predictions/bias"
 
 # From a strong penalty to a weak one, for inputs near 1.
 PENALTIES = tuple(10 ** (-power / 2) for power in range(-2, 14))
+_OF_VALUES = 10  # times as strong: the squared error has 8 times the largest curvature of the cross-entropy
 _PATIENCE = 2  # weaker penalties that are tried after the best one
 _SAMPLE = 20_000  # photos that are enough to choose a penalty
 
@@ -51,24 +54,36 @@ def is_logistic(suffix: Suffix) -> bool:
 
 @dataclass(frozen=True)
 class Samples:
-    """What the last layer is fitted to.
+    """What the last layer is fitted to: a row for each view, first of all photos, then all second views, ...
 
     Attributes:
         inputs: of the layer, (n, d) float32.
-        labels: (n,) int32.
+        labels: as `catdog.model.outputs.photo_losses` takes them, (n,).
         weights: of each photo in the loss, (n,), their sum is n.
-        units: of the layer; 1 for a `binary` output.
+        units: of the layer; 1 for a `binary` or a `value` output.
     """
 
     inputs: np.ndarray
     labels: np.ndarray
     weights: np.ndarray
     units: int
+    output: Output
+    loss: Loss | None = None  # of a `value` output
 
     def select(self, rows: np.ndarray) -> "Samples":
         """Some of the photos; their weights are divided by the mean."""
         weights = self.weights[rows]
-        return Samples(self.inputs[rows], self.labels[rows], weights / weights.mean(), self.units)
+        chosen = {
+            "inputs": self.inputs[rows],
+            "labels": self.labels[rows],
+            "weights": weights / weights.mean(),
+        }
+        return replace(self, **chosen)
+
+    def predicted(self, photos: int) -> "Samples":
+        """A row for each photo: the mean of its views, whose logits are the mean of theirs."""
+        inputs = self.inputs.reshape(-1, photos, self.inputs.shape[1]).mean(axis=0, dtype=np.float32)
+        return replace(self, inputs=inputs, labels=self.labels[:photos], weights=self.weights[:photos])
 
     def fit(self, layer: np.ndarray, l2: float, **options: float) -> np.ndarray:
         """The kernel above the bias, (d + 1, units) float64, starting from `layer`.
@@ -80,7 +95,8 @@ class Samples:
 
         def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
             kernel, bias = flat.reshape(layer.shape)[:-1], flat.reshape(layer.shape)[-1]
-            losses, slopes = self._losses(self.inputs @ kernel.astype(np.float32) + bias.astype(np.float32))
+            logits = self.inputs @ kernel.astype(np.float32) + bias.astype(np.float32)
+            losses, slopes = losses_and_slopes(logits, self.labels, self.output, self.loss)
             slopes = slopes * fractions
             gradient = np.concatenate([self.inputs.T @ slopes + l2 * kernel, slopes.sum(0, keepdims=True)])
             loss = float(losses @ fractions[:, 0]) + l2 / 2 * float((kernel**2).sum())
@@ -96,54 +112,50 @@ class Samples:
         return (self.inputs @ layer[:-1].astype(np.float32) + layer[-1]).astype(np.float32)
 
     def losses(self, layer: np.ndarray) -> np.ndarray:
-        """Cross-entropy of each photo, (n,), without weights."""
-        return self._losses(self.logits(layer))[0]
+        """The loss of each photo, (n,), without weights."""
+        return losses_and_slopes(self.logits(layer), self.labels, self.output, self.loss)[0]
 
-    def correct(self, layer: np.ndarray) -> np.ndarray:
-        """Whether each photo's class is predicted correctly, (n,) bool."""
-        logits = self.logits(layer)
-        return (logits[:, 0] > 0 if self.units == 1 else logits.argmax(axis=1)) == self.labels
-
-    def _losses(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Cross-entropy of each photo, (n,), and its derivatives with respect to the logits, (n, units)."""
-        both = np.concatenate([np.zeros_like(logits), logits], axis=1) if self.units == 1 else logits
-        log_probabilities = both - logsumexp(both, axis=1, keepdims=True)
-        slopes = np.exp(log_probabilities)
-        rows = np.arange(len(self.labels))
-        slopes[rows, self.labels] -= 1
-        return -log_probabilities[rows, self.labels], slopes[:, -self.units :]
+    def scores(self, layer: np.ndarray) -> np.ndarray:
+        """See `catdog.model.outputs.scores`."""
+        return scores(self.logits(layer), self.labels, self.output)
 
 
 def cross_validate(
     samples: Samples, folds: np.ndarray, report: Callable[[Progress], None]
 ) -> CrossValidation:
-    """Choose the penalty with the lowest mean cross-entropy on held-out photos.
+    """Choose the penalty with the lowest mean loss on held-out photos.
 
     Of many photos a sample decides; the penalty then becomes smaller by as much as all photos are more.
 
     Args:
         folds: the fold of each photo, (n,): the photos of one fold are predicted by a layer that was fitted
-            to the others.
+            to the others, all their views. Its mean logits over views are a photo's prediction.
     """
-    count = len(folds)
-    if count > _SAMPLE:
-        rows = np.sort(np.random.default_rng(0).choice(count, _SAMPLE, replace=False))
-        samples, folds = samples.select(rows), folds[rows]
-    numbers = np.unique(folds)
-    parts = [(samples.select(folds != number), samples.select(folds == number)) for number in numbers]
+    count, views = len(folds), len(samples.labels) // len(folds)
+    if count * views > _SAMPLE:
+        rows = np.sort(np.random.default_rng(0).choice(count, _SAMPLE // views, replace=False))
+        samples = samples.select((rows + count * np.arange(views)[:, None]).ravel())
+        folds = folds[rows]
+    numbers, photos = np.unique(folds), samples.predicted(len(folds))
+    parts = [
+        (samples.select(np.tile(folds != number, views)), photos.select(folds == number))
+        for number in numbers
+    ]
     layers = [np.zeros((samples.inputs.shape[1] + 1, samples.units))] * len(parts)
     tried: list[Penalty] = []
     best = Penalty(0.0, math.inf, 0.0)
-    for penalty in PENALTIES:
+    factor = _OF_VALUES if samples.output == "value" else 1
+    for penalty in (factor * penalty for penalty in PENALTIES):
         report(Progress("penalty", len(tried), len(PENALTIES)))
         layers = [
             train.fit(layer, penalty, **_ROUGH) for layer, (train, _) in zip(layers, parts, strict=True)
         ]
         held_out = [(layer, valid) for layer, (_, valid) in zip(layers, parts, strict=True)]
         losses = np.concatenate([valid.losses(layer) for layer, valid in held_out])
-        correct = np.concatenate([valid.correct(layer) for layer, valid in held_out])
+        correct = np.concatenate([valid.scores(layer) for layer, valid in held_out])
         l2 = penalty * len(folds) / count
-        tried.append(Penalty(l2, float(losses.mean()), float(correct.mean())))
+        acc = None if samples.output == "value" else float(correct.mean())
+        tried.append(Penalty(l2, float(losses.mean()), acc))
         best = min(tried, key=lambda result: result.loss)
         if len(tried) - tried.index(best) > _PATIENCE:
             break
@@ -192,15 +204,16 @@ class LogisticTrainer:
             arguments = state.params, constants, condensed, labels, self._class_weights
             self._samples = samples_of(self._suffix, *arguments)
         samples = self._samples
+        views, photos = len(samples.labels) // len(labels), samples.predicted(len(labels))
         steps = min(2**epoch, _STEPS)
         params = self._advance(samples, state.params, steps)
         others = {
-            fold: self._advance(samples.select(self._folds != int(fold)), layer, steps)
+            fold: self._advance(samples.select(np.tile(self._folds != int(fold), views)), layer, steps)
             for fold, layer in state.optimizer.items()
         }
         layer = _stacked(params)
-        losses, correct = samples.losses(layer) * samples.weights, samples.correct(layer)
-        sums = Sums(float(losses.sum()), float(correct.sum()), len(labels))
+        losses, found = photos.losses(layer) * photos.weights, photos.scores(layer)
+        sums = Sums(float(losses.sum()), float(found.sum()), len(labels))
         report(sums)
         return TrainState(params, others, state.step + steps), sums
 
@@ -211,10 +224,11 @@ class LogisticTrainer:
     def held_out(self, state: TrainState) -> np.ndarray:
         """Logits of all training photos, each from the layer that was not fitted to it, (n, units)."""
         assert self._samples and self._folds is not None
-        logits = np.zeros((len(self._folds), self._samples.units), np.float32)
+        photos = self._samples.predicted(len(self._folds))
+        logits = np.zeros((len(self._folds), photos.units), np.float32)
         for fold, params in state.optimizer.items():
             inside = self._folds == int(fold)
-            logits[inside] = self._samples.select(inside).logits(_stacked(params))
+            logits[inside] = photos.select(inside).logits(_stacked(params))
         return logits
 
 
@@ -226,10 +240,16 @@ def samples_of(
     labels: np.ndarray,
     class_weights: np.ndarray | None,
 ) -> Samples:
-    """The inputs of the suffix's last layer for condensed features, with labels and weights."""
+    """The inputs of the suffix's last layer for condensed features, with labels and weights.
+
+    Args:
+        labels: of the photos, (n,); `condensed` may have several views of each.
+    """
     inputs = np.concatenate(list(_inputs(suffix, params, constants, condensed)))
+    labels = np.concatenate([labels] * (len(inputs) // len(labels)))
     weights = np.ones(len(labels)) if class_weights is None else class_weights[labels]
-    return Samples(inputs, labels, weights * len(labels) / weights.sum(), params[KERNEL].shape[1])
+    weights, units = weights * len(labels) / weights.sum(), params[KERNEL].shape[1]
+    return Samples(inputs, labels, weights, units, suffix.output, suffix.loss)
 
 
 def _inputs(suffix: Suffix, params: Tensors, constants: Tensors, condensed: Features) -> Iterator[np.ndarray]:

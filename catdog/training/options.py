@@ -6,6 +6,7 @@ from pathlib import Path
 from catdog import config
 from catdog.config import Decoding, Head, TrainOptions
 from catdog.errors import OptionError
+from catdog.text import relative_path
 from catdog.training.optimizers import find_optimizer
 from catdog.weights.source import BUILTIN, NAMES, WeightSource
 
@@ -38,6 +39,9 @@ class NewRun:
     fc_units: tuple[int, ...] | None = None  # None takes DEFAULT_FC_UNITS
     dropout: float | None = None  # None takes DEFAULT_DROPOUT
     output: config.Output = "category"
+    labels: Path | None = None  # CSV file with values or labels; None takes values from names of folders
+    loss: config.Loss | None = None  # of `value`; None is mse
+    unit: str = ""  # of `value`
     unfreeze: str = "head"
     weights: str = BUILTIN
     preprocessing: config.PhotosAs | None = None  # None takes that of the weights
@@ -48,6 +52,7 @@ class NewRun:
     l2: float | None = None  # None is chosen by cross-validation
     folds: int | None = None  # None is DEFAULT_FOLDS for fewer than SMALL photos without a split, else 0
     class_weights: config.ClassWeights = "none"
+    views: int = 0
     valid_fraction: float | None = None  # None takes DEFAULT_VALID_FRACTION
     seed: int = 0
     strict: bool = False
@@ -56,6 +61,7 @@ class NewRun:
         for name, allowed in (
             ("head", (None, *config.HEADS)),
             ("output", config.OUTPUTS),
+            ("loss", (None, *config.LOSSES)),
             ("resize", config.RESIZES),
             ("preprocessing", (None, *config.PREPROCESSINGS)),
             ("quality", config.QUALITIES),
@@ -77,6 +83,7 @@ class NewRun:
             ("l2 >= 0", self.l2, self.l2 is None or self.l2 >= 0),
             ("folds of 0, or of 2 and more", self.folds, self.folds in (None, 0) or self.folds > 1),
             ("a size from 96 to 768 that 32 divides", self.size, self.size is None or self.size in SIZES),
+            ("views >= 0", self.views, self.views >= 0),
             ("0 <= seed < 2**32", self.seed, 0 <= self.seed < 2**32),
         ):
             if not is_allowed:
@@ -94,6 +101,16 @@ class NewRun:
         Raises:
             OptionError: options do not go together.
         """
+        if self.output != "value" and (self.loss or self.unit):
+            raise OptionError(
+                "--loss and --unit belong to --output value, found {output}", output=self.output
+            )
+        if self.labels and config.has_classes(self.output):
+            raise OptionError(
+                "--labels belongs to --output value or labels, found {output}", output=self.output
+            )
+        if self.class_weights != "none" and not config.has_classes(self.output):
+            raise OptionError("--class-weights is about classes: leave it out with --output value and labels")
         kind = self.head or ("imagenet" if source.has_fc else "gem")
         hidden = kind in ("fc", "imagenet")
         if self.fc_units and kind != "fc":
@@ -133,6 +150,7 @@ class NewRun:
             )
         undecided = optimizer == "lbfgs" and self.folds is None and self.valid_fraction is None
         size = self.size or (SIZE_OF[self.quality] if can_be_fitted else PRETRAINED_SIZE)
+        loss = (self.loss or "mse") if self.output == "value" else None
         units = (self.fc_units or DEFAULT_FC_UNITS) if kind == "fc" else ()
         dropout = DEFAULT_DROPOUT if self.dropout is None else self.dropout
         return TrainOptions(
@@ -141,7 +159,7 @@ class NewRun:
             batch_size=self.batch_size,
             optimizer=optimizer,
             learning_rate=self.lr or find_optimizer(optimizer).learning_rate,
-            head=Head(kind, units, dropout, self.output),
+            head=Head(kind, units, dropout, self.output, loss),
             unfreeze=self.unfreeze,
             weights=self.weights if self.weights in NAMES else str(source.path.absolute()),
             valid_fraction=self._valid_fraction,
@@ -152,6 +170,9 @@ class NewRun:
             l2=self.l2,
             folds=self.folds or (None if undecided else 0),
             class_weights=self.class_weights,
+            views=self.views,
+            labels=str(relative_path(self.labels.absolute(), self.data.absolute())) if self.labels else "",
+            unit=self.unit,
         )
 
 

@@ -8,25 +8,31 @@ from pathlib import Path
 
 import numpy as np
 
-from catdog.config import TrainOptions
+from catdog.config import Output, TrainOptions, has_classes
 from catdog.data import (
     ClassPhotos,
     Photo,
     Skipped,
     class_imbalance,
+    few_labels,
     few_to_validate,
+    find_labelled,
     fingerprint,
     is_validation,
+    labels_of,
     require_every_class,
+    require_targets,
     require_trainable,
-    scan,
     split_by_content,
+    targets,
 )
 from catdog.data.exact_duplicates import Placed, find_exact_duplicates
 from catdog.errors import DataError
 from catdog.progress import Progress
-from catdog.text import Message, plural
+from catdog.text import Message, message, numbered, plural
 from catdog.training.options import DEFAULT_FOLDS, SMALL
+
+_FEW = 5  # training photos of a label
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ class SplitPhotos:
     Attributes:
         paths: the files, (n,).
         digests: of their contents, hex, (n,).
-        labels: index into the classes, (n,) int32.
+        labels: see `catdog.data.targets`, (n,) or (n, k).
     """
 
     paths: tuple[Path, ...]
@@ -64,7 +70,8 @@ class Photos:
     """A data set ready for training.
 
     Attributes:
-        classes: the classes that have training photos, sorted by name.
+        classes: the classes that have training photos, sorted by name; of a `labels` output the
+            labels, of a `value` output none.
         unreadable: the files that were skipped, each with its class.
         remarks: what a person should know, one sentence each.
         digest: of every photo's content, class and split, hex.
@@ -82,6 +89,7 @@ class Photos:
     has_own_split: bool
     lacking: frozenset[str]
     folds: int = 0
+    output: Output = "category"
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
@@ -114,10 +122,10 @@ class Photos:
         )
         label_of = {
             photo.path: photo.label or ""
-            for split in (self.train, self.valid)
+            for split in ((self.train, self.valid) if has_classes(self.output) else ())
             for photo in split.labelled(self.classes)
         }
-        unreadable = (*self.unreadable, *((label_of[photo.path], photo) for photo in skipped))
+        unreadable = (*self.unreadable, *((label_of.get(photo.path, ""), photo) for photo in skipped))
         left = replace(self, train=train, valid=valid, unreadable=unreadable)
         left.require_trainable(root)
         told = self.few_to_validate()
@@ -129,12 +137,16 @@ class Photos:
         Raises:
             DataError: a class has no photo to train on, or there are too few of all.
         """
+        if not has_classes(self.output):
+            return require_targets(self.train.labels, self._validation.labels, root)
         train, valid = self.train.labelled(self.classes), self._validation.labelled(self.classes)
         require_every_class(self.classes, train, self.unreadable, root)
         require_trainable(train, valid, root, has_own_split=self.has_own_split)
 
     def few_to_validate(self) -> list[Message]:
         """Sentences about classes with few or no validation photos, except those in `lacking`."""
+        if not has_classes(self.output):
+            return []
         unreadable = Counter(label for label, _ in self.unreadable)
         train, valid = (
             np.bincount(split.labels, minlength=len(self.classes)).tolist()
@@ -153,8 +165,8 @@ class Photos:
     @property
     def _validation(self) -> SplitPhotos:
         """The validation photos; in a cross-validation all but those of classes with one content only."""
-        if not self.folds:
-            return self.valid
+        if not self.folds or not has_classes(self.output):
+            return self.train if self.folds else self.valid
         contents = Counter(
             label for label, _ in set(zip(self.train.labels.tolist(), self.train.digests, strict=True))
         )
@@ -171,8 +183,8 @@ def find_photos(
     Raises:
         DataError: there is no data set to train on there; or a photo cannot be read and `options.strict`.
     """
-    root = Path(options.data)
-    dataset = scan(root)
+    root, output = Path(options.data), options.head.output
+    dataset = find_labelled(root, output, root / options.labels if options.labels else None)
     has_own_split = "all" not in dataset.splits
     pools = {name: list(dataset.splits.get(name, ())) for name in ("train", "valid", "all")}
     folds = options.folds
@@ -183,27 +195,33 @@ def find_photos(
         pools = {"train": train, "valid": []}
     else:
         train, valid = (pools["train"], pools["valid"]) if has_own_split else (pools["all"], pools["all"])
-    require_trainable(train, valid, root, has_own_split=has_own_split)
+    if has_classes(output):
+        require_trainable(train, valid, root, has_own_split=has_own_split)
     read, unreadable = _read(pools, workers, report)
     if options.strict:
         raise_if_skipped(tuple(photo for _, photo in unreadable))
     if not has_own_split and not folds:
-        read = _split(read["all"], options.valid_fraction)
-    classes = tuple(sorted({photo.label or "" for photo in train}))
+        read = _split(read["all"], options.valid_fraction, output)
+    if has_classes(output):
+        classes = tuple(sorted({photo.label or "" for photo in train}))
+    else:
+        labels = {label for photo, _ in read["train"] for label in labels_of(photo)}
+        classes = () if output == "value" else tuple(sorted(labels))
     photos = Photos(
         classes=classes,
-        train=_of_classes(read["train"], classes),
-        valid=_of_classes(read["valid"], classes),
+        train=_of_classes(read["train"], classes, output),
+        valid=_of_classes(read["valid"], classes, output),
         unreadable=unreadable,
         remarks=dataset.remarks,
         digest=_digest(read),
         has_own_split=has_own_split,
         lacking=frozenset(classes) - {photo.label or "" for photo in valid},
         folds=min(folds, len({digest for _, digest in read["train"]})),
+        output=output,
     )
     _require_same_classes(photos, read["valid"], root)
     photos.require_trainable(root)
-    moved = [] if has_own_split or folds else _moved(read, options.valid_fraction)
+    moved = [] if has_own_split or folds or not has_classes(output) else _moved(read, options.valid_fraction)
     return replace(photos, remarks=(*dataset.remarks, *_remarks(photos, read, moved)))
 
 
@@ -225,8 +243,11 @@ def _read(
     return read, tuple((label_of[photo.path], photo) for photo in prints.skipped)
 
 
-def _split(photos: list[tuple[Photo, str]], fraction: float) -> _Read:
-    train, valid = split_by_content(photos, fraction=fraction)
+def _split(photos: list[tuple[Photo, str]], fraction: float, output: Output) -> _Read:
+    alike = [
+        (replace(photo, label=""), digest) for photo, digest in photos
+    ]  # values and several labels are no classes
+    train, valid = split_by_content(photos if has_classes(output) else alike, fraction=fraction)
     return {"train": [photos[row] for row in train], "valid": [photos[row] for row in valid]}
 
 
@@ -250,9 +271,17 @@ def _require_same_classes(photos: Photos, valid: list[tuple[Photo, str]], root: 
 
 def _remarks(photos: Photos, read: _Read, moved: Sequence[Photo]) -> Iterator[Message]:
     """Sentences about class imbalance, small classes, and exact duplicates."""
-    if uneven := class_imbalance(Counter(photo.label or "" for photo, _ in read["train"])):
+    counts = Counter(photo.label or "" for photo, _ in read["train"])
+    if has_classes(photos.output) and (uneven := class_imbalance(counts)):
         yield uneven
     yield from photos.few_to_validate()
+    if photos.output == "labels" and (few := few_labels([photo for photo, _ in read["train"]], _FEW)):
+        yield message(
+            "labels of fewer than {few} training photos: {labels:,} ({photos}). Their metrics are a hint",
+            few=_FEW,
+            labels=len(few),
+            photos=numbered(few),
+        )
     if moved:
         yield plural(
             "{count:,} photo of a small class went to the other split, so that the class has photos in both: "
@@ -295,12 +324,12 @@ def raise_if_skipped(skipped: tuple[Skipped, ...]) -> None:
         )
 
 
-def _of_classes(photos: list[tuple[Photo, str]], classes: tuple[str, ...]) -> SplitPhotos:
+def _of_classes(photos: list[tuple[Photo, str]], classes: tuple[str, ...], output: Output) -> SplitPhotos:
     """The photos whose class has training photos; the remarks of `scan` name the others."""
-    index = {label: number for number, label in enumerate(classes)}
-    known = [(photo, digest) for photo, digest in photos if photo.label in index]
+    names = set(classes)
+    known = [(photo, digest) for photo, digest in photos if not has_classes(output) or photo.label in names]
     return SplitPhotos(
         tuple(photo.path for photo, _ in known),
         tuple(digest for _, digest in known),
-        np.array([index[photo.label or ""] for photo, _ in known], np.int32),
+        targets([photo for photo, _ in known], output, classes),
     )

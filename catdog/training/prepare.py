@@ -11,10 +11,12 @@ import numpy as np
 
 from catdog import __version__, devices
 from catdog.config import ModelSpec, TrainOptions
-from catdog.data import Skipped, folds_by_content
-from catdog.features.extract import extract
+from catdog.data import Skipped, folds_by_content, strata
+from catdog.features.features import Features
 from catdog.features.forward import condense
 from catdog.features.prefix import Prefix
+from catdog.features.views import extract_views
+from catdog.model.scale import fit_scale, standardized
 from catdog.model.suffix import Suffix
 from catdog.progress import Progress
 from catdog.runs import RunConfig
@@ -64,10 +66,11 @@ def prepare(
     """
     pretrained = prefix.thawed_tensors  # before hours of work: the file may lack some
     paths = (*photos.train.paths, *photos.valid.paths)
-    found = extract(
+    found = extract_views(
         paths,
         prefix,
         options.decoding,
+        views=options.views + 1,
         workspace=workspace,
         digests=dict(zip(paths, (*photos.train.digests, *photos.valid.digests), strict=True)),
         report=report,
@@ -75,10 +78,14 @@ def prepare(
     )
     left = _readable(options, photos, found.skipped)
     train, valid = left.train, left.valid
-    assert found.features is not None  # there are photos: they have been counted
-    condensed = condense(suffix, prefix.frozen_arrays, found.features)
-    rows = range(len(found.photos))
-    train_examples = Examples(condensed.select(rows[: len(train)]), train.labels)
+    features = [found.features(split.paths) for split in (train, valid)]
+    condensed = condense(suffix, prefix.frozen_arrays, Features.joined(features))
+    rows, of_train = range(len(condensed)), len(train) * (options.views + 1)
+    scale = fit_scale(train.labels, options.unit) if options.head.output == "value" else None
+    labels, valid_labels = (
+        standardized(split.labels, scale) if scale else split.labels for split in (train, valid)
+    )
+    train_examples = Examples(condensed.select(rows[:of_train]), labels)
     start = partial(
         start_tensors,
         suffix,
@@ -92,10 +99,12 @@ def prepare(
     penalty = None
     if options.optimizer == "lbfgs":
         count = min(options.folds or DEFAULT_FOLDS, len(set(train.digests)))
-        folds = np.array(folds_by_content(train.labels.tolist(), train.digests, count=count))
+        folds = np.array(
+            folds_by_content(strata(train.labels, options.head.output), train.digests, count=count)
+        )
         l2 = options.l2
         if l2 is None:
-            samples = samples_of(suffix, *start(), train_examples.features, train.labels, weights)
+            samples = samples_of(suffix, *start(), train_examples.features, labels, weights)
             penalty = cross_validate(samples, folds, report)
             l2 = penalty.l2
         trainer = LogisticTrainer(suffix, l2=l2, class_weights=weights, folds=folds if photos.folds else None)
@@ -113,7 +122,7 @@ def prepare(
         suffix=suffix,
         trainer=trainer,
         train=train_examples,
-        valid=None if photos.folds else Examples(condensed.select(rows[len(train) :]), valid.labels),
+        valid=None if photos.folds else Examples(condensed.select(rows[of_train:]), valid_labels),
         skipped=left.skipped,
         remarks=left.remarks,
         damaged_shards=found.damaged_shards,
@@ -130,6 +139,8 @@ def prepare(
             prefix_digest=prefix.digest,
             decoding=options.decoding,
             epoch=0,
+            views=options.views,
+            scale=scale,
         ),
     )
 

@@ -87,13 +87,18 @@ class Trainer:
     ) -> tuple[TrainState, Sums]:
         """Train on every photo once, in an order that depends on the seed and the epoch alone.
 
+        So does which view of a photo is shown.
+
         `state` is donated: use the one that is returned.
 
         Args:
-            labels: (n,) int32.
+            condensed: of all photos, then of all second views, ...
+            labels: of the photos, (n,) int32; of a `value` output float32.
             report: called with the sums so far, after each chunk.
         """
-        order = np.random.default_rng([self._seed, epoch]).permutation(self._photos)
+        random = np.random.default_rng([self._seed, epoch])
+        order = random.permutation(self._photos)
+        view = random.integers(len(condensed) // self._photos, size=self._photos)
         key = jax.random.key(self._seed)
         sums = Sums(0.0, 0.0, 0)
         waiting = None
@@ -105,7 +110,7 @@ class Trainer:
             chunks=-(-epoch_bytes // _CHUNK_BYTES),
         )
         for rows, mask in layout:
-            chunk = (condensed.gather(rows), labels[rows], mask)
+            chunk = (condensed.gather(rows + self._photos * view[rows]), labels[rows], mask)
             on_device = [devices.put_batch(self._mesh, part, batch_axis=1) for part in chunk]
             state, totals = self._run(state, constants, key, *on_device)
             if waiting is not None:  # wait for a chunk only when the next one has been started
@@ -125,7 +130,7 @@ class Trainer:
         labels_kb: jax.Array,
         mask_kb: jax.Array,
     ) -> tuple[TrainState, jax.Array]:
-        """The batches of a chunk, one after another. Returns the state and (loss, correct, photos) sums."""
+        """The batches of a chunk, one after another. Returns the state and (loss, score, photos) sums."""
 
         def update(state: TrainState, features: jax.Array, labels: jax.Array, mask: jax.Array):
             def objective(params: Tensors) -> tuple[jax.Array, jax.Array]:
@@ -136,10 +141,10 @@ class Trainer:
                 if self._class_weights is not None:
                     losses = losses * jnp.asarray(self._class_weights, jnp.float32)[labels]
                 loss = jnp.sum(losses)
-                correct = jnp.sum(outputs.is_correct(logits, labels, self._suffix.output) * mask)
+                score = jnp.sum(outputs.scores(logits, labels, self._suffix.output) * mask)
                 photos = jnp.sum(mask.astype(jnp.float32))
                 divisor = self._photos / self._steps if self._whole_epoch else photos
-                return loss / divisor, jnp.stack([loss, correct, photos])
+                return loss / divisor, jnp.stack([loss, score, photos])
 
             gradients, sums = jax.grad(objective, has_aux=True)(state.params)
             updates, optimizer = self._transformation.update(gradients, state.optimizer, state.params)
@@ -157,5 +162,5 @@ class Trainer:
 
 
 def _add(sums: Sums, totals: jax.Array) -> Sums:
-    loss, correct, photos = np.asarray(totals, np.float64)
-    return Sums(sums.loss + loss, sums.correct + correct, sums.photos + round(photos))
+    loss, score, photos = np.asarray(totals, np.float64)
+    return Sums(sums.loss + loss, sums.score + score, sums.photos + round(photos))

@@ -73,7 +73,7 @@ def train(
         prefix = Prefix(weights, chosen.head, unfreeze=chosen.unfreeze, workspace=workspace)
         photos = find_photos(chosen, workers=workspace.workers, report=report)
         chosen = replace(chosen, folds=photos.folds)
-        report(PhotosFound(len(photos.train), len(photos.valid), photos.classes))
+        report(PhotosFound(len(photos.train), len(photos.valid), photos.classes, chosen.head.output))
         root = Path(chosen.data)
         if isinstance(options, NewRun) and options.time_limit:
             deadline = began + options.time_limit
@@ -158,7 +158,7 @@ def _require_same(run: Run, config: RunConfig, photos: Photos) -> None:
         now = {*photos.train.digests, *photos.valid.digests}
         if now == before:
             raise RunError(
-                "some photos in {data} are in another split or class than when {folder} was trained. Move "
+                "some photos in {data} have another split or label than when {folder} was trained. Bring "
                 "them back, or start a new run.",
                 data=config.options.data,
                 folder=run.folder,

@@ -70,7 +70,7 @@ def _rows(name: str, histories: list[list[EpochRecord]]) -> Iterator[Row]:
     for epochs in _EPOCHS:
         best = [min(history[:epochs], key=lambda record: record.val_loss) for history in histories]
         seconds = statistics.median(record.seconds for history in histories for record in history)
-        accuracies, losses = [record.val_acc for record in best], [record.val_loss for record in best]
+        accuracies, losses = [record.val_acc or 0.0 for record in best], [record.val_loss for record in best]
         yield Row(name, epochs, accuracies, losses, seconds)
 
 

@@ -265,7 +265,10 @@ def test_mistakes_in_korean(cli: Cli, bad: Path, arguments: tuple[str, ...]) -> 
         "x",
     }
     known |= {"builtin", "keras", "timm", "Keras", "PyTorch", "epoch", "epochs", "nowhere", "data", "class"}
-    known |= {"inspect", "export", "FILE", "TARGET", "VGG", "gif", "runs", "gem", "other"} | {"trian", "train"}
+    known |= {"inspect", "export", "FILE", "TARGET", "VGG", "gif", "runs", "gem", "other"} | {
+        "trian",
+        "train",
+    }
     assert _english_in(result.err) - known == set()
 
 

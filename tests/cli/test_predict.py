@@ -19,7 +19,7 @@ from rich.console import Console
 from catdog.cli import console
 from catdog.cli.translate import LANGUAGES
 from catdog.cli.views import predictions
-from catdog.cli.views.predictions import captions, writer_for
+from catdog.cli.views.predictions import Columns, captions, writer_for
 from catdog.inference.inputs import Input
 from catdog.inference.prediction import Prediction
 from catdog.runs import Run
@@ -226,9 +226,8 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 
 
 def _printed(*photos: Prediction, top_k: int = 1) -> None:
-    with writer_for(
-        "text", False, classes=("cats", "dogs"), top_k=top_k, truth=False, calibrated=True
-    ) as write:
+    columns = Columns("category", ("cats", "dogs"), top_k, truth=False, calibrated=True)
+    with writer_for("text", False, columns) as write:
         for prediction in photos:
             write(prediction)
 
@@ -294,7 +293,7 @@ def test_what_programs_read_is_never_translated(form: str, capsys: pytest.Captur
         _cat("b.jpg", threshold=0.95),
         _cat("c.jpg").failed(message("gone")),
     )
-    with writer_for(form, False, classes=("cats", "dogs"), top_k=2, truth=True, calibrated=True) as write:
+    with writer_for(form, False, Columns("category", ("cats", "dogs"), 2, True, True)) as write:
         for prediction in photos:
             write(prediction)
     assert capsys.readouterr().out.isascii()

@@ -82,7 +82,7 @@ def test_the_page_has_everything(page_file: Path, hostile: Run) -> None:
     text = Page(page_file.read_text()).text
     for words in (
         *("accuracy", "negative log-likelihood", "ROC AUC", "calibration error", "precision", "recall", "F1"),
-        *("Temperature scaling", "largest loss", "least certain", "Model card", "mirror image"),
+        *("Temperature scaling", "largest loss", "least certain", "Model card", "mean over views"),
         *(*CLASSES, "<img src=x onerror=alert(2)>.png", "empty.png", "the file is empty"),
         *(hostile.config.prefix_digest, hostile.config.data_digest, "versions for the training"),
         f"catdog evaluate {hostile.folder} --report {page_file} --tta",
@@ -235,6 +235,20 @@ def test_test_time_augmentation(cli: Cli, trained: Run) -> None:
     assert gain["loss_averaged"] == pytest.approx(averaged["loss"])
     assert averaged["loss"] != plain["loss"]
     assert "test-time augmentation: " in cli("evaluate", trained.folder, "--tta").out
+
+    def predicted(*options: str) -> dict[str, float]:
+        arguments = (
+            SAMPLE / "photos" / "pug_139.jpg",
+            "--model",
+            trained.folder,
+            "--format",
+            "jsonl",
+            *options,
+        )
+        return json.loads(cli("predict", *arguments).out)["probabilities"]
+
+    assert predicted("--tta") != predicted("--no-tta")
+    assert predicted("--no-tta") == predicted()
 
 
 @pytest.fixture

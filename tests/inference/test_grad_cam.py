@@ -18,6 +18,7 @@ from catdog.model.architecture import CONVOLUTIONS
 from catdog.runs import shipped_run
 from catdog.weights.source import find_weights, read_tensors
 
+SIZE = shipped_run().config.options.decoding.size
 SAMPLE = Path(__file__).parents[2] / "sample_data"
 
 
@@ -29,7 +30,7 @@ def model(cache_dir: Path) -> Model:
 @pytest.mark.peer
 def test_heat_is_what_keras_gives(model: Model, keras: ModuleType) -> None:
     tensors = read_tensors(find_weights("builtin"), CONVOLUTIONS, memo_dir=None)
-    twin = keras.applications.VGG16(weights=None, include_top=False, input_shape=(224, 224, 3))
+    twin = keras.applications.VGG16(weights=None, include_top=False, input_shape=(SIZE, SIZE, 3))
     for layer in twin.layers:
         if layer.weights:
             layer.set_weights([tensors[f"{layer.name}/{part}"] for part in ("kernel", "bias")])
@@ -38,14 +39,13 @@ def test_heat_is_what_keras_gives(model: Model, keras: ModuleType) -> None:
     own, _ = shipped_run().read_model()
     photos = sorted((SAMPLE / "photos").glob("*.jpg"))[:2]
     for photo in photos:
-        pixels = decode(photo, Decoding()).astype(np.float32)[None, :, :, ::-1]
+        pixels = decode(photo, Decoding(SIZE)).astype(np.float32)[None, :, :, ::-1]
         activations = jnp.asarray(until(pixels - np.array([103.939, 116.779, 123.68], np.float32)))
 
         def logit(activations: jax.Array, label: int) -> jax.Array:
-            features = pool(activations)
-            both = jnp.concatenate([features.mean((1, 2)), features.max((1, 2))], axis=1)
-            scaled = both / own["rescale/scale"]
-            return (scaled @ own["predictions/kernel"] + own["predictions/bias"])[0, label]
+            means = jnp.cbrt(jnp.maximum((pool(activations) ** 3).mean((1, 2)), 1e-6))
+            units = means / jnp.linalg.norm(means)
+            return (units @ own["predictions/kernel"] + own["predictions/bias"])[0, label]
 
         for label in range(2):
             weights = jax.grad(logit)(activations, label).mean(axis=(1, 2))
@@ -67,7 +67,8 @@ def test_heat_lies_on_the_animal(dogscats: Path, model: Model, tmp_path: Path) -
         both.save(paths[-1])
     for label, name in enumerate(model.classes):
         for heat in model._classifier.heat_maps(paths, [label] * len(paths)):
-            half = heat[:, :7] if name == "cats" else heat[:, 7:]
+            middle = heat.shape[1] // 2
+            half = heat[:, :middle] if name == "cats" else heat[:, middle:]
             fractions[name].append(half.sum() / max(heat.sum(), 1e-6))
     for name, of_photos in fractions.items():
         assert np.median(of_photos) > 0.8, (name, of_photos)

@@ -64,12 +64,12 @@ def test_the_arrays_of_many_predictions_are_those_of_single_ones(
     assert [skipped.path for skipped in many.skipped] == [paths[1]]
     assert (many.logits.shape, len(many.digests), len(set(many.digests))) == ((3, 2), 3, 2)
     streamed = [found for found in classifier.stream(paths) if found.reason is None]
-    for row, prediction in zip(many.probabilities, streamed, strict=True):
+    for row, prediction in zip(classifier.probabilities(many.logits), streamed, strict=True):
         assert {
             label: float(row[i]) for i, label in enumerate(classifier.classes)
         } == prediction.probabilities
     nothing = classifier.predict(paths[1:2])
-    assert (nothing.logits.shape, nothing.probabilities.shape) == ((0, 2), (0, 2))
+    assert nothing.logits.shape == classifier.probabilities(nothing.logits).shape == (0, 2)
 
 
 def test_the_label_is_unsure_below_the_threshold(classifier: Classifier) -> None:

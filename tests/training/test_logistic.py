@@ -2,18 +2,27 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from catdog.config import Loss, Output
 from catdog.data import folds_by_content
 from catdog.errors import OptionError
 from catdog.evaluation.evaluate import evaluate
+from catdog.model import outputs
+from catdog.model.outputs import photo_losses
+from catdog.training import logistic_losses
 from catdog.training.logistic import PENALTIES, Samples, cross_validate
+from catdog.training.logistic_losses import losses_and_slopes
 from catdog.training.options import NewRun, Resume
 from catdog.training.train import train as train_run
 from tests.pictures import draw_pictures
@@ -29,7 +38,13 @@ def samples(count: int, classes: int, *, units: int | None = None, weights: Any 
     labels = np.arange(count, dtype=np.int32) % classes
     centres = random.standard_normal((classes, 6))
     inputs = (centres[labels] + random.standard_normal((count, 6))).astype(np.float32)
-    return Samples(inputs, labels, np.ones(count) if weights is None else weights, units or classes)
+    return Samples(
+        inputs,
+        labels,
+        np.ones(count) if weights is None else weights,
+        units or classes,
+        "category" if units is None else "binary",
+    )
 
 
 def zeros(of: Samples) -> np.ndarray:
@@ -60,6 +75,37 @@ def test_a_binary_output_and_weights_are_those_of_scikit_learn() -> None:
     layer = of.fit(zeros(of), 0.01, ftol=1e-12, gtol=1e-8)
     assert_allclose(layer[:-1, 0], peer.coef_[0], atol=2e-3)
     assert_allclose(layer[-1], peer.intercept_, atol=2e-3)
+
+
+@pytest.mark.peer
+def test_values_are_those_of_ridge_regression() -> None:
+    from sklearn.linear_model import Ridge
+
+    of = samples(90, 3)
+    of = replace(of, labels=of.labels.astype(np.float32), units=1, output="value", loss="mse")
+    peer = Ridge(alpha=0.1 * 90 / 2).fit(of.inputs, of.labels)
+    layer = of.fit(zeros(of), 0.1, ftol=1e-12, gtol=1e-8)
+    assert_allclose(layer[:-1, 0], peer.coef_, atol=1e-4)
+    assert_allclose(layer[-1], peer.intercept_, atol=1e-4)
+
+
+@pytest.mark.parametrize("output", get_args(Output))
+@pytest.mark.parametrize("loss", get_args(Loss))
+def test_losses_slopes_and_scores_are_those_of_jax(output: Output, loss: Loss) -> None:
+    units = {"category": 3, "labels": 3}.get(output, 1)
+    logits = np.random.default_rng(1).normal(scale=2, size=(8, units)).astype(np.float32)
+    labels = np.arange(8, dtype=np.int32) % max(units, 2)
+    if output == "value":
+        labels = labels.astype(np.float32)
+    if output == "labels":
+        labels = (np.arange(24).reshape(8, 3) % 4 == 0).astype(np.float32)
+    losses, slopes = losses_and_slopes(logits, labels, output, loss)
+    ours = partial(photo_losses, labels_b=jnp.asarray(labels), output=output, loss=loss)
+    assert_allclose(losses, ours(jnp.asarray(logits)), rtol=1e-4, atol=1e-6)
+    gradient = jax.grad(lambda logits_bk: ours(logits_bk).sum())(jnp.asarray(logits))
+    assert_allclose(slopes, gradient, rtol=1e-4, atol=1e-5)
+    expected = outputs.scores(jnp.asarray(logits), jnp.asarray(labels), output)
+    assert_allclose(logistic_losses.scores(logits, labels, output), expected, rtol=1e-6)
 
 
 def test_the_penalty_has_the_lowest_loss_of_photos_that_were_held_out() -> None:
@@ -114,12 +160,13 @@ def test_few_photos_are_cross_validated_and_evaluated_so(shapes: Path, tmp_path:
     run = train(shapes, tmp_path, epochs=8, **LOGISTIC)
     assert run.config.options.folds == 5
     assert run.split()["train"] == run.split()["valid"] == run.held_out().keys()
-    record, [found] = run.history()[-1], evaluate([run], None, None, two_workers(tmp_path / "cache")).models
+    record = run.history()[-1]
+    [found] = evaluate([run], None, None, two_workers(tmp_path / "cache")).of_classes
     assert found.metrics.count == 12
     assert found.metrics.loss == pytest.approx(record.val_loss, rel=1e-5)
     assert found.metrics.accuracy == record.val_acc
     with pytest.raises(OptionError, match="leave out --tta"):
-        evaluate([run], None, None, two_workers(tmp_path / "cache"), average_mirrored=True)
+        evaluate([run], None, None, two_workers(tmp_path / "cache"), tta=True)
 
 
 def test_a_photo_has_no_part_in_its_own_prediction(shapes: Path, tmp_path: Path) -> None:

@@ -25,13 +25,13 @@ _PHOTOS = [Photo(Path(f"{number}.jpg"), _Label(_CLASSES[-1 - number % 10])) for 
 def test_the_photos_of_a_training() -> None:
     _Label.compared = 0
     strangers = [(Photo(Path("x.jpg"), "no such class"), "0")]
-    split = _of_classes([*((photo, str(photo.path)) for photo in _PHOTOS), *strangers], _CLASSES)
+    split = _of_classes([*((photo, str(photo.path)) for photo in _PHOTOS), *strangers], _CLASSES, "category")
     assert split.labels.tolist() == [299 - number % 10 for number in range(1000)]
     assert _Label.compared <= 3 * len(_PHOTOS)
 
 
 def test_the_photos_of_an_evaluation() -> None:
     _Label.compared = 0
-    labels = Chosen(tuple(_PHOTOS), {}, (), ()).labels(_CLASSES)
+    labels = Chosen(tuple(_PHOTOS), {}, (), ()).targets(_CLASSES, "category")
     assert labels.tolist() == [299 - number % 10 for number in range(1000)]
     assert _Label.compared <= 3 * len(_PHOTOS)

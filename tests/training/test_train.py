@@ -64,7 +64,7 @@ def test_events_come_in_order_and_nothing_is_printed(
         assert isinstance(record, EpochRecord)
         assert record == run.history()[number - 1]
         assert record.loss == pytest.approx(sums.loss / 6)
-        assert record.acc == sums.correct / 6
+        assert record.acc == sums.score / 6
     assert isinstance(finished, Finished)
     assert finished.best == min(run.history(), key=lambda record: record.val_loss)
 

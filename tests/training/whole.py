@@ -19,10 +19,9 @@ def train(
 ) -> Run:
     """Two epochs on photos of 32 × 32 pixels, unless `changes` differ; run and cache below `folder`."""
     values: dict[str, Any] = {"epochs": 2, "batch_size": 16, "optimizer": "sgd", "lr": 1e-3, "size": 32}
+    values |= {"name": unfreeze}
     with tiny_photos():
-        chosen = NewRun(
-            data, name=unfreeze, runs_dir=folder / "runs", unfreeze=unfreeze, **(values | changes)
-        )
+        chosen = NewRun(data, runs_dir=folder / "runs", unfreeze=unfreeze, **(values | changes))
         return train_run(chosen, two_workers(folder / "cache"), report)
 
 

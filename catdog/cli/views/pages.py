@@ -15,7 +15,7 @@ from catdog.cli.console import styled, table
 from catdog.cli.translate import translated
 from catdog.escapes import json_text
 from catdog.model.architecture import LayerFacts
-from catdog.text import N_, Message, message
+from catdog.text import N_, Message, message, quantity
 from catdog.training.optimizers import OPTIMIZERS
 
 if TYPE_CHECKING:
@@ -124,14 +124,21 @@ def photo_page(
     """A photo, and the most probable classes by the name of each model; `missing`: why one is not there."""
     facts = {"path": str(photo), "format": header.format, "width": header.width, "height": header.height}
     ranked = {name: list(found.probabilities.items())[:_TOP] for name, found in predictions.items()}
-    listed = {
+    listed: dict[str, Any] = {
         name: [{"label": label, "probability": probability} for label, probability in pairs]
         for name, pairs in ranked.items()
     }
-    made = table(*(cell for name in ranked for cell in (name, "")), right=(1, 3))
-    for row, pairs in enumerate(zip_longest(*ranked.values())):
+    shown = {name: [(label, f"{value:.1%}") for label, value in pairs] for name, pairs in ranked.items()}
+    for name, found in predictions.items():
+        if found.value is not None:
+            listed[name] = {"value": found.value, "unit": found.unit}
+            shown[name] = [(quantity(found.value, found.unit), "")]
+        if found.labels is not None:
+            listed[name] = {"labels": list(found.labels), "probabilities": found.probabilities}
+    made = table(*(cell for name in shown for cell in (name, "")), right=(1, 3))
+    for row, pairs in enumerate(zip_longest(*shown.values())):
         style = "" if row else "bold"
-        cells = [(styled(pair[0], style), f"{pair[1]:.1%}") if pair else ("", "") for pair in pairs]
+        cells = [(styled(pair[0], style), pair[1]) if pair else ("", "") for pair in pairs]
         made.add_row(*chain.from_iterable(cells))
     title = styled(f"{photo}: {header.format}, {header.width}×{header.height}", "bold")
     return Page(

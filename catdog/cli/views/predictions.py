@@ -5,6 +5,7 @@ import io
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import click
 from rich.cells import cell_len
@@ -13,9 +14,10 @@ from rich.text import Text
 from catdog.cli import console
 from catdog.cli.translate import translated
 from catdog.cli.views.pictures import draw_photo
+from catdog.config import Output
 from catdog.escapes import json_text, visible_name
 from catdog.inference.prediction import UNSURE, Prediction
-from catdog.text import N_, Message, message
+from catdog.text import N_, Message, message, quantity
 
 FORMATS = ("text", "json", "jsonl", "csv")
 
@@ -34,6 +36,11 @@ def class_name(label: str) -> str:
 def captions(prediction: Prediction) -> list[str]:
     """What is written below a photo: in the language of this command line, and in English."""
 
+    if prediction.value is not None:
+        return [quantity(prediction.value, prediction.unit)]
+    if prediction.labels is not None:
+        return [_listed(prediction, translated), _listed(prediction, str)]
+
     def caption(name: Callable[[str], str]) -> str:
         best = next(iter(prediction.probabilities))
         words = f"{name(best)} {prediction.probability:.1%}"
@@ -42,23 +49,39 @@ def captions(prediction: Prediction) -> list[str]:
     return [caption(class_name), caption(str)]
 
 
-@contextmanager
-def writer_for(
-    form: str, show: bool, *, classes: tuple[str, ...], top_k: int, truth: bool, calibrated: bool
-) -> Iterator[Callable[[Prediction], None]]:
-    """A function that prints a prediction on stdout. `show` draws the photo above it.
+def _listed(prediction: Prediction, write: Callable[[Message], str]) -> str:
+    """The predicted labels with their probabilities."""
+    names = prediction.labels or ()
+    labels = [f"{visible_name(name)} {prediction.probabilities[name]:.1%}" for name in names]
+    return ", ".join(labels) or write(message("no label"))
 
-    Args:
-        top_k: how many classes a row has, the most probable first.
-        truth: whether the true classes are known.
+
+@dataclass(frozen=True)
+class Columns:
+    """What a row has.
+
+    Attributes:
+        output: of the model.
+        top_k: how many classes, the most probable first.
+        truth: whether it is known what is true.
     """
-    top_k = min(top_k, len(classes))
+
+    output: Output
+    classes: tuple[str, ...]
+    top_k: int
+    truth: bool
+    calibrated: bool
+
+
+@contextmanager
+def writer_for(form: str, show: bool, columns: Columns) -> Iterator[Callable[[Prediction], None]]:
+    """A function that prints a prediction on stdout. `show` draws the photo above it."""
     written = 0  # rows of the array
     width = 0  # of the longest path so far: on a terminal the predictions are aligned
 
     def write_element(prediction: Prediction) -> None:
         nonlocal written
-        click.echo((",\n" if written else "[\n") + _json(prediction, top_k, calibrated), nl=False)
+        click.echo((",\n" if written else "[\n") + _json(prediction, columns), nl=False)
         written += 1
 
     def write_text(prediction: Prediction) -> None:
@@ -68,7 +91,7 @@ def writer_for(
         if console.out.is_terminal:
             path_width = cell_len(visible_name(prediction.path))
             width = min(max(width, path_width), console.out.width // 2)
-        console.say(_text(prediction, top_k, width))
+        console.say(_text(prediction, columns.top_k, width))
 
     if form == "json":
         try:
@@ -76,13 +99,10 @@ def writer_for(
         finally:  # also after an error: what is printed is JSON
             click.echo("\n]" if written else "[]")
     elif form == "jsonl":
-        yield lambda prediction: click.echo(_json(prediction, top_k, calibrated))
+        yield lambda prediction: click.echo(_json(prediction, columns))
     elif form == "csv":
-        more = [f"{name}_{place}" for place in range(2, top_k + 1) for name in ("label", "probability")]
-        every = [f"probability of {name}" for name in classes]
-        true = ["true"] if truth else []
-        _print_csv(["path", "label", "probability", *more, *true, *every, "calibrated", "error"])
-        yield lambda prediction: _write_csv(prediction, classes, top_k, truth, calibrated)
+        _print_csv(_headings(columns))
+        yield lambda prediction: _print_csv(_cells(prediction, columns))
     else:
         if show and not console.out.is_terminal:
             console.warn(message("--show draws only on a terminal; here the photos are not drawn"))
@@ -90,31 +110,53 @@ def writer_for(
         yield write_text
 
 
-def _json(prediction: Prediction, top_k: int, calibrated: bool) -> str:
-    ranked = list(prediction.probabilities.items())
-    row = {
-        "path": prediction.path,
-        "label": prediction.label,
-        "probability": prediction.probability,
-        "top": [{"label": name, "probability": probability} for name, probability in ranked[:top_k]],
-        "probabilities": prediction.probabilities,
-        "calibrated": calibrated,
-        "error": prediction.error,
-    }
+def _json(prediction: Prediction, columns: Columns) -> str:
+    row: dict[str, object] = {"path": prediction.path}
+    if columns.output == "value":
+        row |= {"value": prediction.value, "unit": prediction.unit}
+    elif columns.output == "labels":
+        labels = None if prediction.labels is None else list(prediction.labels)
+        every = {"probabilities": prediction.probabilities, "calibrated": columns.calibrated}
+        row |= {"labels": labels, **every}
+    else:
+        ranked = list(prediction.probabilities.items())[: columns.top_k]
+        row |= {
+            "label": prediction.label,
+            "probability": prediction.probability,
+            "top": [{"label": name, "probability": probability} for name, probability in ranked],
+            "probabilities": prediction.probabilities,
+            "calibrated": columns.calibrated,
+        }
+    row["error"] = prediction.error
     truth = prediction.source.truth
     return json_text(row if truth is None else row | {"true": truth})
 
 
-def _write_csv(
-    prediction: Prediction, classes: tuple[str, ...], top_k: int, truth: bool, calibrated: bool
-) -> None:
-    cells: list[object] = [""] * (2 * top_k)
+def _headings(columns: Columns) -> list[object]:
+    true = ["true"] if columns.truth else []
+    if columns.output == "value":
+        return ["path", "value", "unit", *true, "error"]
+    every = [f"probability of {name}" for name in columns.classes]
+    if columns.output == "labels":
+        return ["path", "labels", *true, *every, "calibrated", "error"]
+    more = [f"{name}_{place}" for place in range(2, columns.top_k + 1) for name in ("label", "probability")]
+    return ["path", "label", "probability", *more, *true, *every, "calibrated", "error"]
+
+
+def _cells(prediction: Prediction, columns: Columns) -> list[object]:
+    true = [prediction.source.truth or ""] if columns.truth else []
+    if columns.output == "value":
+        value = "" if prediction.value is None else prediction.value
+        return [prediction.path, value, prediction.unit, *true, prediction.error or ""]
+    every = (prediction.probabilities.get(name, "") for name in columns.classes)
+    last = str(columns.calibrated).lower(), prediction.error or ""
+    if columns.output == "labels":
+        return [prediction.path, ";".join(prediction.labels or ()), *true, *every, *last]
+    cells: list[object] = [""] * (2 * columns.top_k)
     if prediction.probabilities:
-        more = list(prediction.probabilities.items())[1:top_k]
+        more = list(prediction.probabilities.items())[1 : columns.top_k]
         cells = [prediction.label, prediction.probability, *(cell for pair in more for cell in pair)]
-    true = [prediction.source.truth or ""] if truth else []
-    every = (prediction.probabilities.get(name, "") for name in classes)
-    _print_csv([prediction.path, *cells, *true, *every, str(calibrated).lower(), prediction.error or ""])
+    return [prediction.path, *cells, *true, *every, *last]
 
 
 def _print_csv(row: list[object]) -> None:
@@ -130,7 +172,12 @@ def _text(prediction: Prediction, top_k: int, width: int) -> Text:
     """A row for people. Where path and prediction are on one line, the path is padded to `width` columns."""
     path, truth = visible_name(prediction.path), prediction.source.truth
     row = _row(prediction, path, top_k)
-    if truth is not None:
+    if truth is not None and prediction.value is not None:
+        row = message("{row} (true value: {value})", row=row, value=quantity(float(truth), prediction.unit))
+    elif truth is not None and prediction.labels is not None:
+        true = visible_name(truth.replace(";", ", ")) or translated(message("no label"))
+        row = message("{row} (true labels: {labels})", row=row, labels=true)
+    elif truth is not None:
         colour = "green" if prediction.label == truth else "red"
         label = click.style(visible_name(class_name(truth)), fg=colour)
         row = message("{row} (true class: {label})", row=row, label=label)
@@ -144,6 +191,13 @@ def _row(prediction: Prediction, path: str, top_k: int) -> Message:
     if prediction.reason is not None:
         reason = click.style(visible_name(translated(prediction.reason)), fg="red")
         return message("{path}: {reason}", path=path, reason=reason)
+    if prediction.value is not None:
+        value = click.style(visible_name(quantity(prediction.value, prediction.unit)), bold=True)
+        return message("{path}: {value}", path=path, value=value)
+    if prediction.labels is not None:
+        return message(
+            "{path}: {labels}", path=path, labels=click.style(_listed(prediction, translated), bold=True)
+        )
     ranked = [(visible_name(class_name(label)), value) for label, value in prediction.probabilities.items()]
     listed = [f"{label} {value:.1%}" for label, value in ranked[:top_k]]
     if prediction.is_unsure:

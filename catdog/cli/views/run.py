@@ -13,6 +13,8 @@ from catdog.errors import RunError
 from catdog.runs import Run
 from catdog.text import N_, Message, message, plural
 
+_METRICS = ("val_loss", "val_acc", "val_mae")
+
 
 def run_page(run: Run) -> Page:
     """A run: its options, classes and epochs, and what can be done with it."""
@@ -25,9 +27,11 @@ def run_page(run: Run) -> Page:
     settings |= {"device": config.device, "started": config.created}
     if chosen := run.cross_validation():
         settings["l2"] = f"{chosen.l2:.2g}"
-    epochs = table(N_("epoch"), N_("seconds"), "loss", "acc", "val_loss", "val_acc")
+    metric = history[0].metric if history else "acc"
+    epochs = table(N_("epoch"), N_("seconds"), "loss", metric, "val_loss", f"val_{metric}")
     for record in history:
-        numbers = map(number, (record.loss, record.acc, record.val_loss, record.val_acc))
+        score, val_score = record.scores
+        numbers = map(number, (record.loss, score, record.val_loss, val_score))
         style = "bold green" if record.epoch == best else ""
         epochs.add_row(str(record.epoch), f"{record.seconds:.1f}", *numbers, style=style)
     done = _what_can_be_done(run, best, finished, skipped)
@@ -45,19 +49,20 @@ def runs_page(folder: Path, runs: Sequence[Run]) -> Page:
             about = {"run": str(run.folder), "started": config.created, "classes": list(config.classes)}
             chosen = {"head": options.head.kind, "unfreeze": options.unfreeze, "optimizer": options.optimizer}
             epochs = {"epochs": len(run.history()), "of": options.epochs}
-            metrics = {name: best and getattr(best, name) for name in ("val_loss", "val_acc")}
+            metrics = {name: best and getattr(best, name) for name in _METRICS}
             facts.append(about | chosen | epochs | metrics)
         except RunError as error:
             damaged.append(error.message)
     facts.sort(key=lambda summary: summary["started"])
     headings = N_("run"), N_("started (UTC)"), N_("head"), N_("unfreeze"), N_("optimizer"), N_("epochs")
-    made = table(*headings, "val_loss", "val_acc", right=(5, 6, 7))
+    shown = [name for name in _METRICS if any(summary[name] is not None for summary in facts)]
+    made = table(*headings, *shown, right=(5, 6, 7, 8))
     for summary in facts:
         name, started = Path(summary["run"]).name, summary["started"][:16].replace("T", " ")
         choices = [summary[option] for option in ("head", "unfreeze", "optimizer")]
         done, total = summary["epochs"], summary["of"]
         finished = str(done) if done == total else message("{done} of {total}", done=done, total=total)
-        numbers = number(summary["val_loss"]), number(summary["val_acc"])
+        numbers = (number(summary[name]) for name in shown)
         made.add_row(*map(styled, (name, started, *choices, finished, *numbers)))
     title = plural(
         "{count:,} run under {folder}, with the metrics of its checkpoint",
@@ -71,7 +76,7 @@ def runs_page(folder: Path, runs: Sequence[Run]) -> Page:
 def exported_page(file: Path, spec: ModelSpec, layers: Page) -> Page:
     """A file that `catdog export` wrote: what it says of itself, and its layers."""
     size = file.stat().st_size
-    described = ("preprocessing", "head", "decoding", "calibrated")  # the other fields are about runs
+    described = "preprocessing", "head", "decoding", "calibrated", "views", "scale", "thresholds"
     settings = {name: value for name, value in spec.to_json().items() if name in described}
     facts = {"file": str(file), "bytes": size, "classes": list(spec.classes)} | settings | layers.facts
     title = message("{file}: exported model, {size}", file=file, size=decimal(size))
@@ -106,7 +111,8 @@ def _what_can_be_done(run: Run, best: int | None, finished: bool, skipped: int) 
 
 def _heading(title: str | Message, classes: Sequence[str], settings: dict[str, Any]) -> Parts:
     yield styled(title, "bold")
-    yield message("classes: {classes}", classes=", ".join(classes))
+    if classes:
+        yield message("classes: {classes}", classes=", ".join(classes))
     yield table(N_("option"), N_("value"), rows=_flat("", settings), right=())
     yield ""
 
@@ -118,5 +124,5 @@ def _flat(name: str, value: Any) -> Iterable[tuple[str, str]]:
             yield from _flat(f"{name}.{inner}".lstrip("."), part)
     elif isinstance(value, list | tuple):
         yield name, ", ".join(map(str, value)) or "-"
-    else:
+    elif value not in (None, ""):
         yield name, str(value)

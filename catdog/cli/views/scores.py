@@ -9,7 +9,9 @@ from catdog.cli.translate import translated
 from catdog.evaluation.calibration import Calibration
 from catdog.evaluation.evaluate import Evaluation
 from catdog.evaluation.metrics import Metrics
-from catdog.text import N_, message, plural
+from catdog.evaluation.several import OWN_THRESHOLDS, EvaluatedLabels
+from catdog.evaluation.values import EvaluatedValues
+from catdog.text import N_, message, plural, quantity
 
 _MATRIX = 10  # classes whose confusion matrix still fits
 
@@ -20,6 +22,12 @@ def scores(evaluation: Evaluation, worst: int) -> Parts:
         yield from _comparison(evaluation)
         return
     (model,) = evaluation.models
+    if isinstance(model, EvaluatedValues):
+        yield from _values(evaluation, model, worst)
+        return
+    if isinstance(model, EvaluatedLabels):
+        yield from _labels(evaluation, model, worst)
+        return
     metrics, (low, high) = model.metrics, model.metrics.accuracy_interval
     fields = {"model": model.name, "right": metrics.right, "photos": metrics.count, "low": low, "high": high}
     yield styled(
@@ -60,6 +68,57 @@ def scores(evaluation: Evaluation, worst: int) -> Parts:
         yield made
 
 
+def _values(evaluation: Evaluation, model: EvaluatedValues, worst: int) -> Parts:
+    """The metrics of a model that predicts a value, with the `worst` photos."""
+    metrics = model.metrics
+    photos = plural(
+        "{model} on {count:,} photo", "{model} on {count:,} photos", metrics.count, model=model.name
+    )
+    yield styled(photos, "bold")
+    rows = [(translated(name), value, translated(interval)) for name, value, interval in metrics.rows()]
+    yield table(N_("metric"), N_("value"), N_("95 % confidence interval"), rows=rows)
+    if worst:
+        yield from ("", message("Photos with the largest error in {folder}:", folder=short(evaluation.data)))
+        made = table(N_("photo"), N_("true value"), N_("prediction"), N_("error"))
+        for photo in map(model.photo, model.worst(worst)):
+            numbers = (quantity(number, model.unit) for number in (photo.true, photo.value, photo.error))
+            made.add_row(styled(short(evaluation.shown(Path(photo.path)))), *numbers)
+        yield made
+
+
+def _labels(evaluation: Evaluation, model: EvaluatedLabels, worst: int) -> Parts:
+    """The metrics of a model that predicts several labels, with the `worst` photos."""
+    metrics, (low, high) = model.metrics, model.metrics.right_interval
+    fields = {"model": model.name, "right": metrics.right, "photos": metrics.count, "low": low, "high": high}
+    yield styled(
+        plural("{model} on {count:,} photo", "{model} on {count:,} photos", metrics.count, **fields), "bold"
+    )
+    yield message("loss: {loss:.4f}", loss=metrics.loss)
+    yield message(
+        "all labels of {right:,} of {photos:,} photos are correct; 95 % confidence interval {low:.2%} to "
+        "{high:.2%}",
+        **fields,
+    )
+    if metrics.average_precision is not None:
+        yield message("mean average precision: {mean:.4f}", mean=metrics.average_precision)
+    headings = N_("label"), N_("photos"), N_("threshold"), N_("precision"), N_("recall"), N_("F1")
+    made = table(*headings, N_("average precision"))
+    for score in metrics.per_label:
+        numbers = score.threshold, score.precision, score.recall, score.f1, score.average_precision
+        made.add_row(styled(score.label), str(score.count), *map(number, numbers))
+    if model.has_own_thresholds:
+        made.caption, made.caption_justify = translated(OWN_THRESHOLDS), "left"
+    yield from ("", made)
+    if worst:
+        yield from ("", message("Photos with the largest loss in {folder}:", folder=short(evaluation.data)))
+        made = table(N_("photo"), N_("true labels"), N_("predicted labels"), N_("loss"), right=(3,))
+        for photo in map(model.photo, model.worst(worst)):
+            path, style = short(evaluation.shown(Path(photo.path))), "green" if photo.is_right else "red"
+            names = styled(", ".join(photo.true) or "-"), styled(", ".join(photo.labels) or "-", style)
+            made.add_row(styled(path), *names, f"{photo.loss:.3f}")
+        yield made
+
+
 def _calibration(calibration: Calibration) -> Table:
     headings = N_("probabilities"), N_("temperature"), N_("calibration error"), N_("negative log-likelihood")
     made = table(*headings)
@@ -89,7 +148,7 @@ def _confusion(metrics: Metrics) -> Table:
 
 
 def _comparison(evaluation: Evaluation) -> Parts:
-    models = evaluation.models
+    models = evaluation.of_classes
     title = plural(
         "{models} models on the same {count:,} photo",
         "{models} models on the same {count:,} photos",

@@ -30,16 +30,20 @@ class TrainingLog(AbstractContextManager["TrainingLog"]):
         match event:
             case Progress():
                 self._features(event)
-            case events.Sums(loss, correct, photos):
-                self._epochs.show(photos, loss / photos, correct / photos)
+            case events.Sums(loss, score, photos):
+                self._epochs.show(photos, loss / photos, score / photos)
             case EpochRecord():
                 self._epochs.end(event)
-            case events.PhotosFound(train, valid, classes):
+            case events.PhotosFound(train, valid, classes, output):
                 found = N_("Found {photos} images belonging to {classes} classes.")
+                if output == "value":
+                    found = N_("Found {photos} images with a value.")
+                elif output == "labels":
+                    found = N_("Found {photos} images with {classes} labels.")
                 for photos in (train, valid) if valid else (train,):
                     console.say(message(found, photos=photos, classes=len(classes)))
                 if not valid:
-                    console.note(message(_IN_TURN))
+                    console.note(message(_IN_TURN, metric="val_mae" if output == "value" else "val_acc"))
             case events.Remark(sentence):
                 console.note(sentence)
             case events.RunStarted():
@@ -54,9 +58,10 @@ class TrainingLog(AbstractContextManager["TrainingLog"]):
                 )
                 console.warn(repaired)
             case events.PenaltyChosen(found):
-                console.note(message(_PENALTY, **found.to_json()))
-            case events.EpochStarted(epoch, epochs, photos):
-                self._epochs.begin(message("Epoch {epoch}/{epochs}", epoch=epoch, epochs=epochs), photos)
+                console.note(message(_PENALTY if found.acc is not None else _RIDGE, **found.to_json()))
+            case events.EpochStarted(epoch, epochs, photos, metric):
+                heading = message("Epoch {epoch}/{epochs}", epoch=epoch, epochs=epochs)
+                self._epochs.begin(heading, photos, metric)
             case events.Finished():
                 self._epochs.close()
                 _say_result(event)
@@ -66,15 +71,18 @@ _PENALTY = N_(
     "L2 penalty {l2:.2g}, chosen by {folds}-fold cross-validation of {photos:,} photos: loss {loss:.4f}, "
     "acc {acc:.4f}"
 )
+_RIDGE = N_(
+    "L2 penalty {l2:.2g}, chosen by {folds}-fold cross-validation of {photos:,} photos: loss {loss:.4f}"
+)
 _IN_TURN = N_(
-    "cross-validation: val_loss and val_acc are about all photos, each predicted by a head that was not "
+    "cross-validation: val_loss and {metric} are about all photos, each predicted by a head that was not "
     "fitted to it"
 )
 _BEST = N_(
     "The best checkpoint (epoch {epoch}, lowest validation loss) is kept in {file}: val_loss {val_loss:.4f}, "
-    "val_acc {val_acc:.4f}"
+    "{metric} {score:.4f}"
 )
-_LAST = N_("The head is kept in {file}: val_loss {val_loss:.4f}, val_acc {val_acc:.4f}")
+_LAST = N_("The head is kept in {file}: val_loss {val_loss:.4f}, {metric} {score:.4f}")
 
 
 def _warn_of_skipped(event: events.PhotosSkipped, started: events.RunStarted | None) -> None:
@@ -93,9 +101,13 @@ def _warn_of_skipped(event: events.PhotosSkipped, started: events.RunStarted | N
 
 def _say_result(event: events.Finished) -> None:
     run = event.run
-    console.say(message(_LAST if event.is_last else _BEST, file=run.model_path, **event.best.to_json()))
+    best = event.best
+    found = {"epoch": best.epoch, "val_loss": best.val_loss}
+    found |= {"metric": f"val_{best.metric}", "score": best.scores[1]}
+    console.say(message(_LAST if event.is_last else _BEST, file=run.model_path, **found))
     folder = str(run.folder)
     predict = shlex.join(["catdog", "predict", "PHOTO", "--model", folder])
     evaluate = shlex.join(["catdog", "evaluate", folder, "--report", "report.html"])
-    console.say(message("Classify photos:  {command}", command=predict))
+    words = N_("Classify photos:  {command}") if best.metric == "acc" else N_("Predict values:   {command}")
+    console.say(message(words, command=predict))
     console.say(message("Evaluate the run: {command}", command=evaluate))

@@ -1,0 +1,140 @@
+"""Predicted values compared with the true ones: mean absolute error, root mean squared error, R²."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from catdog.config import JsonRecord
+from catdog.errors import DataError
+from catdog.evaluation.evaluated import Evaluated
+from catdog.text import Message, message, quantity
+
+_RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class ValueMetrics(JsonRecord):
+    """How good predicted values are, in the unit of the values.
+
+    Attributes:
+        mae: mean absolute error.
+        rmse: root of the mean squared error.
+        r2: fraction of the variance that is explained; the mean of the true values would have 0. None where
+            all true values are the same.
+        mae_interval: 95 % confidence interval, and so are the others. It is a percentile bootstrap over the
+            photos. Source: B. Efron, The Annals of Statistics 7 (1979), 1-26.
+    """
+
+    count: int
+    unit: str
+    mae: float
+    mae_interval: tuple[float, ...]
+    rmse: float
+    rmse_interval: tuple[float, ...]
+    r2: float | None
+    r2_interval: tuple[float, ...]  # empty without `r2`
+
+    def rows(self) -> Iterator[tuple[Message, str, Message]]:
+        """For people: the name of each metric, its value, and its interval."""
+        for name, value, interval in (
+            (message("mean absolute error"), self.mae, self.mae_interval),
+            (message("root mean squared error"), self.rmse, self.rmse_interval),
+        ):
+            low, high = (quantity(end, self.unit) for end in interval)
+            yield name, quantity(value, self.unit), message("{low} to {high}", low=low, high=high)
+        if self.r2 is not None:
+            low, high = (f"{end:.4f}" for end in self.r2_interval)
+            explained = message("R², fraction of the variance that is explained")
+            yield explained, f"{self.r2:.4f}", message("{low} to {high}", low=low, high=high)
+
+
+@dataclass(frozen=True)
+class EvaluatedValue(JsonRecord):
+    """One photo with its value, in the unit of the values."""
+
+    path: str
+    true: float
+    value: float  # the predicted one
+    error: float  # predicted - true
+
+
+class EvaluatedValues(Evaluated):
+    """The predictions of a model with a `value` output; `labels` are the true values, (n,) float64."""
+
+    @cached_property
+    def values(self) -> np.ndarray:
+        """The predicted values, (n,) float64."""
+        return self.classifier.values(self.logits)
+
+    @property
+    def unit(self) -> str:
+        """Of the values; empty where nobody named it."""
+        assert self.classifier.scale
+        return self.classifier.scale.unit
+
+    @cached_property
+    def metrics(self) -> ValueMetrics:
+        """The metrics with their intervals."""
+        return compute_value_metrics(self.labels, self.values, self.unit)
+
+    def photo(self, row: int) -> EvaluatedValue:
+        """See `Evaluated`."""
+        true, value = float(self.labels[row]), float(self.values[row])
+        return EvaluatedValue(str(self.paths[row]), true, value, value - true)
+
+    def evidence(self, rows: Sequence[int]) -> list[int]:
+        """See `Evaluated`: there is one output."""
+        return [0 for _ in rows]
+
+    def worst(self, count: int) -> np.ndarray:
+        """See `Evaluated`."""
+        return np.argsort(-np.abs(self.values - self.labels), kind="stable")[:count]
+
+    def _facts(self) -> dict[str, Any]:
+        return self.metrics.to_json()
+
+
+def compute_value_metrics(true_n: np.ndarray, values_n: np.ndarray, unit: str) -> ValueMetrics:
+    """The metrics of predicted values, (n,), and their intervals; the same arguments give the same numbers.
+
+    Raises:
+        DataError: there is no photo.
+    """
+    if not len(true_n):
+        raise DataError("expected at least one readable photo to evaluate, found none")
+    numbers: dict[str, Callable[[np.ndarray], float]] = {
+        "mae": lambda rows: float(np.abs(values_n[rows] - true_n[rows]).mean()),
+        "rmse": lambda rows: float(np.sqrt(np.mean((values_n[rows] - true_n[rows]) ** 2))),
+        "r2": lambda rows: _explained(true_n[rows], values_n[rows]),
+    }
+    every, random = np.arange(len(true_n)), np.random.default_rng(0)
+    samples = [random.integers(len(every), size=len(every)) for _ in range(_RESAMPLES)]
+    intervals = {name: _interval([of(rows) for rows in samples]) for name, of in numbers.items()}
+    explained = numbers["r2"](every)
+    has_r2 = bool(np.isfinite(explained))
+    return ValueMetrics(
+        count=len(true_n),
+        unit=unit,
+        mae=numbers["mae"](every),
+        mae_interval=intervals["mae"],
+        rmse=numbers["rmse"](every),
+        rmse_interval=intervals["rmse"],
+        r2=explained if has_r2 else None,
+        r2_interval=intervals["r2"] if has_r2 else (),
+    )
+
+
+def _explained(true_n: np.ndarray, values_n: np.ndarray) -> float:
+    """R², or NaN where all true values are the same."""
+    variance = float(((true_n - true_n.mean()) ** 2).sum())
+    return 1 - float(((true_n - values_n) ** 2).sum()) / variance if variance else float("nan")
+
+
+def _interval(numbers: list[float]) -> tuple[float, float]:
+    """Between the percentiles 2.5 and 97.5 of the numbers that are finite."""
+    finite = [number for number in numbers if np.isfinite(number)]
+    low, high = np.percentile(finite, (2.5, 97.5)) if finite else (float("nan"), float("nan"))
+    return float(low), float(high)
