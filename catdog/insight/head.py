@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from catdog.config import HeadKind, Output
+from catdog.config import HeadKind, Output, Scale
 from catdog.inference.classifier import Classifier
 from catdog.model.layers import GEM_FLOOR
 
@@ -13,7 +13,7 @@ from catdog.model.layers import GEM_FLOOR
 class PooledHead:
     """One dense layer behind pooled channels: a head `gem`, `concat` or `linear`.
 
-    The logits are pooled(maps) / scale @ kernel + bias; the probabilities those of logits / temperature.
+    The logits are pooled(maps) / scale @ kernel + bias; probabilities are those of logits / temperature.
     """
 
     kind: HeadKind
@@ -23,6 +23,7 @@ class PooledHead:
     bias: np.ndarray  # (units,) float32
     scale: float
     temperature: float
+    value: Scale | None  # of a `value` output: the value is logit · deviation + mean
     floor: float = GEM_FLOOR  # of a mean of cubes
 
 
@@ -39,4 +40,5 @@ def pooled_head(classifier: Classifier) -> PooledHead | None:
         bias=np.asarray(tensors["predictions/bias"], np.float32),
         scale=float(tensors["rescale/scale"]),
         temperature=classifier.temperature,
+        value=classifier.scale,
     )

@@ -21,14 +21,14 @@ from catdog.data import probe
 from catdog.inference.classifier import Classifier
 from catdog.inference.prediction import Prediction
 from catdog.insight.anatomy import Anatomy, Maps, dissect
-from catdog.insight.head import pooled_head
+from catdog.insight.head import PooledHead, pooled_head
 from catdog.model.architecture import CONVOLUTIONS, LayerFacts, body, describe, head, vgg16
 from catdog.model.layers import Dense, Dropout, Layer, MaxPool
 from catdog.model.preprocess import constants_of
 from catdog.reports.html import ENGLISH, picture, render, shown, thumbnail, write_file
 from catdog.reports.photo_arrays import KERNELS, page_arrays
 from catdog.reports.photo_text import SENTENCES
-from catdog.text import message
+from catdog.text import message, quantity
 
 _FOLDER = Path(__file__).parent / "photo"
 _SCRIPTS = (
@@ -36,6 +36,7 @@ _SCRIPTS = (
 ).split()
 _LOCALE = Path(__file__).parents[1] / "locale"
 _LANGUAGES = {"en": "English", "ko": "한국어"}  # in the page, beside that of the command line
+_VALUE = "value"  # stands for the classes where there are none
 _TOP = 5  # classes of each model
 _CHOICES = 20  # classes that the head's section offers, the most probable
 
@@ -76,9 +77,11 @@ def write_report(
 
 def _facts(photo: Path, classifier: Classifier, predictions: Mapping[str, Prediction]) -> dict[str, Any]:
     """All that the page shows, beside its sentences."""
-    model, prediction = next(iter(predictions.items()))
-    probabilities = [prediction.probabilities[name] for name in classifier.classes]
-    predicted = int(np.argmax(probabilities))
+    model = next(iter(predictions))
+    plain = classifier.predict([photo]).plain_logits
+    results = classifier.values(plain) if classifier.scale else classifier.probabilities(plain)[0]
+    classes = classifier.classes or (_VALUE,)
+    predicted = int(np.argmax(results))
     anatomy, pooled = dissect(classifier, photo), pooled_head(classifier)
     (heat,) = classifier.heat_maps([photo], [predicted])
     made = page_arrays(anatomy, pooled, heat)
@@ -98,21 +101,21 @@ def _facts(photo: Path, classifier: Classifier, predictions: Mapping[str, Predic
             "mean": np.round(-offset.astype(float) / scale, 3).tolist(),
         },
         "predictions": [
-            {"model": shown(Path(name).name), "classes": _most_probable(found)}
+            {"model": shown(Path(name).name), "classes": _most_probable(found), "value": _value(found)}
             for name, found in predictions.items()
         ],
-        "classes": [shown(name) for name in classifier.classes],
-        "probabilities": probabilities,
+        "classes": [shown(name) for name in classes],
+        "results": results.tolist(),
         "predicted": predicted,
-        "shownClasses": np.argsort(-np.array(probabilities), kind="stable")[:_CHOICES].tolist(),
+        "shownClasses": np.argsort(-results, kind="stable")[:_CHOICES].tolist(),
+        "views": classifier.views,
         "calibrated": classifier.calibrated,
         "layers": [
             _layer(maps) | {"units": made.units[maps.name], "places": made.places.get(maps.name, [])}
             for maps in anatomy.layers
         ],
         "kernels": KERNELS,
-        "head": pooled
-        and {name: getattr(pooled, name) for name in ("kind", "output", "scale", "temperature", "floor")},
+        "head": pooled and _head(pooled),
         "code": _code(anatomy, classifier),
         "samples": made.samples,
         "arrays": made.arrays,
@@ -140,6 +143,15 @@ def _catalogue(language: str) -> gettext.NullTranslations:
 def _most_probable(prediction: Prediction) -> list[dict[str, Any]]:
     pairs = list(prediction.probabilities.items())[:_TOP]
     return [{"label": shown(label), "probability": probability} for label, probability in pairs]
+
+
+def _value(prediction: Prediction) -> str | None:
+    return None if prediction.value is None else quantity(prediction.value, prediction.unit)
+
+
+def _head(head: PooledHead) -> dict[str, Any]:
+    facts = {name: getattr(head, name) for name in ("kind", "output", "scale", "temperature", "floor")}
+    return facts | (head.value.to_json() if head.value else {})
 
 
 def _layer(maps: Maps) -> dict[str, Any]:

@@ -24,6 +24,9 @@ SENTENCES: dict[str, Message] = {
         "validation photos."
     ),
     "uncalibrated": message("The probabilities are not calibrated."),
+    "averaged": message(
+        "They are the mean over {views} views of the photo; the rest of the page is about the photo as it is."
+    ),
     "on_the_way": message("From the file to the network's input"),
     "step_file": message("The photo, upright, {size} pixels in the file"),
     "step_squash": message("Squashed to {size}×{size} pixels. Click on a pixel."),
@@ -109,10 +112,16 @@ SENTENCES: dict[str, Message] = {
         "The logit of {label} minus the logit of {rival} is {margin}: channels {channels}, bias {bias}. The "
         "same channels, divided among the places: {places}, and {elsewhere} that belongs to no place."
     ),
-    "before": message(
-        "Probability of {label}: {probability}. Switch a channel or a place off to see it change."
+    "margin_label": message(
+        "The logit of {label} is {margin}: channels {channels}, bias {bias}. The same channels, divided "
+        "among the places: {places}, and {elsewhere} that belongs to no place."
     ),
-    "after": message("Probability of {label}: {probability}. With everything on it was {whole}."),
+    "margin_value": message(
+        "The value is {margin}: channels {channels}, bias {bias}. The same channels, divided among the "
+        "places: {places}, and {elsewhere} that belongs to no place."
+    ),
+    "before": message("{label}: {result}. Switch a channel or a place off to see it change."),
+    "after": message("{label}: {result}. With everything on it was {whole}."),
     "reset": message("Switch all on"),
     "channel": message("channel {channel}"),
     "channel_on": message("channel (on)"),

@@ -10,8 +10,10 @@ sections.push(function head() {
   at("no-head").hidden = Boolean(page.head);
   if (!page.head) return drawHeat();
   const off = switchedOff(), pooled = pooledOf(off), logits = logitsOf(pooled.inputs);
-  const probability = probabilitiesOf(logits)[state.label];
-  const whole = probabilitiesOf(logitsOf(pooledOf(NOTHING).inputs))[state.label];
+  const isValue = page.head.output === "value";
+  const shown = (each) => (isValue ? `${number(each, 6)} ${page.head.unit}` : percent(each, 4));
+  const result = shown(resultsOf(logits)[state.label]);
+  const whole = shown(resultsOf(logitsOf(pooledOf(NOTHING).inputs))[state.label]);
   const margin = marginOf(state.label, logits);
   const [label, rival] = [page.classes[state.label], page.classes[margin.rival]];
   const channels = channelSums(pooled.inputs, margin.weights);
@@ -20,11 +22,13 @@ sections.push(function head() {
   at("class").replaceChildren(...page.shownClasses.map((i) =>
     make("option", page.classes[i], { value: i, selected: i === state.label })));
   at("head-kind").textContent = t(`head_${page.head.kind}`);
-  at("margin").textContent = t("margin", { label, rival, margin: number(total), bias: number(margin.bias),
+  at("class").parentElement.hidden = isValue;
+  const sentence = { labels: "margin_label", value: "margin_value" }[page.head.output] ?? "margin";
+  at("margin").textContent = t(sentence, { label, rival, margin: number(total), bias: number(margin.bias),
     channels: number(total - margin.bias), places: number(places.sums.reduce((a, b) => a + b, 0)),
     elsewhere: number(places.elsewhere) });
   at("after").textContent = t(state.off ? "after" : "before",
-    { label, probability: percent(probability, 4), whole: percent(whole, 4) });
+    { label, result, whole });
   at("reset").hidden = !state.off;
   drawChannels(channels, off);
   drawPlaces(places.sums, off);

@@ -6,13 +6,16 @@ sections.push(function prediction() {
 });
 
 function drawPrediction() {
-  at("models").replaceChildren(...page.predictions.map(({ model, classes }) => {
+  at("models").replaceChildren(...page.predictions.map(({ model, classes, value }) => {
+    if (value !== null) return make("p", `${model}: ${value}`);
     const rows = classes.map(({ label, probability }) => [label, bar(probability, 1), percent(probability)]);
     const table = tableOf([t("class"), "", t("probability")], rows);
     table.prepend(make("caption", model));
     return table;
   }));
-  at("calibration").textContent = t(page.calibrated ? "calibrated" : "uncalibrated");
+  const sentences = [...(page.classes.length > 1 ? [t(page.calibrated ? "calibrated" : "uncalibrated")] : []),
+    ...(page.views > 1 ? [t("averaged", { views: page.views })] : [])];
+  at("calibration").textContent = sentences.join(" ");
   const steps = [
     [make("img", null, { src: page.picture, alt: page.photo }), t("step_file", { size: page.fileSize })],
     [clonedPhoto(), t(`step_${page.resize}`, { size: inputSize() })],

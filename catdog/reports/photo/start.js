@@ -36,8 +36,8 @@ function check() {
   data.receipts = Math.max(...differences);
   data.receiptsCount = differences.length;
   if (!page.head) return;
-  const found = probabilitiesOf(logitsOf(pooledOf(NOTHING).inputs));
-  data.head = Math.max(...found.map((probability, i) => Math.abs(probability - page.probabilities[i])));
+  const found = resultsOf(logitsOf(pooledOf(NOTHING).inputs));
+  data.head = Math.max(...found.map((result, i) => Math.abs(result - page.results[i])));
 }
 
 sections.push(function checks() {

@@ -37,29 +37,35 @@ function logitsOf(inputs) {
   });
 }
 
-function probabilitiesOf(logits) {
-  const scaled = logits.map((logit) => logit / page.head.temperature);
-  if (page.head.output === "binary") {
-    const second = 1 / (1 + Math.exp(-scaled[0]));
-    return [1 - second, second];
-  }
+// What logits stand for: the probability of each class, or of each label, or one value.
+function resultsOf(logits) {
+  const { output, temperature, deviation, mean } = page.head;
+  if (output === "value") return [logits[0] * deviation + mean];
+  const scaled = logits.map((logit) => logit / temperature), sigmoid = (logit) => 1 / (1 + Math.exp(-logit));
+  if (output === "labels") return scaled.map(sigmoid);
+  if (output === "binary") return [sigmoid(-scaled[0]), sigmoid(scaled[0])];
   const largest = Math.max(...scaled), powers = scaled.map((logit) => Math.exp(logit - largest));
   const sum = powers.reduce((a, b) => a + b);
   return powers.map((power) => power / sum);
 }
 
-// The weights whose sum is the logit of a class minus that of its strongest rival; of a sigmoid, the logit.
+// The weights whose sum decides. It is the logit of a class minus that of its strongest rival; of a label,
+// its logit; of a value, the value.
 function marginOf(label, logits) {
   const { shape: [count, outputs], values } = arrays["head/kernel"], bias = arrays["head/bias"].values;
-  if (outputs === 1) {
-    const sign = label ? 1 : -1;
-    return { rival: 1 - label, weights: values.map((weight) => sign * weight), bias: sign * bias[0] };
+  const { output, deviation, mean } = page.head;
+  if (output === "binary" || output === "value") {
+    const factor = output === "value" ? deviation : label ? 1 : -1;
+    const weights = values.map((weight) => factor * weight);
+    return { rival: 1 - label, weights, bias: factor * bias[0] + (output === "value" ? mean : 0) };
   }
   const others = logits.map((logit, i) => (i === label ? -Infinity : logit));
   const rival = others.indexOf(Math.max(...others));
   const weightOf = (input, output) => values[input * outputs + output];
-  const weights = Float64Array.from({ length: count }, (_, i) => weightOf(i, label) - weightOf(i, rival));
-  return { rival, weights, bias: bias[label] - bias[rival] };
+  const isLabel = output === "labels"; // it has no rival
+  const against = (i) => (isLabel ? 0 : weightOf(i, rival));
+  const weights = Float64Array.from({ length: count }, (_, i) => weightOf(i, label) - against(i));
+  return { rival, weights, bias: bias[label] - (isLabel ? 0 : bias[rival]) };
 }
 
 // What each channel adds to the margin; for `concat` its mean and its maximum together.
