@@ -6,7 +6,7 @@ Only what can change a number belongs here, not the folder of the cache or the n
 import dataclasses
 import types
 import typing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args, get_origin
 
 from catdog.errors import OptionError
@@ -14,6 +14,7 @@ from catdog.errors import OptionError
 Resize = Literal["squash", "crop", "pad"]
 Output = Literal["category", "binary"]
 ClassWeights = Literal["none", "balanced"]
+Schedule = Literal["constant", "cosine", "one-cycle"]
 Quality = Literal["fast", "good", "best"]
 HeadKind = Literal["gem", "concat", "linear", "fc", "imagenet"]
 PhotosAs = Literal["caffe", "torch"]
@@ -22,6 +23,7 @@ RESIZES: tuple[str, ...] = get_args(Resize)
 OUTPUTS: tuple[str, ...] = get_args(Output)
 PREPROCESSINGS: tuple[str, ...] = get_args(PhotosAs)
 CLASS_WEIGHTS: tuple[str, ...] = get_args(ClassWeights)
+SCHEDULES: tuple[str, ...] = get_args(Schedule)
 QUALITIES: tuple[str, ...] = get_args(Quality)
 HEADS: tuple[str, ...] = get_args(HeadKind)
 
@@ -153,3 +155,10 @@ class TrainOptions(JsonRecord):
     folds: int | None = 0  # of a cross-validation over all photos; 0 validates by a split; None is undecided
     class_weights: ClassWeights = "none"
     preprocessing: PhotosAs | None = None  # of the weights, if their file does not name it
+    # Of fine-tuning from a fitted head: the highest learning rate of each stage. Empty is `learning_rate` for
+    # all, from a new head.
+    stage_rates: dict[str, float] = field(default_factory=dict)
+    schedule: Schedule = "constant"  # of the learning rates, over all steps
+    label_smoothing: float = 0.0  # of each true label, so much goes to all classes alike
+    mixup: float = 0.0  # parameters of the Beta distribution; 0 mixes no photos
+    patience: int | None = None  # epochs without a lower validation loss that end the training

@@ -12,7 +12,7 @@ from catdog.cli import console
 from catdog.cli.command import FOLDER, PATH, Command, Decorator, Heading, flag, option
 from catdog.cli.options import Parsed, weights_options, workspace_options
 from catdog.cli.translate import LANGUAGES, UsageError
-from catdog.config import CLASS_WEIGHTS, HEADS, OUTPUTS, QUALITIES, RESIZES
+from catdog.config import CLASS_WEIGHTS, HEADS, OUTPUTS, QUALITIES, RESIZES, SCHEDULES
 from catdog.inference.models import find_model
 from catdog.model.architecture import ALL, CONVOLUTIONS, stages
 from catdog.runs import Run
@@ -27,7 +27,7 @@ _RESUMABLE = set("resume data epochs runs_dir workers lang cache_dir cache_limit
 EXAMPLES = (
     "catdog train photos",
     "catdog train photos --name screws --optimizer nadam --epochs 10",
-    "catdog train photos --unfreeze block5 --lr 0.0001",
+    "catdog train photos --unfreeze block5",
     "catdog train --resume runs/screws --epochs 20",
 )
 
@@ -64,6 +64,7 @@ _UNFREEZE = N_(
     "First stage that is trained: head, block5 ... block1, or all; with --head imagenet also fc2 or fc1."
 )
 _OPTIMIZER = N_("Optimizer, see `catdog inspect --optimizers`.")
+_PATIENCE = N_("Early stopping: epochs without a lower val_loss.")
 _RESUME = N_("Continue a stopped run; with --epochs, extend a finished run.")
 _STAGES = click.Choice(["head", "fc2", "fc1", *reversed(stages(CONVOLUTIONS)), ALL])
 _UNITS, _SEED = Parsed("N[,N...]", _units), click.IntRange(0, 2**32 - 1)
@@ -77,8 +78,9 @@ _DEFAULTS = {
     "fc_units": ",".join(map(str, DEFAULT_FC_UNITS)),
     "dropout": str(DEFAULT_DROPOUT),
     "lr": N_("the optimizer's own"),
-    "epochs": N_("20; 8 with lbfgs"),
-    "optimizer": N_("lbfgs or adam"),
+    "schedule": N_("by --unfreeze"),
+    "epochs": N_("20; 8 with lbfgs; 6 with --unfreeze"),
+    "optimizer": N_("lbfgs, adam or adamw"),
     "size": N_("by quality"),
     "l2": "auto",
     "folds": N_("5 for few photos"),
@@ -111,6 +113,10 @@ def _new(option_name: str, group: Heading, help: str, type: Any = None, **rest: 
 @_new("--batch-size", "Training", N_("Batch size."), click.IntRange(1))
 @_new("--optimizer", "Training", _OPTIMIZER, click.Choice(list(OPTIMIZERS)), metavar="NAME")
 @_new("--lr", "Training", N_("Learning rate."), _ABOVE_0)
+@_new("--schedule", "Training", N_("constant, cosine or one-cycle."), click.Choice(SCHEDULES), metavar="NAME")
+@_new("--label-smoothing", "Training", N_("Label smoothing, such as 0.1."), _RATE)
+@_new("--mixup", "Training", N_("Mixup of training photos: alpha, such as 0.2."), click.FloatRange(0))
+@_new("--patience", "Training", _PATIENCE, click.IntRange(1))
 @_new("--l2", "Training", N_("L2 penalty of lbfgs."), _L2)
 @_new("--class-weights", "Training", N_("Class weights: none or balanced."), _WEIGHTS, metavar="NAME")
 @_new("--seed", "Training", N_("Random seed for initialization, shuffling and dropout."), _SEED)

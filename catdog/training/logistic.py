@@ -6,14 +6,16 @@ limited memory BFGS method for large scale optimization, Mathematical Programmin
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
+from catdog.features import forward
 from catdog.features.features import Features
 from catdog.model.layers import Conv, Dense, Dropout
 from catdog.model.suffix import Suffix, Tensors
@@ -34,8 +36,6 @@ _MEMORY = 20  # pairs of steps and gradients
 _TOLERANCE = {"ftol": 1e-8, "gtol": 1e-5}
 # Near enough to the end to tell penalties apart: ten times as fast.
 _ROUGH = {"maxiter": 60, "ftol": 1e-6, "gtol": 3e-5}
-
-_BATCH = 4096  # photos
 
 
 def is_logistic(suffix: Suffix) -> bool:
@@ -103,6 +103,11 @@ class Samples:
         """Whether each photo's class is predicted correctly, (n,) bool."""
         logits = self.logits(layer)
         return (logits[:, 0] > 0 if self.units == 1 else logits.argmax(axis=1)) == self.labels
+
+    def sums(self, layer: np.ndarray) -> Sums:
+        """Over all photos, with their weights in the loss."""
+        losses, correct = self.losses(layer) * self.weights, self.correct(layer)
+        return Sums(float(losses.sum()), float(correct.sum()), len(self.labels))
 
     def _losses(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Cross-entropy of each photo, (n,), and its derivatives with respect to the logits, (n, units)."""
@@ -198,15 +203,16 @@ class LogisticTrainer:
             fold: self._advance(samples.select(self._folds != int(fold)), layer, steps)
             for fold, layer in state.optimizer.items()
         }
-        layer = _stacked(params)
-        losses, correct = samples.losses(layer) * samples.weights, samples.correct(layer)
-        sums = Sums(float(losses.sum()), float(correct.sum()), len(labels))
+        sums = samples.sums(_stacked(params))
         report(sums)
         return TrainState(params, others, state.step + steps), sums
 
+    def kept(self, state: TrainState) -> Tensors:
+        """See `Trainer.kept`."""
+        return state.params
+
     def _advance(self, samples: Samples, params: Tensors, steps: int) -> Tensors:
-        layer = samples.fit(_stacked(params), self._l2, maxiter=steps)
-        return {KERNEL: jnp.asarray(layer[:-1], jnp.float32), BIAS: jnp.asarray(layer[-1], jnp.float32)}
+        return _tensors(samples.fit(_stacked(params), self._l2, maxiter=steps))
 
     def held_out(self, state: TrainState) -> np.ndarray:
         """Logits of all training photos, each from the layer that was not fitted to it, (n, units)."""
@@ -218,6 +224,19 @@ class LogisticTrainer:
         return logits
 
 
+class FittedHead(NamedTuple):
+    """A last layer that is fitted to the end, before the layers behind it are trained."""
+
+    params: Tensors  # of the whole suffix
+    sums: Sums  # over the training photos
+
+
+def fit_head(samples: Samples, params: Tensors, l2: float) -> FittedHead:
+    """Fit the last layer of a suffix, with this penalty."""
+    layer = samples.fit(_stacked(params), l2)
+    return FittedHead(params | _tensors(layer), samples.sums(layer))
+
+
 def samples_of(
     suffix: Suffix,
     params: Tensors,
@@ -227,16 +246,13 @@ def samples_of(
     class_weights: np.ndarray | None,
 ) -> Samples:
     """The inputs of the suffix's last layer for condensed features, with labels and weights."""
-    inputs = np.concatenate(list(_inputs(suffix, params, constants, condensed)))
+    inputs = forward.logits(suffix, params, constants, condensed, until=len(suffix.layers) - 1)
     weights = np.ones(len(labels)) if class_weights is None else class_weights[labels]
     return Samples(inputs, labels, weights * len(labels) / weights.sum(), params[KERNEL].shape[1])
 
 
-def _inputs(suffix: Suffix, params: Tensors, constants: Tensors, condensed: Features) -> Iterator[np.ndarray]:
-    last = len(suffix.layers) - 1
-    for start in range(0, len(condensed), _BATCH):
-        batch = condensed.gather(np.arange(start, min(start + _BATCH, len(condensed))))
-        yield np.asarray(suffix.logits(params, constants, jnp.asarray(batch), until=last), np.float32)
+def _tensors(layer: np.ndarray) -> Tensors:
+    return {KERNEL: jnp.asarray(layer[:-1], jnp.float32), BIAS: jnp.asarray(layer[-1], jnp.float32)}
 
 
 def _stacked(params: Tensors) -> np.ndarray:

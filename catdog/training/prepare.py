@@ -4,7 +4,7 @@ import importlib.metadata
 import platform
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +17,14 @@ from catdog.features.forward import condense
 from catdog.features.prefix import Prefix
 from catdog.model.suffix import Suffix
 from catdog.progress import Progress
+from catdog.records import CrossValidation
 from catdog.runs import RunConfig
 from catdog.training.fit import Examples, Job, start_tensors
-from catdog.training.logistic import LogisticTrainer, cross_validate, samples_of
+from catdog.training.logistic import LogisticTrainer, cross_validate, fit_head, samples_of
 from catdog.training.optimizers import find_optimizer
 from catdog.training.options import DEFAULT_FOLDS
 from catdog.training.photos import Photos, raise_if_skipped
+from catdog.training.recipe import Recipe
 from catdog.training.step import Trainer
 from catdog.workspace import Workspace
 
@@ -53,8 +55,12 @@ def prepare(
     *,
     workspace: Workspace,
     report: Callable[[Progress], None],
+    penalty: CrossValidation | None = None,
 ) -> Job:
     """Compute or look up the features of both splits, and make everything else that `fit` takes.
+
+    Args:
+        penalty: the one that was chosen when this training was started; None chooses it.
 
     Raises:
         DataError: without the photos that cannot be decoded, too few are left, of all or of a class; or there
@@ -79,25 +85,26 @@ def prepare(
     condensed = condense(suffix, prefix.frozen_arrays, found.features)
     rows = range(len(found.photos))
     train_examples = Examples(condensed.select(rows[: len(train)]), train.labels)
-    start = partial(
-        start_tensors,
-        suffix,
-        train_examples,
-        seed=options.seed,
-        pretrained=pretrained,
-        frozen=prefix.frozen_arrays,
+    start = cache(
+        partial(
+            start_tensors,
+            suffix,
+            train_examples,
+            seed=options.seed,
+            pretrained=pretrained,
+            frozen=prefix.frozen_arrays,
+        )
     )
     balanced = options.class_weights == "balanced"
     weights = _class_weights(train.labels, len(photos.classes)) if balanced else None
-    penalty = None
+    samples = cache(lambda: samples_of(suffix, *start(), train_examples.features, train.labels, weights))
+    count = min(options.folds or DEFAULT_FOLDS, len(set(train.digests)))
+    folds = np.array(folds_by_content(train.labels.tolist(), train.digests, count=count))
+    l2 = options.l2 or 0.0
+    if options.l2 is None and (options.optimizer == "lbfgs" or options.stage_rates):
+        penalty = penalty or cross_validate(samples(), folds, report)
+        l2 = penalty.l2
     if options.optimizer == "lbfgs":
-        count = min(options.folds or DEFAULT_FOLDS, len(set(train.digests)))
-        folds = np.array(folds_by_content(train.labels.tolist(), train.digests, count=count))
-        l2 = options.l2
-        if l2 is None:
-            samples = samples_of(suffix, *start(), train_examples.features, train.labels, weights)
-            penalty = cross_validate(samples, folds, report)
-            l2 = penalty.l2
         trainer = LogisticTrainer(suffix, l2=l2, class_weights=weights, folds=folds if photos.folds else None)
     else:
         trainer = Trainer(
@@ -108,6 +115,7 @@ def prepare(
             photos=len(train),
             seed=options.seed,
             class_weights=weights,
+            recipe=Recipe.of(options),
         )
     return Job(
         suffix=suffix,
@@ -120,6 +128,8 @@ def prepare(
         start=start,
         digests=train.digests,
         penalty=penalty,
+        fit_head=(lambda: fit_head(samples(), start()[0], l2)) if options.stage_rates else None,
+        patience=options.patience,
         frozen=prefix.frozen_arrays,
         spec=ModelSpec(
             classes=photos.classes,

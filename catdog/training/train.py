@@ -18,6 +18,7 @@ from catdog.training.events import (
     PenaltyChosen,
     PhotosFound,
     PhotosSkipped,
+    RatesChosen,
     Remark,
     Report,
     RunStarted,
@@ -36,8 +37,8 @@ def train(
 ) -> Run:
     """Train, and return the run.
 
-    Its folder holds the checkpoint with the lowest validation loss. If the optimizer fits the head to the
-    end, it holds the last one.
+    Its folder holds the checkpoint with the lowest validation loss: in fine-tuning that of the head alone,
+    if nothing surpasses it. If the optimizer fits the head to the end, the folder holds the last one.
 
     The run is locked meanwhile. After each epoch everything is on disk: `Resume` continues from there after
     an interrupt or a kill, to the same bits. A new run that fails in its first epoch is deleted.
@@ -89,8 +90,11 @@ def train(
             stack.enter_context(run.held())
         run.write_split(photos.digests_by_split())
         report(RunStarted(run, chosen.epochs))
+        if chosen.stage_rates:
+            report(RatesChosen(chosen.stage_rates))
         try:
-            job = prepare(chosen, photos, prefix, suffix, workspace=workspace, report=report)
+            penalty = run.cross_validation()
+            job = prepare(chosen, photos, prefix, suffix, workspace=workspace, report=report, penalty=penalty)
             _report_skipped(run, job, report)
             if job.penalty:
                 run.write_cross_validation(job.penalty)
@@ -124,7 +128,7 @@ def _resumed(run: Run, changes: Resume) -> TrainOptions:
     if changes.epochs:
         options = replace(options, epochs=changes.epochs)
     done = run.epochs_done()
-    if done >= options.epochs:
+    if done >= options.epochs or (run.stopped_early() and not changes.epochs):
         raise RunError(
             "{folder} has finished: {done} epochs are done. Extend it with: catdog train "
             "--resume {folder} --epochs {more}",

@@ -53,6 +53,11 @@ class TrainingLog(AbstractContextManager["TrainingLog"]):
                     files,
                 )
                 console.warn(repaired)
+            case events.RatesChosen(rates):
+                listed = ", ".join(f"{stage} {rate:g}" for stage, rate in rates.items())
+                console.note(message("learning rates: {rates}", rates=listed))
+            case events.HeadFitted(record):
+                console.note(message(_HEAD, **record.to_json()))
             case events.PenaltyChosen(found):
                 console.note(message(_PENALTY, **found.to_json()))
             case events.EpochStarted(epoch, epochs, photos):
@@ -74,6 +79,11 @@ _BEST = N_(
     "The best checkpoint (epoch {epoch}, lowest validation loss) is kept in {file}: val_loss {val_loss:.4f}, "
     "val_acc {val_acc:.4f}"
 )
+_HEAD = N_("fine-tuning starts from the head alone (epoch 0): val_loss {val_loss:.4f}, val_acc {val_acc:.4f}")
+_HEAD_KEPT = N_(
+    "Fine-tuning did not lower the validation loss. The head alone is kept in {file}: "
+    "val_loss {val_loss:.4f}, val_acc {val_acc:.4f}"
+)
 _LAST = N_("The head is kept in {file}: val_loss {val_loss:.4f}, val_acc {val_acc:.4f}")
 
 
@@ -93,7 +103,8 @@ def _warn_of_skipped(event: events.PhotosSkipped, started: events.RunStarted | N
 
 def _say_result(event: events.Finished) -> None:
     run = event.run
-    console.say(message(_LAST if event.is_last else _BEST, file=run.model_path, **event.best.to_json()))
+    result = _LAST if event.is_last else _BEST if event.best.epoch else _HEAD_KEPT
+    console.say(message(result, file=run.model_path, **event.best.to_json()))
     folder = str(run.folder)
     predict = shlex.join(["catdog", "predict", "PHOTO", "--model", folder])
     evaluate = shlex.join(["catdog", "evaluate", folder, "--report", "report.html"])
