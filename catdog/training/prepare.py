@@ -3,6 +3,7 @@
 import importlib.metadata
 import platform
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
@@ -13,19 +14,22 @@ from catdog import __version__, devices
 from catdog.config import ModelSpec, TrainOptions
 from catdog.data import Skipped, folds_by_content
 from catdog.features.extract import extract
-from catdog.features.forward import condense
+from catdog.features.forward import condense, make_suffix
 from catdog.features.prefix import Prefix
 from catdog.model.suffix import Suffix
 from catdog.progress import Progress
 from catdog.records import CrossValidation
 from catdog.runs import RunConfig
+from catdog.text import relative
+from catdog.training.events import PhotosFound, Remark, Report
 from catdog.training.fit import Examples, Job, start_tensors
 from catdog.training.logistic import LogisticTrainer, cross_validate, fit_head, samples_of
 from catdog.training.optimizers import find_optimizer
 from catdog.training.options import DEFAULT_FOLDS
-from catdog.training.photos import Photos, raise_if_skipped
+from catdog.training.photos import Photos, find_photos, raise_if_skipped
 from catdog.training.recipe import Recipe
 from catdog.training.step import Trainer
+from catdog.weights.source import WeightSource
 from catdog.workspace import Workspace
 
 _RECORDED = ("jax", "jaxlib", "flax", "optax", "numpy", "pillow")
@@ -47,6 +51,23 @@ def run_config(options: TrainOptions, photos: Photos, prefix: Prefix, *, command
     )
 
 
+def read(
+    options: TrainOptions, weights: WeightSource, *, workspace: Workspace, report: Report
+) -> tuple[TrainOptions, Photos, Prefix, Suffix]:
+    """The photos and the layers of a training; the folds of the options are decided.
+
+    Raises:
+        CatdogError: see `catdog.training.train.train`.
+    """
+    prefix = Prefix(weights, options.head, unfreeze=options.unfreeze, workspace=workspace)
+    photos = find_photos(options, workers=workspace.workers, report=report)
+    report(PhotosFound(len(photos.train), len(photos.valid), photos.classes))
+    for sentence in photos.remarks:
+        report(Remark(relative(sentence, Path(options.data))))
+    suffix = make_suffix(prefix, options.head, len(photos.classes), size=options.decoding.size)
+    return replace(options, folds=photos.folds), photos, prefix, suffix
+
+
 def prepare(
     options: TrainOptions,
     photos: Photos,
@@ -56,11 +77,13 @@ def prepare(
     workspace: Workspace,
     report: Callable[[Progress], None],
     penalty: CrossValidation | None = None,
+    recipe: Recipe | None = None,
 ) -> Job:
     """Compute or look up the features of both splits, and make everything else that `fit` takes.
 
     Args:
         penalty: the one that was chosen when this training was started; None chooses it.
+        recipe: None is that of the options.
 
     Raises:
         DataError: without the photos that cannot be decoded, too few are left, of all or of a class; or there
@@ -115,7 +138,7 @@ def prepare(
             photos=len(train),
             seed=options.seed,
             class_weights=weights,
-            recipe=Recipe.of(options),
+            recipe=recipe or Recipe.of(options),
         )
     return Job(
         suffix=suffix,

@@ -36,6 +36,8 @@ class Recipe:
     label_smoothing: float = 0.0
     mixup: float = 0.0
 
+    reports_batches = False  # each by itself
+
     @classmethod
     def of(cls, options: TrainOptions) -> "Recipe":
         """That of these options."""
@@ -53,7 +55,7 @@ class Recipe:
             layers: that have the parameters.
             steps: of an epoch.
         """
-        made = optimizer.build(self._over_time(rate, self.epochs * (1 if optimizer.whole_epoch else steps)))
+        made = optimizer.build(self.over_time(rate, self.epochs * (1 if optimizer.whole_epoch else steps)))
         if self.stage_rates:
             factors = {layer.name: self.stage_rates[layer.stage] / rate for layer in layers}
             made = optax.chain(optax.clip_by_global_norm(_LONGEST), made, _scaled(factors))
@@ -64,7 +66,8 @@ class Recipe:
             made = _averaged(made, since=round(self.epochs * steps * (1 - _AVERAGED)))
         return made
 
-    def _over_time(self, rate: float, steps: int) -> float | optax.Schedule:
+    def over_time(self, rate: float, steps: int) -> float | optax.Schedule:
+        """The learning rate by step, of so many steps."""
         if self.schedule == "cosine":
             rising = max(1, round(steps * _WARM_UP))
             return optax.warmup_cosine_decay_schedule(rate / rising, rate, rising, max(steps, rising + 1))

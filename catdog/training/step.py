@@ -105,7 +105,7 @@ class Trainer:
             order,
             batch_size=self._batch_size,
             padded_size=self._padded,
-            chunks=-(-epoch_bytes // _CHUNK_BYTES),
+            chunks=self._steps if self._recipe.reports_batches else -(-epoch_bytes // _CHUNK_BYTES),
         )
         for rows, mask in layout:
             chunk = (condensed.gather(rows), labels[rows], mask)

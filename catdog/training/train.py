@@ -8,15 +8,12 @@ from pathlib import Path
 
 from catdog.config import TrainOptions
 from catdog.errors import CatdogError, RunError
-from catdog.features.forward import make_suffix
-from catdog.features.prefix import Prefix
 from catdog.runs import Run, RunConfig, SkippedRecord, create_run, new_folder, open_run
 from catdog.text import Message, message, relative
 from catdog.training.events import (
     CacheRepaired,
     Finished,
     PenaltyChosen,
-    PhotosFound,
     PhotosSkipped,
     RatesChosen,
     Remark,
@@ -26,8 +23,8 @@ from catdog.training.events import (
 )
 from catdog.training.fit import Job, fit
 from catdog.training.options import NewRun, Resume
-from catdog.training.photos import Photos, find_photos
-from catdog.training.prepare import prepare, run_config
+from catdog.training.photos import Photos
+from catdog.training.prepare import prepare, read, run_config
 from catdog.weights.source import find_weights
 from catdog.workspace import Workspace
 
@@ -68,15 +65,8 @@ def train(
             stack.enter_context(run.held())  # before anything is read that another training may change
             chosen = _resumed(run, options)
             weights = find(chosen.weights, preprocessing=run.config.preprocessing)
-        prefix = Prefix(weights, chosen.head, unfreeze=chosen.unfreeze, workspace=workspace)
-        photos = find_photos(chosen, workers=workspace.workers, report=report)
-        chosen = replace(chosen, folds=photos.folds)
-        report(PhotosFound(len(photos.train), len(photos.valid), photos.classes))
-        root = Path(chosen.data)
-        for sentence in photos.remarks:
-            report(Remark(relative(sentence, root)))
         # Before anything is written: options that do not fit these classes are refused here.
-        suffix = make_suffix(prefix, chosen.head, len(photos.classes), size=chosen.decoding.size)
+        chosen, photos, prefix, suffix = read(chosen, weights, workspace=workspace, report=report)
         config = run_config(chosen, photos, prefix, command=command)
         if run:
             _require_same(run, config, photos)

@@ -158,7 +158,7 @@ def test_every_optimizer_has_rates_by_stage(optimizer: str) -> None:
     ],
 )
 def test_a_schedule_of_a_hundred_steps(schedule: Schedule, expected: dict[int, float]) -> None:
-    made = Recipe(20, schedule)._over_time(0.01, 100)
+    made = Recipe(20, schedule).over_time(0.01, 100)
     rate = cast("Callable[[int], float]", made) if callable(made) else lambda _: made
     for step, value in expected.items():
         assert float(rate(step)) == pytest.approx(value, abs=1e-7)

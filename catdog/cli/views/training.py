@@ -10,6 +10,7 @@ from catdog.progress import Progress
 from catdog.runs import EpochRecord
 from catdog.text import N_, message, plural, relative_path
 from catdog.training import events
+from catdog.training.find_rate import RateCurve
 
 
 class TrainingLog(AbstractContextManager["TrainingLog"]):
@@ -85,6 +86,16 @@ _HEAD_KEPT = N_(
     "val_loss {val_loss:.4f}, val_acc {val_acc:.4f}"
 )
 _LAST = N_("The head is kept in {file}: val_loss {val_loss:.4f}, val_acc {val_acc:.4f}")
+
+
+def suggest_rate(curve: RateCurve, file: Path) -> None:
+    """Draw the curve into a PNG file, and print the suggestion."""
+    from catdog.reports.html import write_file
+    from catdog.reports.rate_plot import rate_plot
+
+    write_file(file, rate_plot(curve).png())
+    suggested = N_("Suggested learning rate: --lr {rate:g}. The losses are drawn in {file}")
+    console.say(message(suggested, rate=curve.suggested, file=file))
 
 
 def _warn_of_skipped(event: events.PhotosSkipped, started: events.RunStarted | None) -> None:
