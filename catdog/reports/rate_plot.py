@@ -1,6 +1,7 @@
 """The curve of a learning rate range test, as a plot."""
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import StrMethodFormatter
 
 from catdog.reports.plots import Plot, Write
 from catdog.text import message
@@ -13,6 +14,8 @@ def rate_plot(curve: RateCurve) -> Plot:
     def draw(axes: Axes, write: Write) -> None:
         axes.plot(curve.rates, curve.losses)
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.tick_params("x", labelsize=8)
         label = write(message("suggested: {rate:g}", rate=curve.suggested))
         axes.axvline(curve.suggested, color="#888888", linestyle=":", label=label)
         axes.legend(frameon=False)

@@ -4,10 +4,12 @@ Source: L. N. Smith, Cyclical Learning Rates for Training Neural Networks, arXiv
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import NamedTuple
 
+import numpy as np
 import optax
 
 from catdog.errors import OptionError
@@ -23,8 +25,9 @@ from catdog.workspace import Workspace
 STEPS = 100
 _LOWEST, _HIGHEST = 1e-4, 1e3  # of the optimizer's own rate
 _MEMORY = 0.9  # of the moving average of the loss
-_EXPLODED = 4.0  # of the lowest loss: the end
-_RISEN = 1.25  # of the lowest loss: the rate is too high
+# Above the lowest loss, as parts of the loss of guessing: the logarithm of the number of classes.
+_EXPLODED, _RISEN = 1.0, 0.05  # the end; a rate that is too high
+_WINDOW = 20  # steps: batches differ, so neighbours say little
 _SAFE = 0.1  # of the highest rate that is not
 
 
@@ -78,6 +81,7 @@ def find_rate(options: NewRun, workspace: Workspace, report: Report = ignore) ->
     assert isinstance(job.trainer, Trainer)
     params, constants = job.start()
     state = job.trainer.initial(job.fit_head().params if job.fit_head else params)
+    guessing = math.log(len(photos.classes))
     losses: list[float] = []
     average = 0.0
     before = Sums(0.0, 0.0, 0)
@@ -88,7 +92,7 @@ def find_rate(options: NewRun, workspace: Workspace, report: Report = ignore) ->
         before = sums
         average = _MEMORY * average + (1 - _MEMORY) * loss
         losses.append(average / (1 - _MEMORY ** (len(losses) + 1)))
-        if len(losses) == STEPS or not losses[-1] <= _EXPLODED * min(losses):
+        if len(losses) == STEPS or not losses[-1] <= min(losses) + _EXPLODED * guessing:
             raise _Ended
 
     try:
@@ -102,5 +106,14 @@ def find_rate(options: NewRun, workspace: Workspace, report: Report = ignore) ->
     losses = [loss for loss in losses if math.isfinite(loss)]
     growth = (_HIGHEST / _LOWEST) ** (1 / (STEPS - 1))
     rates = tuple(lowest * growth**step for step in range(len(losses)))
-    bearable = max(step for step, loss in enumerate(losses) if loss <= _RISEN * min(losses))
-    return RateCurve(rates, tuple(losses), float(f"{_SAFE * rates[bearable]:.1g}"))
+    bearable = [
+        rate for rate, loss in zip(rates, losses, strict=True) if loss <= min(losses) + _RISEN * guessing
+    ]
+    suggested = _SAFE * bearable[-1] if job.fit_head else _steepest(rates, losses)
+    return RateCurve(rates, tuple(losses), float(f"{suggested:.1g}"))
+
+
+def _steepest(rates: Sequence[float], losses: Sequence[float]) -> float:
+    """The rate where the loss falls fastest."""
+    found, window = np.array(losses), min(_WINDOW, len(losses) - 1)
+    return rates[int((found[window:] - found[:-window]).argmin()) + window // 2]
