@@ -6,7 +6,7 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from catdog import devices
-from catdog.config import ClassWeights, HeadKind, Loss, Output, PhotosAs, Quality, Resize
+from catdog.config import ClassWeights, HeadKind, Loss, Output, PhotosAs, Quality, Resize, Schedule
 from catdog.errors import OptionError
 from catdog.inference.classifier import Classifier
 from catdog.inference.inputs import Input
@@ -87,6 +87,10 @@ def train(
     folds: int | None = None,
     class_weights: ClassWeights = NewRun.class_weights,
     views: int = NewRun.views,
+    schedule: Schedule | None = None,
+    label_smoothing: float = NewRun.label_smoothing,
+    mixup: float = NewRun.mixup,
+    patience: int | None = None,
     valid_fraction: float | None = None,
     seed: int = NewRun.seed,
     strict: bool = False,
@@ -103,11 +107,14 @@ def train(
         data: one folder for each class, or train/ and valid/ with such folders, or files named after their
             class. Photos are only read.
         name: of the run folder below `runs_dir`; None is the name of `data`, numbered if it is taken.
-        epochs: training epochs; None is 20, of lbfgs 8: each has twice the steps of the one before.
+        epochs: training epochs; None is 20, of fine-tuning 6, of lbfgs 8: each has twice the steps of the one
+            before.
         batch_size: photos of one optimizer step.
         optimizer: gd, lbfgs, sgd, momentum, nag, adagrad, rmsprop, adadelta, adam, nadam, adamw, lamb, muon;
-            None is lbfgs if only a last layer is trained and `lr` is not given, else adam.
-        lr: learning rate; None is the optimizer's own default, 0.001 for adam.
+            None is lbfgs if only a last layer is trained and `lr` is not given, adamw in fine-tuning, else
+            adam.
+        lr: learning rate; None is the optimizer's own default, 0.001 for adam. In fine-tuning it is that of
+            the head, and None is 0.03 of the optimizer's own.
         head: new layers: gem, concat, linear, fc or imagenet; None is imagenet for weights with fc1 and fc2,
             else gem.
         fc_units: units of each hidden layer of the head fc; None is (64,).
@@ -118,7 +125,8 @@ def train(
             of folders.
         loss: mse or huber, for value; None is mse.
         unit: of the values, such as cm; for people.
-        unfreeze: the first stage that is trained: head, fc2, fc1, block5 ... block1, or all.
+        unfreeze: the first stage that is trained: head, fc2, fc1, block5 ... block1, or all. With the heads
+            gem, concat and linear, blocks are fine-tuned from a fitted head, with lower learning rates.
         weights: builtin, keras, timm (both downloaded once, 550 MB), or a file.
         preprocessing: caffe or torch, for a file that does not say what photos must look like.
         quality: fast, good or best: photos of 224, 320 or 448 pixels. Features then take 1, 2 and 4 times as
@@ -127,13 +135,18 @@ def train(
             heads fc and imagenet and where more than the head is trained.
         time_limit: seconds; takes the largest of the three sizes whose features are computed within them.
         resize: squash, crop or pad: how a photo becomes a square.
-        l2: penalty of lbfgs, 0 or more; None is chosen by cross-validation.
+        l2: penalty of a fitted head, 0 or more; None is chosen by cross-validation.
         folds: cross-validation of lbfgs over all photos: each photo is predicted by a head that was not
             fitted to it, and the head in the run is fitted to all. 0 validates by a split; None is 5 for
             fewer than 1,000 photos without valid/, else 0.
         class_weights: none, or balanced: all classes have the same weight in the loss.
         views: of each training photo, beside it: its mirror image, then random crops. Features take as many
             times longer. Predictions are then means over views, see `load`.
+        schedule: of the learning rate: constant, cosine or one-cycle; None is cosine in fine-tuning, else
+            constant.
+        label_smoothing: so much of each label goes to all classes alike, from 0 to below 1.
+        mixup: alpha of the Beta distribution that mixes pairs of training photos; 0 mixes none.
+        patience: epochs without a lower validation loss that end the training; None trains all.
         valid_fraction: of the photos, between 0 and 1, where `data` has no valid/; None is 0.2.
         seed: for initialization, shuffling and dropout; 0 <= seed < 2**32. The same seed gives the same bits.
         strict: raise for an unreadable photo, instead of skipping it; `run.skipped()` lists those.
@@ -176,6 +189,10 @@ def train(
         folds=folds,
         class_weights=class_weights,
         views=views,
+        schedule=schedule,
+        label_smoothing=label_smoothing,
+        mixup=mixup,
+        patience=patience,
         valid_fraction=valid_fraction,
         seed=seed,
         strict=strict,

@@ -6,7 +6,7 @@ Only what can change a number belongs here, not the folder of the cache or the n
 import dataclasses
 import types
 import typing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args, get_origin
 
 from catdog.errors import OptionError
@@ -15,6 +15,7 @@ Resize = Literal["squash", "crop", "pad"]
 Output = Literal["category", "binary", "labels", "value"]
 Loss = Literal["mse", "huber"]
 ClassWeights = Literal["none", "balanced"]
+Schedule = Literal["constant", "cosine", "one-cycle"]
 Quality = Literal["fast", "good", "best"]
 HeadKind = Literal["gem", "concat", "linear", "fc", "imagenet"]
 PhotosAs = Literal["caffe", "torch"]
@@ -24,6 +25,7 @@ OUTPUTS: tuple[str, ...] = get_args(Output)
 LOSSES: tuple[str, ...] = get_args(Loss)
 PREPROCESSINGS: tuple[str, ...] = get_args(PhotosAs)
 CLASS_WEIGHTS: tuple[str, ...] = get_args(ClassWeights)
+SCHEDULES: tuple[str, ...] = get_args(Schedule)
 QUALITIES: tuple[str, ...] = get_args(Quality)
 HEADS: tuple[str, ...] = get_args(HeadKind)
 
@@ -182,3 +184,10 @@ class TrainOptions(JsonRecord):
     labels: str = ""  # the CSV file with the values or labels; relative to `data` if it is inside
     unit: str = ""  # of a `value` output
     preprocessing: PhotosAs | None = None  # of the weights, if their file does not name it
+    # Of fine-tuning from a fitted head: the highest learning rate of each stage. Empty is `learning_rate` for
+    # all, from a new head.
+    stage_rates: dict[str, float] = field(default_factory=dict)
+    schedule: Schedule = "constant"  # of the learning rates, over all steps
+    label_smoothing: float = 0.0  # of each true label, so much goes to all classes alike
+    mixup: float = 0.0  # parameters of the Beta distribution; 0 mixes no photos
+    patience: int | None = None  # epochs without a lower validation loss that end the training

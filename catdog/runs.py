@@ -149,6 +149,10 @@ class Run:
             return 0
         return int(_read_header(self._state_path).get("epoch", 0))
 
+    def stopped_early(self) -> bool:
+        """Whether early stopping ended the training before its last epoch."""
+        return self._state_path.exists() and bool(_read_header(self._state_path).get("stopped"))
+
     def read_state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
         """What `write_state` wrote, or None before the first epoch has finished."""
         return _read_tensors(self._state_path) if self._state_path.exists() else None

@@ -12,7 +12,7 @@ from catdog.cli import console
 from catdog.cli.command import FILE, FOLDER, PATH, Command, Decorator, Heading, flag, option
 from catdog.cli.options import Parsed, weights_options, workspace_options
 from catdog.cli.translate import LANGUAGES, UsageError
-from catdog.config import CLASS_WEIGHTS, HEADS, LOSSES, OUTPUTS, QUALITIES, RESIZES
+from catdog.config import CLASS_WEIGHTS, HEADS, LOSSES, OUTPUTS, QUALITIES, RESIZES, SCHEDULES
 from catdog.inference.models import find_model
 from catdog.model.architecture import ALL, CONVOLUTIONS, stages
 from catdog.runs import Run
@@ -27,7 +27,7 @@ _RESUMABLE = set("resume data epochs runs_dir workers lang cache_dir cache_limit
 EXAMPLES = (
     "catdog train photos",
     "catdog train photos --name screws --optimizer nadam --epochs 10",
-    "catdog train photos --unfreeze block5 --lr 0.0001",
+    "catdog train photos --unfreeze block5",
     "catdog train --resume runs/screws --epochs 20",
 )
 
@@ -66,6 +66,8 @@ _UNFREEZE = N_(
     "First stage that is trained: head, block5 ... block1, or all; with --head imagenet also fc2 or fc1."
 )
 _OPTIMIZER = N_("Optimizer, see `catdog inspect --optimizers`.")
+_FIND_LR = N_("Suggest a learning rate, draw the losses (PNG), and stop.")
+_PATIENCE = N_("Early stopping: epochs without a lower val_loss.")
 _RESUME = N_("Continue a stopped run; with --epochs, extend a finished run.")
 _STAGES = click.Choice(["head", "fc2", "fc1", *reversed(stages(CONVOLUTIONS)), ALL])
 _UNITS, _SEED = Parsed("N[,N...]", _units), click.IntRange(0, 2**32 - 1)
@@ -82,8 +84,9 @@ _DEFAULTS = {
     "lr": N_("the optimizer's own"),
     "labels": N_("names of folders"),
     "loss": "mse",
-    "epochs": N_("20; 8 with lbfgs"),
-    "optimizer": N_("lbfgs or adam"),
+    "schedule": N_("by --unfreeze"),
+    "epochs": N_("20; 8 with lbfgs; 6 with --unfreeze"),
+    "optimizer": N_("lbfgs, adam or adamw"),
     "size": N_("by quality"),
     "l2": "auto",
     "folds": N_("5 for few photos"),
@@ -126,6 +129,11 @@ def _new(option_name: str, group: Heading, help: str, type: Any = None, **rest: 
 @_new("--batch-size", "Training", N_("Batch size."), click.IntRange(1))
 @_new("--optimizer", "Training", _OPTIMIZER, click.Choice(list(OPTIMIZERS)), metavar="NAME")
 @_new("--lr", "Training", N_("Learning rate."), _ABOVE_0)
+@option("--find-lr", "Training", _FIND_LR, PATH, metavar="FILE")
+@_new("--schedule", "Training", N_("constant, cosine or one-cycle."), click.Choice(SCHEDULES), metavar="NAME")
+@_new("--label-smoothing", "Training", N_("Label smoothing, such as 0.1."), _RATE)
+@_new("--mixup", "Training", N_("Mixup of training photos: alpha, such as 0.2."), click.FloatRange(0))
+@_new("--patience", "Training", _PATIENCE, click.IntRange(1))
 @_new("--l2", "Training", N_("L2 penalty of lbfgs."), _L2)
 @_new("--class-weights", "Training", N_("Class weights: none or balanced."), _WEIGHTS, metavar="NAME")
 @_new("--seed", "Training", N_("Random seed for initialization, shuffling and dropout."), _SEED)
@@ -136,14 +144,20 @@ def _new(option_name: str, group: Heading, help: str, type: Any = None, **rest: 
 @option("--lang", "Other", N_("Language of messages."), click.Choice(LANGUAGES), N_("from LANG"))
 @click.pass_context
 def command(
-    ctx: click.Context, data: Path | None, resume: Path | None, workspace: Workspace, **chosen: Any
+    ctx: click.Context,
+    data: Path | None,
+    resume: Path | None,
+    find_lr: Path | None,
+    workspace: Workspace,
+    **chosen: Any,
 ) -> None:
     """Fine-tune VGG16 on the photos in DATA.
 
     DATA has one folder for each class (DATA/cats/*.jpg, DATA/dogs/*.jpg), or folders train/ and valid/ with
     such folders, or files named after their class (cat.0.jpg, dog.0.jpg). Photos are only read.
     """
-    from catdog.cli.views.training import TrainingLog
+    from catdog.cli.views.training import TrainingLog, suggest_rate
+    from catdog.training.find_rate import find_rate
     from catdog.training.train import train
 
     if resume:
@@ -167,7 +181,10 @@ def command(
     log = TrainingLog()
     try:
         with log:
-            train(options, opened, log, command=ctx.obj)
+            if find_lr and isinstance(options, NewRun):
+                suggest_rate(find_rate(options, opened, log), find_lr)
+            else:
+                train(options, opened, log, command=ctx.obj)
     except (KeyboardInterrupt, BrokenPipeError):
         if log.started:
             run, epochs = log.started

@@ -68,17 +68,24 @@ def condense(suffix: Suffix, frozen: Tensors, features: Features, *, rows: int |
 
 
 def logits(
-    suffix: Suffix, params: Tensors, constants: Tensors, condensed: Features, *, rows: int | None = None
+    suffix: Suffix,
+    params: Tensors,
+    constants: Tensors,
+    condensed: Features,
+    *,
+    rows: int | None = None,
+    until: int | None = None,
 ) -> np.ndarray:
     """Logits of all photos, (n, k) float32, dropout off.
 
     Args:
+        until: stop before this layer and return its input.
         rows: photos of one batch. With another number of rows, a product may be summed in another order and
             differ in the last digits. None chooses a number that is fast.
     """
     photo_bytes = suffix.photo_bytes(condensed.shape)
     parts = [
-        np.asarray(suffix.compiled_logits(params, constants, batch))[:count]
+        np.asarray(suffix.compiled_logits(params, constants, batch, until))[:count]
         for batch, count in _batches(condensed, photo_bytes, rows)
     ]
     return np.concatenate(parts)

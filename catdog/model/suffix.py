@@ -127,10 +127,12 @@ class Suffix:
         start = self.condensed if since is None else since
         return network(images, deterministic=key is None, key=key, start=start, stop=until)
 
-    @partial(jax.jit, static_argnums=0)
-    def compiled_logits(self, params: Tensors, constants: Tensors, condensed: jax.Array) -> jax.Array:
-        """Logits (b, k) float32, dropout off, as a compiled program."""
-        return self.logits(params, constants, condensed)
+    @partial(jax.jit, static_argnums=(0, 4))
+    def compiled_logits(
+        self, params: Tensors, constants: Tensors, condensed: jax.Array, until: int | None = None
+    ) -> jax.Array:
+        """Logits (b, k), dropout off, as a compiled program; or the input of the layer `until`; float32."""
+        return self.logits(params, constants, condensed, until=until).astype(jnp.float32)
 
     @partial(jax.jit, static_argnums=(0, 4))
     def moments(

@@ -42,7 +42,7 @@ _LONG_NAME = 14  # letters; longer ones are written aslant
 _FONTS = ("DejaVu Sans", "Noto Sans CJK KR", "Noto Sans CJK JP", "Malgun Gothic", "AppleGothic")
 
 # Makes text that can be drawn of a class name, or of a message, which it translates.
-_Write = Callable[[str | Message], str]
+Write = Callable[[str | Message], str]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Plot:
     title: Message
     alt: Message  # a sentence that says what the plot shows
     labels: tuple[Message, Message]  # of the x and the y axis
-    draw: Callable[[Axes, _Write], None]
+    draw: Callable[[Axes, Write], None]
     size: tuple[float, float] = _SIZE
 
     @property
@@ -76,7 +76,7 @@ class Plot:
         drawing = re.sub(r'^<svg ([^>]*?)width="[^"]*" height="[^"]*"', r"<svg \1", drawing)
         return Markup(drawing.replace("<svg ", f'<svg role="img" aria-label="{escape(write(self.alt))}" ', 1))
 
-    def _saved(self, form: str, write: _Write, **how: object) -> bytes:
+    def _saved(self, form: str, write: Write, **how: object) -> bytes:
         figure = Figure(figsize=self.size, layout="constrained")
         axes = figure.add_subplot()
         self.draw(axes, write)
@@ -159,7 +159,7 @@ def _confusion(predictions: EvaluatedPredictions) -> Plot:
     metrics = predictions.metrics
     counts = np.array(metrics.confusion)
 
-    def draw(axes: Axes, write: _Write) -> None:
+    def draw(axes: Axes, write: Write) -> None:
         names = [_short(write(name)) for name in metrics.classes]
         fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         axes.grid(visible=False)
@@ -197,7 +197,7 @@ def _precision_recall(predictions: EvaluatedLabels) -> list[Plot]:
         return []
     drawn = sorted(scores)[:_MOST_CURVES]
 
-    def draw(axes: Axes, write: _Write) -> None:
+    def draw(axes: Axes, write: Write) -> None:
         for mean, index in drawn:
             true = predictions.labels[:, index] > 0
             precision, recall = precision_recall(predictions.probabilities[:, index], true)
@@ -221,7 +221,7 @@ def _scatter(predictions: EvaluatedValues) -> Plot:
     true, values, unit = predictions.labels, predictions.values, predictions.unit
     ends = float(min(true.min(), values.min())), float(max(true.max(), values.max()))
 
-    def draw(axes: Axes, _: _Write) -> None:
+    def draw(axes: Axes, _: Write) -> None:
         axes.plot(ends, ends, color="#888888", linestyle=":")
         axes.scatter(true, values, s=12, alpha=0.5, color=_BLUE, linewidths=0)
         axes.set_aspect("equal", adjustable="datalim")
@@ -248,7 +248,7 @@ def _roc(predictions: EvaluatedPredictions) -> list[Plot]:
     areas = {index: metrics.per_class[index].roc_auc or 0.0 for index in scored}
     drawn = sorted(scored, key=lambda index: areas[index])[:_MOST_CURVES]
 
-    def draw(axes: Axes, write: _Write) -> None:
+    def draw(axes: Axes, write: Write) -> None:
         for index in drawn:
             order = np.argsort(-predictions.probabilities[:, index], kind="stable")
             positive = (predictions.labels == index)[order]
@@ -280,7 +280,7 @@ def _roc(predictions: EvaluatedPredictions) -> list[Plot]:
 def _reliability(calibration: Calibration) -> Plot:
     before, after = calibration.before, calibration.after
 
-    def draw(axes: Axes, write: _Write) -> None:
+    def draw(axes: Axes, write: Write) -> None:
         axes.plot([0, 1], [0, 1], color="#888888", linestyle=":")
         for reliability, label, colour, marker in (
             (before, message("uncalibrated: error {error:.4f}", error=before and before.error), _ORANGE, "o"),
@@ -316,7 +316,7 @@ def _curve(
     )
     epochs = [record.epoch for record in history]
 
-    def draw(axes: Axes, write: _Write) -> None:
+    def draw(axes: Axes, write: Write) -> None:
         style: dict[str, Any] = {"marker": "o" if len(epochs) < 30 else "", "markersize": 4}
         axes.plot(epochs, training, color=_ORANGE, label=write(message("training")), **style)
         axes.plot(epochs, validation, color=_BLUE, label=write(message("validation")), **style)

@@ -4,7 +4,7 @@
 `EpochRecord`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ class PhotosFound(NamedTuple):
 
 
 class Remark(NamedTuple):
-    """What a person should know about the data."""
+    """What a person should know about the data or the training."""
 
     sentence: Message
 
@@ -56,6 +56,18 @@ class PenaltyChosen(NamedTuple):
     found: CrossValidation
 
 
+class RatesChosen(NamedTuple):
+    """Each stage that is trained has a learning rate of its own."""
+
+    rates: Mapping[str, float]  # the highest of the schedule
+
+
+class HeadFitted(NamedTuple):
+    """The head is fitted, with the rest still as it was: epoch 0, which fine-tuning has to surpass."""
+
+    record: EpochRecord
+
+
 class EpochStarted(NamedTuple):
     """An epoch begins; the first is 1."""
 
@@ -77,6 +89,7 @@ class Finished(NamedTuple):
     """All epochs are on disk; `run.model_path` holds the checkpoint of the epoch `best`.
 
     It is the one with the lowest validation loss; if the head was fitted to the end (`is_last`), the last.
+    Epoch 0 is the head alone: fine-tuning did not lower its validation loss.
     """
 
     run: Run
@@ -91,7 +104,9 @@ Event = (
     | RunStarted
     | PhotosSkipped
     | CacheRepaired
+    | RatesChosen
     | PenaltyChosen
+    | HeadFitted
     | EpochStarted
     | Sums
     | EpochRecord

@@ -20,9 +20,9 @@ from catdog.model.suffix import Suffix, Tensors
 from catdog.model.temperature import fit_temperature
 from catdog.model.thresholds import best_thresholds
 from catdog.runs import CrossValidation, EpochRecord, Run
-from catdog.text import Message
-from catdog.training.events import EpochStarted, Report, Sums
-from catdog.training.logistic import LogisticTrainer
+from catdog.text import Message, plural
+from catdog.training.events import EpochStarted, HeadFitted, Remark, Report, Sums
+from catdog.training.logistic import FittedHead, LogisticTrainer
 from catdog.training.step import Trainer, TrainState
 
 # Photos that set the Rescale layers: enough for a stable deviation, few enough to cost no time.
@@ -57,6 +57,8 @@ class Job:
         valid: None with folds: the trainer predicts each photo by a head that was not fitted to it.
         digests: of the contents of the training photos.
         penalty: how the L2 penalty was chosen, if it was.
+        fit_head: gives the fitted head that fine-tuning starts from, its epoch 0; None for other trainings.
+        patience: epochs without a lower validation loss that end the training; None trains all.
     """
 
     suffix: Suffix
@@ -71,6 +73,13 @@ class Job:
     damaged_shards: int
     digests: tuple[str, ...]
     penalty: CrossValidation | None
+    fit_head: Callable[[], FittedHead] | None = None
+    patience: int | None = None
+
+    @property
+    def shown(self) -> float:
+        """A score of 1 in the unit of the values."""
+        return self.spec.scale.deviation if self.spec.scale else 1.0
 
 
 @dataclass(frozen=True)
@@ -78,6 +87,7 @@ class _Done:
     epoch: int
     best_epoch: int
     best_loss: float
+    stopped: bool = False  # early
 
 
 def start_tensors(
@@ -98,10 +108,8 @@ def fit(run: Run, job: Job, *, epochs: int, report: Report) -> None:
     Raises:
         RunError: the run's state does not fit, or the training diverged.
     """
-    suffix, trainer, train, valid = job.suffix, job.trainer, job.train, job.valid
-    state, constants, done = _resume(run, job) or _begin(job)
-    history = run.history()[: done.epoch]
-    shown = job.spec.scale.deviation if job.spec.scale else 1.0  # a score of 1, in the unit of the values
+    train, shown = job.train, job.shown
+    state, constants, done = _resume(run, job) or _begin(run, job, report)
 
     def report_sums(sums: Sums) -> None:
         report(sums._replace(score=sums.score * shown))
@@ -109,37 +117,61 @@ def fit(run: Run, job: Job, *, epochs: int, report: Report) -> None:
     for epoch in range(done.epoch + 1, epochs + 1):
         began = time.monotonic()
         report(EpochStarted(epoch, epochs, len(train), "mae" if job.spec.scale else "acc"))
-        state, sums = trainer.epoch(
+        state, sums = job.trainer.epoch(
             state, constants, train.features, train.labels, epoch=epoch, report=report_sums
         )
-        if valid:
-            of_views = logits(suffix, state.params, constants, valid.features)
-            valid_logits, labels = mean_of_views(of_views, len(valid)), valid.labels
-        else:
-            assert isinstance(trainer, LogisticTrainer)
-            valid_logits, labels = trainer.held_out(state), train.labels
-        val_loss, val_score = _validate(suffix, valid_logits, labels)
-        loss, score = sums.loss / sums.photos, sums.score / sums.photos
-        if not math.isfinite(loss + val_loss):
-            raise RunError("training diverged: the loss is not finite; lower --lr")
-        seconds, found = time.monotonic() - began, (score * shown, val_score * shown)
-        if job.spec.scale:
-            record = EpochRecord(epoch, seconds, loss, None, val_loss, None, *found)
-        else:
-            record = EpochRecord(epoch, seconds, loss, found[0], val_loss, found[1])
-        history.append(record)
-        run.write_history(history)
-        best_epoch, best_loss = done.best_epoch, done.best_loss
-        if val_loss < best_loss or trainer.keeps_last:
-            best_epoch, best_loss = epoch, val_loss
-            calibrated = _calibrated(suffix.output, valid_logits, labels)
-            if valid is None:
-                run.write_held_out(job.digests, valid_logits)
-            spec = replace(job.spec, epoch=epoch, **calibrated)
-            run.write_model(_to_host(suffix.to_save(state.params, constants)), spec)
-        done = _Done(epoch, best_epoch, best_loss)
-        _write_state(run, state, suffix.to_save(state.params, constants), done)
+        record, done = _finish(run, job, state, constants, done, epoch, sums, began)
         report(record)
+        if done.stopped:
+            sentence = plural(
+                "early stopping: {count} epoch without a lower validation loss",
+                "early stopping: {count} epochs without a lower validation loss",
+                epoch - done.best_epoch,
+            )
+            report(Remark(sentence))
+            break
+
+
+def _finish(
+    run: Run,
+    job: Job,
+    state: TrainState,
+    constants: Tensors,
+    done: _Done,
+    epoch: int,
+    sums: Sums,
+    began: float,
+) -> tuple[EpochRecord, _Done]:
+    """Validate after an epoch that began at that second, and write what the run keeps of it."""
+    suffix, trainer, valid = job.suffix, job.trainer, job.valid
+    params = trainer.kept(state)
+    if valid:
+        of_views = logits(suffix, params, constants, valid.features)
+        valid_logits, labels = mean_of_views(of_views, len(valid)), valid.labels
+    else:
+        assert isinstance(trainer, LogisticTrainer)
+        valid_logits, labels = trainer.held_out(state), job.train.labels
+    val_loss, val_score = _validate(suffix, valid_logits, labels)
+    loss, score = sums.loss / sums.photos, sums.score / sums.photos
+    if not math.isfinite(loss + val_loss):
+        raise RunError("training diverged: the loss is not finite; lower --lr")
+    seconds, found = time.monotonic() - began, (score * job.shown, val_score * job.shown)
+    if job.spec.scale:
+        record = EpochRecord(epoch, seconds, loss, None, val_loss, None, *found)
+    else:
+        record = EpochRecord(epoch, seconds, loss, found[0], val_loss, found[1])
+    run.write_history([*(past for past in run.history() if past.epoch < epoch), record])
+    best_epoch, best_loss = done.best_epoch, done.best_loss
+    if val_loss < best_loss or trainer.keeps_last:
+        best_epoch, best_loss = epoch, val_loss
+        if valid is None:
+            run.write_held_out(job.digests, valid_logits)
+        spec = replace(job.spec, epoch=epoch, **_calibrated(suffix.output, valid_logits, labels))
+        run.write_model(_to_host(suffix.to_save(params, constants)), spec)
+    stopped = job.patience is not None and epoch - best_epoch >= job.patience
+    done = _Done(epoch, best_epoch, best_loss, stopped)
+    _write_state(run, state, suffix.to_save(state.params, constants), done)
+    return record, done
 
 
 def _calibrated(output: Output, logits_nk: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
@@ -161,9 +193,18 @@ def _validate(suffix: Suffix, logits_nk: np.ndarray, labels_n: np.ndarray) -> tu
     return float(losses.mean()), float(found.mean())
 
 
-def _begin(job: Job) -> tuple[TrainState, Tensors, _Done]:
+def _begin(run: Run, job: Job, report: Report) -> tuple[TrainState, Tensors, _Done]:
+    """The state before the first epoch; with the checkpoint of the head alone, where it is fitted first."""
+    began = time.monotonic()
     params, constants = job.start()
-    return job.trainer.initial(params), constants, _Done(0, 0, math.inf)
+    done = _Done(0, 0, math.inf)
+    if job.fit_head is None:
+        return job.trainer.initial(params), constants, done
+    head = job.fit_head()
+    state = job.trainer.initial(head.params)
+    record, done = _finish(run, job, state, constants, done, 0, head.sums, began)
+    report(HeadFitted(record))
+    return state, constants, done
 
 
 def _resume(run: Run, job: Job) -> tuple[TrainState, Tensors, _Done] | None:

@@ -2,19 +2,21 @@
 
 With nothing else to train, the loss is convex: the mean over the photos, plus `l2` / 2 times the sum of the
 squared kernel. The bias has no penalty. With squared errors that is ridge regression; see `logistic_losses`.
- L-BFGS: D. C. Liu, J. Nocedal, On the
-limited memory BFGS method for large scale optimization, Mathematical Programming 45 (1989), from SciPy.
+L-BFGS: D. C. Liu, J. Nocedal, On the limited memory BFGS method for large scale optimization, Mathematical
+Programming 45 (1989), from SciPy.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import minimize
 
 from catdog.config import Loss, Output
+from catdog.features import forward
 from catdog.features.features import Features
 from catdog.model.layers import Conv, Dense, Dropout
 from catdog.model.suffix import Suffix, Tensors
@@ -37,8 +39,6 @@ _MEMORY = 20  # pairs of steps and gradients
 _TOLERANCE = {"ftol": 1e-8, "gtol": 1e-5}
 # Near enough to the end to tell penalties apart: ten times as fast.
 _ROUGH = {"maxiter": 60, "ftol": 1e-6, "gtol": 3e-5}
-
-_BATCH = 4096  # photos
 
 
 def is_logistic(suffix: Suffix) -> bool:
@@ -114,6 +114,11 @@ class Samples:
     def losses(self, layer: np.ndarray) -> np.ndarray:
         """The loss of each photo, (n,), without weights."""
         return losses_and_slopes(self.logits(layer), self.labels, self.output, self.loss)[0]
+
+    def sums(self, layer: np.ndarray) -> Sums:
+        """Over all photos, with their weights in the loss; for the scores see `catdog.model.outputs`."""
+        losses, found = self.losses(layer) * self.weights, self.scores(layer)
+        return Sums(float(losses.sum()), float(found.sum()), len(self.labels))
 
     def scores(self, layer: np.ndarray) -> np.ndarray:
         """See `catdog.model.outputs.scores`."""
@@ -211,15 +216,16 @@ class LogisticTrainer:
             fold: self._advance(samples.select(np.tile(self._folds != int(fold), views)), layer, steps)
             for fold, layer in state.optimizer.items()
         }
-        layer = _stacked(params)
-        losses, found = photos.losses(layer) * photos.weights, photos.scores(layer)
-        sums = Sums(float(losses.sum()), float(found.sum()), len(labels))
+        sums = photos.sums(_stacked(params))
         report(sums)
         return TrainState(params, others, state.step + steps), sums
 
+    def kept(self, state: TrainState) -> Tensors:
+        """See `Trainer.kept`."""
+        return state.params
+
     def _advance(self, samples: Samples, params: Tensors, steps: int) -> Tensors:
-        layer = samples.fit(_stacked(params), self._l2, maxiter=steps)
-        return {KERNEL: jnp.asarray(layer[:-1], jnp.float32), BIAS: jnp.asarray(layer[-1], jnp.float32)}
+        return _tensors(samples.fit(_stacked(params), self._l2, maxiter=steps))
 
     def held_out(self, state: TrainState) -> np.ndarray:
         """Logits of all training photos, each from the layer that was not fitted to it, (n, units)."""
@@ -230,6 +236,19 @@ class LogisticTrainer:
             inside = self._folds == int(fold)
             logits[inside] = photos.select(inside).logits(_stacked(params))
         return logits
+
+
+class FittedHead(NamedTuple):
+    """A last layer that is fitted to the end, before the layers behind it are trained."""
+
+    params: Tensors  # of the whole suffix
+    sums: Sums  # over the training photos
+
+
+def fit_head(samples: Samples, params: Tensors, l2: float) -> FittedHead:
+    """Fit the last layer of a suffix, with this penalty."""
+    layer = samples.fit(_stacked(params), l2)
+    return FittedHead(params | _tensors(layer), samples.sums(layer))
 
 
 def samples_of(
@@ -245,18 +264,15 @@ def samples_of(
     Args:
         labels: of the photos, (n,); `condensed` may have several views of each.
     """
-    inputs = np.concatenate(list(_inputs(suffix, params, constants, condensed)))
+    inputs = forward.logits(suffix, params, constants, condensed, until=len(suffix.layers) - 1)
     labels = np.concatenate([labels] * (len(inputs) // len(labels)))
     weights = np.ones(len(labels)) if class_weights is None else class_weights[labels]
     weights, units = weights * len(labels) / weights.sum(), params[KERNEL].shape[1]
     return Samples(inputs, labels, weights, units, suffix.output, suffix.loss)
 
 
-def _inputs(suffix: Suffix, params: Tensors, constants: Tensors, condensed: Features) -> Iterator[np.ndarray]:
-    last = len(suffix.layers) - 1
-    for start in range(0, len(condensed), _BATCH):
-        batch = condensed.gather(np.arange(start, min(start + _BATCH, len(condensed))))
-        yield np.asarray(suffix.logits(params, constants, jnp.asarray(batch), until=last), np.float32)
+def _tensors(layer: np.ndarray) -> Tensors:
+    return {KERNEL: jnp.asarray(layer[:-1], jnp.float32), BIAS: jnp.asarray(layer[-1], jnp.float32)}
 
 
 def _stacked(params: Tensors) -> np.ndarray:

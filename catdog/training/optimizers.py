@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import jax
     import optax
 
+    Rate = float | optax.Schedule
+
 
 @dataclass(frozen=True)
 class Optimizer:
@@ -22,7 +24,7 @@ class Optimizer:
         parent: the optimizer that it improves on; None for the root.
         learning_rate: default for `--lr`.
         sentence: what it does, for people.
-        build: learning rate → the Optax transformation.
+        build: learning rate, or its schedule → the Optax transformation.
         whole_epoch: one step per epoch, on the gradient of all training photos.
     """
 
@@ -31,31 +33,31 @@ class Optimizer:
     year: int
     learning_rate: float
     sentence: str
-    build: "Callable[[float], optax.GradientTransformation]"
+    build: "Callable[[Rate], optax.GradientTransformation]"
     whole_epoch: bool = False
 
 
 # Optax is imported when an optimizer is built: `--help` and `inspect --optimizers` only read the table.
-def _sgd(rate: float) -> "optax.GradientTransformation":
+def _sgd(rate: "Rate") -> "optax.GradientTransformation":
     import optax
 
     return optax.sgd(rate)
 
 
-def _momentum(rate: float) -> "optax.GradientTransformation":
+def _momentum(rate: "Rate") -> "optax.GradientTransformation":
     import optax
 
     return optax.sgd(rate, momentum=0.9)
 
 
-def _nag(rate: float) -> "optax.GradientTransformation":
+def _nag(rate: "Rate") -> "optax.GradientTransformation":
     import optax
 
     return optax.sgd(rate, momentum=0.9, nesterov=True)
 
 
-def _from_optax(name: str) -> "Callable[[float], optax.GradientTransformation]":
-    def build(rate: float) -> "optax.GradientTransformation":
+def _from_optax(name: str) -> "Callable[[Rate], optax.GradientTransformation]":
+    def build(rate: "Rate") -> "optax.GradientTransformation":
         import optax
 
         return getattr(optax, name)(rate)
@@ -63,7 +65,7 @@ def _from_optax(name: str) -> "Callable[[float], optax.GradientTransformation]":
     return build
 
 
-def _adam(rate: float) -> "optax.GradientTransformation":
+def _adam(rate: "Rate") -> "optax.GradientTransformation":
     """Adam as in Keras: ε is added to the root of the average before the bias correction.
 
     It is the last formula of section 2 of arXiv:1412.6980, with ε̂ = 1e-7. In Optax's formula, ε then shrinks
@@ -78,7 +80,17 @@ def _adam(rate: float) -> "optax.GradientTransformation":
     return optax.inject_hyperparams(optax.adam)(learning_rate=rate, eps=epsilon)
 
 
-def _muon(rate: float) -> "optax.GradientTransformation":
+def _adamw(rate: "Rate") -> "optax.GradientTransformation":
+    import jax
+    import optax
+
+    def kernels(params: "optax.Params") -> "optax.Params":
+        return jax.tree.map(lambda leaf: leaf.ndim > 1, params)
+
+    return optax.adamw(rate, weight_decay=0.01, mask=kernels)
+
+
+def _muon(rate: "Rate") -> "optax.GradientTransformation":
     import jax
     import optax.contrib
 
@@ -172,8 +184,8 @@ OPTIMIZERS: dict[str, Optimizer] = {
             "adam",
             2017,
             0.001,
-            "Adam with weight decay that does not depend on the gradient.",
-            _from_optax("adamw"),
+            "Adam with weight decay of kernels that does not depend on the gradient.",
+            _adamw,
         ),
         Optimizer(
             "lamb",

@@ -8,6 +8,7 @@ from catdog.config import Decoding, Head, TrainOptions
 from catdog.errors import OptionError
 from catdog.text import relative_path
 from catdog.training.optimizers import find_optimizer
+from catdog.training.rates import OF_OWN_RATE, stage_rates
 from catdog.weights.source import BUILTIN, NAMES, WeightSource
 
 # Chosen on 1,600 + 400 photos of dogs and cats with several seeds: tests/benchmarks/README.md.
@@ -15,7 +16,7 @@ DEFAULT_FC_UNITS = (64,)
 DEFAULT_DROPOUT = 0.5
 DEFAULT_VALID_FRACTION = 0.2
 DEFAULT_FOLDS = 5
-EPOCHS, LBFGS_EPOCHS = 20, 8
+EPOCHS, LBFGS_EPOCHS, FINE_TUNING_EPOCHS = 20, 8, 6
 SMALL = 1000  # photos; for fewer, without a validation split, cross-validation says more than one split
 
 PRETRAINED_SIZE = 224  # pixels, both sides: VGG16 was trained on such photos, and fc1 takes no others
@@ -31,10 +32,14 @@ class NewRun:
     data: Path
     name: str | None = None  # of the run folder; None takes that of `data`, numbered if it is taken
     runs_dir: Path = Path("runs")
-    epochs: int | None = None  # None is EPOCHS, of lbfgs LBFGS_EPOCHS
+    epochs: int | None = None  # None is EPOCHS, of lbfgs LBFGS_EPOCHS, in fine-tuning FINE_TUNING_EPOCHS
     batch_size: int = 64
-    optimizer: str | None = None  # None takes lbfgs if only a last layer is trained, and no `lr`, else adam
-    lr: float | None = None  # None takes the optimizer's own
+    optimizer: str | None = None  # None: lbfgs for a last layer and no `lr`, adamw in fine-tuning, else adam
+    lr: float | None = None  # of the head; None is the optimizer's own, in fine-tuning 0.03 of it
+    schedule: config.Schedule | None = None  # None is cosine in fine-tuning, else constant
+    label_smoothing: float = 0.0
+    mixup: float = 0.0
+    patience: int | None = None
     head: config.HeadKind | None = None  # None takes `imagenet` for weights with fc1 and fc2, else `gem`
     fc_units: tuple[int, ...] | None = None  # None takes DEFAULT_FC_UNITS
     dropout: float | None = None  # None takes DEFAULT_DROPOUT
@@ -66,6 +71,7 @@ class NewRun:
             ("preprocessing", (None, *config.PREPROCESSINGS)),
             ("quality", config.QUALITIES),
             ("class_weights", config.CLASS_WEIGHTS),
+            ("schedule", (None, *config.SCHEDULES)),
         ):
             if (value := getattr(self, name)) not in allowed:
                 raise OptionError(
@@ -78,6 +84,9 @@ class NewRun:
             ("epochs >= 1", self.epochs, self.epochs is None or self.epochs >= 1),
             ("batch_size >= 1", self.batch_size, self.batch_size >= 1),
             ("lr > 0", self.lr, self.lr is None or self.lr > 0),
+            ("0 <= label_smoothing < 1", self.label_smoothing, 0 <= self.label_smoothing < 1),
+            ("mixup >= 0", self.mixup, self.mixup >= 0),
+            ("patience >= 1", self.patience, self.patience is None or self.patience >= 1),
             ("0 < valid_fraction < 1", self.valid_fraction, 0 < self._valid_fraction < 1),
             ("time_limit > 0", self.time_limit, self.time_limit is None or self.time_limit > 0),
             ("l2 >= 0", self.l2, self.l2 is None or self.l2 >= 0),
@@ -128,7 +137,10 @@ class NewRun:
                 head=kind,
             )
         can_be_fitted = not hidden and self.unfreeze == "head"
-        optimizer = self.optimizer or ("lbfgs" if can_be_fitted and self.lr is None else "adam")
+        # Fine-tuning starts from a fitted head. See `catdog.training.recipe`.
+        fine_tunes = not hidden and self.unfreeze != "head"
+        usual = "adamw" if fine_tunes else "lbfgs" if can_be_fitted and self.lr is None else "adam"
+        optimizer = self.optimizer or usual
         if optimizer == "lbfgs":
             if not can_be_fitted:
                 raise OptionError(
@@ -137,12 +149,19 @@ class NewRun:
                 )
             if self.lr is not None:
                 raise OptionError("the optimizer lbfgs finds its own step sizes: leave out --lr")
-        elif self.folds or self.l2 is not None:
+            if self.schedule or self.label_smoothing or self.mixup or self.patience:
+                raise OptionError(
+                    "--schedule, --label-smoothing, --mixup and --patience need another optimizer than "
+                    "lbfgs, such as --optimizer adam"
+                )
+        elif self.folds or (self.l2 is not None and not fine_tunes):
             raise OptionError(
                 "--folds and --l2 need the optimizer lbfgs, found {optimizer}: leave them out, or use the "
                 "head gem, concat or linear without --unfreeze, --optimizer and --lr",
                 optimizer=optimizer,
             )
+        if self.label_smoothing and self.output in ("value", "labels"):
+            raise OptionError("--label-smoothing needs --output category or binary: leave it out")
         if self.time_limit and (self.size or not can_be_fitted):
             raise OptionError(
                 "--time-limit chooses the size of the photos for frozen features: leave it out, or leave out "
@@ -153,12 +172,14 @@ class NewRun:
         loss = (self.loss or "mse") if self.output == "value" else None
         units = (self.fc_units or DEFAULT_FC_UNITS) if kind == "fc" else ()
         dropout = DEFAULT_DROPOUT if self.dropout is None else self.dropout
+        epochs = FINE_TUNING_EPOCHS if fine_tunes else LBFGS_EPOCHS if optimizer == "lbfgs" else EPOCHS
+        rate = self.lr or find_optimizer(optimizer).learning_rate * (OF_OWN_RATE if fine_tunes else 1)
         return TrainOptions(
             data=str(self.data.absolute()),
-            epochs=self.epochs or (LBFGS_EPOCHS if optimizer == "lbfgs" else EPOCHS),
+            epochs=self.epochs or epochs,
             batch_size=self.batch_size,
             optimizer=optimizer,
-            learning_rate=self.lr or find_optimizer(optimizer).learning_rate,
+            learning_rate=rate,
             head=Head(kind, units, dropout, self.output, loss),
             unfreeze=self.unfreeze,
             weights=self.weights if self.weights in NAMES else str(source.path.absolute()),
@@ -173,6 +194,11 @@ class NewRun:
             views=self.views,
             labels=str(relative_path(self.labels.absolute(), self.data.absolute())) if self.labels else "",
             unit=self.unit,
+            stage_rates=stage_rates(self.unfreeze, rate) if fine_tunes else {},
+            schedule=self.schedule or ("cosine" if fine_tunes else "constant"),
+            label_smoothing=self.label_smoothing,
+            mixup=self.mixup,
+            patience=self.patience,
         )
 
 

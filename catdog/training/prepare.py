@@ -3,8 +3,9 @@
 import importlib.metadata
 import platform
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -13,19 +14,25 @@ from catdog import __version__, devices
 from catdog.config import ModelSpec, TrainOptions
 from catdog.data import Skipped, folds_by_content, strata
 from catdog.features.features import Features
-from catdog.features.forward import condense
+from catdog.features.forward import condense, make_suffix
 from catdog.features.prefix import Prefix
 from catdog.features.views import extract_views
 from catdog.model.scale import fit_scale, standardized
 from catdog.model.suffix import Suffix
 from catdog.progress import Progress
+from catdog.records import CrossValidation
 from catdog.runs import RunConfig
+from catdog.text import relative
+from catdog.training.events import PhotosFound, Remark, Report
 from catdog.training.fit import Examples, Job, start_tensors
-from catdog.training.logistic import LogisticTrainer, cross_validate, samples_of
+from catdog.training.logistic import LogisticTrainer, cross_validate, fit_head, samples_of
 from catdog.training.optimizers import find_optimizer
 from catdog.training.options import DEFAULT_FOLDS
-from catdog.training.photos import Photos, raise_if_skipped
+from catdog.training.photos import Photos, find_photos, raise_if_skipped
+from catdog.training.recipe import Recipe
 from catdog.training.step import Trainer
+from catdog.training.time_limit import within
+from catdog.weights.source import WeightSource
 from catdog.workspace import Workspace
 
 _RECORDED = ("jax", "jaxlib", "flax", "optax", "numpy", "pillow")
@@ -47,6 +54,34 @@ def run_config(options: TrainOptions, photos: Photos, prefix: Prefix, *, command
     )
 
 
+def read(
+    options: TrainOptions,
+    weights: WeightSource,
+    *,
+    workspace: Workspace,
+    report: Report,
+    deadline: float | None = None,
+) -> tuple[TrainOptions, Photos, Prefix, Suffix]:
+    """The photos and the layers of a training; the folds of the options are decided.
+
+    Args:
+        deadline: decides the size of the photos too; see `within`.
+
+    Raises:
+        CatdogError: see `catdog.training.train.train`.
+    """
+    prefix = Prefix(weights, options.head, unfreeze=options.unfreeze, workspace=workspace)
+    photos = find_photos(options, workers=workspace.workers, report=report)
+    report(PhotosFound(len(photos.train), len(photos.valid), photos.classes, options.head.output))
+    for sentence in photos.remarks:
+        report(Remark(relative(sentence, Path(options.data))))
+    if deadline is not None:
+        options, sentence = within(options, deadline, photos.by_digest(), prefix, workspace)
+        report(Remark(sentence))
+    suffix = make_suffix(prefix, options.head, len(photos.classes), size=options.decoding.size)
+    return replace(options, folds=photos.folds), photos, prefix, suffix
+
+
 def prepare(
     options: TrainOptions,
     photos: Photos,
@@ -55,8 +90,14 @@ def prepare(
     *,
     workspace: Workspace,
     report: Callable[[Progress], None],
+    penalty: CrossValidation | None = None,
+    recipe: Recipe | None = None,
 ) -> Job:
     """Compute or look up the features of both splits, and make everything else that `fit` takes.
+
+    Args:
+        penalty: the one that was chosen when this training was started; None chooses it.
+        recipe: None is that of the options.
 
     Raises:
         DataError: without the photos that cannot be decoded, too few are left, of all or of a class; or there
@@ -86,27 +127,26 @@ def prepare(
         standardized(split.labels, scale) if scale else split.labels for split in (train, valid)
     )
     train_examples = Examples(condensed.select(rows[:of_train]), labels)
-    start = partial(
-        start_tensors,
-        suffix,
-        train_examples,
-        seed=options.seed,
-        pretrained=pretrained,
-        frozen=prefix.frozen_arrays,
+    start = cache(
+        partial(
+            start_tensors,
+            suffix,
+            train_examples,
+            seed=options.seed,
+            pretrained=pretrained,
+            frozen=prefix.frozen_arrays,
+        )
     )
     balanced = options.class_weights == "balanced"
     weights = _class_weights(train.labels, len(photos.classes)) if balanced else None
-    penalty = None
+    samples = cache(lambda: samples_of(suffix, *start(), train_examples.features, labels, weights))
+    count = min(options.folds or DEFAULT_FOLDS, len(set(train.digests)))
+    folds = np.array(folds_by_content(strata(train.labels, options.head.output), train.digests, count=count))
+    l2 = options.l2 or 0.0
+    if options.l2 is None and (options.optimizer == "lbfgs" or options.stage_rates):
+        penalty = penalty or cross_validate(samples(), folds, report)
+        l2 = penalty.l2
     if options.optimizer == "lbfgs":
-        count = min(options.folds or DEFAULT_FOLDS, len(set(train.digests)))
-        folds = np.array(
-            folds_by_content(strata(train.labels, options.head.output), train.digests, count=count)
-        )
-        l2 = options.l2
-        if l2 is None:
-            samples = samples_of(suffix, *start(), train_examples.features, labels, weights)
-            penalty = cross_validate(samples, folds, report)
-            l2 = penalty.l2
         trainer = LogisticTrainer(suffix, l2=l2, class_weights=weights, folds=folds if photos.folds else None)
     else:
         trainer = Trainer(
@@ -117,6 +157,7 @@ def prepare(
             photos=len(train),
             seed=options.seed,
             class_weights=weights,
+            recipe=recipe or Recipe.of(options),
         )
     return Job(
         suffix=suffix,
@@ -129,6 +170,8 @@ def prepare(
         start=start,
         digests=train.digests,
         penalty=penalty,
+        fit_head=(lambda: fit_head(samples(), start()[0], l2)) if options.stage_rates else None,
+        patience=options.patience,
         frozen=prefix.frozen_arrays,
         spec=ModelSpec(
             classes=photos.classes,

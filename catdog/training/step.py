@@ -21,6 +21,7 @@ from catdog.model.suffix import Suffix, Tensors
 from catdog.training.batches import chunks_of
 from catdog.training.events import Sums
 from catdog.training.optimizers import Optimizer
+from catdog.training.recipe import PLAIN, Recipe
 
 _CHUNK_BYTES = 16 * 2**20
 
@@ -38,6 +39,7 @@ class Trainer:
 
     Args:
         class_weights: of each class in the loss, (classes,); None is 1 for all.
+        recipe: what changes the optimizer's rule and the loss.
     """
 
     keeps_last = False  # the checkpoint with the lowest validation loss is kept
@@ -52,6 +54,7 @@ class Trainer:
         photos: int,
         seed: int,
         class_weights: np.ndarray | None = None,
+        recipe: Recipe = PLAIN,
     ):
         self._class_weights = class_weights
         multiple = devices.batch_multiple()
@@ -62,18 +65,18 @@ class Trainer:
         self._seed = seed
         self._mesh = devices.data_mesh()
         self._steps = -(-photos // batch_size)
-        self._transformation = optimizer.build(learning_rate)
+        self._recipe = recipe
+        self._transformation = recipe.transformation(optimizer, learning_rate, suffix.layers, self._steps)
         self._whole_epoch = optimizer.whole_epoch
-        if self._whole_epoch:
-            # The mean over batches of (sum of losses / mean batch size) is the mean over all photos.
-            self._transformation = optax.MultiSteps(
-                self._transformation, self._steps
-            ).gradient_transformation()
 
     def initial(self, params: Tensors) -> TrainState:
         """The state before the first step."""
         state = TrainState(params, self._transformation.init(params), jnp.zeros((), jnp.int32))
         return devices.replicate(self._mesh, state)
+
+    def kept(self, state: TrainState) -> Tensors:
+        """The parameters that are validated and saved."""
+        return self._recipe.kept(state.params, state.optimizer)
 
     def epoch(
         self,
@@ -107,7 +110,7 @@ class Trainer:
             order,
             batch_size=self._batch_size,
             padded_size=self._padded,
-            chunks=-(-epoch_bytes // _CHUNK_BYTES),
+            chunks=self._steps if self._recipe.reports_batches else -(-epoch_bytes // _CHUNK_BYTES),
         )
         for rows, mask in layout:
             chunk = (condensed.gather(rows + self._photos * view[rows]), labels[rows], mask)
@@ -133,13 +136,12 @@ class Trainer:
         """The batches of a chunk, one after another. Returns the state and (loss, score, photos) sums."""
 
         def update(state: TrainState, features: jax.Array, labels: jax.Array, mask: jax.Array):
+            of_step = jax.random.fold_in(key, state.step)
+            mixed, losses_of = self._recipe.mixed(features, labels, mask, self._losses, of_step)
+
             def objective(params: Tensors) -> tuple[jax.Array, jax.Array]:
-                logits = self._suffix.logits(
-                    params, constants, features, key=jax.random.fold_in(key, state.step)
-                )
-                losses = self._suffix.losses(logits, labels) * mask
-                if self._class_weights is not None:
-                    losses = losses * jnp.asarray(self._class_weights, jnp.float32)[labels]
+                logits = self._suffix.logits(params, constants, mixed, key=of_step)
+                losses = losses_of(logits) * mask
                 loss = jnp.sum(losses)
                 score = jnp.sum(outputs.scores(logits, labels, self._suffix.output) * mask)
                 photos = jnp.sum(mask.astype(jnp.float32))
@@ -159,6 +161,12 @@ class Trainer:
 
         state, sums = jax.lax.scan(body, state, (features_kb, labels_kb, mask_kb))
         return state, jnp.sum(sums, axis=0)
+
+    def _losses(self, logits: jax.Array, labels: jax.Array) -> jax.Array:
+        losses = self._recipe.smoothed(self._suffix.losses, logits, labels)
+        if self._class_weights is None:
+            return losses
+        return losses * jnp.asarray(self._class_weights, jnp.float32)[labels]
 
 
 def _add(sums: Sums, totals: jax.Array) -> Sums:

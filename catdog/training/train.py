@@ -9,16 +9,14 @@ from pathlib import Path
 
 from catdog.config import TrainOptions
 from catdog.errors import CatdogError, RunError
-from catdog.features.forward import make_suffix
-from catdog.features.prefix import Prefix
 from catdog.runs import Run, RunConfig, SkippedRecord, create_run, new_folder, open_run
 from catdog.text import Message, message, relative
 from catdog.training.events import (
     CacheRepaired,
     Finished,
     PenaltyChosen,
-    PhotosFound,
     PhotosSkipped,
+    RatesChosen,
     Remark,
     Report,
     RunStarted,
@@ -26,9 +24,8 @@ from catdog.training.events import (
 )
 from catdog.training.fit import Job, fit
 from catdog.training.options import NewRun, Resume
-from catdog.training.photos import Photos, find_photos
-from catdog.training.prepare import prepare, run_config
-from catdog.training.time_limit import within
+from catdog.training.photos import Photos
+from catdog.training.prepare import prepare, read, run_config
 from catdog.weights.source import find_weights
 from catdog.workspace import Workspace
 
@@ -38,8 +35,8 @@ def train(
 ) -> Run:
     """Train, and return the run.
 
-    Its folder holds the checkpoint with the lowest validation loss. If the optimizer fits the head to the
-    end, it holds the last one.
+    Its folder holds the checkpoint with the lowest validation loss: in fine-tuning that of the head alone,
+    if nothing surpasses it. If the optimizer fits the head to the end, the folder holds the last one.
 
     The run is locked meanwhile. After each epoch everything is on disk: `Resume` continues from there after
     an interrupt or a kill, to the same bits. A new run that fails in its first epoch is deleted.
@@ -70,19 +67,11 @@ def train(
             stack.enter_context(run.held())  # before anything is read that another training may change
             chosen = _resumed(run, options)
             weights = find(chosen.weights, preprocessing=run.config.preprocessing)
-        prefix = Prefix(weights, chosen.head, unfreeze=chosen.unfreeze, workspace=workspace)
-        photos = find_photos(chosen, workers=workspace.workers, report=report)
-        chosen = replace(chosen, folds=photos.folds)
-        report(PhotosFound(len(photos.train), len(photos.valid), photos.classes, chosen.head.output))
-        root = Path(chosen.data)
-        if isinstance(options, NewRun) and options.time_limit:
-            deadline = began + options.time_limit
-            chosen, sentence = within(chosen, deadline, photos.by_digest(), prefix, workspace)
-            report(Remark(sentence))
-        for sentence in photos.remarks:
-            report(Remark(relative(sentence, root)))
         # Before anything is written: options that do not fit these classes are refused here.
-        suffix = make_suffix(prefix, chosen.head, len(photos.classes), size=chosen.decoding.size)
+        limit = options.time_limit if isinstance(options, NewRun) else None
+        chosen, photos, prefix, suffix = read(
+            chosen, weights, workspace=workspace, report=report, deadline=limit and began + limit
+        )
         config = run_config(chosen, photos, prefix, command=command)
         if run:
             _require_same(run, config, photos)
@@ -96,8 +85,11 @@ def train(
             stack.enter_context(run.held())
         run.write_split(photos.digests_by_split())
         report(RunStarted(run, chosen.epochs))
+        if chosen.stage_rates:
+            report(RatesChosen(chosen.stage_rates))
         try:
-            job = prepare(chosen, photos, prefix, suffix, workspace=workspace, report=report)
+            penalty = run.cross_validation()
+            job = prepare(chosen, photos, prefix, suffix, workspace=workspace, report=report, penalty=penalty)
             _report_skipped(run, job, report)
             if job.penalty:
                 run.write_cross_validation(job.penalty)
@@ -131,7 +123,7 @@ def _resumed(run: Run, changes: Resume) -> TrainOptions:
     if changes.epochs:
         options = replace(options, epochs=changes.epochs)
     done = run.epochs_done()
-    if done >= options.epochs:
+    if done >= options.epochs or (run.stopped_early() and not changes.epochs):
         raise RunError(
             "{folder} has finished: {done} epochs are done. Extend it with: catdog train "
             "--resume {folder} --epochs {more}",

@@ -13,6 +13,7 @@ from pathlib import Path
 from shutil import copy
 from typing import Any
 
+import numpy as np
 import pytest
 
 from catdog.features.shards import Shard, read_shard
@@ -65,11 +66,11 @@ def test_the_first_row_ends_it_where_nobody_reads_on(tmp_path: Path, trained: Ru
     content = (PHOTOS / "Abyssinian_14.jpg").read_bytes()
     for number in range(2000):
         (tmp_path / f"{number:04}.jpg").write_bytes(content + str(number).encode())
-    began = time.monotonic()
-    result = _shell(f"{PREDICT} -r . --format jsonl | head -1", tmp_path)
-    assert time.monotonic() - began < 30
+    cache = tmp_path / "cache"
+    result = _shell(f"{PREDICT} -r . --format jsonl --cache-dir {cache} | head -1", tmp_path)
     assert json.loads(result.stdout)["path"] == "0000.jpg"
     assert result.returncode == 0, result.stderr
+    assert sum(len(np.load(index)) for index in cache.rglob("*.index.npy")) < 1000
 
 
 def test_a_program_that_writes_a_path_and_waits_gets_its_row(tmp_path: Path) -> None:
@@ -266,5 +267,5 @@ def test_without_a_run_the_model_in_the_package_predicts(cli: Cli) -> None:
         "german_shorthaired_151.jpg": "dogs",
         "leonberger_106.jpg": "dogs",
         "pug_139.jpg": "dogs",
-        "scottish_terrier_163.jpg": "cats",  # its one mistake of the ten: a black dog with ears like a cat's
+        "scottish_terrier_163.jpg": "dogs",
     }

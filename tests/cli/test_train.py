@@ -376,3 +376,12 @@ def test_ctrl_c_at_any_moment_ends_the_training(trained: Run, tmp_path: Path) ->
         # Before the console script has begun, Python itself dies of the signal.
         assert process.returncode == 130 or (number == 0 and process.returncode == -signal.SIGINT), err
         assert number == 0 or ("Traceback" not in err and "ignored" not in err), err
+
+
+def test_the_command_draws_the_curve_and_makes_no_run(cli: Cli, shapes: Path, tmp_path: Path) -> None:
+    result = cli("train", shapes, "--optimizer", "adam", "--size", 96, "--find-lr", "curve.png")
+    assert result.status == 0
+    assert "Suggested learning rate: --lr " in result.out
+    assert result.out.endswith("The losses are drawn in curve.png\n")
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+    assert not (tmp_path / "runs").exists()

@@ -264,7 +264,7 @@ def test_defaults_follow_the_head(shapes: Path, tmp_path: Path) -> None:
         ({"lr": 0.01}, ("adam", "gem", 320, 20, 0)),
         ({"optimizer": "nadam", "size": 96}, ("nadam", "gem", 96, 20, 0)),
         ({"head": "fc"}, ("adam", "fc", 224, 20, 0)),
-        ({"unfreeze": "block5"}, ("adam", "gem", 224, 20, 0)),
+        ({"unfreeze": "block5"}, ("adamw", "gem", 224, 6, 0)),
     )
     for changes, expected in cases:
         options = NewRun(shapes, **changes).complete(source)

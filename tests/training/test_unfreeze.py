@@ -14,8 +14,12 @@ from tests.training.whole import train
 @pytest.mark.slow
 @pytest.mark.parametrize("unfreeze", ["head", "block5", "block4", "all"])
 def test_what_is_thawed_moves_and_nothing_else(shapes: Path, tmp_path: Path, unfreeze: str) -> None:
-    run = train(shapes, tmp_path, unfreeze)
-    tensors, saved = run.read_model()
+    run = train(shapes, tmp_path, unfreeze, optimizer="adam")
+    saved = run.read_model()[1]
+    state, _ = run.read_state() or ({}, {})
+    tensors = {
+        name.removeprefix("tensors/"): value for name, value in state.items() if name.startswith("tensors/")
+    }
     source = weights.find_weights("builtin")
     pretrained = weights.read_tensors(source, CONVOLUTIONS)
     first = {"head": 18, "block5": 14, "block4": 10, "all": 0}[unfreeze]
@@ -30,9 +34,9 @@ def test_what_is_thawed_moves_and_nothing_else(shapes: Path, tmp_path: Path, unf
 
 @pytest.mark.slow
 def test_the_first_loss_is_the_same_wherever_the_boundary_is(shapes: Path, tmp_path: Path) -> None:
-    # With a rate of nearly nothing the photos go through the same numbers, cached or not.
+    # The photos go through the same numbers, cached or not, to the fitted head.
     losses = [
-        train(shapes, tmp_path / unfreeze, unfreeze, epochs=1, lr=1e-12).history()[0].val_loss
-        for unfreeze in ("head", "block5", "block3")
+        train(shapes, tmp_path / unfreeze, unfreeze, epochs=1, l2=0.1).history()[0].val_loss
+        for unfreeze in ("block5", "block3")
     ]
-    assert losses == pytest.approx([losses[0]] * 3, rel=5e-3)
+    assert losses == pytest.approx([losses[0]] * 2, rel=5e-3)

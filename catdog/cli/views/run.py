@@ -20,7 +20,7 @@ def run_page(run: Run) -> Page:
     """A run: its options, classes and epochs, and what can be done with it."""
     config, history, skipped = run.config, run.history(), len(run.skipped())
     best = run.read_model()[1].epoch if run.model_path.exists() else None
-    finished = run.epochs_done() >= config.options.epochs
+    finished = run.epochs_done() >= config.options.epochs or run.stopped_early()
     facts = config.to_json() | {"history": [record.to_json() for record in history], "skipped": skipped}
     facts |= {"has_model": best is not None, "finished": finished}
     settings = config.options.to_json() | config.versions
@@ -48,7 +48,8 @@ def runs_page(folder: Path, runs: Sequence[Run]) -> Page:
             options = config.options
             about = {"run": str(run.folder), "started": config.created, "classes": list(config.classes)}
             chosen = {"head": options.head.kind, "unfreeze": options.unfreeze, "optimizer": options.optimizer}
-            epochs = {"epochs": len(run.history()), "of": options.epochs}
+            history = run.history()
+            epochs = {"epochs": history[-1].epoch if history else 0, "of": options.epochs}
             metrics = {name: best and getattr(best, name) for name in _METRICS}
             facts.append(about | chosen | epochs | metrics)
         except RunError as error:
@@ -90,7 +91,13 @@ def _what_can_be_done(run: Run, best: int | None, finished: bool, skipped: int) 
     if best is None:
         yield message("It has no model yet: no epoch has finished.")
     else:
-        yield message("Checkpoint in model.safetensors: epoch {epoch}", epoch=best)
+        if best:
+            yield message("Checkpoint in model.safetensors: epoch {epoch}", epoch=best)
+        else:
+            yield message(
+                "Checkpoint in model.safetensors: the head alone (epoch 0). Fine-tuning has not lowered the "
+                "validation loss."
+            )
         yield message("Use it with: catdog predict PHOTO --model {folder}", folder=folder)
         yield message(
             "It needs the weights {weights!r} too: a run holds only the layers that were trained.",

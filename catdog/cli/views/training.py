@@ -10,6 +10,7 @@ from catdog.progress import Progress
 from catdog.runs import EpochRecord
 from catdog.text import N_, message, plural, relative_path
 from catdog.training import events
+from catdog.training.find_rate import RateCurve
 
 
 class TrainingLog(AbstractContextManager["TrainingLog"]):
@@ -57,6 +58,11 @@ class TrainingLog(AbstractContextManager["TrainingLog"]):
                     files,
                 )
                 console.warn(repaired)
+            case events.RatesChosen(rates):
+                listed = ", ".join(f"{stage} {rate:g}" for stage, rate in rates.items())
+                console.note(message("learning rates: {rates}", rates=listed))
+            case events.HeadFitted(record):
+                console.note(message(_HEAD, **_validated(record)))
             case events.PenaltyChosen(found):
                 console.note(message(_PENALTY if found.acc is not None else _RIDGE, **found.to_json()))
             case events.EpochStarted(epoch, epochs, photos, metric):
@@ -83,6 +89,25 @@ _BEST = N_(
     "{metric} {score:.4f}"
 )
 _LAST = N_("The head is kept in {file}: val_loss {val_loss:.4f}, {metric} {score:.4f}")
+_HEAD = N_("fine-tuning starts from the head alone (epoch 0): val_loss {val_loss:.4f}, {metric} {score:.4f}")
+_HEAD_KEPT = N_(
+    "Fine-tuning did not lower the validation loss. The head alone is kept in {file}: "
+    "val_loss {val_loss:.4f}, {metric} {score:.4f}"
+)
+
+
+def _validated(record: EpochRecord) -> dict[str, object]:
+    return {"val_loss": record.val_loss, "metric": f"val_{record.metric}", "score": record.scores[1]}
+
+
+def suggest_rate(curve: RateCurve, file: Path) -> None:
+    """Draw the curve into a PNG file, and print the suggestion."""
+    from catdog.reports.html import write_file
+    from catdog.reports.rate_plot import rate_plot
+
+    write_file(file, rate_plot(curve).png())
+    suggested = N_("Suggested learning rate: --lr {rate:g}. The losses are drawn in {file}")
+    console.say(message(suggested, rate=curve.suggested, file=file))
 
 
 def _warn_of_skipped(event: events.PhotosSkipped, started: events.RunStarted | None) -> None:
@@ -102,9 +127,8 @@ def _warn_of_skipped(event: events.PhotosSkipped, started: events.RunStarted | N
 def _say_result(event: events.Finished) -> None:
     run = event.run
     best = event.best
-    found = {"epoch": best.epoch, "val_loss": best.val_loss}
-    found |= {"metric": f"val_{best.metric}", "score": best.scores[1]}
-    console.say(message(_LAST if event.is_last else _BEST, file=run.model_path, **found))
+    result = _LAST if event.is_last else _BEST if best.epoch else _HEAD_KEPT
+    console.say(message(result, file=run.model_path, epoch=best.epoch, **_validated(best)))
     folder = str(run.folder)
     predict = shlex.join(["catdog", "predict", "PHOTO", "--model", folder])
     evaluate = shlex.join(["catdog", "evaluate", folder, "--report", "report.html"])
