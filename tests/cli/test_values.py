@@ -93,7 +93,7 @@ def test_predict_prints_the_value_with_its_unit(cli: Cli, heavy: Run, photos: Pa
     for option in (("--top-k", 2), ("--threshold", 0.5), ("--sort-into", "there")):
         refused = cli("predict", photo, *model, *option)
         assert refused.status == 1
-        assert "about classes: this model predicts a value" in refused.err
+        assert "are about classes, which this model does not predict" in refused.err
 
 
 def test_inspect_knows_values(cli: Cli, heavy: Run, photos: Path) -> None:
@@ -166,7 +166,7 @@ def test_another_optimizer_and_a_split(cli: Cli, photos: Path, tmp_path: Path) -
 def test_options_that_do_not_fit(cli: Cli, photos: Path) -> None:
     table = ("--labels", photos / "kg.csv")
     for words, problem in (
-        ((*table,), "--labels, --loss and --unit belong to --output value, found category"),
+        ((*table,), "--labels belongs to --output value or labels, found category"),
         (("--output", "binary", "--unit", "cm"), "found binary"),
         (("--output", "value", *table, "--class-weights", "balanced"), "a value has no classes"),
         (("--output", "value", "--labels", "no.csv"), "no.csv cannot be read as a CSV file"),

@@ -9,6 +9,7 @@ import catdog
 from catdog.errors import OptionError
 from catdog.text import seconds_from_people
 from catdog.training.events import Event, Remark
+from catdog.training.options import SIZE_OF
 from tests.pictures import draw_pictures
 
 
@@ -23,14 +24,16 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("limit", "size", "words"),
     [
-        (0.01, 224, "even --quality fast takes longer than --time-limit: about"),
-        (36_000, 448, "--time-limit takes --quality best: features of 448 pixels in about"),
+        (0.01, 96, "even --quality fast takes longer than --time-limit: about"),
+        (36_000, 160, "--time-limit takes --quality best: features of 160 pixels in about"),
     ],
 )
 def test_the_largest_size_that_is_fast_enough(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: float, size: int, words: str
 ) -> None:
     monkeypatch.setattr("catdog.training.time_limit._BATCHES", 1)
+    for quality, pixels in (("fast", 96), ("good", 128), ("best", 160)):
+        monkeypatch.setitem(SIZE_OF, quality, pixels)
     events: list[Event] = []
     run = catdog.train(data, runs_dir=tmp_path / "runs", time_limit=limit, epochs=1, report=events.append)
     assert run.config.options.decoding.size == size
