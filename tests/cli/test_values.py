@@ -168,7 +168,7 @@ def test_options_that_do_not_fit(cli: Cli, photos: Path) -> None:
     for words, problem in (
         ((*table,), "--labels belongs to --output value or labels, found category"),
         (("--output", "binary", "--unit", "cm"), "found binary"),
-        (("--output", "value", *table, "--class-weights", "balanced"), "a value has no classes"),
+        (("--output", "value", *table, "--class-weights", "balanced"), "--class-weights is about classes"),
         (("--output", "value", "--labels", "no.csv"), "no.csv cannot be read as a CSV file"),
     ):
         refused = cli("train", photos, *words, *SIZE)
