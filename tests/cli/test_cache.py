@@ -135,7 +135,7 @@ def test_a_limit_holds_when_the_command_has_ended(cli: Cli, tmp_path: Path) -> N
 @pytest.mark.slow
 def test_many_small_predictions_and_a_training_with_few_open_files(tmp_path: Path) -> None:
     """What made `train` compute everything three times and fail: more shards than files that may be open."""
-    data = _pictures(tmp_path / "data", 60)
+    data = _pictures(tmp_path / "data", 40)
     code = (
         "import os, resource, sys\n"
         "from pathlib import Path\n"
@@ -152,15 +152,6 @@ def test_many_small_predictions_and_a_training_with_few_open_files(tmp_path: Pat
     places = os.environ | {"CATDOG_CACHE_DIR": str(tmp_path / "cache")}
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=places, check=True)
     assert len(list((tmp_path / "cache" / "features").rglob("*.npy"))) < 80
-    trained = catdog(
-        "train",
-        data,
-        "--quality",
-        "fast",
-        "--epochs",
-        1,
-        cwd=tmp_path,
-        CATDOG_CACHE_DIR=str(tmp_path / "cache"),
-    )
+    trained = catdog("train", data, "--epochs", 1, cwd=tmp_path, CATDOG_CACHE_DIR=str(tmp_path / "cache"))
     assert trained.returncode == 0, trained.stderr
     assert "Loading the network" not in trained.stderr
