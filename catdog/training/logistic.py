@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from scipy.optimize import minimize
 
 from catdog.config import Loss, Output
 from catdog.features import forward
@@ -91,6 +90,8 @@ class Samples:
         Args:
             options: of SciPy's L-BFGS-B, such as `maxiter`, its steps.
         """
+        from scipy.optimize import minimize  # other optimizers need not wait for it
+
         fractions = (self.weights / len(self.labels))[:, None].astype(np.float32)
 
         def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:

@@ -1,7 +1,6 @@
 """The losses of `catdog.model.outputs` in NumPy, with their slopes: what L-BFGS needs."""
 
 import numpy as np
-from scipy.special import expit, logsumexp
 
 from catdog.config import Loss, Output
 
@@ -12,6 +11,8 @@ def losses_and_slopes(
     logits_nk: np.ndarray, labels_n: np.ndarray, output: Output, loss: Loss | None
 ) -> Slopes:
     """The loss of each photo, (n,), and its derivatives with respect to the logits, (n, k)."""
+    from scipy.special import expit, logsumexp  # other optimizers need not wait for it
+
     if output == "value":
         return _of_values(logits_nk[:, 0] - labels_n, loss)
     if output == "labels":

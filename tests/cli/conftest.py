@@ -10,6 +10,7 @@ from safetensors.numpy import save_file
 
 from catdog.cli import run
 from catdog.runs import Run
+from catdog.training.options import SIZE_OF
 from tests.weights_files import Tensors
 
 ROOT = Path(__file__).parents[2]
@@ -30,8 +31,12 @@ Cli = Callable[..., Result]
 
 @pytest.fixture
 def cli(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
-    """Run `catdog ARGUMENTS...` in an empty folder of its own; a training is a fast one, unless it says."""
+    """Run `catdog ARGUMENTS...` in an empty folder of its own; a training is a fast one, unless it says.
+
+    A data set is inspected with the same small photos.
+    """
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(SIZE_OF, "good", SIZE_OF["fast"])
 
     def call(*arguments: object) -> Result:
         capfd.readouterr()
