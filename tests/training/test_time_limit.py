@@ -10,15 +10,6 @@ from catdog.errors import OptionError
 from catdog.text import seconds_from_people
 from catdog.training.events import Event, Remark
 from catdog.training.options import SIZE_OF
-from tests.pictures import draw_pictures
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("limited")
-    draw_pictures(root / "train", {"circles": 12, "squares": 12}, seed=1)
-    draw_pictures(root / "valid", {"circles": 2, "squares": 2}, seed=2)
-    return root
 
 
 @pytest.mark.parametrize(
@@ -29,23 +20,23 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_the_largest_size_that_is_fast_enough(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: float, size: int, words: str
+    shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: float, size: int, words: str
 ) -> None:
     monkeypatch.setattr("catdog.training.time_limit._BATCHES", 1)
     for quality, pixels in (("fast", 96), ("good", 128), ("best", 160)):
         monkeypatch.setitem(SIZE_OF, quality, pixels)
     events: list[Event] = []
-    run = catdog.train(data, runs_dir=tmp_path / "runs", time_limit=limit, epochs=1, report=events.append)
+    run = catdog.train(shapes, runs_dir=tmp_path / "runs", time_limit=limit, epochs=1, report=events.append)
     assert run.config.options.decoding.size == size
     assert any(words in str(event.sentence) for event in events if isinstance(event, Remark))
 
 
 @pytest.mark.parametrize("options", [{"size": 96}, {"unfreeze": "block5"}, {"head": "fc"}])
 def test_it_chooses_the_size_of_frozen_features_alone(
-    data: Path, tmp_path: Path, options: dict[str, Any]
+    shapes: Path, tmp_path: Path, options: dict[str, Any]
 ) -> None:
     with pytest.raises(OptionError, match="^--time-limit chooses the size of the photos for frozen features"):
-        catdog.train(data, runs_dir=tmp_path / "runs", time_limit=60, **options)
+        catdog.train(shapes, runs_dir=tmp_path / "runs", time_limit=60, **options)
 
 
 @pytest.mark.parametrize(
