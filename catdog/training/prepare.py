@@ -141,13 +141,19 @@ def prepare(
     weights = _class_weights(train.labels, len(photos.classes)) if balanced else None
     samples = cache(lambda: samples_of(suffix, *start(), train_examples.features, labels, weights))
     count = min(options.folds or DEFAULT_FOLDS, len(set(train.digests)))
-    folds = np.array(folds_by_content(strata(train.labels, options.head.output), train.digests, count=count))
+    folds = cache(
+        lambda: np.array(
+            folds_by_content(strata(train.labels, options.head.output), train.digests, count=count)
+        )
+    )
     l2 = options.l2 or 0.0
     if options.l2 is None and (options.optimizer == "lbfgs" or options.stage_rates):
-        penalty = penalty or cross_validate(samples(), folds, report)
+        penalty = penalty or cross_validate(samples(), folds(), report)
         l2 = penalty.l2
     if options.optimizer == "lbfgs":
-        trainer = LogisticTrainer(suffix, l2=l2, class_weights=weights, folds=folds if photos.folds else None)
+        trainer = LogisticTrainer(
+            suffix, l2=l2, class_weights=weights, folds=folds() if photos.folds else None
+        )
     else:
         trainer = Trainer(
             suffix,
