@@ -20,7 +20,7 @@ from catdog.errors import OptionError
 from catdog.evaluation.evaluate import evaluate
 from catdog.model import outputs
 from catdog.model.outputs import photo_losses
-from catdog.training import logistic_losses
+from catdog.training import logistic, logistic_losses
 from catdog.training.logistic import PENALTIES, Samples, cross_validate
 from catdog.training.logistic_losses import losses_and_slopes
 from catdog.training.options import NewRun, Resume
@@ -272,3 +272,30 @@ def test_defaults_follow_the_head(shapes: Path, tmp_path: Path) -> None:
         assert found == expected, changes
     with tiny_photos():
         assert NewRun(shapes, head="fc", size=32).complete(source).decoding.size == 32
+
+
+@pytest.mark.parametrize(
+    ("output", "loss"), [("category", None), ("binary", None), ("labels", None), ("value", "huber")]
+)
+def test_a_layer_that_is_fitted_on_a_device_is_the_same(
+    output: Output, loss: Loss | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(0)
+    labels = {
+        "category": random.integers(0, 3, 400),
+        "binary": random.integers(0, 2, 400),
+        "labels": random.integers(0, 2, (400, 3)).astype(np.float32),
+        "value": random.standard_normal(400).astype(np.float32),
+    }[output]
+    units = 3 if output in ("category", "labels") else 1
+    inputs = random.standard_normal((400, 16)).astype(np.float32)
+    photos = Samples(inputs, labels, random.uniform(0.5, 1.5, 400), units, output, loss)
+    expected = photos.fit(np.zeros((17, units)), 0.01)
+    monkeypatch.setattr(logistic, "_MANY_INPUTS", 1)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    found = photos.fit(np.zeros((17, units)), 0.01)
+    assert np.abs(found - expected).max() < 3e-3 * np.abs(expected).max()
+    least, reached = (
+        photos.sums(layer).loss / 400 + 0.01 / 2 * (layer[:-1] ** 2).sum() for layer in (expected, found)
+    )
+    assert abs(reached - least) < 1e-6
