@@ -155,7 +155,7 @@ def test_a_label_that_is_not_learned_or_not_evaluated_is_named(cli: Cli, tmp_pat
     assert f"{unlearned}2 (validation photos: 'lost' 0, 'rare' 1; unreadable: 1). They" in found.err
     assert f"{unlearned}3 (validation photos: 'cut' 0, 'lost' 0, 'rare' 1; unreadable: 2). They" in found.err
     assert "readable validation photos: 1 (training photos: 'lonely' 1; unreadable: 0). They" in found.err
-    assert "labels of fewer than 5 training photos: 1 ('lonely' 1). " in found.err
+    assert "labels of fewer than 5 training photos: 2 ('circles' 4, 'lonely' 1). " in found.err
     assert "not know are ignored: 2 (lost, rare)" in cli("evaluate", "data", "--split", "all").err
 
 
