@@ -109,8 +109,8 @@ def _class_remarks(folder: Path, trees: dict[Path, Tree], *, beside: int) -> Ite
 
 
 def _names(folders: Sequence[Path], root: Path) -> str:
-    """The first ten, as seen from `root`."""
-    return first_few([relative_path(path, root) for path in folders], 10)
+    """The first ten folders below `root`, with its name."""
+    return first_few([relative_path(path, root.parent) for path in folders], 10)
 
 
 def _not_photos(folder: Path, files: Sequence[Path]) -> Iterator[Message]:

@@ -13,7 +13,7 @@ from typing import Literal
 from catdog.data.labels import Labelled, Photo, labelled
 from catdog.data.walk import Listing, folder_id, listing, walk
 from catdog.errors import DataError
-from catdog.text import Message, extensions, first_few, message, numbered, plural
+from catdog.text import Message, extensions, first_few, message, numbered, plural, relative_path
 
 Layout = Literal["split folders", "class folders", "flat names", "table"]
 
@@ -62,7 +62,7 @@ def scan(root: Path, *, values: bool = False) -> DataSet:
             "Ignored {count:,} folders that are not splits ({names}).",
             len(others),
             folder=others[0] if others else root,
-            names=first_few([path.name for path in others], 10),
+            names=first_few([relative_path(path, root.parent) for path in others], 10),
         )
         remarks = [not_splits] if others else []
         beside = plural(

@@ -283,11 +283,11 @@ def test_many_folders_that_are_ignored_are_one_remark_of_a_kind(
         return scandir(folder)
 
     monkeypatch.setattr("catdog.data.walk.os.scandir", guarded)
-    ten = [f"{number:03}" for number in range(10)]
+    ten, root = [f"{number:03}" for number in range(10)], tmp_path.name
     assert remarks(scan(tmp_path)) == (
-        f"Ignored 300 folders that are not splits ({', '.join(f'more {name}' for name in ten)}, ...).",
-        f"300 folders contain no photos ({', '.join(f'empty {name}' for name in ten)}, ...).",
-        "Ignored 2 folders that cannot be listed (cat/closed a, dog/closed b).",
+        f"Ignored 300 folders that are not splits ({', '.join(f'{root}/more {name}' for name in ten)}, ...).",
+        f"300 folders contain no photos ({', '.join(f'train/empty {name}' for name in ten)}, ...).",
+        "Ignored 2 folders that cannot be listed (valid/cat/closed a, valid/dog/closed b).",
     )
 
 
