@@ -109,7 +109,7 @@ def _labels(text: str) -> str:
 def named(targets_n: np.ndarray, classes: Sequence[str]) -> list[str]:
     """The label of each photo, as in `Photo`, of what `targets` made of classes or of several labels."""
     if targets_n.ndim == 1:
-        return [classes[index] for index in targets_n.tolist()]
+        return [classes[int(index)] for index in targets_n]
     return [_BETWEEN.join(compress(classes, row)) for row in targets_n]
 
 
