@@ -55,8 +55,12 @@ def within(
 
 
 def _seconds(chosen: TrainOptions, photos: Mapping[str, Path], prefix: Prefix, workspace: Workspace) -> float:
-    """How long the features of these photos take that are not in the cache."""
-    missing = FeatureStore(workspace.features, prefix.key(chosen.decoding)).missing(list(photos))
+    """How long the features of these photos, and of all their views, take that are not in the cache."""
+    views = [replace(chosen.decoding, view=view) for view in range(chosen.views + 1)]
+    missing_of = {
+        view: FeatureStore(workspace.features, prefix.key(view)).missing(list(photos)) for view in views
+    }
+    decoding, missing = max(missing_of.items(), key=lambda of_view: len(of_view[1]))
     calls = prefix.calls(workspace.workers)
     count = _BATCHES * calls * prefix.batch_size(len(missing), calls)
     seconds = 0.0
@@ -64,6 +68,6 @@ def _seconds(chosen: TrainOptions, photos: Mapping[str, Path], prefix: Prefix, w
         if part:
             began = time.monotonic()
             digests = {photos[digest]: digest for digest in part}
-            extract(list(digests), prefix, chosen.decoding, workspace=workspace, digests=digests)
+            extract(list(digests), prefix, decoding, workspace=workspace, digests=digests)
             seconds = (time.monotonic() - began) / len(part)
-    return seconds * max(len(missing) - 2 * count, 0)
+    return seconds * max(sum(map(len, missing_of.values())) - 2 * count, 0)

@@ -16,6 +16,7 @@ from catdog.evaluation.several import average_precision
 from catdog.model.thresholds import best_thresholds
 from catdog.runs import Run
 from tests.cli.conftest import SAMPLE, Cli
+from tests.pictures import draw_pictures
 
 
 @pytest.fixture(scope="session")
@@ -134,6 +135,28 @@ def test_a_run_is_resumed_to_the_same_bits(cli: Cli, photos: Path, tmp_path: Pat
     assert whole.model_path.read_bytes() == parts.model_path.read_bytes()
     first, *_, last = whole.history()
     assert last.loss < first.loss
+
+
+def test_a_label_that_is_not_learned_or_not_evaluated_is_named(cli: Cli, tmp_path: Path) -> None:
+    draw_pictures(tmp_path / "data" / "train", {"circles": 6, "squares": 6}, seed=1, size=32)
+    draw_pictures(tmp_path / "data" / "valid", {"circles": 3, "squares": 3}, seed=2, size=32)
+    labels = {path: path.parent.name for path in sorted((tmp_path / "data").rglob("*.png"))}
+    unread, cut, lonely, *_, strange = labels
+    unread.write_bytes(b"")
+    cut.write_bytes(cut.read_bytes()[:-100])  # known when its pixels are decoded
+    for path, name in ((unread, "lost"), (cut, "cut"), (lonely, "lonely"), (strange, "rare")):
+        labels[path] += f";{name}"
+    rows = "".join(f"{path},{names}\n" for path, names in labels.items())
+    Path("labels.csv").write_text(f"path,labels\n{rows}")
+    words = ("--output", "labels", "--labels", "labels.csv", "--size", 96, "--epochs", 1)
+    found = cli("train", "data", *words)
+    assert found.status == 0, found.err
+    unlearned = "labels without readable training photos: "
+    assert f"{unlearned}2 (validation photos: 'lost' 0, 'rare' 1; unreadable: 1). They" in found.err
+    assert f"{unlearned}3 (validation photos: 'cut' 0, 'lost' 0, 'rare' 1; unreadable: 2). They" in found.err
+    assert "readable validation photos: 1 (training photos: 'lonely' 1; unreadable: 0). They" in found.err
+    assert "labels of fewer than 5 training photos: 2 ('circles' 4, 'lonely' 1). " in found.err
+    assert "not know are ignored: 2 (lost, rare)" in cli("evaluate", "data", "--split", "all").err
 
 
 def test_options_that_do_not_fit(cli: Cli, photos: Path, several: Run) -> None:
