@@ -14,7 +14,7 @@ import pytest
 
 from tests.pictures import draw_pictures
 
-KILLS = 20
+KILLS = 12
 _AT_ONCE = 2  # trainings at the same time, each in a folder of its own
 _COLD = 4  # of the kills, those that also have features to compute
 _SEED = "CATDOG_TEST_KILL_SEED"  # the environment variable that repeats the moments of a run that failed

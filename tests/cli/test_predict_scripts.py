@@ -36,6 +36,7 @@ def model(trained: Run) -> tuple[str, str]:
     return ("--model", str(trained.folder))
 
 
+@pytest.mark.slow
 def test_paths_on_stdin_one_a_line_or_between_nuls(tmp_path: Path) -> None:
     awkward = tmp_path / "a b\n'c'.jpg"
     copy(PHOTOS / "Abyssinian_14.jpg", awkward)
@@ -61,6 +62,7 @@ def test_one_photo_on_stdin(tmp_path: Path) -> None:
     assert bad.stdout.decode() == "-: not an image that Pillow can read\n"
 
 
+@pytest.mark.slow
 def test_the_first_row_ends_it_where_nobody_reads_on(tmp_path: Path, trained: Run) -> None:
     # 2,000 photos of which only the first few may be computed: twice a photo's number is another content.
     content = (PHOTOS / "Abyssinian_14.jpg").read_bytes()

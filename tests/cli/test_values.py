@@ -107,6 +107,7 @@ def test_inspect_knows_values(cli: Cli, heavy: Run, photos: Path) -> None:
     assert cli("inspect", heavy.folder, "--layers").status == 0
 
 
+@pytest.mark.slow
 def test_exported_files_give_the_value(cli: Cli, heavy: Run, photos: Path) -> None:
     paths = sorted(photos.glob("*.jpg"))[:3]
 

@@ -231,6 +231,7 @@ def test_what_is_switched_off_is_computed_again(fresh: Browser, made: Any) -> No
     assert re.fullmatch(r"c\d+", fresh.fragment()["off"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "output"),
     [

@@ -19,6 +19,7 @@ def curve(data: Path, folder: Path, **changes: Any) -> RateCurve:
         return find_rate(NewRun(data, **(values | changes)), two_workers(folder / "cache"))
 
 
+@pytest.mark.slow
 def test_the_suggested_rate_trains(shapes: Path, tmp_path: Path) -> None:
     found = curve(shapes, tmp_path)
     assert 10 < len(found.rates) == len(found.losses) <= STEPS

@@ -75,7 +75,7 @@ def test_each_view_is_computed_once(split_shapes: Path, tmp_path: Path) -> None:
     assert _computing(events) == []
 
 
-@pytest.mark.parametrize("options", [LOGISTIC, ADAM, DEEPER])
+@pytest.mark.parametrize("options", [LOGISTIC, ADAM, pytest.param(DEEPER, marks=pytest.mark.slow)])
 def test_a_resumed_training_ends_with_the_same_bits(
     options: dict[str, Any], split_shapes: Path, tmp_path: Path
 ) -> None:
