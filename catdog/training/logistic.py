@@ -135,14 +135,15 @@ def cross_validate(
 
     Args:
         folds: the fold of each photo, (n,): the photos of one fold are predicted by a layer that was fitted
-            to the others, all their views. Its mean logits over views are a photo's prediction.
+            to the others, all their views. Its mean logits over views are a photo's prediction. Those of
+            fold -1 are not predicted.
     """
     count, views = len(folds), len(samples.labels) // len(folds)
     if count * views > _SAMPLE:
         rows = np.sort(np.random.default_rng(0).choice(count, _SAMPLE // views, replace=False))
         samples = samples.select((rows + count * np.arange(views)[:, None]).ravel())
         folds = folds[rows]
-    numbers, photos = np.unique(folds), samples.predicted(len(folds))
+    numbers, photos = np.unique(folds[folds >= 0]), samples.predicted(len(folds))
     parts = [
         (samples.select(np.tile(folds != number, views)), photos.select(folds == number))
         for number in numbers
@@ -165,7 +166,8 @@ def cross_validate(
         best = min(tried, key=lambda result: result.loss)
         if len(tried) - tried.index(best) > _PATIENCE:
             break
-    return CrossValidation(len(numbers), len(folds), best.l2, best.loss, best.acc, tuple(tried))
+    predicted = int((folds >= 0).sum())
+    return CrossValidation(len(numbers), predicted, best.l2, best.loss, best.acc, tuple(tried))
 
 
 class LogisticTrainer:
@@ -178,7 +180,8 @@ class LogisticTrainer:
         l2: the penalty.
         class_weights: of each class in the loss, (classes,).
         folds: the fold of each training photo, for a layer for each fold that is fitted to the others beside
-            the one that is fitted to all; None where there are validation photos.
+            the one that is fitted to all; -1 if no layer leaves it out. None where there are validation
+            photos.
     """
 
     keeps_last = True  # the validation photos choose nothing
@@ -192,7 +195,7 @@ class LogisticTrainer:
 
     def initial(self, params: Tensors) -> TrainState:
         """The state before the first step; the layers of the folds are where an optimizer's state is."""
-        folds = [] if self._folds is None else np.unique(self._folds)
+        folds = [] if self._folds is None else np.unique(self._folds[self.held_out_rows])
         return TrainState(params, {str(fold): params for fold in folds}, jnp.zeros((), jnp.int32))
 
     def epoch(
@@ -228,15 +231,21 @@ class LogisticTrainer:
     def _advance(self, samples: Samples, params: Tensors, steps: int) -> Tensors:
         return _tensors(samples.fit(_stacked(params), self._l2, maxiter=steps))
 
+    @property
+    def held_out_rows(self) -> np.ndarray:
+        """The training photos that a layer leaves out, (m,)."""
+        assert self._folds is not None
+        return np.flatnonzero(self._folds >= 0)
+
     def held_out(self, state: TrainState) -> np.ndarray:
-        """Logits of all training photos, each from the layer that was not fitted to it, (n, units)."""
+        """Logits of `held_out_rows`, each from the layer that was not fitted to the photo, (m, units)."""
         assert self._samples and self._folds is not None
         photos = self._samples.predicted(len(self._folds))
         logits = np.zeros((len(self._folds), photos.units), np.float32)
         for fold, params in state.optimizer.items():
             inside = self._folds == int(fold)
             logits[inside] = photos.select(inside).logits(_stacked(params))
-        return logits
+        return logits[self.held_out_rows]
 
 
 class FittedHead(NamedTuple):

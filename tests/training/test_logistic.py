@@ -169,6 +169,26 @@ def test_few_photos_are_cross_validated_and_evaluated_so(shapes: Path, tmp_path:
         evaluate([run], None, None, two_workers(tmp_path / "cache"), tta=True)
 
 
+def test_the_only_photo_of_a_class_is_trained_on_alone(shapes: Path, tmp_path: Path) -> None:
+    """Heads without it cannot predict its class: it would count as wrong with an enormous loss."""
+    data = tmp_path / "data"
+    for path in sorted(shapes.glob("*/*")):
+        (data / path.parent.name).mkdir(parents=True, exist_ok=True)
+        (data / path.parent.name / path.name).symlink_to(path)
+    draw_pictures(data, {"stripes": 1}, seed=1)
+    (only,) = (data / "stripes").iterdir()
+    run = train(data, tmp_path, epochs=8, **LOGISTIC)
+    assert run.config.classes == ("circles", "squares", "stripes")
+    assert run.split()["train"] - run.split()["valid"] == {sha256(only.read_bytes()).hexdigest()}
+    assert run.held_out().keys() == run.split()["valid"]
+    chosen = run.cross_validation()
+    assert chosen and (chosen.photos, chosen.folds) == (12, 5)
+    assert run.history()[-1].val_loss < np.log(3)
+    found = evaluate([run], data, None, two_workers(tmp_path / "cache"))
+    assert found.of_classes[0].metrics.count == 12
+    assert any("1 photo is left out" in str(remark) for remark in found.remarks)
+
+
 def test_a_photo_has_no_part_in_its_own_prediction(shapes: Path, tmp_path: Path) -> None:
     """The held-out logits of a fold are those of a head that is trained without the photos of the fold."""
     options: dict[str, Any] = {"epochs": 8, "l2": 0.01, **LOGISTIC}
