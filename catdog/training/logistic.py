@@ -9,7 +9,8 @@ Programming 45 (1989), from SciPy.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -24,6 +25,9 @@ from catdog.records import CrossValidation, Penalty
 from catdog.training.events import Sums
 from catdog.training.logistic_losses import losses_and_slopes, scores
 from catdog.training.step import TrainState
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 KERNEL, BIAS = "predictions/kernel", "predictions/bias"
 
@@ -104,9 +108,9 @@ class Samples:
             return loss, gradient.astype(np.float64).ravel()
 
         options = {"maxiter": _STEPS, "maxcor": _MEMORY, **_TOLERANCE, **options}
-        return minimize(objective, layer.ravel(), jac=True, method="L-BFGS-B", options=options).x.reshape(
-            layer.shape
-        )
+        with _products().limit(limits=1, user_api="blas"):
+            found = minimize(objective, layer.ravel(), jac=True, method="L-BFGS-B", options=options)
+        return found.x.reshape(layer.shape)
 
     def logits(self, layer: np.ndarray) -> np.ndarray:
         """(n, units) float32."""
@@ -124,6 +128,19 @@ class Samples:
     def scores(self, layer: np.ndarray) -> np.ndarray:
         """See `catdog.model.outputs.scores`."""
         return scores(self.logits(layer), self.labels, self.output)
+
+
+@cache
+def _products() -> "ThreadpoolController":
+    """The threads of NumPy's and SciPy's products.
+
+    Those of L-BFGS are so small that threads wait for each other longer than they compute, on busy cores up
+    to a hundred times as long. With one, the sums do not depend on the number of cores either.
+    """
+    import scipy.optimize  # noqa: F401  # its products have threads of their own
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def cross_validate(

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_args
 
 import jax
@@ -13,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from catdog.config import Loss, Output
 from catdog.data import folds_by_content
@@ -167,6 +169,21 @@ def test_few_photos_are_cross_validated_and_evaluated_so(shapes: Path, tmp_path:
     assert found.metrics.accuracy == record.val_acc
     with pytest.raises(OptionError, match="leave out --tta"):
         evaluate([run], None, None, two_workers(tmp_path / "cache"), tta=True)
+
+
+def test_the_products_of_a_fit_have_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def threads() -> set[int]:
+        return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+    def minimize(objective: Any, start: np.ndarray, **_: Any) -> Any:
+        assert threads() == {1}
+        return SimpleNamespace(x=start)
+
+    monkeypatch.setattr("scipy.optimize.minimize", minimize)
+    samples = Samples(np.ones((4, 3), np.float32), np.array([0, 1, 0, 1]), np.ones(4), 2, "category")
+    with threadpool_limits(2, user_api="blas"):
+        assert samples.fit(np.zeros((4, 2)), 0.1).shape == (4, 2)
+        assert threads() == {2}
 
 
 def test_the_only_photo_of_a_class_is_trained_on_alone(shapes: Path, tmp_path: Path) -> None:
