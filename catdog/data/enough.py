@@ -88,7 +88,7 @@ def require_targets(train: np.ndarray, valid: np.ndarray, root: Path) -> None:
     Raises:
         DataError: all training photos have the same value or labels, or fewer than two photos validate.
     """
-    if len(np.unique(train, axis=0)) < 2:
+    if len(np.unique(train, axis=0)) < 2 or not train.std():  # 1e-200 and 2e-200 are the same too
         raise DataError(
             "expected training photos with different values or labels in {folder}, found {photos} that are "
             "all the same. Add photos",

@@ -149,9 +149,9 @@ def _own_table(models: Sequence[Run | Path], root: Path) -> Path | None:
 
 
 def _splits_of(run: Run) -> _Splits:
-    """After a cross-validation no photo is one that the run was trained on: see `Run.held_out`."""
+    """After a cross-validation, a photo with a held-out prediction is none that the run was trained on."""
     splits = run.split()
-    return {**splits, "train": set()} if run.has_held_out else splits
+    return {**splits, "train": splits["train"] - splits["valid"]} if run.has_held_out else splits
 
 
 def _read(

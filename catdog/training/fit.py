@@ -147,10 +147,12 @@ def _finish(
     params = trainer.kept(state)
     if valid:
         of_views = logits(suffix, params, constants, valid.features)
-        valid_logits, labels = mean_of_views(of_views, len(valid)), valid.labels
+        valid_logits, labels, held_out = mean_of_views(of_views, len(valid)), valid.labels, []
     else:
         assert isinstance(trainer, LogisticTrainer)
-        valid_logits, labels = trainer.held_out(state), job.train.labels
+        rows = trainer.held_out_rows
+        valid_logits, labels = trainer.held_out(state), job.train.labels[rows]
+        held_out = [job.digests[row] for row in rows]
     val_loss, val_score = _validate(suffix, valid_logits, labels)
     loss, score = sums.loss / sums.photos, sums.score / sums.photos
     if not math.isfinite(loss + val_loss):
@@ -164,8 +166,8 @@ def _finish(
     best_epoch, best_loss = done.best_epoch, done.best_loss
     if val_loss < best_loss or trainer.keeps_last:
         best_epoch, best_loss = epoch, val_loss
-        if valid is None:
-            run.write_held_out(job.digests, valid_logits)
+        if held_out:
+            run.write_held_out(held_out, valid_logits)
         spec = replace(job.spec, epoch=epoch, **_calibrated(suffix.output, valid_logits, labels))
         run.write_model(_to_host(suffix.to_save(params, constants)), spec)
     stopped = job.patience is not None and epoch - best_epoch >= job.patience

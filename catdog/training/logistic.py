@@ -9,8 +9,8 @@ Programming 45 (1989), from SciPy.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import NamedTuple
+from functools import cache, partial
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -28,6 +28,9 @@ from catdog.training.events import Sums
 from catdog.training.logistic_losses import losses_and_slopes, scores
 from catdog.training.step import TrainState
 
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
+
 KERNEL, BIAS = "predictions/kernel", "predictions/bias"
 
 # From a strong penalty to a weak one, for inputs near 1.
@@ -38,6 +41,7 @@ _SAMPLE = 20_000  # photos that are enough to choose a penalty
 
 _MANY_INPUTS = 2**22  # numbers from which a GPU or TPU is faster, compiling included
 _ROWS = 4096
+_LARGE_PRODUCT = 2**28  # multiply-adds from which several threads are worth it
 _STEPS = 300  # of L-BFGS, at most
 _MEMORY = 20  # pairs of steps and gradients
 _TOLERANCE = {"ftol": 1e-8, "gtol": 1e-5}
@@ -115,9 +119,10 @@ class Samples:
             return loss, gradient.astype(np.float64).ravel()
 
         options = {"maxiter": _STEPS, "maxcor": _MEMORY, **_TOLERANCE, **options}
-        return minimize(objective, layer.ravel(), jac=True, method="L-BFGS-B", options=options).x.reshape(
-            layer.shape
-        )
+        threads = 1 if self.inputs.size * self.units < _LARGE_PRODUCT else None
+        with _products().limit(limits=threads, user_api="blas"):
+            found = minimize(objective, layer.ravel(), jac=True, method="L-BFGS-B", options=options)
+        return found.x.reshape(layer.shape)
 
     def logits(self, layer: np.ndarray) -> np.ndarray:
         """(n, units) float32."""
@@ -164,6 +169,19 @@ def _value_and_gradient(
     return jax.value_and_grad(objective)(layer)
 
 
+@cache
+def _products() -> "ThreadpoolController":
+    """The threads of NumPy's and SciPy's products.
+
+    Those of L-BFGS are usually so small that threads wait for each other longer than they compute, on busy
+    cores up to a hundred times as long. With one, the sums do not depend on the number of cores either.
+    """
+    import scipy.optimize  # noqa: F401  # its products have threads of their own
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
 def cross_validate(
     samples: Samples, folds: np.ndarray, report: Callable[[Progress], None]
 ) -> CrossValidation:
@@ -173,14 +191,15 @@ def cross_validate(
 
     Args:
         folds: the fold of each photo, (n,): the photos of one fold are predicted by a layer that was fitted
-            to the others, all their views. Its mean logits over views are a photo's prediction.
+            to the others, all their views. Its mean logits over views are a photo's prediction. Those of
+            fold -1 are not predicted.
     """
     count, views = len(folds), len(samples.labels) // len(folds)
     if count * views > _SAMPLE:
         rows = np.sort(np.random.default_rng(0).choice(count, _SAMPLE // views, replace=False))
         samples = samples.select((rows + count * np.arange(views)[:, None]).ravel())
         folds = folds[rows]
-    numbers, photos = np.unique(folds), samples.predicted(len(folds))
+    numbers, photos = np.unique(folds[folds >= 0]), samples.predicted(len(folds))
     parts = [
         (samples.select(np.tile(folds != number, views)), photos.select(folds == number))
         for number in numbers
@@ -203,7 +222,8 @@ def cross_validate(
         best = min(tried, key=lambda result: result.loss)
         if len(tried) - tried.index(best) > _PATIENCE:
             break
-    return CrossValidation(len(numbers), len(folds), best.l2, best.loss, best.acc, tuple(tried))
+    predicted = int((folds >= 0).sum())
+    return CrossValidation(len(numbers), predicted, best.l2, best.loss, best.acc, tuple(tried))
 
 
 class LogisticTrainer:
@@ -216,7 +236,8 @@ class LogisticTrainer:
         l2: the penalty.
         class_weights: of each class in the loss, (classes,).
         folds: the fold of each training photo, for a layer for each fold that is fitted to the others beside
-            the one that is fitted to all; None where there are validation photos.
+            the one that is fitted to all; -1 if no layer leaves it out. None where there are validation
+            photos.
     """
 
     keeps_last = True  # the validation photos choose nothing
@@ -230,7 +251,7 @@ class LogisticTrainer:
 
     def initial(self, params: Tensors) -> TrainState:
         """The state before the first step; the layers of the folds are where an optimizer's state is."""
-        folds = [] if self._folds is None else np.unique(self._folds)
+        folds = [] if self._folds is None else np.unique(self._folds[self.held_out_rows])
         return TrainState(params, {str(fold): params for fold in folds}, jnp.zeros((), jnp.int32))
 
     def epoch(
@@ -266,15 +287,21 @@ class LogisticTrainer:
     def _advance(self, samples: Samples, params: Tensors, steps: int) -> Tensors:
         return _tensors(samples.fit(_stacked(params), self._l2, maxiter=steps))
 
+    @property
+    def held_out_rows(self) -> np.ndarray:
+        """The training photos that a layer leaves out, (m,)."""
+        assert self._folds is not None
+        return np.flatnonzero(self._folds >= 0)
+
     def held_out(self, state: TrainState) -> np.ndarray:
-        """Logits of all training photos, each from the layer that was not fitted to it, (n, units)."""
+        """Logits of `held_out_rows`, each from the layer that was not fitted to the photo, (m, units)."""
         assert self._samples and self._folds is not None
         photos = self._samples.predicted(len(self._folds))
         logits = np.zeros((len(self._folds), photos.units), np.float32)
         for fold, params in state.optimizer.items():
             inside = self._folds == int(fold)
             logits[inside] = photos.select(inside).logits(_stacked(params))
-        return logits
+        return logits[self.held_out_rows]
 
 
 class FittedHead(NamedTuple):

@@ -98,9 +98,8 @@ class Photos:
         return tuple(photo for _, photo in self.unreadable)
 
     def digests_by_split(self) -> dict[str, list[str]]:
-        """What split.json holds. In a cross-validation every photo is in both splits."""
-        valid = self.train if self.folds else self.valid
-        return {"train": sorted(self.train.digests), "valid": sorted(valid.digests)}
+        """What split.json holds. In a cross-validation a photo is in both splits, but see `in_turn`."""
+        return {"train": sorted(self.train.digests), "valid": sorted(self._validation.digests)}
 
     def by_digest(self) -> dict[str, Path]:
         """A file for each content digest, hex."""
@@ -136,8 +135,14 @@ class Photos:
         """Check that there are photos enough.
 
         Raises:
-            DataError: a class has no photo to train on, or there are too few of all.
+            DataError: a class has no photo to train on, or there are too few of all, or all are copies.
         """
+        if len(set(self.train.digests)) < 2 <= len(self.train):
+            raise DataError(
+                "expected different training photos in {folder}, found {photos} copies of one. Add photos",
+                folder=root,
+                photos=len(self.train),
+            )
         if not has_classes(self.output):
             return require_targets(self.train.labels, self._validation.labels, root)
         train, valid = self.train.labelled(self.classes), self._validation.labelled(self.classes)
@@ -168,16 +173,21 @@ class Photos:
         return few_to_validate(classes, has_own_split=self.has_own_split, in_turn=bool(self.folds))
 
     @property
+    def in_turn(self) -> np.ndarray:
+        """Which training photos a cross-validation predicts, (n,) bool.
+
+        All but those of classes with one content only: the heads without it do not know such a class.
+        """
+        if not has_classes(self.output):
+            return np.ones(len(self.train), bool)
+        labels = self.train.labels.tolist()
+        contents = Counter(label for label, _ in set(zip(labels, self.train.digests, strict=True)))
+        return np.array([contents[label] > 1 for label in labels], bool)
+
+    @property
     def _validation(self) -> SplitPhotos:
-        """The validation photos; in a cross-validation all but those of classes with one content only."""
-        if not self.folds or not has_classes(self.output):
-            return self.train if self.folds else self.valid
-        contents = Counter(
-            label for label, _ in set(zip(self.train.labels.tolist(), self.train.digests, strict=True))
-        )
-        return self.train.select(
-            [row for row, label in enumerate(self.train.labels.tolist()) if contents[label] > 1]
-        )
+        """The validation photos."""
+        return self.train.select(np.flatnonzero(self.in_turn).tolist()) if self.folds else self.valid
 
 
 def find_photos(

@@ -14,7 +14,7 @@ from PIL import Image
 from catdog.cli import run as catdog
 from catdog.evaluation.several import average_precision
 from catdog.model.thresholds import best_thresholds
-from catdog.runs import Run
+from catdog.runs import Run, shipped_run
 from tests.cli.conftest import SAMPLE, Cli
 from tests.pictures import draw_pictures
 
@@ -169,10 +169,23 @@ def test_options_that_do_not_fit(cli: Cli, photos: Path, several: Run) -> None:
         refused = cli("train", photos, "--output", "labels", *words, "--size", 96)
         assert refused.status == 1
         assert problem in refused.err
+
+
+def test_several_runs_are_compared_by_the_photos_whose_labels_are_all_right(cli: Cli, several: Run) -> None:
     assert cli("export", several.folder, "again.safetensors").status == 0
-    refused = cli("evaluate", several.folder, "again.safetensors")
+    found = json.loads(cli("evaluate", several.folder, "again.safetensors", "--json", "--worst", 60).out)
+    held_out, fitted = (
+        {photo["path"]: photo["true"] == photo["labels"] for photo in run["worst"]} for run in found["runs"]
+    )
+    (pair,) = found["comparisons"]
+    assert pair["both_right"] == sum(held_out[path] and fitted[path] for path in held_out)
+    assert pair["only_second"] == sum(fitted[path] > held_out[path] for path in held_out) > 0
+    shown = cli("evaluate", several.folder, "again.safetensors").out
+    assert "2 models on the same 60 photos" in shown
+    assert "McNemar's exact test" in shown
+    refused = cli("evaluate", several.folder, shipped_run().folder)
     assert refused.status == 1
-    assert "are evaluated alone: name only one" in refused.err
+    assert "models can be compared if all predict classes" in refused.err
 
 
 def test_thresholds_have_the_largest_f1() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_args
 
 import jax
@@ -13,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from catdog.config import Loss, Output
 from catdog.data import folds_by_content
@@ -167,6 +169,41 @@ def test_few_photos_are_cross_validated_and_evaluated_so(shapes: Path, tmp_path:
     assert found.metrics.accuracy == record.val_acc
     with pytest.raises(OptionError, match="leave out --tta"):
         evaluate([run], None, None, two_workers(tmp_path / "cache"), tta=True)
+
+
+def test_the_products_of_a_fit_have_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def threads() -> set[int]:
+        return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+    def minimize(objective: Any, start: np.ndarray, **_: Any) -> Any:
+        assert threads() == {1}
+        return SimpleNamespace(x=start)
+
+    monkeypatch.setattr("scipy.optimize.minimize", minimize)
+    samples = Samples(np.ones((4, 3), np.float32), np.array([0, 1, 0, 1]), np.ones(4), 2, "category")
+    with threadpool_limits(2, user_api="blas"):
+        assert samples.fit(np.zeros((4, 2)), 0.1).shape == (4, 2)
+        assert threads() == {2}
+
+
+def test_the_only_photo_of_a_class_is_trained_on_alone(shapes: Path, tmp_path: Path) -> None:
+    """Heads without it cannot predict its class: it would count as wrong with an enormous loss."""
+    data = tmp_path / "data"
+    for path in sorted(shapes.glob("*/*")):
+        (data / path.parent.name).mkdir(parents=True, exist_ok=True)
+        (data / path.parent.name / path.name).symlink_to(path)
+    draw_pictures(data, {"stripes": 1}, seed=1)
+    (only,) = (data / "stripes").iterdir()
+    run = train(data, tmp_path, epochs=8, **LOGISTIC)
+    assert run.config.classes == ("circles", "squares", "stripes")
+    assert run.split()["train"] - run.split()["valid"] == {sha256(only.read_bytes()).hexdigest()}
+    assert run.held_out().keys() == run.split()["valid"]
+    chosen = run.cross_validation()
+    assert chosen and (chosen.photos, chosen.folds) == (12, 5)
+    assert run.history()[-1].val_loss < np.log(3)
+    found = evaluate([run], data, None, two_workers(tmp_path / "cache"))
+    assert found.of_classes[0].metrics.count == 12
+    assert any("1 photo is left out" in str(remark) for remark in found.remarks)
 
 
 def test_a_photo_has_no_part_in_its_own_prediction(shapes: Path, tmp_path: Path) -> None:
