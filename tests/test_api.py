@@ -147,6 +147,7 @@ for prediction in model.predict([{str(DOG)!r}]):
     assert result.stderr == ""
 
 
+@pytest.mark.slow
 def test_threads_may_share_a_model() -> None:
     model = catdog.load()
     photos = sorted((SAMPLE / "train").rglob("*.jpg"))[:24]

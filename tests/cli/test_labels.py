@@ -100,6 +100,7 @@ def test_predict_prints_the_labels_above_their_thresholds(cli: Cli, several: Run
     assert facts["predictions"][str(several.folder)]["labels"] == rows[0]["labels"]
 
 
+@pytest.mark.slow
 def test_exported_files_give_the_labels(cli: Cli, several: Run, photos: Path) -> None:
     paths = sorted(photos.glob("*.jpg"))[:3]
 

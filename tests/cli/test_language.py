@@ -282,6 +282,7 @@ def test_help_in_korean(cli: Cli, name: str) -> None:
     assert not english & set(text.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "variables",
     [{"LANG": "ko_KR.UTF-8"}, {"LC_ALL": "ko_KR", "LANG": "C"}, {"LANGUAGE": "ko", "LANG": "en_US"}],

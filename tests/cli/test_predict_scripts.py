@@ -51,6 +51,7 @@ def test_paths_on_stdin_one_a_line_or_between_nuls(tmp_path: Path) -> None:
     assert [row["label"] for row in rows] == ["cats", "dogs"]
 
 
+@pytest.mark.slow
 def test_one_photo_on_stdin(tmp_path: Path) -> None:
     photo = shlex.quote(str(PHOTOS / "Abyssinian_14.jpg"))
     good = _shell(f"{PREDICT} --stdin-image --format json < {photo}", tmp_path)
@@ -75,6 +76,7 @@ def test_the_first_row_ends_it_where_nobody_reads_on(tmp_path: Path, trained: Ru
     assert sum(len(np.load(index)) for index in cache.rglob("*.index.npy")) < 1000
 
 
+@pytest.mark.slow
 def test_a_program_that_writes_a_path_and_waits_gets_its_row(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error", "-m", "catdog", "predict", "-", "--format", "jsonl"]
     with subprocess.Popen(

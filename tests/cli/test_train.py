@@ -25,6 +25,7 @@ EPOCH = re.compile(
 )
 
 
+@pytest.mark.slow
 def test_the_log_reads_as_in_the_lecture(cli: Cli, shapes: Path, tmp_path: Path) -> None:
     result = cli("train", shapes, "--epochs", 2, "--optimizer", "adam")
     assert result.status == 0
@@ -123,6 +124,7 @@ def test_one_folder_a_class_is_split_by_content(cli: Cli, tmp_path: Path) -> Non
     assert labels.count("stripes") >= 16
 
 
+@pytest.mark.slow
 def test_kaggles_flat_names(cli: Cli, tmp_path: Path) -> None:
     draw_pictures(tmp_path / "drawn", {"circles": 10, "squares": 10})
     (tmp_path / "kaggle" / "train").mkdir(parents=True)

@@ -131,6 +131,7 @@ def test_a_receipt_adds_up_at_any_place_of_the_first_layers(fresh: Browser, made
             assert len(receipt["products"]) == 9 * made.anatomy.before(layer).shape[-1]
 
 
+@pytest.mark.slow
 def test_every_layer_has_receipts_for_its_strongest_units(fresh: Browser, made: Any) -> None:
     for maps in made.anatomy.layers:
         for unit in maps.strongest_units()[:8]:
@@ -287,6 +288,7 @@ def test_each_head_is_computed_again(
     assert elsewhere.messages == []
 
 
+@pytest.mark.slow
 def test_a_head_with_hidden_layers_says_so(workspace: Workspace, elsewhere: Browser, tmp_path: Path) -> None:
     classifier = _random_head(workspace, Head("fc", (4,), 0.0))
     _write(PHOTO, classifier, tmp_path / "page.html")
@@ -296,6 +298,7 @@ def test_a_head_with_hidden_layers_says_so(workspace: Workspace, elsewhere: Brow
     assert elsewhere.messages == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "photo"),
     [

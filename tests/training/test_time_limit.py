@@ -16,6 +16,7 @@ from catdog.workspace import Workspace
 from tests.prefixes import builtin_prefix
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("limit", "size", "words"),
     [
