@@ -80,7 +80,7 @@ def train(
     weights: str = NewRun.weights,
     preprocessing: PhotosAs | None = None,
     quality: Quality = NewRun.quality,
-    size: int | None = None,
+    size: int | tuple[int, ...] | None = None,
     time_limit: float | None = None,
     resize: Resize = NewRun.resize,
     l2: float | None = None,
@@ -129,11 +129,12 @@ def train(
             gem, concat and linear, blocks are fine-tuned from a fitted head, with lower learning rates.
         weights: builtin, keras, timm (both downloaded once, 550 MB), or a file.
         preprocessing: caffe or torch, for a file that does not say what photos must look like.
-        quality: fast, good or best: photos of 224, 320 or 448 pixels. Features then take 1, 2 and 4 times as
-            long.
+        quality: fast, good or best: photos of 224 pixels, of 320, or of 448, 320 and 224. Features then take
+            1, 2 and 7 times as long.
         size: pixels a side, from 96 to 768, a multiple of 32; None is that of `quality`, or 224 for the
-            heads fc and imagenet and where more than the head is trained.
-        time_limit: seconds; takes the largest of the three sizes whose features are computed within them.
+            heads fc and imagenet and where more than the head is trained. Of several sizes, predictions are
+            means over all; heat maps are about the first.
+        time_limit: seconds; takes the best `quality` whose features are computed within them.
         resize: squash, crop or pad: how a photo becomes a square.
         l2: penalty of a fitted head, 0 or more; None is chosen by cross-validation.
         folds: cross-validation of lbfgs over all photos: each photo is predicted by a head that was not

@@ -6,7 +6,8 @@ Only what can change a number belongs here, not the folder of the cache or the n
 import dataclasses
 import types
 import typing
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self, get_args, get_origin
 
 from catdog.errors import OptionError
@@ -121,6 +122,12 @@ class Decoding(JsonRecord):
         return super().from_json({name: values[name] for name in values if name != "mirrored"} | view)
 
 
+def decodings_of(decoding: Decoding, *, other_sizes: Sequence[int], views: int) -> tuple[Decoding, ...]:
+    """How a photo is seen: as it is, then at other sizes, then in so many views."""
+    others = [replace(decoding, size=size) for size in other_sizes]
+    return (decoding, *others, *(replace(decoding, view=view) for view in range(1, views + 1)))
+
+
 @dataclass(frozen=True)
 class Head(JsonRecord):
     """The new layers on top of the pretrained ones."""
@@ -152,6 +159,7 @@ class ModelSpec(JsonRecord):
     calibrated: bool = False  # whether a temperature is in the last layer already, as in an exported file
     temperature: float | None = None  # divides the logits, for calibrated probabilities
     views: int = 0  # of each training photo, beside it; predictions are means over these views
+    other_sizes: tuple[int, ...] = ()  # pixels, of each photo beside that of `decoding`; likewise
     scale: Scale | None = None  # of a `value` output
     thresholds: tuple[float, ...] = ()  # of a `labels` output, of each label's probability
     # Only of a run, which needs the pretrained weights too:
@@ -159,6 +167,11 @@ class ModelSpec(JsonRecord):
     weights: str = ""  # as in `TrainOptions`; empty if the file holds all weights
     prefix_digest: str = ""  # of the frozen prefix's weights, hex
     epoch: int = 0  # of these parameters, see `EpochRecord`
+
+    @property
+    def decodings(self) -> tuple[Decoding, ...]:
+        """How the training has seen each photo; predictions are means over them."""
+        return decodings_of(self.decoding, other_sizes=self.other_sizes, views=self.views)
 
 
 @dataclass(frozen=True)
@@ -181,6 +194,7 @@ class TrainOptions(JsonRecord):
     folds: int | None = 0  # of a cross-validation over all photos; 0 validates by a split; None is undecided
     class_weights: ClassWeights = "none"
     views: int = 0  # of each training photo, beside it
+    other_sizes: tuple[int, ...] = ()  # pixels, of each photo beside that of `decoding`
     labels: str = ""  # the CSV file with the values or labels; relative to `data` if it is inside
     unit: str = ""  # of a `value` output
     preprocessing: PhotosAs | None = None  # of the weights, if their file does not name it
@@ -191,3 +205,8 @@ class TrainOptions(JsonRecord):
     label_smoothing: float = 0.0  # of each true label, so much goes to all classes alike
     mixup: float = 0.0  # parameters of the Beta distribution; 0 mixes no photos
     patience: int | None = None  # epochs without a lower validation loss that end the training
+
+    @property
+    def decodings(self) -> tuple[Decoding, ...]:
+        """See `ModelSpec`."""
+        return decodings_of(self.decoding, other_sizes=self.other_sizes, views=self.views)

@@ -11,7 +11,7 @@ from catdog.features.extract import extract
 from catdog.features.forward import condense, make_suffix
 from catdog.features.prefix import Prefix
 from catdog.progress import OnProgress, unreported
-from catdog.training.options import SIZE_OF, NewRun
+from catdog.training.options import SIZES_OF, NewRun
 from catdog.weights.source import find_weights
 from catdog.workspace import Workspace
 
@@ -33,14 +33,14 @@ def pool(
     Raises:
         CacheError: the cache cannot be written.
     """
-    head, decoding = Head("concat"), Decoding(SIZE_OF[NewRun.quality])
+    head, decoding = Head("concat"), Decoding(SIZES_OF[NewRun.quality][0])
     prefix = Prefix(find_weights("builtin"), head, unfreeze="head", workspace=workspace)
     found = extract(paths, prefix, decoding, workspace=workspace, digests=digests, report=report)
     if found.features is None:
         nothing = np.empty((0, prefix.output_shape(decoding.size)[-1]), np.float32)
         return Pooled(np.empty(0, np.int64), nothing, nothing)
     suffix = make_suffix(prefix, head, 2, size=decoding.size)
-    vectors = condense(suffix, prefix.frozen_arrays, found.features)
+    vectors = condense(suffix, prefix.frozen_arrays, [found.features])
     both = vectors.gather(np.arange(len(vectors)))
     channels = both.shape[1] // 2
     return Pooled(np.array(found.photos, np.int64), both[:, :channels], both[:, channels:])

@@ -32,16 +32,19 @@ EXAMPLES = (
 )
 
 
-def _units(text: str) -> tuple[int, ...]:
-    """The units of each layer: `256` or `512,256`."""
-    try:
-        units = tuple(map(int, text.split(",")))
-    except ValueError:
-        units = ()
-    if not units or min(units) < 1:
-        expected = N_("expected units of each hidden layer such as 256 or 512,256; found {value!r}")
-        raise ValueError(message(expected, value=text))
-    return units
+def _integers(expected: str) -> Parsed:
+    """A positive number, or several: `256` or `512,256`."""
+
+    def parse(text: str) -> tuple[int, ...]:
+        try:
+            numbers = tuple(map(int, text.split(",")))
+        except ValueError:
+            numbers = ()
+        if not numbers or min(numbers) < 1:
+            raise ValueError(message(expected, value=text))
+        return numbers
+
+    return Parsed("N[,N...]", parse)
 
 
 def _penalty(text: str) -> float | None:
@@ -57,9 +60,9 @@ _HEAD = N_(
     "New layers: generalized mean (gem), average and maximum (concat) or average (linear) over positions, "
     "hidden layers (fc), or one layer behind fc1 and fc2 of the weights (imagenet)."
 )
-_QUALITY = N_("Photos of 224, 320 or 448 pixels a side.")
+_QUALITY = N_("Photos of 224, of 320, or of 448, 320 and 224 pixels.")
 _TIME_LIMIT = N_("Best quality that fits into a time such as 10m.")
-_SIZE = N_("Pixels a side: 96, 128 ... 768.")
+_SIZE = N_("Pixels a side: 96, 128 ... 768; or several, as 320,224.")
 _VIEWS = N_("K more views of each photo: mirrored, cropped.")
 _FOLDS = N_("Cross-validation folds, or 0.")
 _UNFREEZE = N_(
@@ -70,7 +73,9 @@ _FIND_LR = N_("Suggest a learning rate, draw the losses (PNG), and stop.")
 _PATIENCE = N_("Early stopping: epochs without a lower val_loss.")
 _RESUME = N_("Continue a stopped run; with --epochs, extend a finished run.")
 _STAGES = click.Choice(["head", "fc2", "fc1", *reversed(stages(CONVOLUTIONS)), ALL])
-_UNITS, _SEED = Parsed("N[,N...]", _units), click.IntRange(0, 2**32 - 1)
+_UNITS = _integers(N_("expected units of each hidden layer such as 256 or 512,256; found {value!r}"))
+_SIZES = _integers(N_("expected pixels such as 320 or 448,320,224; found {value!r}"))
+_SEED = click.IntRange(0, 2**32 - 1)
 _TIME = Parsed("TIME", seconds_from_people)
 _L2, _WEIGHTS = Parsed("auto|X", _penalty), click.Choice(CLASS_WEIGHTS)
 _FRACTION = click.FloatRange(0, 1, min_open=True, max_open=True)
@@ -106,7 +111,7 @@ def _new(option_name: str, group: Heading, help: str, type: Any = None, **rest: 
 @_new("--valid-fraction", "Data", N_("Fraction for validation, if DATA has no valid/."), _FRACTION)
 @_new("--folds", "Data", _FOLDS, click.IntRange(0))
 @_new("--quality", "Data", _QUALITY, click.Choice(QUALITIES))
-@_new("--size", "Data", _SIZE, click.IntRange(1))
+@_new("--size", "Data", _SIZE, _SIZES)
 @_new("--time-limit", "Data", _TIME_LIMIT, _TIME)
 @_new("--resize", "Data", N_("Squash photos, crop the centre, or pad them."), click.Choice(RESIZES))
 @_new("--views", "Data", _VIEWS, click.IntRange(0), metavar="K")

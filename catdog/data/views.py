@@ -9,10 +9,12 @@ and with an aspect ratio relative to the photo's own: a crop is squashed at most
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+
+from catdog.config import Decoding
 
 ZOOM = 2  # a view shows no part of a photo in a larger scale than so many times that of the whole photo
 
@@ -77,16 +79,18 @@ def view_of(number: int, digest: str) -> View:
     return View(box, chance[4] < 0.5, (brightness, contrast, saturation))
 
 
-def averaged_views(trained: int, *, tta: bool | None = None) -> int:
-    """How many views, from the first on, a prediction is the mean of (test-time augmentation).
+def averaged(trained: tuple[Decoding, ...], *, tta: bool | None = None) -> tuple[Decoding, ...]:
+    """The decodings of a photo that a prediction is the mean of (test-time augmentation).
 
-    Those of the training; without them, the photo and its mirror image.
+    Those of the training; if that is one, the photo and its mirror image.
 
     Args:
-        trained: views of each training photo beside it.
+        trained: those of the training.
         tta: whether to average at all; None is as in training, and as the validation loss was computed.
     """
-    return 1 + max(trained, 1) if (trained > 0 if tta is None else tta) else 1
+    if tta and len(trained) == 1:
+        return (*trained, replace(trained[0], view=1))
+    return trained[:1] if tta is False else trained
 
 
 def relit(pixels: npt.NDArray[np.uint8], light: tuple[float, float, float]) -> npt.NDArray[np.uint8]:

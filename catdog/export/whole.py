@@ -67,6 +67,7 @@ def whole_network(
             spec.decoding,
             calibrated,
             views=spec.views,
+            other_sizes=spec.other_sizes,
             scale=scale,
             thresholds=spec.thresholds,
         ),

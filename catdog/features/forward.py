@@ -1,7 +1,7 @@
 """The suffix on the features of many photos: made, features condensed once, logits computed."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -45,8 +45,12 @@ def make_suffix(prefix: Prefix, head: Head, classes: int, *, size: int) -> Suffi
     )
 
 
-def condense(suffix: Suffix, frozen: Tensors, features: Features, *, rows: int | None = None) -> Features:
-    """The output of the suffix's condensed layers, in memory; `features` itself where there are none.
+def condense(
+    suffix: Suffix, frozen: Tensors, parts: Sequence[Features], *, rows: int | None = None
+) -> Features:
+    """The output of the suffix's condensed layers, in memory, for one part after the other.
+
+    Where there are no such layers, the parts themselves. Otherwise they may be photos of different sizes.
 
     For the linear head: (7, 7, 512) float16 on disk → (512,) float32, 1/25 of the bytes.
 
@@ -54,15 +58,16 @@ def condense(suffix: Suffix, frozen: Tensors, features: Features, *, rows: int |
         rows: photos of one batch; see `logits`.
     """
     if not suffix.condensed:
-        return features
+        return parts[0] if len(parts) == 1 else Features.joined(parts)
     condensed: np.ndarray | None = None
     done = 0
-    for batch, count in _batches(features, features.nbytes // len(features), rows):
-        part = np.asarray(suffix.condense(frozen, batch))[:count]
-        if condensed is None:  # allocated once, so that a million photos are not in memory twice
-            condensed = np.empty((len(features), *part.shape[1:]), part.dtype)
-        condensed[done : done + count] = part
-        done += count
+    for part in parts:
+        for batch, count in _batches(part, part.nbytes // max(len(part), 1), rows):
+            found = np.asarray(suffix.condense(frozen, batch))[:count]
+            if condensed is None:  # allocated once, so that a million photos are not in memory twice
+                condensed = np.empty((sum(map(len, parts)), *found.shape[1:]), found.dtype)
+            condensed[done : done + count] = found
+            done += count
     assert condensed is not None  # there is at least one photo
     return Features.in_memory(condensed)
 

@@ -1,7 +1,7 @@
-"""Features of several views of photos, each view cached like a photo of its own."""
+"""Features of photos that are seen in several ways, each cached like a photo of its own."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from catdog.config import Decoding
@@ -15,7 +15,7 @@ from catdog.workspace import Workspace
 
 @dataclass(frozen=True)
 class Views:
-    """What was extracted of the views 0, 1, ... of the same photos."""
+    """What was extracted of several views of the same photos: at other sizes, mirrored, cropped, ..."""
 
     paths: Sequence[Path]
     found: tuple[Extraction, ...]
@@ -30,43 +30,48 @@ class Views:
         """Files of the cache that were damaged, and replaced."""
         return sum(view.damaged_shards for view in self.found)
 
-    def features(self, paths: Sequence[Path]) -> Features:
-        """Of these photos, none of them skipped: first all photos, then all second views, ..."""
+    def features(self, paths: Sequence[Path]) -> list[Features]:
+        """Of these photos, none of them skipped: of all photos, of all second views, ..."""
         parts = []
         for view in self.found:
             assert view.features is not None  # there are photos
             row_of = {self.paths[photo]: row for row, photo in enumerate(view.photos)}
             parts.append(view.features.select([row_of[path] for path in paths]))
-        return Features.joined(parts)
+        return parts
 
 
 def extract_views(
     paths: Sequence[Path],
     prefix: Prefix,
-    decoding: Decoding,
+    decodings: Sequence[Decoding],
     *,
-    views: int,
     workspace: Workspace,
     digests: dict[Path, str],
     report: OnProgress = unreported,
     before: Callable[[tuple[Skipped, ...]], object] = lambda _: None,
 ) -> Views:
-    """The first `views` views of photos; see `extract`. The progress is that over all views."""
-    count = len(set(digests.values()))
+    """Features of photos that are decoded in each of these ways; see `extract`. The progress is over all."""
+    count, views = len(set(digests.values())), len(decodings)
+    areas = [decoding.size**2 for decoding in decodings]  # features take room in proportion
+
+    def equal(others: Sequence[int], area: int) -> int:
+        """How many photos of this area take as much room as the others."""
+        return -(-count * sum(others) // area)
+
     return Views(
         paths,
         tuple(
             extract(
                 paths,
                 prefix,
-                replace(decoding, view=view),
+                decoding,
                 workspace=workspace,
                 digests=digests,
                 report=part_of(report, view * count, count, views * count),
                 before=before,
-                done=view * count,
-                to_come=(views - view - 1) * count,
+                done=equal(areas[:view], areas[view]),
+                to_come=equal(areas[view + 1 :], areas[view]),
             )
-            for view in range(views)
+            for view, decoding in enumerate(decodings)
         ),
     )

@@ -5,7 +5,6 @@ The same prefix, feature cache and suffix as in training; only the boundary betw
 
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +14,7 @@ import numpy as np
 
 from catdog.config import Decoding, ModelSpec, Output
 from catdog.data import Skipped
-from catdog.data.views import averaged_views
+from catdog.data.views import averaged
 from catdog.errors import RunError
 from catdog.features.features import Features
 from catdog.features.forward import condense, logits, make_suffix
@@ -75,7 +74,7 @@ class _Logits(NamedTuple):
 class Classifier:
     """A model that is ready to predict: a run's, an exported file's, or the original network.
 
-    A prediction is that of the photo, or of the mean logits of its first views (test-time augmentation).
+    A prediction is that of the photo, or of the mean logits of several views (test-time augmentation).
 
     Args:
         source: the weights that `prefix` is made of.
@@ -94,8 +93,9 @@ class Classifier:
         workspace: Workspace,
         tta: bool | None = None,
     ):
-        self.is_usual = tta is None or tta == (spec.views > 0)  # predictions are made as in training
-        self.views = averaged_views(spec.views, tta=tta)
+        self._decodings = averaged(spec.decodings, tta=tta)
+        self.is_usual = self._decodings == spec.decodings  # predictions are made as in training
+        self.views = len(self._decodings)
         self.classes = spec.classes  # their names, in the order of the outputs
         self.decoding = spec.decoding  # how a photo becomes the input
         self.head = spec.head
@@ -188,11 +188,11 @@ class Classifier:
         """Logits of all views of each photo, as soon as those of the last view are known."""
         left = list(range(len(paths)))
         known: dict[int, tuple[str, np.ndarray]] = {}  # photo → digest, logits of the views so far
-        for view in range(self.views):
+        for view, decoding in enumerate(self._decodings):
             before, known = known, {}
             told = part_of(report, view * len(left), len(left), self.views * len(left), views=self.views)
-            asked = [paths[photo] for photo in left]
-            with closing(self._features(asked, view, digests=digests, report=told, writer=writer)) as groups:
+            asked, options = [paths[photo] for photo in left], {"digests": digests, "writer": writer}
+            with closing(self._features(asked, decoding, report=told, **options)) as groups:
                 for group in groups:
                     photos = [[left[row] for row in same] for same in group.photos]
                     if isinstance(group, Unreadable):
@@ -210,10 +210,9 @@ class Classifier:
             digests = {paths[photo]: digest for photo, (digest, _) in known.items()}
 
     def _features(
-        self, paths: Sequence[Path], view: int, **options: Any
+        self, paths: Sequence[Path], decoding: Decoding, **options: Any
     ) -> Generator[Known | Unreadable, None, None]:
         """See `stream` in `catdog.features` for the options."""
-        decoding = replace(self.decoding, view=view)
         idle = self._stores.setdefault(decoding, [])
         try:
             store = idle.pop()
@@ -241,7 +240,7 @@ class Classifier:
 
     def _logits(self, features: np.ndarray) -> np.ndarray:
         """(n, units) of features (n, *shape)."""
-        condensed = condense(self._suffix, self._constants, Features.in_memory(features), rows=self._rows)
+        condensed = condense(self._suffix, self._constants, [Features.in_memory(features)], rows=self._rows)
         return logits(self._suffix, self._params, self._constants, condensed, rows=self._rows)
 
     def _found(self, logits_nk: np.ndarray) -> np.ndarray:

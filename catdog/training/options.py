@@ -22,7 +22,8 @@ SMALL = 1000  # photos; for fewer, without a validation split, cross-validation 
 PRETRAINED_SIZE = 224  # pixels, both sides: VGG16 was trained on such photos, and fc1 takes no others
 SIZES = range(96, 769, 32)
 SIZES_OF_FC = (PRETRAINED_SIZE,)  # for the heads fc and imagenet
-SIZE_OF: dict[str, int] = {"fast": 224, "good": 320, "best": 448}  # docs/accuracy.md has what each gives
+# docs/accuracy.md has what each gives.
+SIZES_OF: dict[str, tuple[int, ...]] = {"fast": (224,), "good": (320,), "best": (448, 320, 224)}
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,8 @@ class NewRun:
     preprocessing: config.PhotosAs | None = None  # None takes that of the weights
     resize: config.Resize = "squash"
     quality: config.Quality = "good"
-    size: int | None = None  # pixels, both sides; None takes that of `quality`
-    time_limit: float | None = None  # seconds; takes the largest size of SIZE_OF that is fast enough
+    size: int | tuple[int, ...] | None = None  # pixels, both sides, or several; None takes that of `quality`
+    time_limit: float | None = None  # seconds; takes the best of SIZES_OF that is fast enough
     l2: float | None = None  # None is chosen by cross-validation
     folds: int | None = None  # None is DEFAULT_FOLDS for fewer than SMALL photos without a split, else 0
     class_weights: config.ClassWeights = "none"
@@ -91,7 +92,8 @@ class NewRun:
             ("time_limit > 0", self.time_limit, self.time_limit is None or self.time_limit > 0),
             ("l2 >= 0", self.l2, self.l2 is None or self.l2 >= 0),
             ("folds of 0, or of 2 and more", self.folds, self.folds in (None, 0) or self.folds > 1),
-            ("a size from 96 to 768 that 32 divides", self.size, self.size is None or self.size in SIZES),
+            ("sizes from 96 to 768 that 32 divides", self.size, all(size in SIZES for size in self._sizes)),
+            ("different sizes", self.size, len(set(self._sizes)) == len(self._sizes)),
             ("views >= 0", self.views, self.views >= 0),
             ("0 <= seed < 2**32", self.seed, 0 <= self.seed < 2**32),
         ):
@@ -99,6 +101,13 @@ class NewRun:
                 raise OptionError("expected {bounds}, found {value}", bounds=bounds, value=value)
         if self.optimizer:
             find_optimizer(self.optimizer)
+
+    @property
+    def _sizes(self) -> tuple[int, ...]:
+        """Those that were asked for."""
+        if isinstance(self.size, tuple):
+            return self.size
+        return () if self.size is None else (self.size,)
 
     @property
     def _valid_fraction(self) -> float:
@@ -130,13 +139,18 @@ class NewRun:
             raise OptionError(
                 "--dropout belongs to --head fc or imagenet; the {head} head has no hidden layers", head=kind
             )
-        if hidden and self.size not in (None, *SIZES_OF_FC):
+        if hidden and any(size not in SIZES_OF_FC for size in self._sizes):
             raise OptionError(
                 "the {head} head takes photos of 224 pixels: leave out --size, or choose the head gem, "
                 "concat or linear",
                 head=kind,
             )
         can_be_fitted = not hidden and self.unfreeze == "head"
+        if len(self._sizes) > 1 and not can_be_fitted:
+            raise OptionError(
+                "several sizes need frozen features and the head gem, concat or linear: name one --size, or "
+                "leave out --head and --unfreeze"
+            )
         # Fine-tuning starts from a fitted head. See `catdog.training.recipe`.
         fine_tunes = not hidden and self.unfreeze != "head"
         usual = "adamw" if fine_tunes else "lbfgs" if can_be_fitted and self.lr is None else "adam"
@@ -168,7 +182,7 @@ class NewRun:
                 "--size and --unfreeze and use the head gem, concat or linear"
             )
         undecided = optimizer == "lbfgs" and self.folds is None and self.valid_fraction is None
-        size = self.size or (SIZE_OF[self.quality] if can_be_fitted else PRETRAINED_SIZE)
+        sizes = self._sizes or (SIZES_OF[self.quality] if can_be_fitted else (PRETRAINED_SIZE,))
         loss = (self.loss or "mse") if self.output == "value" else None
         units = (self.fc_units or DEFAULT_FC_UNITS) if kind == "fc" else ()
         dropout = DEFAULT_DROPOUT if self.dropout is None else self.dropout
@@ -185,13 +199,14 @@ class NewRun:
             weights=self.weights if self.weights in NAMES else str(source.path.absolute()),
             valid_fraction=self._valid_fraction,
             seed=self.seed,
-            decoding=Decoding(size, self.resize),
+            decoding=Decoding(sizes[0], self.resize),
             strict=self.strict,
             preprocessing=self.preprocessing,
             l2=self.l2,
             folds=self.folds or (None if undecided else 0),
             class_weights=self.class_weights,
             views=self.views,
+            other_sizes=sizes[1:],
             labels=str(relative_path(self.labels.absolute(), self.data.absolute())) if self.labels else "",
             unit=self.unit,
             stage_rates=stage_rates(self.unfreeze, rate) if fine_tunes else {},

@@ -13,7 +13,6 @@ import numpy as np
 from catdog import __version__, devices
 from catdog.config import ModelSpec, TrainOptions
 from catdog.data import Skipped, folds_by_content, strata
-from catdog.features.features import Features
 from catdog.features.forward import condense, make_suffix
 from catdog.features.prefix import Prefix
 from catdog.features.views import extract_views
@@ -110,8 +109,7 @@ def prepare(
     found = extract_views(
         paths,
         prefix,
-        options.decoding,
-        views=options.views + 1,
+        options.decodings,
         workspace=workspace,
         digests=dict(zip(paths, (*photos.train.digests, *photos.valid.digests), strict=True)),
         report=report,
@@ -119,9 +117,9 @@ def prepare(
     )
     left = _readable(options, photos, found.skipped)
     train, valid = left.train, left.valid
-    features = [found.features(split.paths) for split in (train, valid)]
-    condensed = condense(suffix, prefix.frozen_arrays, Features.joined(features))
-    rows, of_train = range(len(condensed)), len(train) * (options.views + 1)
+    features = [view for split in (train, valid) if len(split) for view in found.features(split.paths)]
+    condensed = condense(suffix, prefix.frozen_arrays, features)
+    rows, of_train = range(len(condensed)), len(train) * len(options.decodings)
     scale = fit_scale(train.labels, options.unit) if options.head.output == "value" else None
     labels, valid_labels = (
         standardized(split.labels, scale) if scale else split.labels for split in (train, valid)
@@ -184,6 +182,7 @@ def prepare(
             decoding=options.decoding,
             epoch=0,
             views=options.views,
+            other_sizes=options.other_sizes,
             scale=scale,
         ),
     )

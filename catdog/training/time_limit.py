@@ -1,4 +1,4 @@
-"""The largest photos whose features can be computed within a time, as a measurement on this machine says."""
+"""The best quality whose features can be computed within a time, as a measurement on this machine says."""
 
 import time
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from catdog.features.extract import extract
 from catdog.features.prefix import Prefix
 from catdog.features.store import FeatureStore
 from catdog.text import N_, Message, message
-from catdog.training.options import SIZE_OF
+from catdog.training.options import SIZES_OF
 from catdog.workspace import Workspace
 
 # The rest is for the head, and for a machine that becomes slower.
@@ -21,9 +21,9 @@ _BATCHES = 2  # of each call, that are measured
 def within(
     chosen: TrainOptions, deadline: float, photos: Mapping[str, Path], prefix: Prefix, workspace: Workspace
 ) -> tuple[TrainOptions, Message]:
-    """The options with the largest size whose features are computed before the deadline; else the smallest.
+    """The options with the best quality whose features are computed before the deadline; else the lowest.
 
-    Sizes are tried from the largest on: the features of a few photos are computed, and cached, twice; the
+    Qualities are tried from the best on: the features of a few photos are computed, and cached, twice; the
     second time, when nothing is compiled any more, decides.
 
     Args:
@@ -40,27 +40,30 @@ def within(
     late = N_("even --quality {quality} takes longer than --time-limit: about {seconds:.0f} s")
 
     def estimate(quality: str) -> tuple[bool, TrainOptions, Message]:
-        fitting = replace(chosen, decoding=replace(chosen.decoding, size=SIZE_OF[quality]))
+        size, *others = SIZES_OF[quality]
+        decoding = replace(chosen.decoding, size=size)
+        fitting = replace(chosen, decoding=decoding, other_sizes=tuple(others))
         seconds = _seconds(fitting, photos, prefix, workspace)
         in_time = seconds <= (deadline - time.monotonic()) * _FRACTION
         template = fits if in_time else late
-        return in_time, fitting, message(template, quality=quality, size=SIZE_OF[quality], seconds=seconds)
+        sizes = ", ".join(map(str, SIZES_OF[quality]))
+        return in_time, fitting, message(template, quality=quality, size=sizes, seconds=seconds)
 
-    *larger, smallest = sorted(SIZE_OF, key=SIZE_OF.__getitem__, reverse=True)
-    for quality in larger:
+    *better, lowest = reversed(SIZES_OF)
+    for quality in better:
         in_time, fitting, sentence = estimate(quality)
         if in_time:
             return fitting, sentence
-    return estimate(smallest)[1:]
+    return estimate(lowest)[1:]
 
 
 def _seconds(chosen: TrainOptions, photos: Mapping[str, Path], prefix: Prefix, workspace: Workspace) -> float:
     """How long the features take that are not in the cache, those of views included."""
     missing = {
         decoding: FeatureStore(workspace.features, prefix.key(decoding)).missing(list(photos))
-        for decoding in (replace(chosen.decoding, view=view) for view in range(chosen.views + 1))
+        for decoding in chosen.decodings
     }
-    decoding = max(missing, key=lambda decoding: len(missing[decoding]))  # a view costs as much as a photo
+    decoding = max(missing, key=lambda decoding: (len(missing[decoding]), decoding.size))
     todo = missing[decoding]
     calls = prefix.calls(workspace.workers)
     count = _BATCHES * calls * prefix.batch_size(len(todo), calls)
@@ -71,4 +74,5 @@ def _seconds(chosen: TrainOptions, photos: Mapping[str, Path], prefix: Prefix, w
             digests = {photos[digest]: digest for digest in part}
             extract(list(digests), prefix, decoding, workspace=workspace, digests=digests)
             seconds = (time.monotonic() - began) / len(part)
-    return seconds * (sum(map(len, missing.values())) - len(todo[: 2 * count]))
+    areas = sum(len(photos) * decoding.size**2 for decoding, photos in missing.items())
+    return seconds * (areas / decoding.size**2 - len(todo[: 2 * count]))

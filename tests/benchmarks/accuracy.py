@@ -38,6 +38,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "gem, 384": {"head": "gem", "size": 384},
     "gem, 448": {"head": "gem", "size": 448},
     "concat, 448": {"head": "concat", "size": 448},
+    "gem, 448 and 320": {"head": "gem", "size": (448, 320)},
+    "gem, 448, 320 and 224": {"head": "gem", "size": (448, 320, 224)},
     "gem, 224, views 0, TTA": {"head": "gem", "size": 224, "tta": True},
     "gem, 224, views 1": {"head": "gem", "size": 224, "views": 1},
     "gem, 224, views 3, no TTA": {"head": "gem", "size": 224, "views": 3, "tta": False},
@@ -130,6 +132,8 @@ def main() -> None:
     variants = {arguments.base: VARIANTS[arguments.base]}
     variants |= {name: of for name, of in VARIANTS.items() if arguments.only in name}
     for options in map(json.loads, arguments.add):
+        if isinstance(options.get("size"), list):
+            options["size"] = tuple(options["size"])
         variants[", ".join(f"{name} {value}" for name, value in options.items())] = options
     written = {}
     with tempfile.TemporaryDirectory() as temporary:

@@ -62,7 +62,7 @@ def main() -> None:
     shares = [
         np.asarray(outputs.probabilities(jnp.asarray(answers), suffix.output))
         for features in (ours, theirs)
-        for rows in [condense(suffix, constants, Features.in_memory(features))]
+        for rows in [condense(suffix, constants, [Features.in_memory(features)])]
         for answers in [logits(suffix, params, constants, rows)]
     ]
     spread = np.abs(ours.astype(np.float32) - theirs).max() / theirs.max()

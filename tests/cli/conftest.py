@@ -10,7 +10,7 @@ from safetensors.numpy import save_file
 
 from catdog.cli import run
 from catdog.runs import Run
-from catdog.training.options import SIZE_OF
+from catdog.training.options import SIZES_OF
 from tests.weights_files import Tensors
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +36,7 @@ def cli(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.M
     A data set is inspected with the same small photos.
     """
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(SIZE_OF, "good", SIZE_OF["fast"])
+    monkeypatch.setitem(SIZES_OF, "good", SIZES_OF["fast"])
 
     def call(*arguments: object) -> Result:
         capfd.readouterr()

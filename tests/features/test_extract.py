@@ -12,7 +12,7 @@ import pytest
 from flax import nnx
 from PIL import Image
 
-from catdog.config import Decoding
+from catdog.config import Decoding, decodings_of
 from catdog.data import decode, fingerprint
 from catdog.features.extract import Extraction, extract
 from catdog.features.prefix import Prefix
@@ -176,12 +176,11 @@ def test_views_beyond_the_limit_on_a_full_disk_cost_one_warning_each(
     found = extract_views(
         paths,
         prefix,
-        SMALL,
-        views=3,
+        decodings_of(SMALL, other_sizes=(), views=2),
         workspace=Workspace(features=FeatureCache(tmp_path / "cache", limit=1000, warn=told.append)),
         digests=fingerprint(paths, workers=1).digests,
     )
-    assert len(found.features(paths)) == 3 * len(paths) == 48
+    assert [len(view) for view in found.features(paths)] == [16, 16, 16]
     full_disk, too_large = sorted(set(map(str, told)))  # a command prints equal warnings once
     assert f"cannot be cached in {tmp_path / 'cache'}: No space left on device" in full_disk
     assert "the features of 48 photos take" in too_large

@@ -83,7 +83,7 @@ def test_after_20_steps_the_new_layer_is_that_of_the_lecture(
     state = trainer.initial(dict(zip(("predictions/kernel", "predictions/bias"), start, strict=True)))
     for epoch in range(1, STEPS * BATCH // PHOTOS + 1):
         state, _ = trainer.epoch(
-            state, {}, condense(suffix, {}, features), labels, epoch=epoch, report=ignore
+            state, {}, condense(suffix, {}, [features]), labels, epoch=epoch, report=ignore
         )
     assert int(state.step) == STEPS
     for name, expected in (("predictions/kernel", kernel), ("predictions/bias", bias)):
@@ -106,7 +106,7 @@ def test_with_dropout_pool5_is_cached_and_fc1_runs_once_per_photo(
         suffix = make_suffix(prefix, head, 2, size=224)
         features = Features.in_memory(np.asarray(prefix(pixels)))
         assert features.shape == shape
-        condensed = condense(suffix, prefix.frozen_arrays, features)
+        condensed = condense(suffix, prefix.frozen_arrays, [features])
         assert condensed.shape == (4096,)
         params = {
             "predictions/kernel": jnp.ones((4096, 2)) * jnp.array([1.0, -1.0]),

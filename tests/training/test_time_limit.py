@@ -10,7 +10,7 @@ from catdog.errors import OptionError
 from catdog.text import seconds_from_people
 from catdog.training import time_limit
 from catdog.training.events import Event, Remark
-from catdog.training.options import SIZE_OF, NewRun
+from catdog.training.options import SIZES_OF, NewRun
 from catdog.weights.source import find_weights
 from catdog.workspace import Workspace
 from tests.prefixes import builtin_prefix
@@ -21,15 +21,15 @@ from tests.prefixes import builtin_prefix
     ("limit", "size", "words"),
     [
         (0.01, 96, "even --quality fast takes longer than --time-limit: about"),
-        (36_000, 160, "--time-limit takes --quality best: features of 160 pixels in about"),
+        (36_000, 160, "--time-limit takes --quality best: features of 160, 96 pixels in about"),
     ],
 )
 def test_the_largest_size_that_is_fast_enough(
     shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: float, size: int, words: str
 ) -> None:
     monkeypatch.setattr("catdog.training.time_limit._BATCHES", 1)
-    for quality, pixels in (("fast", 96), ("good", 128), ("best", 160)):
-        monkeypatch.setitem(SIZE_OF, quality, pixels)
+    for quality, pixels in (("fast", (96,)), ("good", (128,)), ("best", (160, 96))):
+        monkeypatch.setitem(SIZES_OF, quality, pixels)
     events: list[Event] = []
     run = catdog.train(shapes, runs_dir=tmp_path / "runs", time_limit=limit, epochs=1, report=events.append)
     assert run.config.options.decoding.size == size

@@ -77,7 +77,16 @@ def runs_page(folder: Path, runs: Sequence[Run]) -> Page:
 def exported_page(file: Path, spec: ModelSpec, layers: Page) -> Page:
     """A file that `catdog export` wrote: what it says of itself, and its layers."""
     size = file.stat().st_size
-    described = "preprocessing", "head", "decoding", "calibrated", "views", "scale", "thresholds"
+    described = (
+        "preprocessing",
+        "head",
+        "decoding",
+        "calibrated",
+        "views",
+        "other_sizes",
+        "scale",
+        "thresholds",
+    )
     settings = {name: value for name, value in spec.to_json().items() if name in described}
     facts = {"file": str(file), "bytes": size, "classes": list(spec.classes)} | settings | layers.facts
     title = message("{file}: exported model, {size}", file=file, size=decimal(size))
