@@ -1,5 +1,6 @@
 """The folders of the cache, how much of the disk they may use, and how many threads work."""
 
+import errno
 import os
 import shutil
 import warnings
@@ -61,7 +62,21 @@ class Workspace:
         warn: Callable[[Message], None] = _warn,
         workers: int = 1,
     ) -> "Workspace":
-        """All folders in one; without `keep` only downloads are written to it."""
+        """All folders in one; without `keep` only downloads are written to it.
+
+        Raises:
+            OptionError: the system accepts no such name.
+        """
+        try:
+            cache.stat()
+        except OSError as error:
+            if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+                raise OptionError(
+                    "the cache folder {folder} cannot be used: {reason}. Name another one with --cache-dir or "
+                    "CATDOG_CACHE_DIR",
+                    folder=cache,
+                    reason=error,
+                ) from error
         features = FeatureCache(cache / "features" if keep else None, limit, warn)
         return cls(cache if keep else None, cache / "weights", features, workers)
 

@@ -157,3 +157,11 @@ def test_many_small_predictions_and_a_training_with_few_open_files(tmp_path: Pat
     trained = catdog("train", data, "--epochs", 1, cwd=tmp_path, CATDOG_CACHE_DIR=str(tmp_path / "cache"))
     assert trained.returncode == 0, trained.stderr
     assert "Loading the network" not in trained.stderr
+
+
+def test_a_folder_that_no_system_accepts_is_refused(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for folder, reason in (("a" * 300, "File name too long"), ("loop", "Too many levels of symbolic links")):
+        result = cli("inspect", "--cache", "--cache-dir", tmp_path / folder)
+        assert result.status == 1
+        assert f"cannot be used: {reason}. Name another one with --cache-dir" in result.err
