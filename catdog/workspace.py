@@ -72,8 +72,8 @@ class Workspace:
         except OSError as error:
             if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
                 raise OptionError(
-                    "the cache folder {folder} cannot be used: {reason}. Name another one with --cache-dir or "
-                    "CATDOG_CACHE_DIR",
+                    "the cache folder {folder} cannot be used: {reason}. Name another one with --cache-dir "
+                    "or CATDOG_CACHE_DIR",
                     folder=cache,
                     reason=error,
                 ) from error
