@@ -15,7 +15,15 @@ from catdog.cli.command import PATH, Command, flag, option
 from catdog.cli.options import chosen_model, model_options, report_option, weights_options, workspace_options
 from catdog.cli.progress_bars import FeatureBar
 from catdog.cli.translate import UsageError, translations
-from catdog.cli.views.pages import Page, cache_page, layers_page, optimizers_page, peaks_page, photo_page
+from catdog.cli.views.pages import (
+    Page,
+    architectures_page,
+    cache_page,
+    layers_page,
+    optimizers_page,
+    peaks_page,
+    photo_page,
+)
 from catdog.cli.views.run import exported_page, run_page, runs_page
 from catdog.errors import OptionError, PhotoError, RunError, WeightsError
 from catdog.export import EXTENSIONS
@@ -38,6 +46,7 @@ EXAMPLES = (
     "catdog inspect sample_data/photos/pug_139.jpg --layer block5_conv3",
     "catdog inspect --layers --unfreeze block5",
     "catdog inspect --optimizers",
+    "catdog inspect --architectures",
     "catdog inspect --cache",
 )
 _UNFREEZE = N_("With --layers: which layers train from this stage on.")
@@ -58,6 +67,7 @@ class _Subject(NamedTuple):
 @flag("--layers", "Model", N_("The layers of VGG16, or of the model TARGET."))
 @option("--unfreeze", "Model", _UNFREEZE, click.Choice([*stages(vgg16()), ALL]), metavar="STAGE")
 @flag("--optimizers", "Model", N_("The optimizers of `train`, as a family tree."))
+@flag("--architectures", "Model", N_("AlexNet, VGG16, GoogLeNet and ResNet-50, side by side."))
 @flag("--cache", "Cache", N_("The cache: its folder, size and contents."))
 @flag("--clear", "Cache", N_("With --cache: delete all that is in it."))
 @option("--layer", "Model", N_("The strongest units of a layer, as block3_conv2."), _LAYER, metavar="LAYER")
@@ -77,15 +87,15 @@ def command(ctx: click.Context, target: Path | None, strict: bool, as_json: bool
     A data set is checked for unreadable files, duplicates, label errors and outliers. A photo is classified
     by a run and by the original network; --report shows its way through all layers.
     """
-    layers, optimizers, cache = (chosen[name] for name in ("layers", "optimizers", "cache"))
-    if layers + optimizers + cache > 1:
-        raise UsageError("expected one of --layers, --optimizers and --cache.")
-    if target and (optimizers or cache):
-        raise UsageError("--optimizers and --cache take no TARGET.")
+    asked = [subject for name, subject in _WITHOUT_TARGET.items() if chosen[name]]
+    if len(asked) + chosen["layers"] > 1:
+        raise UsageError("expected one of --layers, --optimizers, --architectures and --cache.")
+    if target and asked:
+        raise UsageError("--optimizers, --architectures and --cache take no TARGET.")
     if target is None:
-        subject = _OPTIMIZERS if optimizers else _CACHE if cache else _VGG16
+        (subject,) = asked or [_VGG16]
     else:
-        subject = _LAYERS if layers else _subject_at(target, chosen["runs_dir"])
+        subject = _LAYERS if chosen["layers"] else _subject_at(target, chosen["runs_dir"])
     _refuse_other_options(ctx, subject)
     page = subject.page(target or Path(), **chosen)
     page.show(as_json=as_json)
@@ -141,6 +151,12 @@ def _layers(target: Path, *, runs_dir: Path, **_: Any) -> Page:
     layers = describe((*pretrained, *new), input_shape=(size, size, 3))
     trained = boundary((*pretrained, *new), options.unfreeze) if isinstance(model, Run) else len(layers)
     return layers_page(name, layers, frozen=trained, size=size)
+
+
+def _architectures(_: Path, **__: Any) -> Page:
+    from catdog.insight.architectures import architectures
+
+    return architectures_page(architectures())
 
 
 def _cache(_: Path, *, clear: bool, workspace: Workspace, **__: Any) -> Page:
@@ -246,6 +262,7 @@ def _data_set(folder: Path, *, quick: bool, report: Path | None, workspace: Work
 _VGG16 = _Subject(message("the layers of VGG16"), ("layers", "unfreeze"), _vgg16)
 _LAYERS = _Subject(message("the layers of a model"), ("layers", "runs_dir"), _layers)
 _OPTIMIZERS = _Subject(message("--optimizers"), ("optimizers",), lambda _, **__: optimizers_page())
+_ARCHITECTURES = _Subject(message("--architectures"), ("architectures",), _architectures)
 _CACHE = _Subject(message("--cache"), ("cache", "clear"), _cache)
 _RUN = _Subject(message("a run"), ("runs_dir",), _run)
 _RUNS = _Subject(message("a folder of runs"), (), lambda folder, **_: runs_page(folder, runs_below(folder)))
@@ -253,4 +270,5 @@ _EXPORTED_FILE = _Subject(message("an exported file"), (), _exported)
 _PHOTO_OPTIONS = ("model", "runs_dir", "weights", "preprocessing", "report", "layer", "unit")
 _PHOTO = _Subject(message("a photo"), _PHOTO_OPTIONS, _photo)
 _DATA_SET = _Subject(message("a data set"), ("quick", "report", "strict"), _data_set)
-_SUBJECTS = (_VGG16, _LAYERS, _OPTIMIZERS, _CACHE, _RUN, _RUNS, _EXPORTED_FILE, _PHOTO, _DATA_SET)
+_WITHOUT_TARGET = {"optimizers": _OPTIMIZERS, "architectures": _ARCHITECTURES, "cache": _CACHE}
+_SUBJECTS = (_VGG16, _LAYERS, *_WITHOUT_TARGET.values(), _RUN, _RUNS, _EXPORTED_FILE, _PHOTO, _DATA_SET)

@@ -27,6 +27,15 @@ def test_vgg16_layer_by_layer(cli: Cli) -> None:
     assert cli("inspect").out == text
 
 
+def test_the_networks_of_the_lecture(cli: Cli) -> None:
+    facts = json.loads(cli("inspect", "--architectures", "--json").out)
+    assert [row["name"] for row in facts] == ["AlexNet", "VGG16", "GoogLeNet", "ResNet-50"]
+    assert all("table" in row["source"] and row["top5"] < 20 for row in facts)
+    text = cli("inspect", "--architectures").out
+    for words in ("15,470", "25.6", "6.71 %", "arXiv:1512.03385"):
+        assert words in text
+
+
 def test_the_boundary_moves(cli: Cli) -> None:
     facts = json.loads(cli("inspect", "--layers", "--unfreeze", "block5", "--json").out)
     trains = [row["name"] for row in facts["layers"] if not row["frozen"] and row["parameters"]]
@@ -36,6 +45,7 @@ def test_the_boundary_moves(cli: Cli) -> None:
 def test_tables_fit_a_terminal_of_80_columns(trained: Run) -> None:
     for folder, arguments in (
         (SAMPLE.parent, ["--layers"]),
+        (SAMPLE.parent, ["--architectures"]),
         (trained.folder.parent, [trained.folder.name, "--layers"]),
         (SAMPLE.parent, [SAMPLE.name, "--quick"]),
     ):
@@ -170,8 +180,8 @@ def test_the_cache_is_shown_and_emptied(cli: Cli, tmp_path: Path, shapes: Path) 
     ("arguments", "error"),
     [
         (("--clear",), "--clear does not go with the layers of VGG16. It is for: --cache."),
-        (("--cache", "--layers"), "expected one of --layers, --optimizers and --cache."),
-        (("x", "--optimizers"), "--optimizers and --cache take no TARGET."),
+        (("--cache", "--layers"), "expected one of --layers, --optimizers, --architectures and --cache."),
+        (("x", "--optimizers"), "--optimizers, --architectures and --cache take no TARGET."),
         (("photo.jpg", "--quick"), "--quick does not go with a photo. It is for: a data set."),
         (
             (".", "--unfreeze", "block5"),
