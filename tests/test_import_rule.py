@@ -29,7 +29,7 @@ ONLY = {
     "platformdirs": {"workspace"},
     "flax": {"model"},
     "jax": {"model", "features", "training", "inference", "insight", "checks", "devices"},
-    "optax": {"model", "training", "checks"},
+    "optax": {"model", "training", "insight", "checks"},
     "filelock": {"weights", "features", "runs"},
     "jinja2": {"reports"},
     "matplotlib": {"reports"},

@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from catdog import devices
 from catdog.cli import console
-from catdog.cli.command import PATH, Command, flag, option
+from catdog.cli.command import FILE, PATH, Command, flag, option
 from catdog.cli.options import chosen_model, model_options, report_option, weights_options, workspace_options
 from catdog.cli.progress_bars import FeatureBar
 from catdog.cli.translate import UsageError, translations
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "catdog inspect sample_data",
     "catdog inspect sample_data --report data.html",
+    "catdog inspect sample_data --lessons lessons.html",
     "catdog inspect sample_data/photos/Abyssinian_14.jpg",
     "catdog inspect sample_data/photos/pug_139.jpg --report pug.html",
     "catdog inspect sample_data/photos/pug_139.jpg --layer block5_conv3",
@@ -74,6 +75,7 @@ class _Subject(NamedTuple):
 @option("--unit", "Model", N_("With --layer: where this unit is strongest."), click.IntRange(0))
 @flag("--quick", "Data", N_("Skip the checks that need the network."))
 @report_option(N_("A self-contained page: the findings of a data set, or a photo inside the network."))
+@option("--lessons", "Output", N_("A page: experiments with a folder of photos."), FILE, metavar="FILE.html")
 @flag("--strict", "Data", N_("Exit with status 1 if a data set has any problem."))
 @flag("--json as_json", "Output", N_("Print one JSON value."))
 @model_options()
@@ -93,9 +95,13 @@ def command(ctx: click.Context, target: Path | None, strict: bool, as_json: bool
     if target and asked:
         raise UsageError("--optimizers, --architectures and --cache take no TARGET.")
     if target is None:
+        if chosen["lessons"] and not asked:
+            raise UsageError("--lessons needs TARGET, a folder of photos such as sample_data.")
         (subject,) = asked or [_VGG16]
     else:
         subject = _LAYERS if chosen["layers"] else _subject_at(target, chosen["runs_dir"])
+        if chosen["lessons"] and subject is _DATA_SET:
+            subject = _LESSONS
     _refuse_other_options(ctx, subject)
     page = subject.page(target or Path(), **chosen)
     page.show(as_json=as_json)
@@ -259,6 +265,18 @@ def _data_set(folder: Path, *, quick: bool, report: Path | None, workspace: Work
     return Page(checked.to_json(), *dataset_parts(checked))
 
 
+def _lessons(folder: Path, *, lessons: Path, workspace: Workspace, **_: Any) -> Page:
+    from catdog.insight.lessons.findings import figures, findings
+    from catdog.insight.lessons.run import teach
+    from catdog.reports.lessons_page import write_lessons
+
+    with FeatureBar() as bar:
+        taught = teach(folder, devices.opened(workspace), bar)
+    write_lessons(taught, lessons, translations=translations())
+    console.tell(message("Wrote {file}", file=lessons))
+    return Page(figures(taught), *findings(taught).values())
+
+
 _VGG16 = _Subject(message("the layers of VGG16"), ("layers", "unfreeze"), _vgg16)
 _LAYERS = _Subject(message("the layers of a model"), ("layers", "runs_dir"), _layers)
 _OPTIMIZERS = _Subject(message("--optimizers"), ("optimizers",), lambda _, **__: optimizers_page())
@@ -270,5 +288,16 @@ _EXPORTED_FILE = _Subject(message("an exported file"), (), _exported)
 _PHOTO_OPTIONS = ("model", "runs_dir", "weights", "preprocessing", "report", "layer", "unit")
 _PHOTO = _Subject(message("a photo"), _PHOTO_OPTIONS, _photo)
 _DATA_SET = _Subject(message("a data set"), ("quick", "report", "strict"), _data_set)
+_LESSONS = _Subject(message("the lessons of a data set"), ("lessons",), _lessons)
 _WITHOUT_TARGET = {"optimizers": _OPTIMIZERS, "architectures": _ARCHITECTURES, "cache": _CACHE}
-_SUBJECTS = (_VGG16, _LAYERS, *_WITHOUT_TARGET.values(), _RUN, _RUNS, _EXPORTED_FILE, _PHOTO, _DATA_SET)
+_SUBJECTS = (
+    _VGG16,
+    _LAYERS,
+    *_WITHOUT_TARGET.values(),
+    _RUN,
+    _RUNS,
+    _EXPORTED_FILE,
+    _PHOTO,
+    _DATA_SET,
+    _LESSONS,
+)

@@ -65,7 +65,7 @@ class Cost:
     """What a table of layers says.
 
     Attributes:
-        shape: of the output, without the batch axis.
+        shape: of the output, (height, width, channels).
         depth: layers with weights on the longest way through.
         multiply_adds: of the products, for one photo; biases and activations are not counted.
     """
@@ -125,7 +125,7 @@ def cost(steps: Sequence[Step], shape: Shape) -> Cost:
                 shape = (*((edge + outside) // step.stride + 1 for edge in shape[:2]), shape[2])
             case Full():
                 weights = prod(shape) * step.units
-                shape = (step.units,)
+                shape = (1, 1, step.units)
                 parameters += weights + step.units
                 work += weights
                 depth += 1

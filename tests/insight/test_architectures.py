@@ -20,7 +20,7 @@ def test_the_tables_are_those_of_the_papers(
     name: str, depth: int, parameters: int, multiply_adds: float
 ) -> None:
     found = NETWORKS[name].cost
-    assert (found.shape, found.depth, found.parameters) == ((1000,), depth, parameters)
+    assert (found.shape, found.depth, found.parameters) == ((1, 1, 1000), depth, parameters)
     assert found.multiply_adds == pytest.approx(multiply_adds, rel=0.06)
 
 

@@ -1,0 +1,112 @@
+"""A deep stack of dense layers, trained for 200 steps: ReLU and sigmoid, from Glorot's and He's start."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from catdog.insight.lessons.descent import Data, Params, batches_of, descend, masked_mean
+from catdog.insight.lessons.gradients import ACTIVATIONS, STARTS
+from catdog.insight.lessons.material import MOST, Material
+from catdog.model import outputs
+from catdog.training.optimizers import OPTIMIZERS
+
+DEPTH, UNITS = 10, 64  # hidden layers, and units of each
+STEPS, EVERY, BATCH = 200, 10, 32  # the loss is measured after every 10 steps
+RATES = (0.003, 0.03, 0.3)  # of momentum; the one with the lowest mean loss at the end is shown
+SEEDS = 3
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One activation with one start.
+
+    Attributes:
+        rate: the best of `RATES`.
+        losses: on all training photos, nats, (seeds, STEPS / EVERY + 1).
+        gradients: root mean square of the gradient of each kernel before the first step, (seeds, DEPTH + 1).
+    """
+
+    activation: str
+    start: str
+    rate: float
+    losses: np.ndarray
+    gradients: np.ndarray
+
+
+def train_stacks(material: Material, report: Callable[[int], None]) -> list[Stack]:
+    """Train all combinations with all rates and seeds.
+
+    Args:
+        report: called with the number of combinations that are done.
+    """
+    samples = material.train.some(MOST).samples
+    data = (jnp.asarray(samples.inputs), jnp.asarray(samples.labels))
+    rows, mask = batches_of(len(samples.labels), batch_size=BATCH, epochs=STEPS, seed=0)
+    shape = (STEPS // EVERY, EVERY, rows.shape[-1])
+    batches = tuple(
+        jnp.asarray(part.reshape(-1, part.shape[-1])[:STEPS].reshape(shape)) for part in (rows, mask)
+    )
+    found = []
+    for activation in ACTIVATIONS:
+        for start in STARTS:
+            keys = jax.random.split(jax.random.key(0), SEEDS)
+            losses, gradients = _trained(
+                activation, start, jnp.array(RATES), keys, samples.units, data, batches
+            )
+            last = np.asarray(losses)[..., -1].mean(axis=1)
+            best = int(np.where(np.isfinite(last), last, np.inf).argmin())
+            of_best = np.asarray(losses)[best], np.asarray(gradients)
+            found.append(Stack(activation, start, RATES[best], *of_best))
+            report(len(found))
+    return found
+
+
+STACKS = len(ACTIVATIONS) * len(STARTS)
+
+
+@partial(jax.jit, static_argnums=(0, 1, 4))
+def _trained(
+    activation: str, start: str, rates: jax.Array, keys: jax.Array, classes: int, data: Data, batches: Data
+) -> tuple[jax.Array, jax.Array]:
+    """(losses (rates, seeds, measurements), gradients (seeds, DEPTH + 1))."""
+
+    def loss(params: Params, data: Data, rows: jax.Array, mask: jax.Array, _: jax.Array) -> jax.Array:
+        inputs, labels = data
+        losses = outputs.photo_losses(_logits(activation, params, inputs[rows]), labels[rows], "category")
+        return masked_mean(losses, mask)
+
+    def whole(params: Params, data: Data) -> jax.Array:
+        everything = jnp.arange(len(data[1]))
+        return loss(params, data, everything, jnp.ones(len(everything)), everything)
+
+    def of_seed(key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        params = _params(start, key, data[0].shape[1], classes)
+        gradients = jax.grad(whole)(params, data)
+        kernels = [gradients[f"dense{number}/kernel"] for number in range(DEPTH + 1)]
+        build = OPTIMIZERS["momentum"].build
+        of_rate = jax.vmap(lambda rate: descend(loss, whole, build, rate, params, data, batches, key))
+        return of_rate(rates), jnp.stack([jnp.sqrt(jnp.mean(kernel**2)) for kernel in kernels])
+
+    losses, gradients = jax.vmap(of_seed)(keys)
+    return losses.swapaxes(0, 1), gradients
+
+
+def _params(start: str, key: jax.Array, inputs: int, classes: int) -> Params:
+    sizes = [inputs, *[UNITS] * DEPTH, classes]
+    params: Params = {}
+    for number, shape in enumerate(zip(sizes, sizes[1:], strict=False)):
+        params[f"dense{number}/kernel"] = STARTS[start](jax.random.fold_in(key, number), shape, jnp.float32)
+        params[f"dense{number}/bias"] = jnp.zeros(shape[1])
+    return params
+
+
+def _logits(activation: str, params: Params, x_bd: jax.Array) -> jax.Array:
+    for number in range(DEPTH + 1):
+        x_bd = x_bd @ params[f"dense{number}/kernel"] + params[f"dense{number}/bias"]
+        if number < DEPTH:
+            x_bd = ACTIVATIONS[activation](x_bd)
+    return x_bd
