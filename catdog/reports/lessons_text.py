@@ -41,16 +41,17 @@ SENTENCES: dict[str, Message] = {
         "for sigmoid. Here it is for VGG16's 13 convolutions, on a logarithmic scale."
     ),
     "gradients_text": message(
-        "{photos} training photos of {pixels}×{pixels} pixels, one backward pass, {seeds} seeds; bands are "
-        "their lowest and highest values. Sizes are root mean squares over the kernel of a layer. The last "
-        "layer is random, so the loss is that of guessing. With random kernels, the pixels are divided by "
-        "their deviation; the pretrained kernels get them as they are. Not tuned: all of it."
+        "Kernels are drawn as Glorot or He propose, or pretrained. {photos} training photos of "
+        "{pixels}×{pixels} pixels, one backward pass, {seeds} seeds; bands are their lowest and highest "
+        "values. Sizes are root mean squares over the kernel of a layer. The last layer is random, so the "
+        "loss is that of guessing. With random kernels, the pixels are divided by their deviation; the "
+        "pretrained kernels get them as they are. Not tuned: all of it."
     ),
     "activation_relu": message("ReLU"),
     "activation_sigmoid": message("sigmoid"),
-    "start_glorot": message("Glorot's start"),
-    "start_he": message("He's start"),
-    "start_pretrained": message("pretrained weights"),
+    "start_glorot": message("Glorot"),
+    "start_he": message("He"),
+    "start_pretrained": message("pretrained"),
     "convolution": message("convolution, from the photo to the features"),
     "gradient_size": message("size of the gradient"),
     "first_by_last": message("first divided by last"),
@@ -66,6 +67,9 @@ SENTENCES: dict[str, Message] = {
         "tuned: momentum 0.9, depth, width and batch size."
     ),
     "step": message("step"),
+    "stacks_loss": message("Loss of the stack on the training photos"),
+    "stacks_gradients": message("Gradients of the stack before the first step"),
+    "dense_layer": message("dense layer, from the features to the classes"),
     "first_gradient": message("gradient of the first layer"),
     "last_gradient": message("gradient of the last layer"),
     "last_loss": message("loss at the end"),
@@ -139,13 +143,11 @@ SENTENCES: dict[str, Message] = {
         "Lines are means, bands the lowest and highest seed. The training loss is that of the labels that "
         "the layer saw. Not tuned: all of it."
     ),
-    "dropout": message("dropout {dropout}"),
     "loss_train": message("training, dropout {dropout}"),
     "loss_valid": message("validation, dropout {dropout}"),
-    "last_train": message("training loss at the end"),
-    "last_valid": message("validation loss at the end"),
-    "best_valid": message("lowest validation loss, mean"),
-    "last_accuracy": message("validation accuracy at the end"),
+    "accuracy_with": message("validation accuracy, dropout {dropout}"),
+    "at_the_end": message("at the end"),
+    "lowest_in_training": message("lowest in training, mean"),
     # How it learned
     "learned_title": message("How it learned"),
     "learned_text": message(

@@ -23,11 +23,21 @@ def material(
     labels = np.arange(len(paths)) % classes
     means = apart * random.normal(size=(classes, inputs))
     rows = (means[labels] + random.normal(size=(len(paths), inputs))).astype(np.float32)
-    splits = []
-    for part in (slice(2 * len(paths) // 3), slice(2 * len(paths) // 3, None)):
-        count = len(labels[part])
-        samples = Samples(rows[part], labels[part].astype(np.int32), np.ones(count), classes, "category")
-        splits.append(Split(tuple(paths[part]), samples))
-    names = tuple("abcdefgh"[:classes])
-    tensors = random_tensors(CONVOLUTIONS)
-    return Material(Path("photos"), names, *splits, 96, (), tensors, "caffe")
+
+    def split(part: slice) -> Split:
+        chosen = labels[part].astype(np.int32)
+        return Split(
+            tuple(paths[part]), Samples(rows[part], chosen, np.ones(len(chosen)), classes, "category")
+        )
+
+    count = 2 * len(paths) // 3
+    return Material(
+        folder=Path("photos"),
+        classes=tuple("abcdefgh"[:classes]),
+        train=split(slice(count)),
+        valid=split(slice(count, None)),
+        size=96,
+        skipped=(),
+        tensors=random_tensors(CONVOLUTIONS),
+        preprocessing="caffe",
+    )

@@ -13,11 +13,11 @@ from catdog.data import decode
 from catdog.insight.lessons.material import Material, Split
 from catdog.model import outputs
 from catdog.model.architecture import CONVOLUTIONS
-from catdog.model.convolution import convolve3x3_as_products, max_pool2x2
-from catdog.model.layers import Conv
+from catdog.model.convolution import convolve3x3, max_pool2x2
+from catdog.model.layers import Conv, Shape
 from catdog.model.preprocess import preprocess
 
-ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {"relu": jax.nn.relu, "sigmoid": jax.nn.sigmoid}
+ACTIVATIONS = ("relu", "sigmoid")
 STARTS = {"glorot": jax.nn.initializers.glorot_uniform(), "he": jax.nn.initializers.he_normal()}
 PRETRAINED = "pretrained"
 SEEDS = 3
@@ -54,15 +54,16 @@ def measure_gradients(material: Material, report: Callable[[int], None]) -> list
     pixels, labels = _photos(material.train)
     images = preprocess(jnp.asarray(pixels), material.preprocessing)
     scaled = images / jnp.std(images)
+    tensors = {name: jnp.asarray(tensor, jnp.float32) for name, tensor in material.tensors.items()}
     found = []
     done = 0
     for activation in ACTIVATIONS:
         for start in (*STARTS, PRETRAINED):
             results = []
             for seed in range(SEEDS):
-                params = _start(start, seed, material, classes=len(material.classes))
+                params = _start(start, seed, tensors, classes=len(material.classes))
                 taken = images if start == PRETRAINED else scaled
-                results.append(_sizes(activation, params, taken, jnp.asarray(labels)))
+                results.append(_sizes(jnp.array(activation == "relu"), params, taken, jnp.asarray(labels)))
                 report(done := done + 1)
             sizes, losses = (np.array(part) for part in zip(*results, strict=True))
             found.append(Gradients(activation, start, sizes, losses))
@@ -70,6 +71,11 @@ def measure_gradients(material: Material, report: Callable[[int], None]) -> list
 
 
 PASSES = len(ACTIVATIONS) * (len(STARTS) + 1) * SEEDS
+
+
+def activated(is_relu: jax.Array, x: jax.Array) -> jax.Array:
+    """ReLU or sigmoid, of one program: it takes seconds to compile."""
+    return jnp.where(is_relu, jax.nn.relu(x), jax.nn.sigmoid(x))
 
 
 def _photos(split: Split) -> tuple[np.ndarray, np.ndarray]:
@@ -80,34 +86,38 @@ def _photos(split: Split) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([decode(split.paths[row], Decoding(SIZE)) for row in rows]), labels[rows]
 
 
-def _start(start: str, seed: int, material: Material, *, classes: int) -> Params:
-    """Kernels and biases; the last layer's are random in any case."""
+@partial(jax.jit, static_argnums=(0, 1))
+def drawn(start: str, shapes: tuple[Shape, ...], key: jax.Array) -> list[jax.Array]:
+    """A kernel of each shape."""
+    keys = jax.random.split(key, len(shapes))
+    return [STARTS[start](key, shape, jnp.float32) for key, shape in zip(keys, shapes, strict=True)]
+
+
+def _start(start: str, seed: int, tensors: Params, *, classes: int) -> Params:
+    """Kernels and biases of the convolutions, `tensors` where they are pretrained; the last layer is new."""
     key = jax.random.key(seed)
-    params: Params = {}
-    channels = 3
-    for number, layer in enumerate(CONVOLUTIONS):
-        if isinstance(layer, Conv):
-            kernel, bias, channels = f"{layer.name}/kernel", f"{layer.name}/bias", layer.channels_out
-            if start == PRETRAINED:
-                params |= {name: jnp.asarray(material.tensors[name], jnp.float32) for name in (kernel, bias)}
-                continue
-            shape = (3, 3, layer.channels_in, layer.channels_out)
-            params[kernel] = STARTS[start](jax.random.fold_in(key, number), shape, jnp.float32)
-            params[bias] = jnp.zeros(layer.channels_out)
-    params["predictions/kernel"] = STARTS["glorot"](key, (channels, classes), jnp.float32)
-    return params
+    last = (tensors[f"{LAYERS[-1]}/bias"].shape[0], classes)
+    (predictions,) = drawn("glorot", (last,), key)
+    if start == PRETRAINED:
+        return tensors | {"predictions/kernel": predictions}
+    kernels = drawn(start, tuple(tensors[f"{name}/kernel"].shape for name in LAYERS), key)
+    params = {f"{name}/kernel": kernel for name, kernel in zip(LAYERS, kernels, strict=True)}
+    biases = {f"{name}/bias": jnp.zeros_like(tensors[f"{name}/bias"]) for name in LAYERS}
+    return params | biases | {"predictions/kernel": predictions}
 
 
-@partial(jax.jit, static_argnums=0)
+@jax.jit
 def _sizes(
-    activation: str, params: Params, images_bhwc: jax.Array, labels_b: jax.Array
+    is_relu: jax.Array, params: Params, images_bhwc: jax.Array, labels_b: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
+    """(sizes (13,), loss ()): see `Gradients`."""
+
     def loss(params: Params) -> jax.Array:
         x_bhwc = images_bhwc
         for layer in CONVOLUTIONS:
             if isinstance(layer, Conv):
                 kernel, bias = params[f"{layer.name}/kernel"], params[f"{layer.name}/bias"]
-                x_bhwc = ACTIVATIONS[activation](convolve3x3_as_products(x_bhwc, kernel, bias))
+                x_bhwc = activated(is_relu, convolve3x3(x_bhwc, kernel, bias))
             else:
                 x_bhwc = max_pool2x2(x_bhwc)
         logits = x_bhwc.mean(axis=(1, 2)) @ params["predictions/kernel"]

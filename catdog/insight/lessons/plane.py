@@ -38,7 +38,7 @@ class Plane:
 
     def loss(self, a: float, b: float) -> float:
         """At a place of the plane, with the penalty; nats."""
-        logits = (a * self.first + b * self.second).astype(np.float64)
+        logits = a * self.first.astype(np.float64) + b * self.second.astype(np.float64)
         largest = logits.max(axis=1)
         total = np.log(np.exp(logits - largest[:, None]).sum(axis=1)) + largest
         losses = total - logits[np.arange(len(self.labels)), self.labels]

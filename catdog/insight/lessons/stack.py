@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from catdog.insight.lessons.descent import Data, Params, batches_of, descend, masked_mean
-from catdog.insight.lessons.gradients import ACTIVATIONS, STARTS
+from catdog.insight.lessons.gradients import ACTIVATIONS, STARTS, activated, drawn
 from catdog.insight.lessons.material import MOST, Material
 from catdog.model import outputs
 from catdog.training.optimizers import OPTIMIZERS
@@ -50,17 +49,17 @@ def train_stacks(material: Material, report: Callable[[int], None]) -> list[Stac
     batches = tuple(
         jnp.asarray(part.reshape(-1, part.shape[-1])[:STEPS].reshape(shape)) for part in (rows, mask)
     )
+    keys = jax.random.split(jax.random.key(0), SEEDS)
     found = []
     for activation in ACTIVATIONS:
         for start in STARTS:
-            keys = jax.random.split(jax.random.key(0), SEEDS)
-            losses, gradients = _trained(
-                activation, start, jnp.array(RATES), keys, samples.units, data, batches
-            )
-            last = np.asarray(losses)[..., -1].mean(axis=1)
+            seeds = [_params(start, key, data[0].shape[1], samples.units) for key in keys]
+            params = jax.tree.map(lambda *leaves: jnp.stack(leaves), *seeds)
+            trained = _trained(jnp.array(activation == "relu"), params, jnp.array(RATES), data, batches)
+            losses, gradients = map(np.asarray, trained)
+            last = losses[..., -1].mean(axis=1)
             best = int(np.where(np.isfinite(last), last, np.inf).argmin())
-            of_best = np.asarray(losses)[best], np.asarray(gradients)
-            found.append(Stack(activation, start, RATES[best], *of_best))
+            found.append(Stack(activation, start, RATES[best], losses[best], gradients))
             report(len(found))
     return found
 
@@ -68,45 +67,46 @@ def train_stacks(material: Material, report: Callable[[int], None]) -> list[Stac
 STACKS = len(ACTIVATIONS) * len(STARTS)
 
 
-@partial(jax.jit, static_argnums=(0, 1, 4))
+@jax.jit
 def _trained(
-    activation: str, start: str, rates: jax.Array, keys: jax.Array, classes: int, data: Data, batches: Data
+    is_relu: jax.Array, params: Params, rates: jax.Array, data: Data, batches: Data
 ) -> tuple[jax.Array, jax.Array]:
-    """(losses (rates, seeds, measurements), gradients (seeds, DEPTH + 1))."""
+    """(losses (rates, seeds, measurements), gradients (seeds, DEPTH + 1)).
+
+    Args:
+        params: of all seeds, stacked.
+    """
 
     def loss(params: Params, data: Data, rows: jax.Array, mask: jax.Array, _: jax.Array) -> jax.Array:
         inputs, labels = data
-        losses = outputs.photo_losses(_logits(activation, params, inputs[rows]), labels[rows], "category")
+        losses = outputs.photo_losses(_logits(is_relu, params, inputs[rows]), labels[rows], "category")
         return masked_mean(losses, mask)
 
     def whole(params: Params, data: Data) -> jax.Array:
         everything = jnp.arange(len(data[1]))
         return loss(params, data, everything, jnp.ones(len(everything)), everything)
 
-    def of_seed(key: jax.Array) -> tuple[jax.Array, jax.Array]:
-        params = _params(start, key, data[0].shape[1], classes)
+    def of_seed(params: Params) -> tuple[jax.Array, jax.Array]:
         gradients = jax.grad(whole)(params, data)
         kernels = [gradients[f"dense{number}/kernel"] for number in range(DEPTH + 1)]
-        build = OPTIMIZERS["momentum"].build
+        build, key = OPTIMIZERS["momentum"].build, jax.random.key(0)
         of_rate = jax.vmap(lambda rate: descend(loss, whole, build, rate, params, data, batches, key))
         return of_rate(rates), jnp.stack([jnp.sqrt(jnp.mean(kernel**2)) for kernel in kernels])
 
-    losses, gradients = jax.vmap(of_seed)(keys)
+    losses, gradients = jax.vmap(of_seed)(params)
     return losses.swapaxes(0, 1), gradients
 
 
 def _params(start: str, key: jax.Array, inputs: int, classes: int) -> Params:
     sizes = [inputs, *[UNITS] * DEPTH, classes]
-    params: Params = {}
-    for number, shape in enumerate(zip(sizes, sizes[1:], strict=False)):
-        params[f"dense{number}/kernel"] = STARTS[start](jax.random.fold_in(key, number), shape, jnp.float32)
-        params[f"dense{number}/bias"] = jnp.zeros(shape[1])
-    return params
+    kernels = drawn(start, tuple(zip(sizes, sizes[1:], strict=False)), key)
+    params = {f"dense{number}/kernel": kernel for number, kernel in enumerate(kernels)}
+    return params | {f"dense{number}/bias": jnp.zeros(units) for number, units in enumerate(sizes[1:])}
 
 
-def _logits(activation: str, params: Params, x_bd: jax.Array) -> jax.Array:
+def _logits(is_relu: jax.Array, params: Params, x_bd: jax.Array) -> jax.Array:
     for number in range(DEPTH + 1):
         x_bd = x_bd @ params[f"dense{number}/kernel"] + params[f"dense{number}/bias"]
         if number < DEPTH:
-            x_bd = ACTIVATIONS[activation](x_bd)
+            x_bd = activated(is_relu, x_bd)
     return x_bd

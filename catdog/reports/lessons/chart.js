@@ -9,8 +9,11 @@ function svgElement(tag, attributes, ...children) {
   return made;
 }
 
-// As wide as there is room, so that letters stay readable on a phone.
-const chartWidth = () => Math.max(280, Math.min(640, document.querySelector("main").clientWidth - 32));
+// As wide as there is room, so that letters stay readable on a phone; two charts beside each other, or one.
+function chartWidth(columns = 2) {
+  const room = document.querySelector("main").clientWidth - 32;
+  return Math.max(280, room < 800 ? room : Math.min(900, (room - 20) / columns));
+}
 
 // Mean, lowest and highest over the rows, for each column; null where a row has no number.
 function overSeeds(rows) {
@@ -44,16 +47,18 @@ function ticksOf(low, high, log) {
   return made;
 }
 
-const written = (value) => {
-  if (value === 0) return "0";
+// A number in few letters, such as 0.05, 12 or 3.1e-7.
+function written(value, digits = 3) {
   const size = Math.abs(value);
-  if (size < 0.001 || size >= 100000) return value.toExponential(0).replace("e+", "e");
-  return String(Number(value.toPrecision(3)));
-};
+  if (size > 0 && (size < 0.001 || size >= 100000)) {
+    return String(Number(value.toPrecision(digits)).toExponential()).replace("e+", "e");
+  }
+  return String(Number(value.toPrecision(digits)));
+}
 
 // lines: [{name, colour, dash, xs, mean, low, high}]; x: {label, ticks: [[value, text], …]}; y: {label, log}.
-function lineChart({ title, x, y, lines, height = 300, legend = true }) {
-  const width = chartWidth(), left = 56, right = 10, top = 10, bottom = 46;
+function lineChart({ title, x, y, lines, height = 300, width = chartWidth() }) {
+  const left = 56, right = 10, top = 10, bottom = 46;
   const usable = (value) => value !== null && value !== undefined && (!y.log || value > 0);
   const all = lines.flatMap((line) => [...line.mean, ...(line.low ?? []), ...(line.high ?? [])]).filter(usable);
   const scale = y.log ? Math.log10 : (value) => value;
@@ -88,7 +93,7 @@ function lineChart({ title, x, y, lines, height = 300, legend = true }) {
         "stroke-dasharray": line.dash ?? "" }, svgElement("title", {}, line.name)));
     }
   }
-  return make("figure", null, { className: "chart" }, svg, ...(legend ? [legendOf(lines)] : []));
+  return make("figure", null, { className: "chart" }, svg, legendOf(lines));
 }
 
 // The parts of a line between the places that have no value.

@@ -21,13 +21,13 @@ function drawGradients() {
   const lines = found.map((each) => ({ name: nameOfStart(each), ...inkOfStart(each), xs: layers.map((_, i) => i),
     ...overSeedsInPowers(each.sizes) }));
   const short = layers.map((name, i) => [i, name.replace("block", "").replace("conv", "")]);
-  const ticks = chartWidth() < 460 ? short.filter((_, i) => i % 3 === 0) : short;
+  const ticks = chartWidth() < 560 ? short.filter((_, i) => i % 3 === 0) : short;
   at("gradients").replaceChildren(lineChart({ title: t("gradients_title"), x: { label: t("convolution"), ticks },
     y: { label: t("gradient_size"), log: true }, lines, height: 340 }));
   const rows = found.map((each, i) => {
     const { mean } = lines[i], last = mean.length - 1;
-    const ratio = mean[0] === null || mean[last] === null ? "0" : exponent(mean[0] / mean[last]);
-    return [nameOfStart(each), exponent(mean[0]), exponent(mean[last]), ratio];
+    const ratio = mean[0] === null || mean[last] === null ? "0" : known(mean[0] / mean[last]);
+    return [nameOfStart(each), known(mean[0]), known(mean[last]), ratio];
   });
   at("gradients-table").replaceChildren(tableOf(["", layers[0], layers[layers.length - 1], t("first_by_last")], rows));
 }
@@ -39,17 +39,22 @@ function drawStacks() {
   const lines = found.map((each) => ({ name: nameOfStart(each), ...inkOfStart(each),
     xs: each.losses[0].map((_, i) => every * i), ...overSeeds(each.losses) }));
   const guess = Math.log(page.classes.length);
-  at("stacks").replaceChildren(lineChart({ title: t("stacks_title"), x: { label: t("step") },
-    y: { label: t("loss"), least: 0, most: 2 * guess }, lines }));
+  const gradients = found.map((each) => ({ name: nameOfStart(each), ...inkOfStart(each),
+    xs: each.gradients[0].map((_, layer) => layer + 1), ...overSeedsInPowers(each.gradients) }));
+  at("stacks").replaceChildren(
+    lineChart({ title: t("stacks_loss"), x: { label: t("step") }, y: { label: t("loss"), least: 0, most: 2 * guess },
+      lines }),
+    lineChart({ title: t("stacks_gradients"), x: { label: t("dense_layer") },
+      y: { label: t("gradient_size"), log: true }, lines: gradients }));
   const rows = found.map((each, i) => {
-    const gradient = overSeedsInPowers(each.gradients).mean, { mean, low, high } = lines[i];
+    const gradient = gradients[i].mean, { mean, low, high } = lines[i];
     const last = mean.length - 1;
-    return [nameOfStart(each), written(each.rate), exponent(gradient[0]), exponent(gradient[gradient.length - 1]),
-      mean[last] === null ? t("diverged") : number(mean[last], 3), rangeOf(low[last], high[last])];
+    return [nameOfStart(each), written(each.rate), known(gradient[0]), known(gradient[gradient.length - 1]),
+      mean[last] === null ? t("diverged") : written(mean[last]), rangeOf(low[last], high[last])];
   });
   at("stacks-table").replaceChildren(tableOf(["", t("learning_rate"), t("first_gradient"), t("last_gradient"),
     t("last_loss"), t("over_seeds")], rows));
 }
 
-const exponent = (value) => (value === null ? "0" : value.toExponential(1));
-const rangeOf = (low, high) => (low === null ? "" : `${number(low, 3)} … ${number(high, 3)}`);
+const known = (value) => (value === null ? "0" : written(value, 2)); // a mean of powers is null where one is 0
+const rangeOf = (low, high) => (low === null ? "" : `${written(low)} … ${written(high)}`);

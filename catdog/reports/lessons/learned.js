@@ -20,7 +20,7 @@ function card(photo) {
 
 // The probability of the photo's own class, from 0 to 1, after each epoch.
 function smallChart(epochs, probabilities, name) {
-  const width = 200, height = 84, left = 34, across = (i) => left + (i / (epochs.length - 1)) * (width - left - 6);
+  const width = 200, height = 84, left = 40, across = (i) => left + (i / (epochs.length - 1)) * (width - left - 6);
   const up = (value) => 8 + (1 - value) * (height - 24);
   const title = t("probability_of", { name, first: percent(probabilities[0], 0),
     last: percent(probabilities[probabilities.length - 1], 0) });

@@ -10,15 +10,19 @@ sections.push(function overfitting() {
       xs: fits[split][0].map((_, epoch) => epoch), ...overSeeds(fits[split]) })));
     at("overfitting").replaceChildren(lineChart({ title: t("overfitting_title"), x: { label: t("axis_epochs") },
       y: { label: t("loss"), least: 0 }, lines }));
-    const last = (rows) => {
-      const { mean, low, high } = overSeeds(rows), end = mean.length - 1;
-      return `${number(mean[end], 3)} (${rangeOf(low[end], high[end])})`;
-    };
-    const best = (rows) => number(rows.reduce((sum, row) => sum + Math.min(...row), 0) / rows.length, 3);
-    const accuracy = (rows) => percent(rows.reduce((sum, row) => sum + row[row.length - 1], 0) / rows.length, 1);
-    const rows = found.map((fits) => [t("dropout", { dropout: fits.dropout }), last(fits.train), last(fits.valid),
-      best(fits.valid), accuracy(fits.accuracy)]);
-    at("overfitting-table").replaceChildren(tableOf(["", t("last_train"), t("last_valid"), t("best_valid"),
-      t("last_accuracy")], rows));
+    const end = epochs, fraction = (value) => percent(value, 1);
+    const rows = [
+      ...lines.map(({ name, mean, low, high }, i) => {
+        const lowest = found[Math.floor(i / 2)][i % 2 ? "valid" : "train"].map((row) => Math.min(...row));
+        return [name, written(mean[end]), rangeOf(low[end], high[end]),
+          written(lowest.reduce((a, b) => a + b) / lowest.length)];
+      }),
+      ...found.map((fits) => {
+        const { mean, low, high } = overSeeds(fits.accuracy);
+        return [t("accuracy_with", { dropout: fits.dropout }), fraction(mean[end]),
+          `${fraction(low[end])} … ${fraction(high[end])}`, ""];
+      })];
+    at("overfitting-table").replaceChildren(tableOf(["", t("at_the_end"), t("over_seeds"), t("lowest_in_training")],
+      rows));
   });
 });

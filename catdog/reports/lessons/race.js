@@ -41,14 +41,14 @@ function raceChart() {
   const lowest = { name: t("lowest"), colour: "currentColor", dash: "1 5", xs: ends,
     mean: ends.map(() => page.race.lowest) };
   return lineChart({ title: t("race_title"), x: { label: t(`axis_${state.axis}`) },
-    y: { label: t("loss"), log: true, most: 20 * start }, lines: [...lines, lowest], height: 380 });
+    y: { label: t("loss"), log: true, most: 20 * start }, lines: [...lines, lowest], height: 400, width: chartWidth(1) });
 }
 
 function raceTable() {
   const last = (run) => {
     if (!run) return "";
     const loss = run.losses[run.losses.length - 1];
-    return loss === null ? t("diverged") : number(loss, 3);
+    return loss === null ? t("diverged") : written(loss);
   };
   const rows = page.race.racers.map(({ name, year, runs, seconds }) => [name, String(year),
     name === "lbfgs" ? "" : written(runs.right.rate), last(runs.small), last(runs.right), last(runs.large),

@@ -75,8 +75,9 @@ function drawSurface(canvas, trail, drop) {
   context.imageSmoothingEnabled = true;
   context.drawImage(surface, 0, 0, side, side);
   for (const racer of shownRacers()) {
-    const { colour } = inkOfRacer(racer.name);
-    line(context, page.plane.paths[racer.name].map((place) => onCanvas(place, side)), colour, 3);
+    const { colour, dash } = inkOfRacer(racer.name), points = page.plane.paths[racer.name];
+    line(context, points.map((place) => onCanvas(place, side)), colour, 3, dash);
+    label(context, onCanvas(points[points.length - 1], side), racer.name);
   }
   dot(context, onCanvas([0, 0], side), 6, "#fff");
   if (trail.length > 1) line(context, trail.map((place) => onCanvas(place, side)), "#fff", 2);
@@ -86,14 +87,25 @@ function drawSurface(canvas, trail, drop) {
   dot(context, onCanvas(trail[trail.length - 1], side), 8, "#ffd23f");
 }
 
-function line(context, points, colour, width) {
+function line(context, points, colour, width, dash = "") {
   for (const [wide, ink] of [[width + 2, "rgba(0,0,0,.55)"], [width, colour]]) {
     context.beginPath();
     for (const [x, y] of points) context.lineTo(x, y);
+    context.setLineDash(ink === colour && dash ? dash.split(" ").map(Number) : []);
     context.lineWidth = wide;
     context.strokeStyle = ink;
     context.stroke();
   }
+}
+
+function label(context, [x, y], text) {
+  context.font = "600 13px sans-serif";
+  context.setLineDash([]);
+  context.lineWidth = 3;
+  context.strokeStyle = "rgba(0,0,0,.6)";
+  context.strokeText(text, x + 6, y + 4);
+  context.fillStyle = "#fff";
+  context.fillText(text, x + 6, y + 4);
 }
 
 function dot(context, [x, y], radius, colour) {

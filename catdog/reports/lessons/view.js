@@ -2,7 +2,7 @@
 
 const state = { lang: "en", rate: "right", axis: "epochs", // the race
   shown: "gd.sgd.momentum.adagrad.rmsprop.adam.lbfgs",
-  rule: "momentum", size: 4, across: 15, up: 85, steps: 0 }; // the ball: its step size, where it was dropped
+  rule: "momentum", size: 2, across: 15, up: 85, steps: 0 }; // the ball: its step size, where it was dropped
 
 const SIZES = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100]; // learning rates of the ball
 const GRID = 100; // places of the ball, each way
