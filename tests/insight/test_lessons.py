@@ -106,8 +106,10 @@ def test_the_gradients_are_those_of_the_network(small: Material) -> None:
     random = np.random.default_rng(0)
     images = jnp.asarray(random.normal(size=(2, 32, 32, 3)), jnp.float32)
     labels = jnp.array([0, 2])
-    tensors = {name: jnp.asarray(tensor) for name, tensor in small.tensors.items()}
-    params = gradients._start("he", 0, tensors, classes=3)
+    params = {
+        name: jnp.asarray(tensor)
+        for name, tensor in gradients._start("he", 0, small.tensors, classes=3).items()
+    }
     sizes, loss = gradients._sizes(jnp.array(True), params, images, labels)
 
     convolutions = Suffix(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from math import prod
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +24,7 @@ SEEDS = 3
 PHOTOS, SIZE = 8, 64  # pixels a side
 LAYERS = tuple(layer.name for layer in CONVOLUTIONS if isinstance(layer, Conv))
 
+Tensors = dict[str, np.ndarray]
 Params = dict[str, jax.Array]
 
 
@@ -52,9 +53,9 @@ def measure_gradients(material: Material, report: Callable[[int], None]) -> list
         report: called with the number of passes that are done.
     """
     pixels, labels = _photos(material.train)
-    images = preprocess(jnp.asarray(pixels), material.preprocessing)
-    scaled = images / jnp.std(images)
-    tensors = {name: jnp.asarray(tensor, jnp.float32) for name, tensor in material.tensors.items()}
+    images = np.asarray(preprocess(pixels, material.preprocessing))  # pyright: ignore[reportArgumentType]
+    scaled = images / images.std()
+    tensors = {name: tensor.astype(np.float32) for name, tensor in material.tensors.items()}
     found = []
     done = 0
     for activation in ACTIVATIONS:
@@ -63,7 +64,7 @@ def measure_gradients(material: Material, report: Callable[[int], None]) -> list
             for seed in range(SEEDS):
                 params = _start(start, seed, tensors, classes=len(material.classes))
                 taken = images if start == PRETRAINED else scaled
-                results.append(_sizes(jnp.array(activation == "relu"), params, taken, jnp.asarray(labels)))
+                results.append(_sizes(np.array(activation == "relu"), params, taken, labels))
                 report(done := done + 1)
             sizes, losses = (np.array(part) for part in zip(*results, strict=True))
             found.append(Gradients(activation, start, sizes, losses))
@@ -86,24 +87,29 @@ def _photos(split: Split) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([decode(split.paths[row], Decoding(SIZE)) for row in rows]), labels[rows]
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def drawn(start: str, shapes: tuple[Shape, ...], key: jax.Array) -> list[jax.Array]:
-    """A kernel of each shape."""
-    keys = jax.random.split(key, len(shapes))
-    return [STARTS[start](key, shape, jnp.float32) for key, shape in zip(keys, shapes, strict=True)]
+def drawn(start: str, shape: Shape, random: np.random.Generator) -> np.ndarray:
+    """A kernel whose last two axes are channels in and out, float32.
+
+    Sources: X. Glorot, Y. Bengio, AISTATS 2010, uniform; K. He et al., ICCV 2015 (arXiv:1502.01852), normal.
+    """
+    fan_in, fan_out = prod(shape[:-1]), prod(shape[:-2]) * shape[-1]
+    if start == "he":
+        return random.normal(0, (2 / fan_in) ** 0.5, shape).astype(np.float32)
+    most = (6 / (fan_in + fan_out)) ** 0.5
+    return random.uniform(-most, most, shape).astype(np.float32)
 
 
-def _start(start: str, seed: int, tensors: Params, *, classes: int) -> Params:
+def _start(start: str, seed: int, tensors: Tensors, *, classes: int) -> Tensors:
     """Kernels and biases of the convolutions, `tensors` where they are pretrained; the last layer is new."""
-    key = jax.random.key(seed)
+    random = np.random.default_rng(seed)
     last = (tensors[f"{LAYERS[-1]}/bias"].shape[0], classes)
-    (predictions,) = drawn("glorot", (last,), key)
+    predictions = {"predictions/kernel": drawn("glorot", last, random)}
     if start == PRETRAINED:
-        return tensors | {"predictions/kernel": predictions}
-    kernels = drawn(start, tuple(tensors[f"{name}/kernel"].shape for name in LAYERS), key)
-    params = {f"{name}/kernel": kernel for name, kernel in zip(LAYERS, kernels, strict=True)}
-    biases = {f"{name}/bias": jnp.zeros_like(tensors[f"{name}/bias"]) for name in LAYERS}
-    return params | biases | {"predictions/kernel": predictions}
+        return tensors | predictions
+    return predictions | {
+        name: drawn(start, tensor.shape, random) if tensor.ndim > 1 else np.zeros_like(tensor)
+        for name, tensor in tensors.items()
+    }
 
 
 @jax.jit

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import partial
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from catdog.insight.lessons.descent import Data, Params, batches_of, descend, masked_mean
+from catdog.insight.lessons.gradients import drawn
 from catdog.insight.lessons.material import MOST, Material
 from catdog.model.layers import Dense, Dropout, Layer
 from catdog.model.suffix import Suffix
@@ -56,20 +56,18 @@ def overfit(material: Material, report: Callable[[int], None]) -> Overfitting:
     """
     train, valid = material.train.samples, material.valid.some(MOST).samples
     count = min(PHOTOS, len(train.labels))
-    drawn = [_drawn(train.labels, train.units, count, seed) for seed in range(SEEDS)]
-    inputs = np.stack([train.inputs[rows] for rows, _ in drawn])
-    labels = np.stack([found for _, found in drawn])
+    chosen = [_drawn(train.labels, train.units, count, seed) for seed in range(SEEDS)]
+    inputs = np.stack([train.inputs[rows] for rows, _ in chosen])
+    labels = np.stack([found for _, found in chosen])
     batches = [batches_of(count, batch_size=BATCH, epochs=EPOCHS, seed=seed) for seed in range(SEEDS)]
     rows, masks = (np.stack(part) for part in zip(*batches, strict=True))
+    held_out, seeds = (valid.inputs, valid.labels), np.arange(SEEDS)
+    starts = [_start(inputs.shape[-1], train.units, seed) for seed in range(SEEDS)]
+    params = {name: np.stack([start[name] for start in starts]) for name in starts[0]}
     found = []
     for dropout in (0.0, DROPPED):
-        suffix = Suffix(
-            _layers(inputs.shape[-1], train.units, dropout), "category", preprocessing="none", dtype="float32"
-        )
-        starts = [suffix.initial(seed)[0] for seed in range(SEEDS)]
-        params = jax.tree.map(lambda *leaves: jnp.stack(leaves), *starts)
-        seeds = jnp.arange(SEEDS)
-        held_out = (jnp.asarray(valid.inputs), jnp.asarray(valid.labels))
+        layers = _layers(inputs.shape[-1], train.units, dropout)
+        suffix = Suffix(layers, "category", preprocessing="none", dtype="float32")
         measured = _trained(suffix, params, (inputs, labels), held_out, (rows, masks), seeds)
         found.append(Fits(dropout, *map(np.asarray, measured)))
         report(len(found) * SEEDS)
@@ -81,6 +79,16 @@ def _layers(inputs: int, classes: int, dropout: float) -> tuple[Layer, ...]:
     random = [Dropout("dropout1", "head", dropout)] if dropout else []
     last = Dense("predictions", "head", UNITS, classes, "none")
     return (Dense("fc1", "head", inputs, UNITS, "relu"), *random, last)
+
+
+def _start(inputs: int, classes: int, seed: int) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(seed)
+    return {
+        "fc1/kernel": drawn("glorot", (inputs, UNITS), random),
+        "fc1/bias": np.zeros(UNITS, np.float32),
+        "predictions/kernel": drawn("glorot", (UNITS, classes), random),
+        "predictions/bias": np.zeros(classes, np.float32),
+    }
 
 
 def _drawn(labels: np.ndarray, classes: int, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

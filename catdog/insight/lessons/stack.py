@@ -43,19 +43,18 @@ def train_stacks(material: Material, report: Callable[[int], None]) -> list[Stac
         report: called with the number of combinations that are done.
     """
     samples = material.train.some(MOST).samples
-    data = (jnp.asarray(samples.inputs), jnp.asarray(samples.labels))
+    data = (samples.inputs, samples.labels)
     rows, mask = batches_of(len(samples.labels), batch_size=BATCH, epochs=STEPS, seed=0)
     shape = (STEPS // EVERY, EVERY, rows.shape[-1])
-    batches = tuple(
-        jnp.asarray(part.reshape(-1, part.shape[-1])[:STEPS].reshape(shape)) for part in (rows, mask)
-    )
-    keys = jax.random.split(jax.random.key(0), SEEDS)
+    batches = tuple(part.reshape(-1, part.shape[-1])[:STEPS].reshape(shape) for part in (rows, mask))
     found = []
     for activation in ACTIVATIONS:
         for start in STARTS:
-            seeds = [_params(start, key, data[0].shape[1], samples.units) for key in keys]
-            params = jax.tree.map(lambda *leaves: jnp.stack(leaves), *seeds)
-            trained = _trained(jnp.array(activation == "relu"), params, jnp.array(RATES), data, batches)
+            seeds = [_params(start, seed, data[0].shape[1], samples.units) for seed in range(SEEDS)]
+            params = jax.tree.map(lambda *leaves: np.stack(leaves), *seeds)
+            trained = _trained(
+                np.array(activation == "relu"), params, np.array(RATES, np.float32), data, batches
+            )
             losses, gradients = map(np.asarray, trained)
             last = losses[..., -1].mean(axis=1)
             best = int(np.where(np.isfinite(last), last, np.inf).argmin())
@@ -97,11 +96,13 @@ def _trained(
     return losses.swapaxes(0, 1), gradients
 
 
-def _params(start: str, key: jax.Array, inputs: int, classes: int) -> Params:
-    sizes = [inputs, *[UNITS] * DEPTH, classes]
-    kernels = drawn(start, tuple(zip(sizes, sizes[1:], strict=False)), key)
-    params = {f"dense{number}/kernel": kernel for number, kernel in enumerate(kernels)}
-    return params | {f"dense{number}/bias": jnp.zeros(units) for number, units in enumerate(sizes[1:])}
+def _params(start: str, seed: int, inputs: int, classes: int) -> dict[str, np.ndarray]:
+    random, sizes = np.random.default_rng(seed), [inputs, *[UNITS] * DEPTH, classes]
+    params = {}
+    for number, shape in enumerate(zip(sizes, sizes[1:], strict=False)):
+        params[f"dense{number}/kernel"] = drawn(start, shape, random)
+        params[f"dense{number}/bias"] = np.zeros(shape[1], np.float32)
+    return params
 
 
 def _logits(is_relu: jax.Array, params: Params, x_bd: jax.Array) -> jax.Array:

@@ -9,8 +9,8 @@ sections.push(function race() {
     const { epochs, batch, penalty, photos, rates, slowest, fastest, apart } = page.race;
     at("race-text").textContent = t("race_text",
       { epochs, batch, penalty, photos, rates, slowest: written(slowest), fastest: written(fastest), apart });
-    choices("rate", ["small", "right", "large"], "rate");
-    choices("axis", ["epochs", "seconds"], "axis");
+    choices("rate", ["small", "right", "large"], (value) => t(`rate_${value}`));
+    choices("axis", ["epochs", "seconds"], (value) => t(`axis_${value}`));
     at("shown").replaceChildren(...page.race.racers.map(racerButton));
     at("race").replaceChildren(raceChart());
     at("race-table").replaceChildren(raceTable());

@@ -24,7 +24,7 @@ function keepInside() {
   state.across = within(state.across, GRID);
   state.up = within(state.up, GRID);
   state.steps = within(state.steps, MOST_STEPS);
-  if (!RULES[state.rule]) state.rule = "momentum";
+  if (!Object.hasOwn(RULES, state.rule)) state.rule = "momentum";
   if (!["small", "right", "large"].includes(state.rate)) state.rate = "right";
   if (!["epochs", "seconds"].includes(state.axis)) state.axis = "epochs";
   const names = page.race.racers.map((racer) => racer.name);
@@ -37,10 +37,10 @@ const DASHES = ["", "7 4", "2 3"];
 const inkOf = (index) => ({ colour: COLOURS[index % COLOURS.length],
   dash: DASHES[Math.floor(index / COLOURS.length) % DASHES.length] });
 
-// A group of buttons of which one is pressed: each value has a sentence of that name.
-function choices(id, values, prefix) {
+// A group of buttons of which one is pressed; `name` is what people read for a value.
+function choices(id, values, name) {
   at(id).replaceChildren(...values.map((value) => {
-    const made = make("button", t(`${prefix}_${value}`),
+    const made = make("button", name(value),
       { type: "button", "aria-pressed": String(state[id] === value) });
     made.dataset.value = value;
     made.addEventListener("click", () => {
