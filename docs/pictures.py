@@ -1,7 +1,7 @@
 """Makes the pictures of the README from sample_data with the real commands: `python docs/pictures.py`.
 
-terminal.svg is what the terminal shows; report.png and photo-page.png, which need Chromium, are the pages of
-`evaluate --report` and `inspect PHOTO --report`.
+terminal.svg is what the terminal shows; report.png, photo-page.png and lessons-page.png, which need Chromium,
+are the pages of `evaluate --report`, `inspect PHOTO --report` and `inspect DATA --lessons`.
 tests/test_pictures.py fails where the text of terminal.svg is no longer what the commands print.
 """
 
@@ -25,7 +25,9 @@ COMMANDS = ("catdog train sample_data", "catdog predict sample_data/photos")
 _REPORT = "catdog evaluate --report report.html"
 _PHOTO = "catdog inspect sample_data/photos/pug_139.jpg --report photo.html"
 _PHOTO_VIEW = "#layer=block4_conv3"
-_PAGE, _PHOTO_PAGE = (1100, 1250), (1100, 1700)  # pixels of the screenshots
+_LESSONS = "catdog inspect sample_data --lessons lessons.html"
+_LESSONS_VIEW = "#section=race&steps=100"
+_PAGE, _PHOTO_PAGE, _LESSONS_PAGE = (1100, 1250), (1100, 1700), (1100, 1950)  # pixels of the screenshots
 
 
 def main() -> None:
@@ -37,10 +39,14 @@ def main() -> None:
         (ROOT / "docs" / "terminal.svg").write_text(drawn(shown), "utf-8")
         on_a_terminal(_REPORT, folder)
         _screenshot((folder / "report.html").as_uri(), _PAGE, ROOT / "docs" / "report.png")
-        on_a_terminal(_PHOTO, folder)
-        picture = ROOT / "docs" / "photo-page.png"
-        _screenshot((folder / "photo.html").as_uri() + _PHOTO_VIEW, _PHOTO_PAGE, picture)
-        Image.open(picture).convert("RGB").quantize(128).save(picture, optimize=True)
+        for command, page, view, pixels, file in (
+            (_PHOTO, "photo.html", _PHOTO_VIEW, _PHOTO_PAGE, "photo-page.png"),
+            (_LESSONS, "lessons.html", _LESSONS_VIEW, _LESSONS_PAGE, "lessons-page.png"),
+        ):
+            on_a_terminal(command, folder)
+            picture = ROOT / "docs" / file
+            _screenshot((folder / page).as_uri() + view, pixels, picture)
+            Image.open(picture).convert("RGB").quantize(128).save(picture, optimize=True)
 
 
 def on_a_terminal(command: str, folder: Path) -> str:

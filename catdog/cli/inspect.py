@@ -75,7 +75,13 @@ class _Subject(NamedTuple):
 @option("--unit", "Model", N_("With --layer: where this unit is strongest."), click.IntRange(0))
 @flag("--quick", "Data", N_("Skip the checks that need the network."))
 @report_option(N_("A self-contained page: the findings of a data set, or a photo inside the network."))
-@option("--lessons", "Output", N_("A page: experiments with a folder of photos."), FILE, metavar="FILE.html")
+@option(
+    "--lessons",
+    "Output",
+    N_("A page: the lecture's experiments with the photos of a data set."),
+    FILE,
+    metavar="FILE.html",
+)
 @flag("--strict", "Data", N_("Exit with status 1 if a data set has any problem."))
 @flag("--json as_json", "Output", N_("Print one JSON value."))
 @model_options()
@@ -86,8 +92,9 @@ def command(ctx: click.Context, target: Path | None, strict: bool, as_json: bool
     """Look inside TARGET: a run, a folder of runs, an exported file, a folder of photos, or a photo. Without
     TARGET: the layers of VGG16.
 
-    A data set is checked for unreadable files, duplicates, label errors and outliers. A photo is classified
-    by a run and by the original network; --report shows its way through all layers.
+    A data set is checked for unreadable files, duplicates, label errors and outliers; --lessons makes a
+    lecture's experiments with it. A photo is classified by a run and by the original network; --report shows
+    its way through all layers.
     """
     asked = [subject for name, subject in _WITHOUT_TARGET.items() if chosen[name]]
     if len(asked) + chosen["layers"] > 1:

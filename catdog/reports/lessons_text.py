@@ -28,7 +28,7 @@ SENTENCES: dict[str, Message] = {
     "loss": message("loss"),
     "learning_rate": message("learning rate"),
     "diverged": message("diverged"),
-    "over_seeds": message("lowest and highest over the seeds"),
+    "over_seeds": message("range over seeds"),
     "year": message("year"),
     "accuracy": message("accuracy"),
     "axis_epochs": message("epochs"),
@@ -147,7 +147,7 @@ SENTENCES: dict[str, Message] = {
     "loss_valid": message("validation, dropout {dropout}"),
     "accuracy_with": message("validation accuracy, dropout {dropout}"),
     "at_the_end": message("at the end"),
-    "lowest_in_training": message("lowest in training, mean"),
+    "lowest_in_training": message("lowest on the way, mean"),
     # How it learned
     "learned_title": message("How it learned"),
     "learned_text": message(

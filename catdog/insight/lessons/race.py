@@ -15,7 +15,7 @@ from catdog.training.logistic import BIAS, KERNEL, Samples
 from catdog.training.optimizers import OPTIMIZERS, Optimizer
 
 EPOCHS, BATCH = 30, 32
-RATES = tuple(float(f"{10 ** (power / 2):.1g}") for power in range(-10, 5))  # 1e-5 … 1e2
+RATES = tuple(float(f"{10 ** (power / 2):.1g}") for power in range(-8, 3))  # 1e-4 … 10
 APART = 30  # the right rate divided by it is too small, multiplied by it too large
 _TIMED = 3  # runs, the fastest counts
 

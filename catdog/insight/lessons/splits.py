@@ -9,7 +9,7 @@ from catdog.evaluation.metrics import wilson_interval
 from catdog.insight.lessons.material import MOST, PENALTY, Material
 from catdog.training.logistic import Samples
 
-SPLITS = 200
+SPLITS = 100
 FRACTION = 0.2  # of each class, for validation
 
 
