@@ -295,7 +295,7 @@ _EXPORTED_FILE = _Subject(message("an exported file"), (), _exported)
 _PHOTO_OPTIONS = ("model", "runs_dir", "weights", "preprocessing", "report", "layer", "unit")
 _PHOTO = _Subject(message("a photo"), _PHOTO_OPTIONS, _photo)
 _DATA_SET = _Subject(message("a data set"), ("quick", "report", "strict"), _data_set)
-_LESSONS = _Subject(message("the lessons of a data set"), ("lessons",), _lessons)
+_LESSONS = _Subject(message("a data set with --lessons"), ("lessons",), _lessons)
 _WITHOUT_TARGET = {"optimizers": _OPTIMIZERS, "architectures": _ARCHITECTURES, "cache": _CACHE}
 _SUBJECTS = (
     _VGG16,

@@ -45,14 +45,14 @@ def write_script_page(
         OptionError: the file cannot be written.
     """
     script = "\n".join(
-        _texts_of([*(f"shared/{each}.js" for each in _SHARED), *(f"{name}/{each}.js" for each in scripts)])
+        _read([*(f"shared/{each}.js" for each in _SHARED), *(f"{name}/{each}.js" for each in scripts)])
     )
-    everything = {**facts, **_texts(sentences, translations)}
+    everything = {**facts, **_languages(sentences, translations)}
     page = render(
         f"{name}.html",
         translations,
         title=title,
-        style=Markup("".join(_texts_of(["shared/page.css", f"{name}/page.css"]))),
+        style=Markup("".join(_read(["shared/page.css", f"{name}/page.css"]))),
         # "<" would end the element, or begin a comment in it.
         facts=Markup(
             json.dumps(everything, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
@@ -63,11 +63,11 @@ def write_script_page(
     write_file(file, page.encode("utf-8", "replace"))
 
 
-def _texts_of(names: Sequence[str]) -> list[str]:
+def _read(names: Sequence[str]) -> list[str]:
     return [(_FOLDER / name).read_text("utf-8") for name in names]
 
 
-def _texts(sentences: Mapping[str, Message], translations: gettext.NullTranslations) -> dict[str, Any]:
+def _languages(sentences: Mapping[str, Message], translations: gettext.NullTranslations) -> dict[str, Any]:
     """The sentences in every language of the page."""
     language = translations.info().get("language", "en")
     spoken = {"en": ENGLISH, "ko": _catalogue("ko")} | {language: translations}

@@ -192,6 +192,15 @@ def test_the_cache_is_shown_and_emptied(cli: Cli, tmp_path: Path, shapes: Path) 
             "--model does not go with an exported file. It is for: a photo.",
         ),
         (("runs/sample", "--weights", "keras"), "--weights does not go with a run. It is for: a photo."),
+        (("--lessons", "a.html"), "--lessons needs TARGET, a folder of photos such as sample_data."),
+        (
+            ("photo.jpg", "--lessons", "a.html"),
+            "--lessons does not go with a photo. It is for: a data set with --lessons.",
+        ),
+        (
+            (".", "--lessons", "a.html", "--quick"),
+            "--quick does not go with a data set with --lessons. It is for: a data set.",
+        ),
     ],
 )
 def test_an_option_of_another_subject_is_refused(
