@@ -25,7 +25,7 @@ SENTENCES: dict[str, Message] = {
         "computed by at most {surface} of it."
     ),
     # Words of several sections
-    "loss": message("loss"),
+    "loss": message("loss in nats"),
     "learning_rate": message("learning rate"),
     "diverged": message("diverged"),
     "over_seeds": message("range over seeds"),

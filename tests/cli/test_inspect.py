@@ -32,6 +32,7 @@ def test_the_networks_of_the_lecture(cli: Cli) -> None:
     assert [row["name"] for row in facts] == ["AlexNet", "VGG16", "GoogLeNet", "ResNet-50"]
     assert all("table" in row["source"] and row["top5"] < 20 for row in facts)
     text = cli("inspect", "--architectures").out
+    assert max(map(len, text.split("\n\n")[0].splitlines())) <= 80
     for words in ("15,470", "25.6", "6.71 %", "arXiv:1512.03385"):
         assert words in text
 
@@ -45,7 +46,6 @@ def test_the_boundary_moves(cli: Cli) -> None:
 def test_tables_fit_a_terminal_of_80_columns(trained: Run) -> None:
     for folder, arguments in (
         (SAMPLE.parent, ["--layers"]),
-        (SAMPLE.parent, ["--architectures"]),
         (trained.folder.parent, [trained.folder.name, "--layers"]),
         (SAMPLE.parent, [SAMPLE.name, "--quick"]),
     ):
