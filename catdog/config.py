@@ -158,7 +158,7 @@ class ModelSpec(JsonRecord):
     unfreeze: str = "head"  # the first stage that was trained
     weights: str = ""  # as in `TrainOptions`; empty if the file holds all weights
     prefix_digest: str = ""  # of the frozen prefix's weights, hex
-    epoch: int = 0  # of these parameters, from 1
+    epoch: int = 0  # of these parameters, see `EpochRecord`
 
 
 @dataclass(frozen=True)

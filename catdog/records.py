@@ -28,7 +28,7 @@ class EpochRecord(JsonRecord):
     Of a `value` output, losses are those of standardized values, and mean absolute errors are in its unit.
     """
 
-    epoch: int  # from 1
+    epoch: int  # from 1; 0 is the fitted head that fine-tuning starts from
     seconds: float  # validation included
     loss: float  # of the training photos, while the epoch went on
     acc: float | None  # None of a `value` output

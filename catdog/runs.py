@@ -39,6 +39,8 @@ from catdog.records import CrossValidation, EpochRecord, RunConfig, SkippedRecor
 METADATA_KEY = "catdog"
 # What reading and checking a file of a run raises.
 _UNREADABLE = (OSError, ValueError, LookupError, AttributeError, TypeError, OptionError, SafetensorError)
+_LONGEST = 255  # bytes of a run's name; most file systems allow no more
+_LONGEST_CHOSEN = 200  # bytes of a name that is taken from the data folder's: room for a number
 _SHOWN = 40  # letters of a run's name that its folder shows while it is made
 
 Record = TypeVar("Record", bound=JsonRecord)
@@ -247,10 +249,11 @@ def new_folder(runs_dir: Path, name: str) -> Path:
     Raises:
         RunError: the name exists already or is not a folder name.
     """
-    if Path(name).name != name or name.startswith("."):
+    if Path(name).name != name or name.startswith(".") or len(os.fsencode(name)) > _LONGEST:
         raise RunError(
-            "expected a plain folder name for the run, found {name!r}. Give another --name; --runs-dir is "
-            "the folder of all runs.",
+            "expected a plain folder name of at most {longest} bytes for the run, found {name!r}. Give "
+            "another --name; --runs-dir is the folder of all runs.",
+            longest=_LONGEST,
             name=name,
         )
     if (folder := runs_dir / name).exists():
@@ -334,6 +337,7 @@ def _models(runs_dir: Path) -> list[Path]:
 
 def _free_name(runs_dir: Path, wish: str) -> str:
     base = re.sub(r"[^\w-]+", "-", wish).strip("-") or "run"
+    base = base.encode()[:_LONGEST_CHOSEN].decode(errors="ignore")
     names = (base if number == 1 else f"{base}-{number}" for number in count(1))
     return next(name for name in names if not (runs_dir / name).exists())
 

@@ -28,11 +28,14 @@ _REAL = ROOT.parent / "shared" / "dogscats"
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cache for the session, never the user's: what one test computes or compiles, others find."""
+    """One cache for the session, never the user's: what one test computes or compiles, others find.
+
+    CATDOG_TEST_CACHE names a folder for several sessions.
+    """
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent  # of all workers
-    folder = folder / "cache"
+    folder = Path(os.environ.get("CATDOG_TEST_CACHE") or folder / "cache")
     folder.mkdir(exist_ok=True)
     os.environ["CATDOG_CACHE_DIR"] = str(folder)
     devices.configure(folder)

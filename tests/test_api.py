@@ -88,6 +88,7 @@ def test_the_limit_of_the_environment_holds(tmp_path: Path, monkeypatch: pytest.
         catdog.load(cache_dir=cache)
 
 
+@pytest.mark.slow
 def test_a_run_and_its_exported_file_predict_the_same(
     shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,6 +147,7 @@ for prediction in model.predict([{str(DOG)!r}]):
     assert result.stderr == ""
 
 
+@pytest.mark.slow
 def test_threads_may_share_a_model() -> None:
     model = catdog.load()
     photos = sorted((SAMPLE / "train").rglob("*.jpg"))[:24]

@@ -81,6 +81,7 @@ def test_a_second_process_finds_the_programs_of_the_first(tmp_path: Path) -> Non
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
+@pytest.mark.slow
 def test_a_terminal_is_not_for_what_xla_thinks_of_the_processor(shapes: Path, tmp_path: Path) -> None:
     # The second training takes its programs from the cache, which is where XLA speaks up.
     options = ("--optimizer", "adam", "--size", 96, "--epochs", 2, "--cache-dir", tmp_path / "cache")

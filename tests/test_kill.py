@@ -2,7 +2,6 @@
 
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -14,31 +13,39 @@ import pytest
 
 from tests.pictures import draw_pictures
 
-KILLS = 20
 _AT_ONCE = 2  # trainings at the same time, each in a folder of its own
-_COLD = 4  # of the kills, those that also have features to compute
+_COLD = 1  # of the kills of a training, those that are in its first seconds, with features to compute
 _SEED = "CATDOG_TEST_KILL_SEED"  # the environment variable that repeats the moments of a run that failed
 
-# Many epochs, views, and a head with dropout and momenta: most moments are in the middle of a training.
-_OPTIONS = "--epochs 120 --head fc --fc-units 32 --batch-size 8 --seed 3 --views 1".split()
+# Training → kills, epochs and options.
+_TRAININGS = {
+    "dropout and momenta": (7, 120, "--head fc --fc-units 32 --batch-size 8 --seed 3 --views 1"),
+    "fine-tuning": (4, 3, "--unfreeze block5 --size 96 --views 1 --schedule one-cycle --mixup 0.2"),
+    "several labels": (4, 40, "--output labels --labels {data}/labels.csv --folds 4 --size 96"),
+}
 
 
 class _Place:
     """A folder with a cache of its own, in which one training runs."""
 
-    def __init__(self, folder: Path, data: Path):
+    def __init__(self, folder: Path, data: Path, options: str):
         self.folder = folder
-        self._data = data
+        self._new = [str(data), "--name", "killed", *options.format(data=data).split()]
         self._environment = os.environ | {"CATDOG_CACHE_DIR": str(folder / "cache")}
 
     @property
     def model(self) -> Path:
         return self.folder / "runs" / "killed" / "model.safetensors"
 
+    def epochs(self) -> int:
+        """How many are in the log."""
+        history = self.model.parent / "history.jsonl"
+        return len(history.read_text().splitlines()) if history.exists() else 0
+
     def start(self) -> subprocess.Popen[str]:
         """Start, or resume the run if there is one."""
         run = self.model.parent
-        target = ["--resume", str(run)] if run.exists() else [str(self._data), "--name", "killed", *_OPTIONS]
+        target = ["--resume", str(run)] if run.exists() else self._new
         return subprocess.Popen(
             [sys.executable, "-W", "error", "-m", "catdog", "train", *target],
             cwd=self.folder,
@@ -58,67 +65,72 @@ class _Place:
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, bytes, float, float]:
-    """(data, warm cache, the model's bytes, seconds with a cold cache, seconds with a warm one)."""
-    folder = tmp_path_factory.mktemp("uninterrupted")
-    data = folder / "data"
-    draw_pictures(data / "train", {"circles": 8, "squares": 8}, seed=1)
-    draw_pictures(data / "valid", {"circles": 4, "squares": 4}, seed=2)
-    began = time.monotonic()
-    content = _Place(folder, data).finish()
-    cold = time.monotonic() - began
-    warm = folder / "warm"
-    copytree(folder / "cache", warm / "cache")
-    began = time.monotonic()
-    again = _Place(warm, data).finish()
-    assert again == content, "the same training twice must give the same bytes"
-    return data, folder / "cache", content, cold, time.monotonic() - began
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data")
+    draw_pictures(root / "train", {"circles": 8, "squares": 8}, seed=1)
+    draw_pictures(root / "valid", {"circles": 4, "squares": 4}, seed=2)
+    rows = [
+        f"{path.relative_to(root)},{path.parent.name}{';first' * (number % 3 == 0)}"
+        for number, path in enumerate(sorted(root.rglob("*.png")))
+    ]
+    (root / "labels.csv").write_text("\n".join(["path,labels", *rows]))
+    return root
 
 
-def _moments(seed: int) -> list[float]:
+def _moments(seed: int, count: int) -> list[float]:
     """When each training is killed, as a part of its time: the same for the same seed, whoever asks first."""
     moments = random.Random(seed)
-    return [moments.random() for _ in range(KILLS)]
+    return [moments.random() for _ in range(count)]
 
 
 def test_a_seed_draws_the_same_moments_again() -> None:
-    assert _moments(5) == _moments(5) != _moments(6)
-    assert len(set(_moments(5))) == KILLS
+    assert _moments(5, 20) == _moments(5, 20) != _moments(6, 20)
+    assert len(set(_moments(5, 20))) == 20
 
 
 @pytest.mark.slow
-def test_kill_and_resume_gives_the_same_bytes(
-    uninterrupted: tuple[Path, Path, bytes, float, float], tmp_path: Path
-) -> None:
-    data, cache, expected, cold_seconds, warm_seconds = uninterrupted
+@pytest.mark.parametrize("training", _TRAININGS)
+def test_kill_and_resume_gives_the_same_bytes(data: Path, tmp_path: Path, training: str) -> None:
+    kills, epochs, options = _TRAININGS[training]
     seed = int(os.environ.get(_SEED) or random.SystemRandom().getrandbits(32))
     again = f"{_SEED}={seed} draws these moments again"
     print(again, flush=True)
-    # As parts of a training's time, which differs from one machine to another.
-    moments = _moments(seed)
+
+    def place(name: str, *, cold: bool) -> _Place:
+        """A new folder, with the features of the first training unless it is cold."""
+        folder = tmp_path / name
+        folder.mkdir()
+        if not cold:
+            copytree(tmp_path / "first" / "cache", folder / "cache")
+        return _Place(folder, data, f"--epochs {epochs} {options}")
+
+    def finished(name: str, *, cold: bool) -> tuple[bytes, float]:
+        began = time.monotonic()
+        return place(name, cold=cold).finish(), time.monotonic() - began
+
+    expected, cold_seconds = finished("first", cold=True)
+    content, warm_seconds = finished("second", cold=False)
+    assert content == expected, "the same training twice must give the same bytes"
+    moments = _moments(seed, kills)
 
     def kill(number: int) -> str:
         """Kill a training and let it finish; returns where it was killed."""
         cold = number < _COLD
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        if not cold:
-            copytree(cache, folder / "cache")
-        place = _Place(folder, data)
-        seconds = cold_seconds if cold else warm_seconds
-        moment = 0.2 + moments[number] * (seconds - 0.2)
-        process = place.start()
-        try:
-            process.communicate(timeout=moment)
-        except subprocess.TimeoutExpired:
-            os.kill(process.pid, signal.SIGKILL)
-            process.communicate()
-        history = place.model.parent / "history.jsonl"
-        epochs = len(history.read_text().splitlines()) if history.exists() else 0
-        where = f"{'cold' if cold else 'warm'} {moment:.2f}s epoch {epochs}"
-        assert place.finish() == expected, f"{where}; {again}"
+        killed = place(str(number), cold=cold)
+        process = killed.start()
+        if cold:
+            time.sleep(0.2 + moments[number] * (cold_seconds - 0.2))
+        else:  # somewhere in an epoch
+            before, part = divmod(moments[number] * epochs, 1)
+            while killed.epochs() < before and process.poll() is None:
+                time.sleep(0.001)
+            time.sleep(part * (warm_seconds / epochs))
+        process.kill()
+        process.communicate()
+        where = f"{'cold' if cold else 'warm'} {moments[number]:.3f}, epoch {killed.epochs()}"
+        assert killed.finish() == expected, f"{where}; {again}"
         return where
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for number, where in enumerate(pool.map(kill, range(KILLS)), start=1):
-            print(f"kill {number}/{KILLS}: {where}", flush=True)
+        for number, where in enumerate(pool.map(kill, range(kills)), start=1):
+            print(f"kill {number}/{kills}: {where}", flush=True)

@@ -14,6 +14,7 @@ def pictures() -> ModuleType:
     return script("pictures")
 
 
+@pytest.mark.slow
 def test_the_terminal_is_drawn_as_the_commands_print(pictures: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "sample_data").symlink_to(ROOT / "sample_data")
     shown = [(command, pictures.on_a_terminal(command, tmp_path)) for command in pictures.COMMANDS]

@@ -29,11 +29,7 @@ def _commands(page: Path) -> list[str]:
     return [line for line in lines if ".venv" not in line]
 
 
-def _parameters() -> Iterator[object]:
-    for page in PAGES:
-        marks = [] if page == README else [pytest.mark.slow]
-        for line in _commands(page):
-            yield pytest.param(page, line, marks=marks, id=f"{page.name}: {line}")
+_LINES = [pytest.param(page, line, id=f"{page.name}: {line}") for page in PAGES for line in _commands(page)]
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +51,8 @@ def folders(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[P
     return places
 
 
-@pytest.mark.parametrize(("page", "line"), list(_parameters()))
+@pytest.mark.slow
+@pytest.mark.parametrize(("page", "line"), _LINES)
 def test_the_command_runs(folders: dict[Path, Path], page: Path, line: str) -> None:
     command = f'catdog() {{ {shlex.quote(sys.executable)} -W error -m catdog "$@"; }}; {line}'
     result = subprocess.run(

@@ -24,6 +24,7 @@ def some(dogscats: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_train_evaluate_predict(some: Path, tmp_path: Path) -> None:
     first = catdog("train", some, "--name", "real", *FAST, cwd=tmp_path)
     assert first.returncode == 0, first.stderr

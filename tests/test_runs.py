@@ -64,6 +64,13 @@ def test_names_are_numbered_and_never_reused(tmp_path: Path) -> None:
         create_run(tmp_path, "screws", CONFIG)
 
 
+@pytest.mark.parametrize("folder", [255 * "a", 85 * "강"], ids=["255 bytes", "85 syllables"])
+def test_the_longest_name_of_a_data_folder_is_cut(tmp_path: Path, folder: str) -> None:
+    config = replace(CONFIG, options=replace(CONFIG.options, data=f"/{folder}"))
+    names = [create_run(tmp_path, None, config).folder.name for _ in range(2)]
+    assert names == [folder.encode()[:200].decode(errors="ignore") + end for end in ("", "-2")]
+
+
 def test_a_name_that_is_taken_meanwhile_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process makes the folder between the look and the rename."""
     rename = Path.rename
@@ -102,7 +109,7 @@ def test_a_run_that_cannot_be_written_cannot_be_held(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize("name", ["a/b", "..", ".hidden", "/root"])
+@pytest.mark.parametrize("name", ["a/b", "..", ".hidden", "/root", 256 * "a", 86 * "강"])
 def test_a_name_is_one_folder(tmp_path: Path, name: str) -> None:
     with pytest.raises(RunError, match="plain folder name"):
         create_run(tmp_path, name, CONFIG)

@@ -1,7 +1,8 @@
-"""Many photos, decoded or probed in threads, in the order they were given."""
+"""Many photos, decoded or probed many at a time, in the order they were given."""
 
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Collection, Generator, Iterable, Mapping, Sized
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import numpy.typing as npt
 from catdog.config import Decoding
 from catdog.data.decode import decode, decode_whole, probe
 from catdog.data.fingerprint import Skipped
-from catdog.data.parallel import AHEAD, ordered_map
+from catdog.data.parallel import AHEAD
+from catdog.data.processes import photo_map
 from catdog.errors import PhotoError
 from catdog.text import Message
 
@@ -32,31 +34,34 @@ def decoded(
     digests: Mapping[Path, str] | None = None,
     ahead: int = AHEAD,
 ) -> Generator[Decoded, None, None]:
-    """Decode each photo, in `workers` threads, and yield them in the order of `paths`.
+    """Decode each photo, by `workers` at a time, and yield them in the order of `paths`.
 
     At most `ahead` decoded photos wait for the consumer. An unreadable photo is yielded with its reason:
-    nothing is dropped, so indices have no gaps. Closing the generator early ends the threads.
+    nothing is dropped, so indices have no gaps. Closing the generator early ends the work.
 
     Args:
         digests: the expected SHA-256, hex, of each file's content; a file whose content has changed counts as
             unreadable. None takes files as they are.
     """
 
-    def decode_one(numbered: tuple[int, Path]) -> Decoded:
-        index, path = numbered
-        try:
-            if digests is None:
-                return Decoded(index, decode(path, decoding), None)
-            return Decoded(index, decode_whole(path, decoding, expected=digests[path]).pixels, None)
-        except PhotoError as error:
-            return Decoded(index, None, error.message)
-
-    return ordered_map(decode_one, enumerate(paths), workers=workers, ahead=ahead)
+    numbered = ((index, path, digests[path] if digests else None) for index, path in enumerate(paths))
+    count = len(paths) if isinstance(paths, Sized) else 0
+    return photo_map(partial(_decoded, decoding), numbered, count=count, workers=workers, ahead=ahead)
 
 
-def probe_all(paths: Iterable[Path], *, workers: int) -> tuple[Skipped, ...]:
+def _decoded(decoding: Decoding, photo: tuple[int, Path, str | None]) -> Decoded:
+    index, path, expected = photo
+    try:
+        if expected is None:
+            return Decoded(index, decode(path, decoding), None)
+        return Decoded(index, decode_whole(path, decoding, expected=expected).pixels, None)
+    except PhotoError as error:
+        return Decoded(index, None, error.message)
+
+
+def probe_all(paths: Collection[Path], *, workers: int) -> tuple[Skipped, ...]:
     """The files among `paths` without the header of an image, in order. Decodes no pixels."""
-    return tuple(filter(None, ordered_map(_probed, paths, workers=workers)))
+    return tuple(filter(None, photo_map(_probed, paths, count=len(paths), workers=workers)))
 
 
 def _probed(path: Path) -> Skipped | None:

@@ -40,6 +40,29 @@ _NEVER_TURNED = {"GIF", "BMP", "DIB", "PPM"}  # they have no EXIF orientation
 _STRIP_PIXEL = 24  # bytes a pixel of a strip, see `colour`
 
 
+_processes = 1  # that decode photos beside each other, this one among them
+
+
+class NeedsMainProcess(Exception):
+    """A photo that takes more than the share of one process of many."""
+
+
+def share(processes: int) -> None:
+    """From now on this process is one of many that decode; the main process does large photos by itself."""
+    global _processes
+    _processes = processes
+
+
+def large_is_allowed() -> None:
+    """Called for what one process may do at a time.
+
+    Raises:
+        NeedsMainProcess: this is one of many processes.
+    """
+    if _processes > 1:
+        raise NeedsMainProcess
+
+
 class Budget:
     """Bytes that threads share: a thread that needs more than is free waits; first come, first served."""
 
@@ -58,6 +81,7 @@ class Budget:
 
         Raises:
             PhotoError: it is more than there is, even while no other thread takes any.
+            NeedsMainProcess: it is more than this process may take.
         """
         place = object()
         with self._changed:
@@ -83,9 +107,10 @@ class Budget:
         if self._taken:
             return self._taken + needed <= self._total
         if time.monotonic() - self._asked > _FRESH:
-            self._total = max(_LEAST, int(_FRACTION * self._available()))
+            self._total = max(_LEAST, int(_FRACTION * self._available()) // _processes)
             self._asked = time.monotonic()
         if needed > self._total:
+            large_is_allowed()
             raise PhotoError(
                 "decoding takes {needed:,.0f} MB of memory, more than the {available:,.0f} MB that photos "
                 "may take now. Make the photo smaller, or free memory",

@@ -16,7 +16,7 @@ from catdog.data.labels import Photo
 from catdog.errors import DataError
 from catdog.text import Message, message, numbered
 
-FEW = 5  # validation photos of a class
+FEW = 5  # validation photos of a class, training photos of a label
 _IMBALANCE = 3  # times as many photos in the largest class as in the smallest: worth a sentence
 
 
@@ -88,7 +88,7 @@ def require_targets(train: np.ndarray, valid: np.ndarray, root: Path) -> None:
     Raises:
         DataError: all training photos have the same value or labels, or fewer than two photos validate.
     """
-    if len(np.unique(train, axis=0)) < 2:
+    if len(np.unique(train, axis=0)) < 2 or not train.std():  # 1e-200 and 2e-200 are the same too
         raise DataError(
             "expected training photos with different values or labels in {folder}, found {photos} that are "
             "all the same. Add photos",
@@ -182,6 +182,51 @@ def few_to_validate(
             **counts,
         )
     return [sentence for sentence, about in ((lacking, without), (hint, few)) if about]
+
+
+def few_labels(labels: Sequence[ClassPhotos]) -> list[Message]:
+    """Likewise about labels of which a photo may have several, and about those that no photo trains."""
+    unlearned, without = (
+        [label for label in labels if not label.train],
+        [label for label in labels if label.train and not label.valid],
+    )
+    few = {label.label: label.train for label in labels if 0 < label.train < FEW}
+    return [
+        sentence
+        for sentence, about in (
+            (
+                message(
+                    "labels without readable training photos: {labels:,} (validation photos: {photos}; "
+                    "unreadable: {unreadable}). They are not learned",
+                    labels=len(unlearned),
+                    photos=numbered({label.label: label.valid for label in unlearned}),
+                    unreadable=sum(label.unreadable for label in unlearned),
+                ),
+                unlearned,
+            ),
+            (
+                message(
+                    "labels without readable validation photos: {labels:,} (training photos: {photos}; "
+                    "unreadable: {unreadable}). They have no metrics",
+                    labels=len(without),
+                    photos=numbered({label.label: label.train for label in without}),
+                    unreadable=sum(label.unreadable for label in without),
+                ),
+                without,
+            ),
+            (
+                message(
+                    "labels of fewer than {few} training photos: {labels:,} ({photos}). Their metrics are a "
+                    "hint",
+                    few=FEW,
+                    labels=len(few),
+                    photos=numbered(few),
+                ),
+                few,
+            ),
+        )
+        if about
+    ]
 
 
 def class_imbalance(counts: Mapping[str, int]) -> Message | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catdog.data.files import open_regular, system_reason
-from catdog.data.parallel import ordered_map
+from catdog.data.processes import photo_map
 from catdog.errors import PhotoError
 from catdog.progress import OnProgress, Progress, unreported
 from catdog.text import Message
@@ -29,14 +29,14 @@ class Fingerprints:
 
 
 def fingerprint(paths: Sequence[Path], *, workers: int, report: OnProgress = unreported) -> Fingerprints:
-    """Hash the content of every file, in `workers` threads.
+    """Hash the content of every file, `workers` at a time.
 
     Files are read in blocks: memory does not grow with their size. Both parts of the result are in the order
     of `paths`. `report` is called in the caller's thread after each file. Unreadable files are skipped.
     """
     digests: dict[Path, str] = {}
     skipped: list[Skipped] = []
-    outcomes = ordered_map(_digest, paths, workers=workers)
+    outcomes = photo_map(_digest, paths, count=len(paths), workers=workers)
     for done, (path, outcome) in enumerate(zip(paths, outcomes, strict=True), start=1):
         if isinstance(outcome, str):
             digests[path] = outcome

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catdog.data.walk import FolderId, Listing, Tree, walk
-from catdog.text import Message, extensions, message, plural
+from catdog.text import Message, extensions, first_few, message, plural, relative_path
 
 _WORD_END = re.compile(r"[._\-\s\d]")
 
@@ -81,12 +81,23 @@ def _flat_remarks(
 
 
 def _class_remarks(folder: Path, trees: dict[Path, Tree], *, beside: int) -> Iterator[Message]:
-    for sub, tree in trees.items():
-        if not tree.photos and sub not in tree.closed:
-            yield message("The folder {folder} contains no photos.", folder=sub)
-    for tree in trees.values():
-        for path in tree.closed:
-            yield message("Ignored the folder {folder}: it cannot be listed.", folder=path)
+    empty = [sub for sub, tree in trees.items() if not tree.photos and sub not in tree.closed]
+    if empty:
+        yield plural(
+            "The folder {folder} contains no photos.",
+            "{count:,} folders contain no photos ({names}).",
+            len(empty),
+            folder=empty[0],
+            names=_names(empty, folder),
+        )
+    if closed := [path for tree in trees.values() for path in tree.closed]:
+        yield plural(
+            "Ignored the folder {folder}: it cannot be listed.",
+            "Ignored {count:,} folders that cannot be listed ({names}).",
+            len(closed),
+            folder=closed[0],
+            names=_names(closed, folder),
+        )
     yield from _not_photos(folder, [path for tree in trees.values() for path in tree.others])
     if beside:
         yield plural(
@@ -95,6 +106,11 @@ def _class_remarks(folder: Path, trees: dict[Path, Tree], *, beside: int) -> Ite
             beside,
             folder=folder,
         )
+
+
+def _names(folders: Sequence[Path], root: Path) -> str:
+    """The first ten folders below `root`, with its name."""
+    return first_few([relative_path(path, root.parent) for path in folders], 10)
 
 
 def _not_photos(folder: Path, files: Sequence[Path]) -> Iterator[Message]:

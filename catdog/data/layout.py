@@ -13,7 +13,7 @@ from typing import Literal
 from catdog.data.labels import Labelled, Photo, labelled
 from catdog.data.walk import Listing, folder_id, listing, walk
 from catdog.errors import DataError
-from catdog.text import Message, extensions, message, numbered, plural
+from catdog.text import Message, extensions, first_few, message, numbered, plural, relative_path
 
 Layout = Literal["split folders", "class folders", "flat names", "table"]
 
@@ -57,7 +57,14 @@ def scan(root: Path, *, values: bool = False) -> DataSet:
     others = [path for path in top.folders if path not in folders.values()]
     if _has_split_folders(root, top, folders, others):
         readings = {split: _read(root, folder) for split, folder in folders.items()}
-        remarks = [message("Ignored the folder {folder}: it is not a split.", folder=path) for path in others]
+        not_splits = plural(
+            "Ignored the folder {folder}: it is not a split.",
+            "Ignored {count:,} folders that are not splits ({names}).",
+            len(others),
+            folder=others[0] if others else root,
+            names=first_few([relative_path(path, root.parent) for path in others], 10),
+        )
+        remarks = [not_splits] if others else []
         beside = plural(
             "Ignored {count:,} photo beside the split folders.",
             "Ignored {count:,} photos beside the split folders.",

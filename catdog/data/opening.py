@@ -16,6 +16,7 @@ from threading import Lock
 import PIL
 from PIL import Image, ImageCms, UnidentifiedImageError, features
 
+from catdog.data.budget import large_is_allowed
 from catdog.data.files import open_regular, system_reason
 from catdog.errors import PhotoError
 from catdog.text import Message, message
@@ -105,7 +106,10 @@ def _alone(stream: BytesIO | BufferedReader) -> AbstractContextManager[object]:
     stream.seek(0)
     is_read_whole = start[:4] == b"RIFF" or start[4:8] == b"ftyp"
     limit = _LARGE_READ_WHOLE if is_read_whole else _LARGE
-    return _ALONE if os.fstat(stream.fileno()).st_size > limit else nullcontext()
+    if os.fstat(stream.fileno()).st_size <= limit:
+        return nullcontext()
+    large_is_allowed()
+    return _ALONE
 
 
 def orientation(photo: Image.Image) -> int:

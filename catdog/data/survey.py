@@ -11,7 +11,7 @@ from catdog.data.files import system_reason
 from catdog.data.fingerprint import Skipped, fingerprint
 from catdog.data.labels import Photo
 from catdog.data.layout import DataSet
-from catdog.data.parallel import ordered_map
+from catdog.data.processes import photo_map
 from catdog.errors import PhotoError
 from catdog.progress import OnProgress, Progress, unreported
 from catdog.text import Message
@@ -42,14 +42,14 @@ class _Look(NamedTuple):
 
 
 def survey(dataset: DataSet, *, workers: int, report: OnProgress = unreported) -> dict[str, SplitFacts]:
-    """Read every photo to its end, in `workers` threads; the facts of each split, by its name.
+    """Read every photo to its end, `workers` at a time; the facts of each split, by its name.
 
     Truncated and damaged files are found, not only bad headers. `report` is called in the caller's thread; it
     counts over all splits.
     """
     total = sum(len(photos) for photos in dataset.splits.values())
-    everything = (photo.path for photos in dataset.splits.values() for photo in photos)
-    looks = enumerate(ordered_map(_look, everything, workers=workers), start=1)
+    everything = [photo.path for photos in dataset.splits.values() for photo in photos]
+    looks = enumerate(photo_map(_look, everything, count=total, workers=workers), start=1)
     facts: dict[str, SplitFacts] = {}
     for name, photos in dataset.splits.items():
         of_split: list[tuple[Photo, _Look]] = []

@@ -1,8 +1,8 @@
 """What is true of a photo, by the output that is to learn it: a class, several labels, or a value."""
 
 import math
-from collections import Counter
 from collections.abc import Sequence
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -59,9 +59,12 @@ def find_labelled(root: Path, output: Output, table: Path | None = None) -> Data
     return DataSet(root, dataset.layout, (), splits, dataset.remarks)
 
 
-def labels_of(photo: Photo) -> tuple[str, ...]:
-    """Several labels of a photo, by name; none is possible."""
-    return tuple(filter(None, (photo.label or "").split(_BETWEEN)))
+def labels_of(photo: Photo, output: Output) -> tuple[str, ...]:
+    """The names of a photo's classes: one, or several labels, or of a `value` none."""
+    if output == "value":
+        return ()
+    label = photo.label or ""
+    return (label,) if has_classes(output) else tuple(filter(None, label.split(_BETWEEN)))
 
 
 def targets(photos: Sequence[Photo], output: Output, classes: Sequence[str]) -> np.ndarray:
@@ -74,7 +77,7 @@ def targets(photos: Sequence[Photo], output: Output, classes: Sequence[str]) -> 
         Indices of the classes, (n,) int32; of `labels` 0 or 1, (n, k) float32; of `value` (n,) float64.
     """
     if output == "labels":
-        found = [set(labels_of(photo)) for photo in photos]
+        found = [set(labels_of(photo, output)) for photo in photos]
         rows = [[label in own for label in classes] for own in found]
         return np.array(rows, np.float32).reshape(len(photos), len(classes))
     if output == "value":
@@ -103,10 +106,11 @@ def _labels(text: str) -> str:
     return _BETWEEN.join(sorted({label.strip() for label in text.split(_BETWEEN)} - {""}))
 
 
-def few_labels(photos: Sequence[Photo], fewest: int) -> dict[str, int]:
-    """The labels that fewer than `fewest` photos have, with their numbers of photos."""
-    counts = Counter(label for photo in photos for label in labels_of(photo))
-    return {label: count for label, count in counts.items() if count < fewest}
+def named(targets_n: np.ndarray, classes: Sequence[str]) -> list[str]:
+    """The label of each photo, as in `Photo`, of what `targets` made of classes or of several labels."""
+    if targets_n.ndim == 1:
+        return [classes[int(index)] for index in targets_n]
+    return [_BETWEEN.join(compress(classes, row)) for row in targets_n]
 
 
 def _value(text: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from catdog.config import Output, has_classes
-from catdog.data import DataSet, Photo, Skipped, find_labelled, fingerprint, targets
+from catdog.data import DataSet, Photo, Skipped, find_labelled, fingerprint, labels_of, targets
 from catdog.errors import DataError, OptionError
 from catdog.progress import Progress
 from catdog.runs import Run
@@ -149,9 +149,9 @@ def _own_table(models: Sequence[Run | Path], root: Path) -> Path | None:
 
 
 def _splits_of(run: Run) -> _Splits:
-    """After a cross-validation no photo is one that the run was trained on: see `Run.held_out`."""
+    """After a cross-validation, a photo with a held-out prediction is none that the run was trained on."""
     splits = run.split()
-    return {**splits, "train": set()} if run.has_held_out else splits
+    return {**splits, "train": splits["train"] - splits["valid"]} if run.has_held_out else splits
 
 
 def _read(
@@ -183,6 +183,15 @@ def _read(
             )
         )
         photos = [photo for photo in photos if photo.label in known]
+    names = {name for photo in photos for name in labels_of(photo, output)}
+    if output == "labels" and (unknown := names - known):
+        remarks.append(
+            message(
+                "labels that the model does not know are ignored: {labels:,} ({names})",
+                labels=len(unknown),
+                names=first_few(sorted(unknown), 10),
+            )
+        )
     prints = fingerprint([photo.path for photo in photos], workers=workers, report=report)
     readable = tuple(photo for photo in photos if photo.path in prints.digests)
     return _Pool(readable, prints.digests, prints.skipped, tuple(remarks), root, split, has_split, classes)

@@ -12,8 +12,10 @@ from catdog.config import has_classes
 from catdog.data import Skipped
 from catdog.errors import OptionError
 from catdog.evaluation.choose import Chosen, choose_for_all, own_folder
-from catdog.evaluation.compare import Comparison, mcnemar
+from catdog.evaluation.compare import Comparison, ErrorDifference, compare_errors, mcnemar
 from catdog.evaluation.predictions import AnyOutput, EvaluatedPredictions, evaluate_predictions
+from catdog.evaluation.several import EvaluatedLabels
+from catdog.evaluation.values import EvaluatedValues
 from catdog.inference.classifier import Classifier
 from catdog.inference.models import open_classifier
 from catdog.progress import Progress
@@ -29,19 +31,29 @@ class Evaluation:
     Attributes:
         data: the folder.
         models: one for each model, in the order that was asked for.
-        comparisons: of each two models.
+        comparisons: of each two models; of values their errors.
         remarks: what a reader should know about the choice of photos.
     """
 
     data: Path
     models: tuple[AnyOutput, ...]
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[Comparison, ...] | tuple[ErrorDifference, ...]
     remarks: tuple[Message, ...]
 
     @property
     def of_classes(self) -> list[EvaluatedPredictions]:
-        """The models that predict classes: all of those that are compared."""
+        """The models, if they predict classes."""
         return [model for model in self.models if isinstance(model, EvaluatedPredictions)]
+
+    @property
+    def of_labels(self) -> list[EvaluatedLabels]:
+        """The models, if they predict several labels."""
+        return [model for model in self.models if isinstance(model, EvaluatedLabels)]
+
+    @property
+    def of_values(self) -> list[EvaluatedValues]:
+        """The models, if they predict a value."""
+        return [model for model in self.models if isinstance(model, EvaluatedValues)]
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
@@ -121,20 +133,26 @@ def evaluate(
             for model, classifier, photos in zip(models, classifiers, chosen, strict=True)
         ]
     )
-    comparisons = tuple(
-        mcnemar(first.name, second.name, first.right, second.right)
-        for first, second in combinations(evaluated, 2)
-        if isinstance(first, EvaluatedPredictions) and isinstance(second, EvaluatedPredictions)
-    )
-    return Evaluation(root, tuple(evaluated), comparisons, remarks)
+    found = Evaluation(root, tuple(evaluated), (), remarks)
+    right = combinations((*found.of_classes, *found.of_labels), 2)
+    comparisons = tuple(mcnemar(a.name, b.name, a.right, b.right) for a, b in right)
+    values = combinations(found.of_values, 2)
+    differences = tuple(compare_errors(a.name, b.name, a.errors, b.errors) for a, b in values)
+    return replace(found, comparisons=comparisons or differences)
 
 
 def _require_comparable(classifiers: Sequence[Classifier], table: Path | None) -> None:
-    """Several models must have classes, and no table."""
-    without = [classifier for classifier in classifiers if not has_classes(classifier.output)]
-    if without and len(classifiers) > 1:
-        raise OptionError("models that predict a value or several labels are evaluated alone: name only one")
-    if table and not without:
+    """All models must predict the same; if that is classes, without a table."""
+    outputs = {
+        "category" if has_classes(classifier.output) else classifier.output for classifier in classifiers
+    }
+    units = {classifier.scale.unit for classifier in classifiers if classifier.scale}
+    if len(outputs) > 1 or len(units) > 1:
+        raise OptionError(
+            "models can be compared if all predict classes, or all several labels, or all a value in the "
+            "same unit"
+        )
+    if table and outputs == {"category"}:
         raise OptionError("--labels is for models that predict a value or several labels: leave it out")
 
 

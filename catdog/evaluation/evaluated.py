@@ -45,7 +45,7 @@ class Evaluated(ABC):
 
     @property
     def usual_logits(self) -> np.ndarray:
-        """The same as in training, where the temperature was fitted: with or without augmentation."""
+        """As in training, where the temperature was fitted; without views if only these are there."""
         return self.logits if self.classifier.is_usual else self.plain_logits
 
     def select(self, rows: np.ndarray, *, skipped: tuple[Skipped, ...] = ()) -> Self:

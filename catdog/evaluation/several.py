@@ -82,12 +82,16 @@ class EvaluatedLabels(Evaluated):
         """Which labels are predicted, (n, k) bool."""
         return self.probabilities >= np.array(self.classifier.thresholds)
 
+    @property
+    def right(self) -> np.ndarray:
+        """Whether all labels of a photo are predicted, and no other, (n,) bool."""
+        return (self.predicted == (self.labels > 0)).all(axis=1)
+
     @cached_property
     def metrics(self) -> LabelMetrics:
         """The metrics of all labels."""
-        true, predicted = self.labels > 0, self.predicted
         scores = tuple(self._score(index) for index in range(len(self.names)))
-        right, count = int((true == predicted).all(axis=1).sum()), len(true)
+        right, count = int(self.right.sum()), len(self.right)
         means = [score.average_precision for score in scores if score.average_precision is not None]
         return LabelMetrics(
             count=count,

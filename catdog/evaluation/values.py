@@ -9,10 +9,9 @@ import numpy as np
 
 from catdog.config import JsonRecord
 from catdog.errors import DataError
+from catdog.evaluation.bootstrap import interval, resamples
 from catdog.evaluation.evaluated import Evaluated
 from catdog.text import Message, message, quantity
-
-_RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
@@ -24,8 +23,7 @@ class ValueMetrics(JsonRecord):
         rmse: root of the mean squared error.
         r2: fraction of the variance that is explained; the mean of the true values would have 0. None where
             all true values are the same.
-        mae_interval: 95 % confidence interval, and so are the others. It is a percentile bootstrap over the
-            photos. Source: B. Efron, The Annals of Statistics 7 (1979), 1-26.
+        mae_interval: 95 % confidence interval, and so are the others, see `catdog.evaluation.bootstrap`.
     """
 
     count: int
@@ -39,11 +37,11 @@ class ValueMetrics(JsonRecord):
 
     def rows(self) -> Iterator[tuple[Message, str, Message]]:
         """For people: the name of each metric, its value, and its interval."""
-        for name, value, interval in (
+        for name, value, ends in (
             (message("mean absolute error"), self.mae, self.mae_interval),
             (message("root mean squared error"), self.rmse, self.rmse_interval),
         ):
-            low, high = (quantity(end, self.unit) for end in interval)
+            low, high = (quantity(end, self.unit) for end in ends)
             yield name, quantity(value, self.unit), message("{low} to {high}", low=low, high=high)
         if self.r2 is not None:
             low, high = (f"{end:.4f}" for end in self.r2_interval)
@@ -75,6 +73,11 @@ class EvaluatedValues(Evaluated):
         assert self.classifier.scale
         return self.classifier.scale.unit
 
+    @property
+    def errors(self) -> np.ndarray:
+        """Absolute errors of the predicted values, (n,)."""
+        return np.abs(self.values - self.labels)
+
     @cached_property
     def metrics(self) -> ValueMetrics:
         """The metrics with their intervals."""
@@ -91,7 +94,7 @@ class EvaluatedValues(Evaluated):
 
     def worst(self, count: int) -> np.ndarray:
         """See `Evaluated`."""
-        return np.argsort(-np.abs(self.values - self.labels), kind="stable")[:count]
+        return np.argsort(-self.errors, kind="stable")[:count]
 
     def _facts(self) -> dict[str, Any]:
         return self.metrics.to_json()
@@ -110,9 +113,12 @@ def compute_value_metrics(true_n: np.ndarray, values_n: np.ndarray, unit: str) -
         "rmse": lambda rows: float(np.sqrt(np.mean((values_n[rows] - true_n[rows]) ** 2))),
         "r2": lambda rows: _explained(true_n[rows], values_n[rows]),
     }
-    every, random = np.arange(len(true_n)), np.random.default_rng(0)
-    samples = [random.integers(len(every), size=len(every)) for _ in range(_RESAMPLES)]
-    intervals = {name: _interval([of(rows) for rows in samples]) for name, of in numbers.items()}
+    drawn: dict[str, list[float]] = {name: [] for name in numbers}
+    for rows in resamples(len(true_n)):
+        for name, of in numbers.items():
+            drawn[name].append(of(rows))
+    intervals = {name: interval(found) for name, found in drawn.items()}
+    every = np.arange(len(true_n))
     explained = numbers["r2"](every)
     has_r2 = bool(np.isfinite(explained))
     return ValueMetrics(
@@ -131,10 +137,3 @@ def _explained(true_n: np.ndarray, values_n: np.ndarray) -> float:
     """R², or NaN where all true values are the same."""
     variance = float(((true_n - true_n.mean()) ** 2).sum())
     return 1 - float(((true_n - values_n) ** 2).sum()) / variance if variance else float("nan")
-
-
-def _interval(numbers: list[float]) -> tuple[float, float]:
-    """Between the percentiles 2.5 and 97.5 of the numbers that are finite."""
-    finite = [number for number in numbers if np.isfinite(number)]
-    low, high = np.percentile(finite, (2.5, 97.5)) if finite else (float("nan"), float("nan"))
-    return float(low), float(high)

@@ -44,6 +44,7 @@ def extract(
     digests: dict[Path, str] | None = None,
     report: OnProgress = unreported,
     before: Callable[[tuple[Skipped, ...]], object] = lambda _: None,
+    done: int = 0,
     to_come: int = 0,
 ) -> Extraction:
     """Features of `paths`, from the cache where they are there.
@@ -53,6 +54,7 @@ def extract(
         report: called with the progress.
         before: called before any feature is computed, with the photos that cannot be read or whose headers
             are not those of an image. What it raises ends the extraction.
+        done: photos whose features were extracted before, and are needed too.
         to_come: photos whose features will be extracted next, and need room too.
 
     Raises:
@@ -77,7 +79,7 @@ def extract(
     before(skipped())
     new, wanted = len(todo) - len(failed), len(path_of) - len(failed)
     if new:  # otherwise those to come may be cached too
-        _require_room(store, new + to_come, wanted + to_come)
+        _require_room(store, new + to_come, done + wanted + to_come)
     for _ in range(_TRIES):
         photos = {digest: path_of[digest] for digest in todo if digest not in failed}
         if not photos:

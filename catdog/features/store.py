@@ -192,7 +192,7 @@ class FeatureStore:
                 message(
                     "some features in {folder} belong to another user and cannot be read: they are computed "
                     "again. Name another folder with --cache-dir.",
-                    folder=self.folder,
+                    folder=self.cache.root,
                 )
             )
         self._forbidden.add(index_path)

@@ -64,6 +64,7 @@ def extract_views(
                 digests=digests,
                 report=part_of(report, view * count, count, views * count),
                 before=before,
+                done=view * count,
                 to_come=(views - view - 1) * count,
             )
             for view in range(views)

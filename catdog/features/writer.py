@@ -87,7 +87,7 @@ class ShardWriter:
         try:
             outcome.result()
         except OSError as error:
-            facts = {"folder": self._store.folder, "reason": error.strerror or error}
+            facts = {"folder": self._store.cache.root, "reason": error.strerror or error}
             if not self._has_warned:
                 self._has_warned = True
                 self._store.cache.warn(

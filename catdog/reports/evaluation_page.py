@@ -197,7 +197,8 @@ def _model_card(predictions: AnyOutput) -> dict[str, Any]:
             (message("versions for the training"), f"{_listed(config.versions)}, {config.device}"),
         ]
     facts.append((message("versions for this page"), f"{_listed(installed)}, {devices.describe()}"))
-    return {"about": about, "trained_by": trained_by.splitlines(), "facts": facts}
+    there = [(name, fact) for name, fact in facts if fact is not None]
+    return {"about": about, "trained_by": trained_by.splitlines(), "facts": there}
 
 
 def _value_facts(scale: Scale | None) -> _Facts:

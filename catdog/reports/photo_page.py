@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from catdog import __version__
+from catdog.config import Output
 from catdog.data import probe
 from catdog.inference.classifier import Classifier
 from catdog.inference.prediction import Prediction
@@ -153,7 +154,7 @@ def _code(anatomy: Anatomy, classifier: Classifier) -> list[dict[str, Any]]:
     lines += [
         _line("model.pop()", note="note_pop"),
         _line("for layer in model.layers: layer.trainable = False", note="note_freeze"),
-        _line(_in_keras(new[-1].layer), new, note="note_head"),
+        _line(_last_in_keras(new[-1].output_shape[-1], classifier.output), new, note="note_head"),
     ]
     return lines
 
@@ -177,8 +178,14 @@ def _in_keras(layer: Layer) -> str:
         case Dense(activation="relu"):
             return f"Dense({layer.units_out}, activation='relu')"
         case Dense():
-            return f"Dense({layer.units_out}, activation='{'softmax' if layer.units_out > 1 else 'sigmoid'}')"
+            return _last_in_keras(layer.units_out, "category")
         case Dropout():
             return f"Dropout({layer.rate:g})"
         case _:
             return "Flatten()"
+
+
+def _last_in_keras(units: int, output: Output) -> str:
+    if output == "value":
+        return f"Dense({units})"
+    return f"Dense({units}, activation='{'softmax' if output == 'category' else 'sigmoid'}')"

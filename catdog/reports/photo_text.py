@@ -134,7 +134,7 @@ SENTENCES: dict[str, Message] = {
     "grad_cam": message("Grad-CAM of {label}"),
     "cam_or_sum": message(
         "The map of the places is an exact sum: its values, what belongs to no place, and the bias give the "
-        "difference of the logits. It divides what is there. What the model would say without a place is "
+        "first number of this section. It divides what is there. What the model would say without a place is "
         "another question: switch the place off. Grad-CAM weights the maps of block5_conv3 by their mean "
         "gradients and leaves out what is negative: it shows where the evidence is, and adds up to nothing."
     ),
@@ -195,5 +195,5 @@ SENTENCES: dict[str, Message] = {
         "Checked in this page: block1_conv1 computed from the pixels differs from JAX by {convolution} of "
         "the largest value, {count} receipts by at most {receipts} of the sizes of their products."
     ),
-    "check_head": message("The probabilities of the head differ by {head}."),
+    "check_head": message("What the head predicts differs by {head}."),
 }

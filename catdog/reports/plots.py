@@ -307,7 +307,7 @@ def _curve(
         "{title}, {epochs} epochs: training from {training_first:.4f} to {training_last:.4f}, validation "
         "from {validation_first:.4f} to {validation_last:.4f}. The checkpoint is that of epoch {best}.",
         title=title,
-        epochs=len(history),
+        epochs=history[-1].epoch,
         training_first=training[0],
         training_last=training[-1],
         validation_first=validation[0],

@@ -14,6 +14,7 @@ import optax
 
 from catdog.errors import OptionError
 from catdog.training.events import Report, Sums, ignore
+from catdog.training.fit import Job
 from catdog.training.optimizers import find_optimizer
 from catdog.training.options import NewRun
 from catdog.training.prepare import prepare, read
@@ -25,7 +26,7 @@ from catdog.workspace import Workspace
 STEPS = 100
 _LOWEST, _HIGHEST = 1e-4, 1e3  # of the optimizer's own rate
 _MEMORY = 0.9  # of the moving average of the loss
-# Above the lowest loss, as parts of the loss of guessing: the logarithm of the number of classes.
+# Above the lowest loss, as parts of the loss of guessing.
 _EXPLODED, _RISEN = 1.0, 0.05  # the end; a rate that is too high
 _WINDOW = 20  # steps: batches differ, so neighbours say little
 _SAFE = 0.1  # of the highest rate that is not
@@ -81,7 +82,7 @@ def find_rate(options: NewRun, workspace: Workspace, report: Report = ignore) ->
     assert isinstance(job.trainer, Trainer)
     params, constants = job.start()
     state = job.trainer.initial(job.fit_head().params if job.fit_head else params)
-    guessing = math.log(len(photos.classes))
+    guessing = _loss_of_guessing(job)
     losses: list[float] = []
     average = 0.0
     before = Sums(0.0, 0.0, 0)
@@ -111,6 +112,14 @@ def find_rate(options: NewRun, workspace: Workspace, report: Report = ignore) ->
     ]
     suggested = _SAFE * bearable[-1] if job.fit_head else _steepest(rates, losses)
     return RateCurve(rates, tuple(losses), float(f"{suggested:.1g}"))
+
+
+def _loss_of_guessing(job: Job) -> float:
+    """Of the same probability for all classes, or for a label and its absence; of the mean value."""
+    head = job.spec.head
+    if head.output == "value":
+        return 0.5 if head.loss == "huber" else 1.0
+    return math.log(2 if head.output == "labels" else len(job.spec.classes))
 
 
 def _steepest(rates: Sequence[float], losses: Sequence[float]) -> float:

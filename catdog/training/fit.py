@@ -23,6 +23,7 @@ from catdog.runs import CrossValidation, EpochRecord, Run
 from catdog.text import Message, plural
 from catdog.training.events import EpochStarted, HeadFitted, Remark, Report, Sums
 from catdog.training.logistic import FittedHead, LogisticTrainer
+from catdog.training.saver import Saver
 from catdog.training.step import Trainer, TrainState
 
 # Photos that set the Rescale layers: enough for a stable deviation, few enough to cost no time.
@@ -103,13 +104,18 @@ def start_tensors(
 
 
 def fit(run: Run, job: Job, *, epochs: int, report: Report) -> None:
-    """Train until `epochs` are done, from where `run` stands; reports each `EpochRecord` once it is on disk.
+    """Train until `epochs` are done, from where `run` stands, and write what `Saver` keeps of them.
 
     Raises:
         RunError: the run's state does not fit, or the training diverged.
     """
+    with Saver(run) as saver:
+        _fit(run, job, saver, epochs, report)
+
+
+def _fit(run: Run, job: Job, saver: Saver, epochs: int, report: Report) -> None:
     train, shown = job.train, job.shown
-    state, constants, done = _resume(run, job) or _begin(run, job, report)
+    state, constants, done = _resume(run, job) or _begin(job, saver, report)
 
     def report_sums(sums: Sums) -> None:
         report(sums._replace(score=sums.score * shown))
@@ -120,7 +126,7 @@ def fit(run: Run, job: Job, *, epochs: int, report: Report) -> None:
         state, sums = job.trainer.epoch(
             state, constants, train.features, train.labels, epoch=epoch, report=report_sums
         )
-        record, done = _finish(run, job, state, constants, done, epoch, sums, began)
+        record, done = _finish(saver, job, state, constants, done, epoch, sums, began)
         report(record)
         if done.stopped:
             sentence = plural(
@@ -133,7 +139,7 @@ def fit(run: Run, job: Job, *, epochs: int, report: Report) -> None:
 
 
 def _finish(
-    run: Run,
+    saver: Saver,
     job: Job,
     state: TrainState,
     constants: Tensors,
@@ -142,15 +148,17 @@ def _finish(
     sums: Sums,
     began: float,
 ) -> tuple[EpochRecord, _Done]:
-    """Validate after an epoch that began at that second, and write what the run keeps of it."""
+    """Validate after an epoch that began at that second, and hand over what the run keeps of it."""
     suffix, trainer, valid = job.suffix, job.trainer, job.valid
     params = trainer.kept(state)
     if valid:
         of_views = logits(suffix, params, constants, valid.features)
-        valid_logits, labels = mean_of_views(of_views, len(valid)), valid.labels
+        valid_logits, labels, held_out = mean_of_views(of_views, len(valid)), valid.labels, []
     else:
         assert isinstance(trainer, LogisticTrainer)
-        valid_logits, labels = trainer.held_out(state), job.train.labels
+        rows = trainer.held_out_rows
+        valid_logits, labels = trainer.held_out(state), job.train.labels[rows]
+        held_out = [job.digests[row] for row in rows]
     val_loss, val_score = _validate(suffix, valid_logits, labels)
     loss, score = sums.loss / sums.photos, sums.score / sums.photos
     if not math.isfinite(loss + val_loss):
@@ -160,17 +168,15 @@ def _finish(
         record = EpochRecord(epoch, seconds, loss, None, val_loss, None, *found)
     else:
         record = EpochRecord(epoch, seconds, loss, found[0], val_loss, found[1])
-    run.write_history([*(past for past in run.history() if past.epoch < epoch), record])
     best_epoch, best_loss = done.best_epoch, done.best_loss
     if val_loss < best_loss or trainer.keeps_last:
         best_epoch, best_loss = epoch, val_loss
-        if valid is None:
-            run.write_held_out(job.digests, valid_logits)
         spec = replace(job.spec, epoch=epoch, **_calibrated(suffix.output, valid_logits, labels))
-        run.write_model(_to_host(suffix.to_save(params, constants)), spec)
+        predictions = (held_out, valid_logits) if held_out else None
+        saver.best(_to_host(suffix.to_save(params, constants)), spec, predictions)
     stopped = job.patience is not None and epoch - best_epoch >= job.patience
     done = _Done(epoch, best_epoch, best_loss, stopped)
-    _write_state(run, state, suffix.to_save(state.params, constants), done)
+    saver.epoch(record, _to_host(_state(state, suffix.to_save(state.params, constants))), asdict(done))
     return record, done
 
 
@@ -193,7 +199,7 @@ def _validate(suffix: Suffix, logits_nk: np.ndarray, labels_n: np.ndarray) -> tu
     return float(losses.mean()), float(found.mean())
 
 
-def _begin(run: Run, job: Job, report: Report) -> tuple[TrainState, Tensors, _Done]:
+def _begin(job: Job, saver: Saver, report: Report) -> tuple[TrainState, Tensors, _Done]:
     """The state before the first epoch; with the checkpoint of the head alone, where it is fitted first."""
     began = time.monotonic()
     params, constants = job.start()
@@ -202,7 +208,7 @@ def _begin(run: Run, job: Job, report: Report) -> tuple[TrainState, Tensors, _Do
         return job.trainer.initial(params), constants, done
     head = job.fit_head()
     state = job.trainer.initial(head.params)
-    record, done = _finish(run, job, state, constants, done, 0, head.sums, began)
+    record, done = _finish(saver, job, state, constants, done, 0, head.sums, began)
     report(HeadFitted(record))
     return state, constants, done
 
@@ -223,12 +229,12 @@ def _resume(run: Run, job: Job) -> tuple[TrainState, Tensors, _Done] | None:
     return state._replace(optimizer=optimizer, step=step), constants | job.frozen, _Done(**done)
 
 
-def _write_state(run: Run, state: TrainState, to_save: Tensors, done: _Done) -> None:
+def _state(state: TrainState, to_save: Tensors) -> Tensors:
     tensors = {f"tensors/{name}": value for name, value in to_save.items()}
     for kind, tree in (("optimizer", state.optimizer), ("step", state.step)):
         for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]:
             tensors[f"{kind}/{jax.tree_util.keystr(path)}"] = leaf
-    run.write_state(_to_host(tensors), asdict(done))
+    return tensors
 
 
 def _restore(template: Any, tensors: dict[str, np.ndarray], run: Run) -> Any:
@@ -250,4 +256,5 @@ def _restore(template: Any, tensors: dict[str, np.ndarray], run: Run) -> Any:
 
 
 def _to_host(tensors: Tensors) -> dict[str, np.ndarray]:
-    return {name: np.asarray(value) for name, value in sorted(tensors.items())}
+    """Copies: the next epoch takes the memory of the arrays."""
+    return {name: np.array(value) for name, value in sorted(tensors.items())}

@@ -9,14 +9,17 @@ Programming 45 (1989), from SciPy.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from functools import cache, partial
+from typing import TYPE_CHECKING, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from catdog.config import Loss, Output
 from catdog.features import forward
 from catdog.features.features import Features
+from catdog.model import outputs
 from catdog.model.layers import Conv, Dense, Dropout
 from catdog.model.suffix import Suffix, Tensors
 from catdog.progress import Progress
@@ -24,6 +27,9 @@ from catdog.records import CrossValidation, Penalty
 from catdog.training.events import Sums
 from catdog.training.logistic_losses import losses_and_slopes, scores
 from catdog.training.step import TrainState
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 KERNEL, BIAS = "predictions/kernel", "predictions/bias"
 
@@ -33,6 +39,9 @@ _OF_VALUES = 10  # times as strong: the squared error has 8 times the largest cu
 _PATIENCE = 2  # weaker penalties that are tried after the best one
 _SAMPLE = 20_000  # photos that are enough to choose a penalty
 
+_MANY_INPUTS = 2**22  # numbers from which a GPU or TPU is faster, compiling included
+_ROWS = 4096
+_LARGE_PRODUCT = 2**28  # multiply-adds from which several threads are worth it
 _STEPS = 300  # of L-BFGS, at most
 _MEMORY = 20  # pairs of steps and gradients
 _TOLERANCE = {"ftol": 1e-8, "gtol": 1e-5}
@@ -93,8 +102,14 @@ class Samples:
         from scipy.optimize import minimize  # other optimizers need not wait for it
 
         fractions = (self.weights / len(self.labels))[:, None].astype(np.float32)
+        on_device = self.inputs.size >= _MANY_INPUTS and jax.default_backend() != "cpu"
+        arrays = jax.device_put(_padded(self.inputs, self.labels, fractions)) if on_device else ()
 
         def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
+            if on_device:
+                layer_now = flat.reshape(layer.shape).astype(np.float32)
+                found = _value_and_gradient(layer_now, l2, *arrays, output=self.output, loss=self.loss)
+                return float(found[0]), np.asarray(found[1], np.float64).ravel()
             kernel, bias = flat.reshape(layer.shape)[:-1], flat.reshape(layer.shape)[-1]
             logits = self.inputs @ kernel.astype(np.float32) + bias.astype(np.float32)
             losses, slopes = losses_and_slopes(logits, self.labels, self.output, self.loss)
@@ -104,9 +119,10 @@ class Samples:
             return loss, gradient.astype(np.float64).ravel()
 
         options = {"maxiter": _STEPS, "maxcor": _MEMORY, **_TOLERANCE, **options}
-        return minimize(objective, layer.ravel(), jac=True, method="L-BFGS-B", options=options).x.reshape(
-            layer.shape
-        )
+        threads = 1 if self.inputs.size * self.units < _LARGE_PRODUCT else None
+        with _products().limit(limits=threads, user_api="blas"):
+            found = minimize(objective, layer.ravel(), jac=True, method="L-BFGS-B", options=options)
+        return found.x.reshape(layer.shape)
 
     def logits(self, layer: np.ndarray) -> np.ndarray:
         """(n, units) float32."""
@@ -126,6 +142,46 @@ class Samples:
         return scores(self.logits(layer), self.labels, self.output)
 
 
+def _padded(*arrays: np.ndarray) -> list[np.ndarray]:
+    """With rows of zeros up to a multiple of `_ROWS`: folds of nearly the same size share a program."""
+    rows = -len(arrays[0]) % _ROWS
+    return [np.pad(array, [(0, rows), *[(0, 0)] * (array.ndim - 1)]) for array in arrays]
+
+
+@partial(jax.jit, static_argnames=("output", "loss"))
+def _value_and_gradient(
+    layer: jax.Array,
+    l2: float,
+    inputs: jax.Array,
+    labels: jax.Array,
+    fractions: jax.Array,
+    *,
+    output: Output,
+    loss: Loss | None,
+) -> tuple[jax.Array, jax.Array]:
+    """What `Samples.fit` minimizes, and its gradient, (d + 1, units), on a device."""
+
+    def objective(layer: jax.Array) -> jax.Array:
+        logits = jnp.matmul(inputs, layer[:-1], precision="highest") + layer[-1]
+        losses = outputs.photo_losses(logits, labels, output, loss)
+        return losses @ fractions[:, 0] + l2 / 2 * jnp.sum(layer[:-1] ** 2)
+
+    return jax.value_and_grad(objective)(layer)
+
+
+@cache
+def _products() -> "ThreadpoolController":
+    """The threads of NumPy's and SciPy's products.
+
+    Those of L-BFGS are usually so small that threads wait for each other longer than they compute, on busy
+    cores up to a hundred times as long. With one, the sums do not depend on the number of cores either.
+    """
+    import scipy.optimize  # noqa: F401  # its products have threads of their own
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
 def cross_validate(
     samples: Samples, folds: np.ndarray, report: Callable[[Progress], None]
 ) -> CrossValidation:
@@ -135,14 +191,15 @@ def cross_validate(
 
     Args:
         folds: the fold of each photo, (n,): the photos of one fold are predicted by a layer that was fitted
-            to the others, all their views. Its mean logits over views are a photo's prediction.
+            to the others, all their views. Its mean logits over views are a photo's prediction. Those of
+            fold -1 are not predicted.
     """
     count, views = len(folds), len(samples.labels) // len(folds)
     if count * views > _SAMPLE:
         rows = np.sort(np.random.default_rng(0).choice(count, _SAMPLE // views, replace=False))
         samples = samples.select((rows + count * np.arange(views)[:, None]).ravel())
         folds = folds[rows]
-    numbers, photos = np.unique(folds), samples.predicted(len(folds))
+    numbers, photos = np.unique(folds[folds >= 0]), samples.predicted(len(folds))
     parts = [
         (samples.select(np.tile(folds != number, views)), photos.select(folds == number))
         for number in numbers
@@ -165,7 +222,8 @@ def cross_validate(
         best = min(tried, key=lambda result: result.loss)
         if len(tried) - tried.index(best) > _PATIENCE:
             break
-    return CrossValidation(len(numbers), len(folds), best.l2, best.loss, best.acc, tuple(tried))
+    predicted = int((folds >= 0).sum())
+    return CrossValidation(len(numbers), predicted, best.l2, best.loss, best.acc, tuple(tried))
 
 
 class LogisticTrainer:
@@ -178,7 +236,8 @@ class LogisticTrainer:
         l2: the penalty.
         class_weights: of each class in the loss, (classes,).
         folds: the fold of each training photo, for a layer for each fold that is fitted to the others beside
-            the one that is fitted to all; None where there are validation photos.
+            the one that is fitted to all; -1 if no layer leaves it out. None where there are validation
+            photos.
     """
 
     keeps_last = True  # the validation photos choose nothing
@@ -192,7 +251,7 @@ class LogisticTrainer:
 
     def initial(self, params: Tensors) -> TrainState:
         """The state before the first step; the layers of the folds are where an optimizer's state is."""
-        folds = [] if self._folds is None else np.unique(self._folds)
+        folds = [] if self._folds is None else np.unique(self._folds[self.held_out_rows])
         return TrainState(params, {str(fold): params for fold in folds}, jnp.zeros((), jnp.int32))
 
     def epoch(
@@ -228,15 +287,21 @@ class LogisticTrainer:
     def _advance(self, samples: Samples, params: Tensors, steps: int) -> Tensors:
         return _tensors(samples.fit(_stacked(params), self._l2, maxiter=steps))
 
+    @property
+    def held_out_rows(self) -> np.ndarray:
+        """The training photos that a layer leaves out, (m,)."""
+        assert self._folds is not None
+        return np.flatnonzero(self._folds >= 0)
+
     def held_out(self, state: TrainState) -> np.ndarray:
-        """Logits of all training photos, each from the layer that was not fitted to it, (n, units)."""
+        """Logits of `held_out_rows`, each from the layer that was not fitted to the photo, (m, units)."""
         assert self._samples and self._folds is not None
         photos = self._samples.predicted(len(self._folds))
         logits = np.zeros((len(self._folds), photos.units), np.float32)
         for fold, params in state.optimizer.items():
             inside = self._folds == int(fold)
             logits[inside] = photos.select(inside).logits(_stacked(params))
-        return logits
+        return logits[self.held_out_rows]
 
 
 class FittedHead(NamedTuple):

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from catdog.data import (
     fingerprint,
     is_validation,
     labels_of,
+    named,
     require_every_class,
     require_targets,
     require_trainable,
@@ -29,10 +30,8 @@ from catdog.data import (
 from catdog.data.exact_duplicates import Placed, find_exact_duplicates
 from catdog.errors import DataError
 from catdog.progress import Progress
-from catdog.text import Message, message, numbered, plural
+from catdog.text import Message, plural
 from catdog.training.options import DEFAULT_FOLDS, SMALL
-
-_FEW = 5  # training photos of a label
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,8 @@ class SplitPhotos:
         return len(self.paths)
 
     def labelled(self, classes: tuple[str, ...]) -> list[Photo]:
-        """The photos with the names of their classes."""
-        return [Photo(path, classes[label]) for path, label in zip(self.paths, self.labels, strict=True)]
+        """The photos with the names of their classes, or labels."""
+        return list(map(Photo, self.paths, named(self.labels, classes)))
 
     def select(self, rows: list[int]) -> "SplitPhotos":
         """Some of the photos, in that order."""
@@ -77,6 +76,7 @@ class Photos:
         digest: of every photo's content, class and split, hex.
         has_own_split: whether the folder says which photos are for validation.
         lacking: classes that the folder's own validation split does not have; the remarks name them.
+        unlearned: of a `labels` output the labels that no readable training photo has.
         folds: of a cross-validation over `train`, which then has all photos, and `valid` none; else 0.
     """
 
@@ -90,6 +90,7 @@ class Photos:
     lacking: frozenset[str]
     folds: int = 0
     output: Output = "category"
+    unlearned: tuple[ClassPhotos, ...] = ()
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
@@ -97,9 +98,8 @@ class Photos:
         return tuple(photo for _, photo in self.unreadable)
 
     def digests_by_split(self) -> dict[str, list[str]]:
-        """What split.json holds. In a cross-validation every photo is in both splits."""
-        valid = self.train if self.folds else self.valid
-        return {"train": sorted(self.train.digests), "valid": sorted(valid.digests)}
+        """What split.json holds. In a cross-validation a photo is in both splits, but see `in_turn`."""
+        return {"train": sorted(self.train.digests), "valid": sorted(self._validation.digests)}
 
     def by_digest(self) -> dict[str, Path]:
         """A file for each content digest, hex."""
@@ -122,7 +122,7 @@ class Photos:
         )
         label_of = {
             photo.path: photo.label or ""
-            for split in ((self.train, self.valid) if has_classes(self.output) else ())
+            for split in ((self.train, self.valid) if self.output != "value" else ())
             for photo in split.labelled(self.classes)
         }
         unreadable = (*self.unreadable, *((label_of.get(photo.path, ""), photo) for photo in skipped))
@@ -135,8 +135,14 @@ class Photos:
         """Check that there are photos enough.
 
         Raises:
-            DataError: a class has no photo to train on, or there are too few of all.
+            DataError: a class has no photo to train on, or there are too few of all, or all are copies.
         """
+        if len(set(self.train.digests)) < 2 <= len(self.train):
+            raise DataError(
+                "expected different training photos in {folder}, found {photos} copies of one. Add photos",
+                folder=root,
+                photos=len(self.train),
+            )
         if not has_classes(self.output):
             return require_targets(self.train.labels, self._validation.labels, root)
         train, valid = self.train.labelled(self.classes), self._validation.labelled(self.classes)
@@ -144,35 +150,44 @@ class Photos:
         require_trainable(train, valid, root, has_own_split=self.has_own_split)
 
     def few_to_validate(self) -> list[Message]:
-        """Sentences about classes with few or no validation photos, except those in `lacking`."""
-        if not has_classes(self.output):
+        """Sentences about classes with few or no validation photos, except those in `lacking`.
+
+        Of labels also about those with few or no training photos.
+        """
+        if self.output == "value":
             return []
-        unreadable = Counter(label for label, _ in self.unreadable)
+        unreadable = _counts((Photo(bad.path, label) for label, bad in self.unreadable), self.output)
         train, valid = (
-            np.bincount(split.labels, minlength=len(self.classes)).tolist()
+            np.bincount(split.labels, minlength=len(self.classes))
+            if has_classes(self.output)
+            else split.labels.sum(axis=0).astype(int)
             for split in (self.train, self._validation)
         )
-        return few_to_validate(
-            [
-                ClassPhotos(label, train[row], valid[row], unreadable[label])
-                for row, label in enumerate(self.classes)
-                if label not in self.lacking
-            ],
-            has_own_split=self.has_own_split,
-            in_turn=bool(self.folds),
-        )
+        classes = [
+            ClassPhotos(label, int(train[row]), int(valid[row]), unreadable[label])
+            for row, label in enumerate(self.classes)
+            if label not in self.lacking
+        ]
+        if not has_classes(self.output):
+            return few_labels([*self.unlearned, *classes])
+        return few_to_validate(classes, has_own_split=self.has_own_split, in_turn=bool(self.folds))
+
+    @property
+    def in_turn(self) -> np.ndarray:
+        """Which training photos a cross-validation predicts, (n,) bool.
+
+        All but those of classes with one content only: the heads without it do not know such a class.
+        """
+        if not has_classes(self.output):
+            return np.ones(len(self.train), bool)
+        labels = self.train.labels.tolist()
+        contents = Counter(label for label, _ in set(zip(labels, self.train.digests, strict=True)))
+        return np.array([contents[label] > 1 for label in labels], bool)
 
     @property
     def _validation(self) -> SplitPhotos:
-        """The validation photos; in a cross-validation all but those of classes with one content only."""
-        if not self.folds or not has_classes(self.output):
-            return self.train if self.folds else self.valid
-        contents = Counter(
-            label for label, _ in set(zip(self.train.labels.tolist(), self.train.digests, strict=True))
-        )
-        return self.train.select(
-            [row for row, label in enumerate(self.train.labels.tolist()) if contents[label] > 1]
-        )
+        """The validation photos."""
+        return self.train.select(np.flatnonzero(self.in_turn).tolist()) if self.folds else self.valid
 
 
 def find_photos(
@@ -205,8 +220,7 @@ def find_photos(
     if has_classes(output):
         classes = tuple(sorted({photo.label or "" for photo in train}))
     else:
-        labels = {label for photo, _ in read["train"] for label in labels_of(photo)}
-        classes = () if output == "value" else tuple(sorted(labels))
+        classes = tuple(sorted(_counts((photo for photo, _ in read["train"]), output)))
     photos = Photos(
         classes=classes,
         train=_of_classes(read["train"], classes, output),
@@ -215,9 +229,12 @@ def find_photos(
         remarks=dataset.remarks,
         digest=_digest(read),
         has_own_split=has_own_split,
-        lacking=frozenset(classes) - {photo.label or "" for photo in valid},
+        lacking=frozenset(classes) - {photo.label or "" for photo in valid}
+        if has_classes(output)
+        else frozenset(),
         folds=min(folds, len({digest for _, digest in read["train"]})),
         output=output,
+        unlearned=() if has_classes(output) else _unlearned(read, unreadable, classes, output),
     )
     _require_same_classes(photos, read["valid"], root)
     photos.require_trainable(root)
@@ -251,6 +268,23 @@ def _split(photos: list[tuple[Photo, str]], fraction: float, output: Output) -> 
     return {"train": [photos[row] for row in train], "valid": [photos[row] for row in valid]}
 
 
+def _counts(photos: Iterable[Photo], output: Output) -> Counter[str]:
+    """Class, or label → how many of the photos have it."""
+    return Counter(label for photo in photos for label in labels_of(photo, output))
+
+
+def _unlearned(
+    read: _Read, unreadable: tuple[tuple[str, Skipped], ...], classes: tuple[str, ...], output: Output
+) -> tuple[ClassPhotos, ...]:
+    """The labels that are not among `classes`, which have training photos."""
+    valid = _counts((photo for photo, _ in read["valid"]), output)
+    bad = _counts((Photo(photo.path, label) for label, photo in unreadable), output)
+    return tuple(
+        ClassPhotos(label, 0, valid[label], bad[label])
+        for label in sorted((valid.keys() | bad.keys()) - set(classes))
+    )
+
+
 def _digest(read: _Read) -> str:
     lines = sorted(
         f"{name} {photo.label} {digest}" for name in ("train", "valid") for photo, digest in read[name]
@@ -275,13 +309,6 @@ def _remarks(photos: Photos, read: _Read, moved: Sequence[Photo]) -> Iterator[Me
     if has_classes(photos.output) and (uneven := class_imbalance(counts)):
         yield uneven
     yield from photos.few_to_validate()
-    if photos.output == "labels" and (few := few_labels([photo for photo, _ in read["train"]], _FEW)):
-        yield message(
-            "labels of fewer than {few} training photos: {labels:,} ({photos}). Their metrics are a hint",
-            few=_FEW,
-            labels=len(few),
-            photos=numbered(few),
-        )
     if moved:
         yield plural(
             "{count:,} photo of a small class went to the other split, so that the class has photos in both: "

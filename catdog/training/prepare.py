@@ -140,12 +140,7 @@ def prepare(
     balanced = options.class_weights == "balanced"
     weights = _class_weights(train.labels, len(photos.classes)) if balanced else None
     samples = cache(lambda: samples_of(suffix, *start(), train_examples.features, labels, weights))
-    count = min(options.folds or DEFAULT_FOLDS, len(set(train.digests)))
-    folds = cache(
-        lambda: np.array(
-            folds_by_content(strata(train.labels, options.head.output), train.digests, count=count)
-        )
-    )
+    folds = cache(lambda: _folds(left, options.folds or DEFAULT_FOLDS))
     l2 = options.l2 or 0.0
     if options.l2 is None and (options.optimizer == "lbfgs" or options.stage_rates):
         penalty = penalty or cross_validate(samples(), folds(), report)
@@ -199,6 +194,17 @@ def _readable(options: TrainOptions, photos: Photos, skipped: tuple[Skipped, ...
     if options.strict:
         raise_if_skipped(skipped)
     return photos.without(skipped, Path(options.data))
+
+
+def _folds(photos: Photos, count: int) -> np.ndarray:
+    """The fold of each training photo, (n,); -1 if it is trained on in all of them, see `Photos.in_turn`."""
+    train, in_turn = photos.train, photos.in_turn
+    rows = np.flatnonzero(in_turn if in_turn.any() else ~in_turn)
+    dealt = train.select(rows.tolist())
+    folds = np.full(len(train), -1)
+    count = min(count, len(set(dealt.digests)))
+    folds[rows] = folds_by_content(strata(dealt.labels, photos.output), dealt.digests, count=count)
+    return folds
 
 
 def _class_weights(labels_n: np.ndarray, classes: int) -> np.ndarray:

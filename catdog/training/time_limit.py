@@ -55,15 +55,20 @@ def within(
 
 
 def _seconds(chosen: TrainOptions, photos: Mapping[str, Path], prefix: Prefix, workspace: Workspace) -> float:
-    """How long the features of these photos take that are not in the cache."""
-    missing = FeatureStore(workspace.features, prefix.key(chosen.decoding)).missing(list(photos))
+    """How long the features take that are not in the cache, those of views included."""
+    missing = {
+        decoding: FeatureStore(workspace.features, prefix.key(decoding)).missing(list(photos))
+        for decoding in (replace(chosen.decoding, view=view) for view in range(chosen.views + 1))
+    }
+    decoding = max(missing, key=lambda decoding: len(missing[decoding]))  # a view costs as much as a photo
+    todo = missing[decoding]
     calls = prefix.calls(workspace.workers)
-    count = _BATCHES * calls * prefix.batch_size(len(missing), calls)
+    count = _BATCHES * calls * prefix.batch_size(len(todo), calls)
     seconds = 0.0
-    for part in (missing[:count], missing[count : 2 * count]):
+    for part in (todo[:count], todo[count : 2 * count]):
         if part:
             began = time.monotonic()
             digests = {photos[digest]: digest for digest in part}
-            extract(list(digests), prefix, chosen.decoding, workspace=workspace, digests=digests)
+            extract(list(digests), prefix, decoding, workspace=workspace, digests=digests)
             seconds = (time.monotonic() - began) / len(part)
-    return seconds * max(len(missing) - 2 * count, 0)
+    return seconds * (sum(map(len, missing.values())) - len(todo[: 2 * count]))

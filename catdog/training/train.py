@@ -38,8 +38,8 @@ def train(
     Its folder holds the checkpoint with the lowest validation loss: in fine-tuning that of the head alone,
     if nothing surpasses it. If the optimizer fits the head to the end, the folder holds the last one.
 
-    The run is locked meanwhile. After each epoch everything is on disk: `Resume` continues from there after
-    an interrupt or a kill, to the same bits. A new run that fails in its first epoch is deleted.
+    The run is locked meanwhile. An epoch is on disk after half a second at most: `Resume` continues from
+    there after an interrupt or a kill, to the same bits. A new run that fails in its first epoch is deleted.
 
     Args:
         report: called with each event of `catdog.training.events`.

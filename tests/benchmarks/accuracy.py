@@ -1,6 +1,7 @@
 """How good is each choice of options, cross-validated over all photos of several data sets?
 
-    python tests/benchmarks/accuracy.py NAME=FOLDER ... [--seeds 3] [--only gem] [--base NAME] [--json FILE]
+    python tests/benchmarks/accuracy.py NAME=FOLDER ... [--seeds 3] [--only gem] [--base NAME]
+        [--add JSON] [--json FILE]
 
 Each photo of a data set is predicted by a head that was not fitted to it (5 folds), for each variant and
 seed; a seed changes the folds. Prints Markdown: accuracy and mean log loss (nats) over seeds with ranges, the
@@ -118,13 +119,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Accuracy of the options, cross-validated.")
     parser.add_argument("data", nargs="+", metavar="NAME=FOLDER")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--only", default="")
+    parser.add_argument("--only", default="", help="variants with this in their names; - is none of them")
     parser.add_argument("--base", default=next(iter(VARIANTS)))
+    parser.add_argument(
+        "--add", action="append", default=[], metavar="JSON", help="another variant: options of catdog.train"
+    )
     parser.add_argument("--json", type=Path, default=Path("accuracy.json"))
     parser.add_argument("--cache", type=Path, help="keep features here; none are kept otherwise")
     arguments = parser.parse_args()
     variants = {arguments.base: VARIANTS[arguments.base]}
     variants |= {name: of for name, of in VARIANTS.items() if arguments.only in name}
+    for options in map(json.loads, arguments.add):
+        variants[", ".join(f"{name} {value}" for name, value in options.items())] = options
     written = {}
     with tempfile.TemporaryDirectory() as temporary:
         cache = arguments.cache or Path(temporary)

@@ -83,9 +83,10 @@ def _predict(photos: Path, cache: Path, count: int) -> float:
 def _extract(paths: list[Path]) -> float:
     """Seconds for the features of all but the first photos, in this process."""
     from catdog import devices
-    from catdog.config import Decoding, Head
+    from catdog.config import Head
     from catdog.features.extract import extract
     from catdog.features.prefix import Prefix
+    from catdog.runs import shipped_run
     from catdog.weights.source import find_weights
     from catdog.workspace import FeatureCache, Workspace
 
@@ -94,11 +95,10 @@ def _extract(paths: list[Path]) -> float:
     prefix = Prefix(find_weights("builtin"), Head(), unfreeze="head")
     workers, features = devices.usable_cores(), FeatureCache(cache / "features")
     workspace = Workspace(features=features, workers=workers)
-    extract(paths[:_WARM], prefix, Decoding(), workspace=workspace)
+    decoding = shipped_run().read_model()[1].decoding  # as `catdog predict` without a run
+    extract(paths[:_WARM], prefix, decoding, workspace=workspace)
     began = time.monotonic()
-    found = extract(
-        paths[_WARM:], prefix, Decoding(), workspace=Workspace(features=features, workers=workers)
-    )
+    found = extract(paths[_WARM:], prefix, decoding, workspace=workspace)
     assert not found.skipped
     return time.monotonic() - began
 

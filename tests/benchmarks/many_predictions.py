@@ -17,6 +17,8 @@ import time
 from itertools import cycle, islice
 from pathlib import Path
 
+from catdog.runs import shipped_run
+
 _PREDICT = """
 import sys
 from pathlib import Path
@@ -28,6 +30,11 @@ for number, photo in enumerate(sorted(Path("data").rglob("*.jpg"))):
     if number % 500 == 0:
         print(number, file=sys.stderr, flush=True)
 """
+
+
+def _size_of_the_model() -> int:
+    """Pixels, both sides, of the photos that `catdog.load()` predicts."""
+    return shipped_run().read_model()[1].decoding.size
 
 
 def main() -> None:
@@ -52,7 +59,7 @@ def main() -> None:
         environment = os.environ | {"CATDOG_CACHE_DIR": str(folder / "cache")}
         for what, command in (
             ("predictions", ["-c", _PREDICT]),
-            ("training", ["-m", "catdog", "train", "data", "--quality", "fast"]),  # the photos of that model
+            ("training", ["-m", "catdog", "train", "data", "--size", str(_size_of_the_model())]),
         ):
             began = time.monotonic()
             ran = subprocess.run(

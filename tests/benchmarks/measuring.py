@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from catdog import devices
+from catdog import __version__, devices
 
 HERE = Path(__file__).parent
-_PACKAGES = ("catdog-cli", "jax", "jaxlib", "keras", "torch", "onnxruntime", "pillow")
+_PACKAGES = ("jax", "jaxlib", "keras", "torch", "onnxruntime", "pillow")
 
 
 @dataclass(frozen=True)
@@ -78,13 +78,13 @@ def describe() -> str:
     versions = [
         f"{name} {importlib.metadata.version(name)}"
         for name in _PACKAGES
-        if importlib.util.find_spec({"catdog-cli": "catdog", "pillow": "PIL"}.get(name, name))
+        if importlib.util.find_spec({"pillow": "PIL"}.get(name, name))
     ]
     probe = "from catdog import devices; devices.set_flags(); print(devices.describe())"
     found = python("-c", probe)
     return (
         f"{processor} ({instructions()}), {devices.usable_cores()} cores for everybody; {found}; "
-        f"Python {platform.python_version()}, {', '.join(versions)}"
+        f"Python {platform.python_version()}, catdog {__version__}, {', '.join(versions)}"
     )
 
 

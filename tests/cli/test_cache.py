@@ -75,6 +75,7 @@ def test_features_that_do_not_fit_in_memory_are_refused_before_they_are_computed
     assert "Loading" not in refused.err
 
 
+@pytest.mark.slow
 def test_a_cache_that_cannot_be_written_costs_one_warning(cli: Cli, few: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     for arguments in (("train", few, "--epochs", 1), ("evaluate",), ("predict", PHOTO)):
@@ -112,6 +113,7 @@ def test_a_full_disk_costs_one_warning(few: Path, tmp_path: Path) -> None:
     assert not list((tmp_path / "cache" / "features").rglob("*.npy"))
 
 
+@pytest.mark.slow
 def test_a_limit_holds_when_the_command_has_ended(cli: Cli, tmp_path: Path) -> None:
     data, other = _pictures(tmp_path / "data", 12), _pictures(tmp_path / "other", 4)
     cache = ("--cache-dir", tmp_path / "cache", "--cache-limit")

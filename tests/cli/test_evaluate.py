@@ -197,6 +197,7 @@ def test_runs_by_name(cli: Cli, trained: Run, named: Callable[..., None], tmp_pa
     assert "a run is given twice" in cli("evaluate", "runs/nadam", "runs/nadam/model.safetensors").err
 
 
+@pytest.mark.slow
 def test_exported_files(cli: Cli, trained: Run, few: Path, tmp_path: Path) -> None:
     file = "cats.safetensors"
     assert cli("export", trained.folder, file).status == 0

@@ -34,6 +34,8 @@ fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.executable, [sys.executable, "-W", "error", *sys.argv[1:]])
 """
 
+pytestmark = pytest.mark.slow
+
 
 def _in_terminal(
     *arguments: object,

@@ -14,8 +14,9 @@ from PIL import Image
 from catdog.cli import run as catdog
 from catdog.evaluation.several import average_precision
 from catdog.model.thresholds import best_thresholds
-from catdog.runs import Run
+from catdog.runs import Run, shipped_run
 from tests.cli.conftest import SAMPLE, Cli
+from tests.pictures import draw_pictures
 
 
 @pytest.fixture(scope="session")
@@ -99,6 +100,7 @@ def test_predict_prints_the_labels_above_their_thresholds(cli: Cli, several: Run
     assert facts["predictions"][str(several.folder)]["labels"] == rows[0]["labels"]
 
 
+@pytest.mark.slow
 def test_exported_files_give_the_labels(cli: Cli, several: Run, photos: Path) -> None:
     paths = sorted(photos.glob("*.jpg"))[:3]
 
@@ -136,6 +138,28 @@ def test_a_run_is_resumed_to_the_same_bits(cli: Cli, photos: Path, tmp_path: Pat
     assert last.loss < first.loss
 
 
+def test_a_label_that_is_not_learned_or_not_evaluated_is_named(cli: Cli, tmp_path: Path) -> None:
+    draw_pictures(tmp_path / "data" / "train", {"circles": 6, "squares": 6}, seed=1, size=32)
+    draw_pictures(tmp_path / "data" / "valid", {"circles": 3, "squares": 3}, seed=2, size=32)
+    labels = {path: path.parent.name for path in sorted((tmp_path / "data").rglob("*.png"))}
+    unread, cut, lonely, *_, strange = labels
+    unread.write_bytes(b"")
+    cut.write_bytes(cut.read_bytes()[:-100])  # known when its pixels are decoded
+    for path, name in ((unread, "lost"), (cut, "cut"), (lonely, "lonely"), (strange, "rare")):
+        labels[path] += f";{name}"
+    rows = "".join(f"{path},{names}\n" for path, names in labels.items())
+    Path("labels.csv").write_text(f"path,labels\n{rows}")
+    words = ("--output", "labels", "--labels", "labels.csv", "--size", 96, "--epochs", 1)
+    found = cli("train", "data", *words)
+    assert found.status == 0, found.err
+    unlearned = "labels without readable training photos: "
+    assert f"{unlearned}2 (validation photos: 'lost' 0, 'rare' 1; unreadable: 1). They" in found.err
+    assert f"{unlearned}3 (validation photos: 'cut' 0, 'lost' 0, 'rare' 1; unreadable: 2). They" in found.err
+    assert "readable validation photos: 1 (training photos: 'lonely' 1; unreadable: 0). They" in found.err
+    assert "labels of fewer than 5 training photos: 2 ('circles' 4, 'lonely' 1). " in found.err
+    assert "not know are ignored: 2 (lost, rare)" in cli("evaluate", "data", "--split", "all").err
+
+
 def test_options_that_do_not_fit(cli: Cli, photos: Path, several: Run) -> None:
     table = ("--labels", photos / "labels.csv")
     for words, problem in (
@@ -146,10 +170,23 @@ def test_options_that_do_not_fit(cli: Cli, photos: Path, several: Run) -> None:
         refused = cli("train", photos, "--output", "labels", *words, "--size", 96)
         assert refused.status == 1
         assert problem in refused.err
+
+
+def test_several_runs_are_compared_by_the_photos_whose_labels_are_all_right(cli: Cli, several: Run) -> None:
     assert cli("export", several.folder, "again.safetensors").status == 0
-    refused = cli("evaluate", several.folder, "again.safetensors")
+    found = json.loads(cli("evaluate", several.folder, "again.safetensors", "--json", "--worst", 60).out)
+    held_out, fitted = (
+        {photo["path"]: photo["true"] == photo["labels"] for photo in run["worst"]} for run in found["runs"]
+    )
+    (pair,) = found["comparisons"]
+    assert pair["both_right"] == sum(held_out[path] and fitted[path] for path in held_out)
+    assert pair["only_second"] == sum(fitted[path] > held_out[path] for path in held_out) > 0
+    shown = cli("evaluate", several.folder, "again.safetensors").out
+    assert "2 models on the same 60 photos" in shown
+    assert "McNemar's exact test" in shown
+    refused = cli("evaluate", several.folder, shipped_run().folder)
     assert refused.status == 1
-    assert "are evaluated alone: name only one" in refused.err
+    assert "models can be compared if all predict classes" in refused.err
 
 
 def test_thresholds_have_the_largest_f1() -> None:

@@ -179,6 +179,7 @@ def bad(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_a_session_in_korean_has_no_english(cli: Cli, bad: Path) -> None:
     result = cli("train", bad, "--epochs", 2, "--name", "one", "--lang", "ko", "--valid-fraction", 0.3)
     assert result.status == 0
@@ -198,6 +199,7 @@ def test_a_session_in_korean_has_no_english(cli: Cli, bad: Path) -> None:
     assert _english_in(unsure.out + unsure.err) == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "words"), [("evaluate", "음의 로그 가능도"), ("inspect", "완전히 같은 중복 파일")]
 )
@@ -280,6 +282,7 @@ def test_help_in_korean(cli: Cli, name: str) -> None:
     assert not english & set(text.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "variables",
     [{"LANG": "ko_KR.UTF-8"}, {"LC_ALL": "ko_KR", "LANG": "C"}, {"LANGUAGE": "ko", "LANG": "en_US"}],
@@ -293,6 +296,7 @@ def test_the_language_of_the_environment(variables: dict[str, str], tmp_path: Pa
     assert english.stderr.startswith("catdog: error: ")
 
 
+@pytest.mark.slow
 def test_json_is_the_same_in_every_language(cli: Cli, trained: Run, bad: Path) -> None:
     for arguments in (("predict", bad / "train"), ("inspect", bad, "--quick"), ("inspect", trained.folder)):
         as_json = "--format", "json"

@@ -171,6 +171,7 @@ def test_the_newest_run_is_the_default_and_a_run_can_be_named(cli: Cli, trained:
     assert f"The runs under {trained.folder.parent} are: {trained.folder.name}" in wrong.err
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_seen_enough(trained: Run, tmp_path: Path) -> None:
     line = (
         "set -o pipefail; "
@@ -192,6 +193,7 @@ def test_further_photos_of_the_sample_are_predicted_right(trained: Run) -> None:
         assert row["label"] == ("cats" if Path(row["path"]).name[0].isupper() else "dogs"), row["path"]
 
 
+@pytest.mark.slow
 def test_a_name_that_is_not_utf8(trained: Run, tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9.jpg")
     copy(CATS[0], tmp_path / name)
@@ -205,6 +207,7 @@ def test_a_name_that_is_not_utf8(trained: Run, tmp_path: Path) -> None:
             assert [row["path"] for row in json.loads(result.stdout)] == [name, os.fsdecode(b"\xff.jpg")]
 
 
+@pytest.mark.slow
 def test_show_draws_the_photo_above_its_prediction(trained: Run) -> None:
     arguments = ("predict", CATS[0], "--show", "--model", trained.folder)
     lines = catdog(*arguments, FORCE_COLOR="1", TERM="xterm-256color", COLUMNS="60").stdout.splitlines()

@@ -36,6 +36,7 @@ def model(trained: Run) -> tuple[str, str]:
     return ("--model", str(trained.folder))
 
 
+@pytest.mark.slow
 def test_paths_on_stdin_one_a_line_or_between_nuls(tmp_path: Path) -> None:
     awkward = tmp_path / "a b\n'c'.jpg"
     copy(PHOTOS / "Abyssinian_14.jpg", awkward)
@@ -50,6 +51,7 @@ def test_paths_on_stdin_one_a_line_or_between_nuls(tmp_path: Path) -> None:
     assert [row["label"] for row in rows] == ["cats", "dogs"]
 
 
+@pytest.mark.slow
 def test_one_photo_on_stdin(tmp_path: Path) -> None:
     photo = shlex.quote(str(PHOTOS / "Abyssinian_14.jpg"))
     good = _shell(f"{PREDICT} --stdin-image --format json < {photo}", tmp_path)
@@ -61,6 +63,7 @@ def test_one_photo_on_stdin(tmp_path: Path) -> None:
     assert bad.stdout.decode() == "-: not an image that Pillow can read\n"
 
 
+@pytest.mark.slow
 def test_the_first_row_ends_it_where_nobody_reads_on(tmp_path: Path, trained: Run) -> None:
     # 2,000 photos of which only the first few may be computed: twice a photo's number is another content.
     content = (PHOTOS / "Abyssinian_14.jpg").read_bytes()
@@ -73,6 +76,7 @@ def test_the_first_row_ends_it_where_nobody_reads_on(tmp_path: Path, trained: Ru
     assert sum(len(np.load(index)) for index in cache.rglob("*.index.npy")) < 1000
 
 
+@pytest.mark.slow
 def test_a_program_that_writes_a_path_and_waits_gets_its_row(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error", "-m", "catdog", "predict", "-", "--format", "jsonl"]
     with subprocess.Popen(

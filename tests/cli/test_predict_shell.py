@@ -17,6 +17,8 @@ import pytest
 
 from tests.cli.conftest import SAMPLE
 
+pytestmark = pytest.mark.slow
+
 CATDOG = f"{shlex.quote(sys.executable)} -W error -m catdog"
 
 

@@ -120,6 +120,7 @@ def test_the_browser_check_can_fail(tmp_path: Path) -> None:
     assert messages
 
 
+@pytest.mark.slow
 def test_inspects_page_is_as_safe(hostile: Run, cli: Cli, tmp_path: Path) -> None:
     data = copytree(hostile.folder.parent.parent / "data", tmp_path / "data")
     odd = data / "train" / CLASSES[0] / SCRIPT.replace("/", "")
@@ -169,6 +170,7 @@ def test_many_classes_whatever_they_are_called(cli: Cli, tmp_path: Path) -> None
     assert len(re.findall(r" [1-9]\d*$", text.partition("predicted class")[2], re.M)) == min(wrong, 10)
 
 
+@pytest.mark.slow
 def test_places_that_cannot_be_written(cli: Cli, trained: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     for option in (("--report", "file/page.html"), ("--plots", "file/plots")):
@@ -207,6 +209,7 @@ def test_only_photos_that_made_the_temperature_are_held_out(cli: Cli, trained: R
         assert after["nll"] == pytest.approx(shown, rel=0.2 if held_out else 1e-4)
 
 
+@pytest.mark.slow
 def test_an_exported_file_is_calibrated_too(cli: Cli, trained: Run) -> None:
     assert cli("export", trained.folder, "scaled.safetensors").status == 0
     assert cli("export", trained.folder, "plain.safetensors", "--no-calibrate").status == 0

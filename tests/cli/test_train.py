@@ -25,6 +25,7 @@ EPOCH = re.compile(
 )
 
 
+@pytest.mark.slow
 def test_the_log_reads_as_in_the_lecture(cli: Cli, shapes: Path, tmp_path: Path) -> None:
     result = cli("train", shapes, "--epochs", 2, "--optimizer", "adam")
     assert result.status == 0
@@ -106,6 +107,7 @@ def test_the_seed_makes_it_repeatable(cli: Cli, trained: Run, tmp_path: Path) ->
     assert contents[0] == contents[1] != contents[2]
 
 
+@pytest.mark.slow
 def test_one_folder_a_class_is_split_by_content(cli: Cli, tmp_path: Path) -> None:
     draw_pictures(tmp_path / "photos", {"circles": 20, "squares": 20, "stripes": 20})
     result = cli("train", "photos", "--folds", 0)
@@ -122,6 +124,7 @@ def test_one_folder_a_class_is_split_by_content(cli: Cli, tmp_path: Path) -> Non
     assert labels.count("stripes") >= 16
 
 
+@pytest.mark.slow
 def test_kaggles_flat_names(cli: Cli, tmp_path: Path) -> None:
     draw_pictures(tmp_path / "drawn", {"circles": 10, "squares": 10})
     (tmp_path / "kaggle" / "train").mkdir(parents=True)
@@ -378,6 +381,7 @@ def test_ctrl_c_at_any_moment_ends_the_training(trained: Run, tmp_path: Path) ->
         assert number == 0 or ("Traceback" not in err and "ignored" not in err), err
 
 
+@pytest.mark.slow
 def test_the_command_draws_the_curve_and_makes_no_run(cli: Cli, shapes: Path, tmp_path: Path) -> None:
     result = cli("train", shapes, "--optimizer", "adam", "--size", 96, "--find-lr", "curve.png")
     assert result.status == 0

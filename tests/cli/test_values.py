@@ -107,6 +107,7 @@ def test_inspect_knows_values(cli: Cli, heavy: Run, photos: Path) -> None:
     assert cli("inspect", heavy.folder, "--layers").status == 0
 
 
+@pytest.mark.slow
 def test_exported_files_give_the_value(cli: Cli, heavy: Run, photos: Path) -> None:
     paths = sorted(photos.glob("*.jpg"))[:3]
 
@@ -152,8 +153,8 @@ def test_a_run_is_resumed_to_the_same_bits(cli: Cli, photos: Path, tmp_path: Pat
     assert "have another split or label than when" in changed.err
 
 
-def test_another_optimizer_and_a_split(cli: Cli, photos: Path, tmp_path: Path) -> None:
-    words = ("--output", "value", "--labels", photos / "kg.csv", *SIZE)
+def test_another_optimizer_and_a_split(cli: Cli, photos: Path, heavy: Run, tmp_path: Path) -> None:
+    words = ("--output", "value", "--labels", photos / "kg.csv", "--unit", "[kg]", *SIZE)
     result = cli("train", photos, *words, "--optimizer", "adam", "--epochs", 3, "--name", "adam")
     assert result.status == 0, result.err
     first, *_, last = Run(tmp_path / "runs" / "adam").history()
@@ -161,6 +162,16 @@ def test_another_optimizer_and_a_split(cli: Cli, photos: Path, tmp_path: Path) -
     assert last.val_mae
     assert len(Run(tmp_path / "runs" / "adam").split()["valid"]) < 20
     assert json.loads(cli("evaluate", "adam", "--json").out)["mae"] == pytest.approx(last.val_mae, rel=0.3)
+    assert cli("evaluate", "adam").out.count(" [kg]") == 6 + 3 * 5  # the brackets are no markup
+    assert cli("export", "adam", "adam.safetensors").status == 0
+    found = json.loads(cli("evaluate", "adam", "adam.safetensors", "--json").out)
+    (pair,), (run, file) = found["comparisons"], found["runs"]
+    assert run["mae"] == pytest.approx(file["mae"], rel=1e-3)
+    assert pair["difference"] == pytest.approx(run["mae"] - file["mae"], abs=1e-9)
+    assert "difference of the errors" in cli("evaluate", "adam", "adam.safetensors").out
+    refused = cli("evaluate", "adam", heavy.folder)
+    assert refused.status == 1
+    assert "or all a value in the same unit" in refused.err
 
 
 def test_options_that_do_not_fit(cli: Cli, photos: Path) -> None:
@@ -183,3 +194,14 @@ def test_metrics_without_errors_and_without_spread() -> None:
     assert (alike.r2, alike.r2_interval) == (None, ())
     again = compute_value_metrics(np.ones(5), np.arange(5.0), "")
     assert again == alike
+
+
+def test_copies_of_one_photo_are_refused(cli: Cli, photos: Path, tmp_path: Path) -> None:
+    first = next(photos.glob("*.jpg"))
+    for name in ("a.jpg", "b.jpg"):
+        shutil.copy(first, tmp_path / name)
+    (tmp_path / "v.csv").write_text("path,value\na.jpg,1\nb.jpg,2\n")
+    refused = cli("train", tmp_path, "--output", "value", "--labels", tmp_path / "v.csv", *SIZE)
+    assert refused.status == 1
+    assert "expected different training photos" in refused.err
+    assert "found 2 copies of one" in refused.err

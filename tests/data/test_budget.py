@@ -131,6 +131,7 @@ def _noted(asked: list[int], needed: int) -> Any:
     return Budget(lambda: 1 << 40).room(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "each"),
     # Copies of everything took 12.8, 12.8, 11.8, 15.8 and 9.8.
@@ -147,6 +148,7 @@ def test_conversions_need_no_copies(photos: dict[str, Path], name: str, each: in
     assert grown < 9e6 * each + 10 * MIB
 
 
+@pytest.mark.slow
 def test_workers_share_what_there_is(tmp_path: Path) -> None:
     side = 3000
     rgba = Image.fromarray(_stripes(side, side))
@@ -164,6 +166,7 @@ def test_workers_share_what_there_is(tmp_path: Path) -> None:
     assert grown > 4 * each  # all at once, where there is enough
 
 
+@pytest.mark.slow
 def test_a_photo_that_takes_more_than_there_is_has_a_reason(tmp_path: Path) -> None:
     large, small, last = (tmp_path / f"{name}.png" for name in ("large", "small", "last"))
     Image.new("RGBA", (13_000, 13_000), (9, 9, 9, 9)).save(large, compress_level=1)
@@ -195,6 +198,7 @@ def test_the_largest_photos_take_what_was_estimated(tmp_path: Path, kind: str) -
     assert grown < (1.5e9 if kind == "RGBA" else 1.2e9)  # one at a time
 
 
+@pytest.mark.slow
 def test_a_jpeg_of_many_pixels_takes_little(tmp_path: Path) -> None:
     path = tmp_path / "large.jpg"
     Image.new("RGB", (12_000, 12_000)).save(path, quality=50)

@@ -267,6 +267,30 @@ def test_many_classes_that_a_split_lacks_are_one_remark(tmp_path: Path):
     )
 
 
+def test_many_folders_that_are_ignored_are_one_remark_of_a_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    fill(tmp_path, "train/cat/1.jpg", "train/dog/1.jpg", "valid/cat/2.jpg", "valid/dog/2.jpg")
+    for number in range(300):
+        (tmp_path / f"train/empty {number:03}").mkdir()
+        (tmp_path / f"more {number:03}").mkdir()
+    fill(tmp_path, "valid/cat/closed a/1.jpg", "valid/dog/closed b/1.jpg")
+    scandir = os.scandir
+
+    def guarded(folder: Path):
+        if Path(folder).name.startswith("closed"):
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr("catdog.data.walk.os.scandir", guarded)
+    ten, root = [f"{number:03}" for number in range(10)], tmp_path.name
+    assert remarks(scan(tmp_path)) == (
+        f"Ignored 300 folders that are not splits ({', '.join(f'{root}/more {name}' for name in ten)}, ...).",
+        f"300 folders contain no photos ({', '.join(f'train/empty {name}' for name in ten)}, ...).",
+        "Ignored 2 folders that cannot be listed (valid/cat/closed a, valid/dog/closed b).",
+    )
+
+
 def test_flat_photos_beside_one_stray_folder(tmp_path: Path):
     dataset = scan(fill(tmp_path, "cat.0.jpg", "dog.0.jpg", "7.jpg", "more/1.jpg"))
     assert dataset.layout == "flat names"

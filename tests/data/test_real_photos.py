@@ -23,6 +23,7 @@ def test_the_lectures_layout():
     assert dataset.remarks == ()
 
 
+@pytest.mark.slow
 def test_all_decode():
     paths = paths_of("train") + paths_of("valid")
     results = list(decoded(paths, Decoding(), workers=2))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from catdog.data import Photo, few_labels, find_labelled, labels_of, strata, targets
+from catdog.data import Photo, find_labelled, labels_of, named, strata, targets
 from catdog.errors import DataError
 from tests.pictures import draw_pictures
 
@@ -121,10 +121,10 @@ def test_every_fold_has_small_and_large_values() -> None:
 def test_a_row_has_all_labels_of_a_photo(root: Path) -> None:
     rows = ["circles/circles.0.png,round; red;round", "circles/circles.1.png,", "circles/circles.2.png,red"]
     photos = find_labelled(root, "labels", table(root, *rows, head="path,labels")).splits["all"]
-    assert [labels_of(photo) for photo in photos] == [("red", "round"), (), ("red",)]
+    assert [labels_of(photo, "labels") for photo in photos] == [("red", "round"), (), ("red",)]
     known = targets(photos, "labels", ("blue", "red", "round"))
     assert known.tolist() == [[0, 1, 1], [0, 0, 0], [0, 1, 0]]
-    assert few_labels(photos, 2) == {"round": 1}
+    assert named(known, ("blue", "red", "round")) == ["red;round", "", "red"]
     # The rarest label of each photo decides: round, none, red.
     assert strata(known, "labels") == [2, 3, 1]
 

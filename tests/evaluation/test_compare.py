@@ -1,9 +1,9 @@
-"""McNemar's test against figures of others."""
+"""McNemar's test against figures of others; differences of errors."""
 
 import numpy as np
 import pytest
 
-from catdog.evaluation.compare import mcnemar
+from catdog.evaluation.compare import compare_errors, mcnemar
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,14 @@ def test_p_value(only_first: int, only_second: int, p_value: float) -> None:
     assert found.p_value == pytest.approx(p_value)
     assert found.is_significant == (p_value < 0.05)
     assert mcnemar("b", "a", second, first).p_value == pytest.approx(p_value)
+
+
+def test_the_interval_of_a_paired_difference() -> None:
+    random = np.random.default_rng(1)
+    first = random.random(400) * 10
+    second = first - 0.1 + random.normal(size=400) / 10  # photos differ by much more than models
+    found = compare_errors("a", "b", first, second)
+    error = 1.96 * (first - second).std() / 20
+    assert found.interval == pytest.approx((found.difference - error, found.difference + error), abs=0.002)
+    assert found.is_significant
+    assert not compare_errors("a", "b", first, np.roll(first, 1)).is_significant

@@ -1,5 +1,7 @@
 """Features of photo files: the same with and without the cache, computed once a photo, bad files listed."""
 
+import errno
+import os
 from dataclasses import replace
 from pathlib import Path
 from shutil import copy, copytree, move
@@ -11,14 +13,16 @@ from flax import nnx
 from PIL import Image
 
 from catdog.config import Decoding
-from catdog.data import decode
+from catdog.data import decode, fingerprint
 from catdog.features.extract import Extraction, extract
 from catdog.features.prefix import Prefix
+from catdog.features.views import extract_views
 from catdog.model.architecture import CONVOLUTIONS
 from catdog.model.network import Network
 from catdog.model.preprocess import preprocess
 from catdog.model.tensors import load_into
 from catdog.progress import Progress
+from catdog.text import Message
 from catdog.weights import source as weights
 from catdog.workspace import FeatureCache, Workspace
 from tests.model.rounding import FLOAT16_STEP, relative_error
@@ -158,3 +162,26 @@ def test_nothing_frozen_means_the_photos_themselves(photos: Path, tmp_path: Path
 @pytest.mark.parametrize(("photos", "batch"), [(1, 1), (2, 1), (3, 2), (8, 4), (10_000, 4)])
 def test_batches_have_few_sizes(prefix: Prefix, photos: int, batch: int) -> None:
     assert prefix.batch_size(photos, calls=2) == batch
+
+
+def test_views_beyond_the_limit_on_a_full_disk_cost_one_warning_each(
+    photos: Path, prefix: Prefix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("catdog.features.shards.write_shard", full)
+    told: list[Message] = []
+    paths = sorted(photos.rglob("*.png"))
+    found = extract_views(
+        paths,
+        prefix,
+        SMALL,
+        views=3,
+        workspace=Workspace(features=FeatureCache(tmp_path / "cache", limit=1000, warn=told.append)),
+        digests=fingerprint(paths, workers=1).digests,
+    )
+    assert len(found.features(paths)) == 3 * len(paths) == 48
+    full_disk, too_large = sorted(set(map(str, told)))  # a command prints equal warnings once
+    assert f"cannot be cached in {tmp_path / 'cache'}: No space left on device" in full_disk
+    assert "the features of 48 photos take" in too_large

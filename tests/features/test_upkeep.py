@@ -57,6 +57,7 @@ def test_the_number_of_files_does_not_grow_with_the_number_of_commands(tmp_path:
     assert files < 2 * 20 + 5
 
 
+@pytest.mark.slow
 def test_an_old_cache_of_many_shards_is_merged_by_the_next_command_that_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,6 +71,7 @@ def test_an_old_cache_of_many_shards_is_merged_by_the_next_command_that_writes(
     assert _sound(tmp_path, range(501)) == list(range(501))
 
 
+@pytest.mark.slow
 def test_few_files_are_open_however_many_shards_there_are(tmp_path: Path) -> None:
     """In a process that may open fewer files than there are shards: `ulimit -n 128`, 400 shards."""
     program = (

@@ -27,6 +27,7 @@ def model(cache_dir: Path) -> Model:
     return catdog.load(cache_dir=cache_dir)
 
 
+@pytest.mark.slow
 @pytest.mark.peer
 def test_heat_is_what_keras_gives(model: Model, keras: ModuleType) -> None:
     tensors = read_tensors(find_weights("builtin"), CONVOLUTIONS, memo_dir=None)
@@ -54,6 +55,7 @@ def test_heat_is_what_keras_gives(model: Model, keras: ModuleType) -> None:
             np.testing.assert_allclose(ours, heat / heat.max(), atol=5e-3)  # features are cached as float16
 
 
+@pytest.mark.slow
 def test_heat_lies_on_the_animal(dogscats: Path, model: Model, tmp_path: Path) -> None:
     """A cat on the left and a dog on the right: each class is found on its own half."""
     fractions = {"cats": [], "dogs": []}

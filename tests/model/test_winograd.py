@@ -202,6 +202,7 @@ def test_programs_that_compute_the_same_are_equal() -> None:
     assert hash(program) == hash(other)
 
 
+@pytest.mark.slow
 def test_many_threads_compile_once(random: np.random.Generator, compiled: list[str]) -> None:
     # Sizes that no other test has.
     before = len(compiled)

@@ -29,7 +29,7 @@ class Marked(gettext.NullTranslations):
 @pytest.mark.parametrize("name", sorted(path.name for path in TEMPLATES.iterdir()))
 def test_all_text_of_a_template_can_be_translated(name: str) -> None:
     text = (TEMPLATES / name).read_text()
-    text = re.sub(r"<style>.*?</style>|\{%.*?%\}|\{\{.*?\}\}", "", text, flags=re.S)
+    text = re.sub(r"\{#.*?#\}|<style>.*?</style>|\{%.*?%\}|\{\{.*?\}\}", "", text, flags=re.S)
     assert not re.search(r"[A-Za-z]", re.sub(r"<[^>]*>", "", text))
     attributes = re.findall(r'\b(?:alt|title|aria-label|placeholder)="([^"]*)"', text)
     assert not re.search(r"[A-Za-z]", " ".join(attributes))

@@ -131,6 +131,7 @@ def test_a_receipt_adds_up_at_any_place_of_the_first_layers(fresh: Browser, made
             assert len(receipt["products"]) == 9 * made.anatomy.before(layer).shape[-1]
 
 
+@pytest.mark.slow
 def test_every_layer_has_receipts_for_its_strongest_units(fresh: Browser, made: Any) -> None:
     for maps in made.anatomy.layers:
         for unit in maps.strongest_units()[:8]:
@@ -190,9 +191,12 @@ def test_an_address_is_a_view(fresh: Browser, made: Any) -> None:
     fresh.value("new Promise((done) => setTimeout(done, 200))")
     assert fresh.value("[state.layer, state.unit, state.y, state.x]") == ["block3_conv2", 17, 5, 9]
     assert fresh.value("document.documentElement.lang") == "ko"
-    fresh.value("location.hash = '#layer=nonsense&unit=99999&y=-3&x=1e9&off=c9999.p9999'")
-    fresh.value("new Promise((done) => setTimeout(done, 200))")
-    assert fresh.value("state.unit") < 512
+    for nonsense in ("unit=99999&y=-3&x=1e9&off=c9999.p9999&kernel=64", "unit=1.5&kernel=-5", "kernel=nan"):
+        fresh.value(f"location.hash = '#layer=nonsense&{nonsense}'")
+        fresh.value("new Promise((done) => setTimeout(done, 200))")
+        assert fresh.value("Number.isInteger(state.unit) && state.unit < 512")
+        assert fresh.value("state.kernel") == "edges"
+    assert fresh.messages == []
 
 
 def test_the_lines_of_the_lecture(fresh: Browser, made: Any) -> None:
@@ -202,11 +206,29 @@ def test_the_lines_of_the_lecture(fresh: Browser, made: Any) -> None:
     assert lines["Dense(2, activation='softmax')"]["parameters"] == 2 * 512 + 2
     assert lines["Dense(4096, activation='relu')"]["note"] == "note_absent"
     assert sum(line["milliseconds"] or 0 for line in lines.values()) > 1
-    lecture = SimpleNamespace(head=Head("imagenet"), classes=("cats", "dogs"), decoding=Decoding(224))
+    lecture = SimpleNamespace(
+        head=Head("imagenet"), classes=("cats", "dogs"), decoding=Decoding(224), output="category"
+    )
     lines = {line["line"]: line for line in photo_page._code(made.anatomy, lecture)}  # pyright: ignore
     assert lines["Dense(2, activation='softmax')"]["parameters"] == 2 * 4096 + 2
     assert lines["Dense(4096, activation='relu')"]["note"] == ""
     assert lines["Dense(1000, activation='softmax')"]["note"] == "note_absent"
+
+
+@pytest.mark.parametrize(
+    ("output", "line"),
+    [
+        ("value", "Dense(1)"),
+        ("labels", "Dense(3, activation='sigmoid')"),
+        ("binary", "Dense(1, activation='sigmoid')"),
+    ],
+)
+def test_the_last_line_of_other_outputs(made: Any, output: Any, line: str) -> None:
+    names = {"value": (), "labels": ("a", "b", "c"), "binary": ("cats", "dogs")}[output]
+    model = SimpleNamespace(
+        head=Head("gem", output=output), classes=names, decoding=Decoding(224), output=output
+    )
+    assert photo_page._code(made.anatomy, model)[-1]["line"] == line  # pyright: ignore
 
 
 def test_the_head_adds_up_over_channels_and_over_places(fresh: Browser, made: Any) -> None:
@@ -231,6 +253,7 @@ def test_what_is_switched_off_is_computed_again(fresh: Browser, made: Any) -> No
     assert re.fullmatch(r"c\d+", fresh.fragment()["off"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "output"),
     [
@@ -265,6 +288,7 @@ def test_each_head_is_computed_again(
     assert elsewhere.messages == []
 
 
+@pytest.mark.slow
 def test_a_head_with_hidden_layers_says_so(workspace: Workspace, elsewhere: Browser, tmp_path: Path) -> None:
     classifier = _random_head(workspace, Head("fc", (4,), 0.0))
     _write(PHOTO, classifier, tmp_path / "page.html")
@@ -274,6 +298,7 @@ def test_a_head_with_hidden_layers_says_so(workspace: Workspace, elsewhere: Brow
     assert elsewhere.messages == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "photo"),
     [

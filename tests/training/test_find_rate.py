@@ -1,13 +1,15 @@
 """The learning rate range test: rising rates until the loss explodes, a rate that trains, and no run."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from catdog.config import Head
 from catdog.errors import OptionError
-from catdog.training.find_rate import STEPS, RateCurve, find_rate
+from catdog.training.find_rate import STEPS, RateCurve, _loss_of_guessing, find_rate
 from catdog.training.options import NewRun
 from tests.training.whole import tiny_photos, train
 from tests.workspaces import two_workers
@@ -19,6 +21,7 @@ def curve(data: Path, folder: Path, **changes: Any) -> RateCurve:
         return find_rate(NewRun(data, **(values | changes)), two_workers(folder / "cache"))
 
 
+@pytest.mark.slow
 def test_the_suggested_rate_trains(shapes: Path, tmp_path: Path) -> None:
     found = curve(shapes, tmp_path)
     assert 10 < len(found.rates) == len(found.losses) <= STEPS
@@ -35,6 +38,30 @@ def test_the_suggested_rate_trains(shapes: Path, tmp_path: Path) -> None:
         for rate in (found.suggested, found.suggested / 1000)
     )
     assert good < low
+
+
+@pytest.mark.parametrize(
+    ("head", "classes", "loss"),
+    [
+        (Head(), ("a", "b", "c"), np.log(3)),
+        (Head(output="binary"), ("a", "b"), np.log(2)),
+        (Head(output="labels"), ("a",), np.log(2)),
+        (Head(output="value", loss="mse"), (), 1.0),
+        (Head(output="value", loss="huber"), (), 0.5),
+    ],
+)
+def test_the_loss_of_guessing(head: Head, classes: tuple[str, ...], loss: float) -> None:
+    job: Any = SimpleNamespace(spec=SimpleNamespace(head=head, classes=classes))
+    assert _loss_of_guessing(job) == pytest.approx(loss)
+
+
+def test_values_have_a_rate_too(shapes: Path, tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    rows = [f"{path},{3 + (path.parent.name == 'circles')}" for path in sorted(shapes.rglob("*.png"))]
+    table.write_text("\n".join(["path,value", *rows]))
+    found = curve(shapes, tmp_path, output="value", labels=table)
+    assert found.losses[0] == pytest.approx(1, rel=0.5)
+    assert found.losses[-1] > min(found.losses) + 1  # it has exploded
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_args
 
 import jax
@@ -13,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from catdog.config import Loss, Output
 from catdog.data import folds_by_content
@@ -20,7 +22,7 @@ from catdog.errors import OptionError
 from catdog.evaluation.evaluate import evaluate
 from catdog.model import outputs
 from catdog.model.outputs import photo_losses
-from catdog.training import logistic_losses
+from catdog.training import logistic, logistic_losses
 from catdog.training.logistic import PENALTIES, Samples, cross_validate
 from catdog.training.logistic_losses import losses_and_slopes
 from catdog.training.options import NewRun, Resume
@@ -169,6 +171,41 @@ def test_few_photos_are_cross_validated_and_evaluated_so(shapes: Path, tmp_path:
         evaluate([run], None, None, two_workers(tmp_path / "cache"), tta=True)
 
 
+def test_the_products_of_a_fit_have_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def threads() -> set[int]:
+        return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+    def minimize(objective: Any, start: np.ndarray, **_: Any) -> Any:
+        assert threads() == {1}
+        return SimpleNamespace(x=start)
+
+    monkeypatch.setattr("scipy.optimize.minimize", minimize)
+    samples = Samples(np.ones((4, 3), np.float32), np.array([0, 1, 0, 1]), np.ones(4), 2, "category")
+    with threadpool_limits(2, user_api="blas"):
+        assert samples.fit(np.zeros((4, 2)), 0.1).shape == (4, 2)
+        assert threads() == {2}
+
+
+def test_the_only_photo_of_a_class_is_trained_on_alone(shapes: Path, tmp_path: Path) -> None:
+    """Heads without it cannot predict its class: it would count as wrong with an enormous loss."""
+    data = tmp_path / "data"
+    for path in sorted(shapes.glob("*/*")):
+        (data / path.parent.name).mkdir(parents=True, exist_ok=True)
+        (data / path.parent.name / path.name).symlink_to(path)
+    draw_pictures(data, {"stripes": 1}, seed=1)
+    (only,) = (data / "stripes").iterdir()
+    run = train(data, tmp_path, epochs=8, **LOGISTIC)
+    assert run.config.classes == ("circles", "squares", "stripes")
+    assert run.split()["train"] - run.split()["valid"] == {sha256(only.read_bytes()).hexdigest()}
+    assert run.held_out().keys() == run.split()["valid"]
+    chosen = run.cross_validation()
+    assert chosen and (chosen.photos, chosen.folds) == (12, 5)
+    assert run.history()[-1].val_loss < np.log(3)
+    found = evaluate([run], data, None, two_workers(tmp_path / "cache"))
+    assert found.of_classes[0].metrics.count == 12
+    assert any("1 photo is left out" in str(remark) for remark in found.remarks)
+
+
 def test_a_photo_has_no_part_in_its_own_prediction(shapes: Path, tmp_path: Path) -> None:
     """The held-out logits of a fold are those of a head that is trained without the photos of the fold."""
     options: dict[str, Any] = {"epochs": 8, "l2": 0.01, **LOGISTIC}
@@ -272,3 +309,30 @@ def test_defaults_follow_the_head(shapes: Path, tmp_path: Path) -> None:
         assert found == expected, changes
     with tiny_photos():
         assert NewRun(shapes, head="fc", size=32).complete(source).decoding.size == 32
+
+
+@pytest.mark.parametrize(
+    ("output", "loss"), [("category", None), ("binary", None), ("labels", None), ("value", "huber")]
+)
+def test_a_layer_that_is_fitted_on_a_device_is_the_same(
+    output: Output, loss: Loss | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(0)
+    labels = {
+        "category": random.integers(0, 3, 400),
+        "binary": random.integers(0, 2, 400),
+        "labels": random.integers(0, 2, (400, 3)).astype(np.float32),
+        "value": random.standard_normal(400).astype(np.float32),
+    }[output]
+    units = 3 if output in ("category", "labels") else 1
+    inputs = random.standard_normal((400, 16)).astype(np.float32)
+    photos = Samples(inputs, labels, random.uniform(0.5, 1.5, 400), units, output, loss)
+    expected = photos.fit(np.zeros((17, units)), 0.01)
+    monkeypatch.setattr(logistic, "_MANY_INPUTS", 1)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    found = photos.fit(np.zeros((17, units)), 0.01)
+    assert np.abs(found - expected).max() < 3e-3 * np.abs(expected).max()
+    least, reached = (
+        photos.sums(layer).loss / 400 + 0.01 / 2 * (layer[:-1] ** 2).sum() for layer in (expected, found)
+    )
+    assert abs(reached - least) < 1e-6

@@ -210,6 +210,7 @@ def test_mixed_pixels_stay_pixels() -> None:
     assert int(mixed[0, 0]) + int(mixed[1, 0]) in (99, 100, 101)
 
 
+@pytest.mark.slow
 def test_mixup_and_label_smoothing_raise_the_training_loss() -> None:
     """Soft labels cannot be predicted with certainty."""
     suffix = suffix_of()

@@ -8,10 +8,15 @@ import pytest
 import catdog
 from catdog.errors import OptionError
 from catdog.text import seconds_from_people
+from catdog.training import time_limit
 from catdog.training.events import Event, Remark
-from catdog.training.options import SIZE_OF
+from catdog.training.options import SIZE_OF, NewRun
+from catdog.weights.source import find_weights
+from catdog.workspace import Workspace
+from tests.prefixes import builtin_prefix
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("limit", "size", "words"),
     [
@@ -29,6 +34,27 @@ def test_the_largest_size_that_is_fast_enough(
     run = catdog.train(shapes, runs_dir=tmp_path / "runs", time_limit=limit, epochs=1, report=events.append)
     assert run.config.options.decoding.size == size
     assert any(words in str(event.sentence) for event in events if isinstance(event, Remark))
+
+
+def test_all_views_of_a_photo_take_their_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a clock that each photo moves by a second."""
+    now = [0.0]
+
+    def compute(paths: list[Path], *_: Any, **options: Any) -> None:
+        now[0] += len(paths)
+
+    monkeypatch.setattr(time_limit, "extract", compute)
+    monkeypatch.setattr(time_limit.time, "monotonic", lambda: now[0])
+    photos = {f"{number:064x}": tmp_path / f"{number}.jpg" for number in range(100)}
+    source, workspace = find_weights("builtin"), Workspace()
+    alone, three = (
+        time_limit._seconds(
+            NewRun(tmp_path, views=views).complete(source), photos, builtin_prefix(), workspace
+        )
+        for views in (0, 2)
+    )
+    assert 0 < alone < 100
+    assert three == alone + 200
 
 
 @pytest.mark.parametrize("options", [{"size": 96}, {"unfreeze": "block5"}, {"head": "fc"}])

@@ -75,7 +75,7 @@ def test_each_view_is_computed_once(split_shapes: Path, tmp_path: Path) -> None:
     assert _computing(events) == []
 
 
-@pytest.mark.parametrize("options", [LOGISTIC, ADAM, DEEPER])
+@pytest.mark.parametrize("options", [LOGISTIC, ADAM, pytest.param(DEEPER, marks=pytest.mark.slow)])
 def test_a_resumed_training_ends_with_the_same_bits(
     options: dict[str, Any], split_shapes: Path, tmp_path: Path
 ) -> None:
@@ -130,6 +130,7 @@ def _mirrored(folder: Path, photos: list[Path]) -> list[Path]:
     return sorted(folder.iterdir())
 
 
+@pytest.mark.slow
 def test_predictions_are_the_mean_over_views_that_a_hand_computes(split_shapes: Path, tmp_path: Path) -> None:
     options: dict[str, Any] = LOGISTIC | {"views": 1}
     run = train(split_shapes, tmp_path, **options)
@@ -157,6 +158,7 @@ def test_predictions_are_the_mean_over_views_that_a_hand_computes(split_shapes: 
     assert other.probability != pytest.approx(of_classes[0].max(), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_read_and_a_copy_keep_their_places(split_shapes: Path, tmp_path: Path) -> None:
     run = train(split_shapes, tmp_path, **LOGISTIC)
     first, second, *_ = sorted((split_shapes / "valid").rglob("*.png"))

@@ -1,4 +1,4 @@
-"""How an evaluation, and a comparison of models, look in the terminal."""
+"""How an evaluation looks in the terminal."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ from rich.table import Table
 
 from catdog.cli.console import Parts, number, short, styled, table
 from catdog.cli.translate import translated
+from catdog.cli.views.comparison import comparison
 from catdog.evaluation.calibration import Calibration
 from catdog.evaluation.evaluate import Evaluation
 from catdog.evaluation.metrics import Metrics
@@ -19,7 +20,7 @@ _MATRIX = 10  # classes whose confusion matrix still fits
 def scores(evaluation: Evaluation, worst: int) -> Parts:
     """The metrics of one model, with the `worst` photos; of several a comparison."""
     if evaluation.comparisons:
-        yield from _comparison(evaluation)
+        yield from comparison(evaluation)
         return
     (model,) = evaluation.models
     if isinstance(model, EvaluatedValues):
@@ -82,7 +83,7 @@ def _values(evaluation: Evaluation, model: EvaluatedValues, worst: int) -> Parts
         made = table(N_("photo"), N_("true value"), N_("prediction"), N_("error"))
         for photo in map(model.photo, model.worst(worst)):
             numbers = (quantity(number, model.unit) for number in (photo.true, photo.value, photo.error))
-            made.add_row(styled(short(evaluation.shown(Path(photo.path)))), *numbers)
+            made.add_row(*map(styled, (short(evaluation.shown(Path(photo.path))), *numbers)))
         yield made
 
 
@@ -145,32 +146,3 @@ def _confusion(metrics: Metrics) -> Table:
         colours = ("green" if row == column else "red" if n else "dim" for column, n in enumerate(counts))
         made.add_row(styled(label), *map(styled, map(str, counts), colours))
     return made
-
-
-def _comparison(evaluation: Evaluation) -> Parts:
-    models = evaluation.of_classes
-    title = plural(
-        "{models} models on the same {count:,} photo",
-        "{models} models on the same {count:,} photos",
-        models[0].metrics.count,
-        models=len(models),
-    )
-    yield styled(title, "bold")
-    headings = N_("model"), N_("correct"), N_("acc"), N_("95 % interval"), N_("NLL"), N_("ROC AUC")
-    made = table(*headings, N_("calibration error"))
-    for model in models:
-        metrics, final, (low, high) = model.metrics, model.calibration.final, model.metrics.accuracy_interval
-        numbers = str(metrics.right), f"{metrics.accuracy:.4f}", f"{low:.4f} to {high:.4f}"
-        others = map(number, (final.nll, metrics.roc_auc, final.error))
-        made.add_row(styled(short(Path(model.name))), *numbers, *others)
-    yield from (made, "")
-    headings = N_("models"), N_("only first correct"), N_("only second correct"), N_("p"), N_("difference")
-    made = table(*headings, right=(1, 2, 3))
-    for pair in evaluation.comparisons:
-        names = f"{short(Path(pair.first))}, {short(Path(pair.second))}"
-        p_value = "<0.001" if pair.p_value < 0.0005 else f"{pair.p_value:.3f}"
-        difference = translated(N_("significant") if pair.is_significant else N_("not significant"))
-        made.add_row(styled(names), str(pair.only_first), str(pair.only_second), p_value, difference)
-    yield made
-    yield message("NLL: mean negative log-likelihood of the true class, in nats per photo.")
-    yield message("p: McNemar's exact test on the photos that only one of the two models predicts correctly.")

@@ -32,7 +32,7 @@ sections.push(function convolution() {
     option.selected = option.value === state.kernel;
   }
   at("padding").checked = Boolean(state.padding);
-  const isEdges = state.kernel === "edges", unit = isEdges ? 0 : Math.min(Number(state.kernel) || 0, 63);
+  const isEdges = state.kernel === "edges", unit = isEdges ? 0 : Number(state.kernel);
   if (!state.padding) { // without padding the window stays inside
     state.row = Math.min(Math.max(state.row, 1), inputSize() - 2);
     state.column = Math.min(Math.max(state.column, 1), inputSize() - 2);

@@ -14,7 +14,8 @@ function readAddress() {
   for (const name of ["y", "x", "label", "place", "row", "column", "padding"]) {
     if (/^\d+$/.test(given.get(name) ?? "")) state[name] = Number(given.get(name));
   }
-  for (const name of ["off", "kernel"]) if (given.has(name)) state[name] = given.get(name);
+  if (given.has("off")) state.off = given.get("off");
+  if (/^(edges|\d|[1-5]\d|6[0-3])$/.test(given.get("kernel") ?? "")) state.kernel = given.get("kernel");
   if (page.text[given.get("lang")]) state.lang = given.get("lang");
   keepInside();
 }
@@ -33,7 +34,7 @@ function keepInside() {
 
 // A unit and the place of its largest value; the strongest unit where the layer has no such unit.
 function strongestOf(layer, unit) {
-  const chosen = unit >= 0 && unit < layer.shape[2] ? unit : layer.units[0];
+  const chosen = layer.units.includes(unit) ? unit : layer.units[0];
   const [y, x] = arrays[`strongest/${layer.name}`].values.subarray(2 * chosen);
   return { unit: chosen, y, x };
 }

@@ -443,6 +443,7 @@ def test_values_that_lie_behind_the_end_are_damage(file: Path, tensors: Tensors)
     assert refusal(file).startswith(f"{file}, block1_conv1/kernel: {file} is truncated or damaged: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", [write_keras_2, write_keras_3])
 def test_flipped_bits_do_no_harm(
     write: Callable[[Path, Tensors], Path], tmp_path: Path, tensors: Tensors

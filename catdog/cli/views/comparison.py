@@ -1,0 +1,95 @@
+"""How a comparison of models looks in the terminal."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.table import Table
+
+from catdog.cli.console import Parts, number, short, styled, table
+from catdog.cli.translate import translated
+from catdog.evaluation.compare import Comparison, ErrorDifference
+from catdog.evaluation.evaluate import Evaluation
+from catdog.evaluation.predictions import EvaluatedPredictions
+from catdog.evaluation.several import EvaluatedLabels
+from catdog.evaluation.values import EvaluatedValues
+from catdog.text import N_, message, plural, quantity
+
+
+def comparison(evaluation: Evaluation) -> Parts:
+    """A row for each model, then one for each two of them."""
+    models = evaluation.models
+    title = plural(
+        "{models} models on the same {count:,} photo",
+        "{models} models on the same {count:,} photos",
+        models[0].metrics.count,
+        models=len(models),
+    )
+    yield styled(title, "bold")
+    mcnemar = message(
+        "p: McNemar's exact test on the photos that only one of the two models predicts correctly."
+    )
+    if classes := evaluation.of_classes:
+        nll = message("NLL: mean negative log-likelihood of the true class, in nats per photo.")
+        yield from (_of_classes(classes), "", _pairs(evaluation.comparisons), nll, mcnemar)
+    elif labels := evaluation.of_labels:
+        correct = message("correct: photos all of whose labels are predicted, and no other.")
+        yield from (_of_labels(labels), "", _pairs(evaluation.comparisons), correct, mcnemar)
+    elif values := evaluation.of_values:
+        yield from (_of_values(values), "", _pairs(evaluation.comparisons, values[0].unit))
+        yield message(
+            "difference of the errors: mean absolute error of the first model minus that of the second. "
+            "Intervals: bootstrap over the photos."
+        )
+
+
+def _of_classes(models: Sequence[EvaluatedPredictions]) -> Table:
+    headings = N_("model"), N_("correct"), N_("acc"), N_("95 % interval"), N_("NLL"), N_("ROC AUC")
+    made = table(*headings, N_("calibration error"))
+    for model in models:
+        metrics, final, (low, high) = model.metrics, model.calibration.final, model.metrics.accuracy_interval
+        numbers = str(metrics.right), f"{metrics.accuracy:.4f}", f"{low:.4f} to {high:.4f}"
+        others = map(number, (final.nll, metrics.roc_auc, final.error))
+        made.add_row(styled(short(Path(model.name))), *numbers, *others)
+    return made
+
+
+def _of_labels(models: Sequence[EvaluatedLabels]) -> Table:
+    made = table(N_("model"), N_("correct"), N_("95 % interval"), N_("mean average precision"), N_("loss"))
+    for model in models:
+        metrics, (low, high) = model.metrics, model.metrics.right_interval
+        numbers = map(number, (metrics.average_precision, metrics.loss))
+        name = styled(short(Path(model.name)))
+        made.add_row(name, str(metrics.right), f"{low:.4f} to {high:.4f}", *numbers)
+    return made
+
+
+def _of_values(models: Sequence[EvaluatedValues]) -> Table:
+    headings = N_("model"), N_("mean absolute error"), N_("95 % interval"), N_("root mean squared error")
+    made = table(*headings, N_("R²"))
+    for model in models:
+        metrics, unit = model.metrics, model.unit
+        errors = quantity(metrics.mae, unit), _range(metrics.mae_interval, unit), quantity(metrics.rmse, unit)
+        made.add_row(*map(styled, (short(Path(model.name)), *errors, number(metrics.r2))))
+    return made
+
+
+def _pairs(pairs: Sequence[Comparison | ErrorDifference], unit: str = "") -> Table:
+    of_right = N_("only first correct"), N_("only second correct"), N_("p")
+    of_errors = N_("difference of the errors"), N_("95 % interval")
+    headings = of_right if isinstance(pairs[0], Comparison) else of_errors
+    made = table(N_("models"), *headings, N_("difference"), right=tuple(range(1, 1 + len(headings))))
+    for pair in pairs:
+        names = f"{short(Path(pair.first))}, {short(Path(pair.second))}"
+        if isinstance(pair, Comparison):
+            p_value = "<0.001" if pair.p_value < 0.0005 else f"{pair.p_value:.3f}"
+            numbers = str(pair.only_first), str(pair.only_second), p_value
+        else:
+            numbers = quantity(pair.difference, unit), _range(pair.interval, unit)
+        difference = translated(N_("significant") if pair.is_significant else N_("not significant"))
+        made.add_row(*map(styled, (names, *numbers, difference)))
+    return made
+
+
+def _range(ends: Sequence[float], unit: str) -> str:
+    low, high = (quantity(end, unit) for end in ends)
+    return translated(message("{low} to {high}", low=low, high=high))
