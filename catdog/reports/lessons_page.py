@@ -202,8 +202,10 @@ def _splits(lessons: Lessons) -> dict[str, Any]:
         "photos": found.photos,
         "validated": found.validated,
         "counts": counts.tolist(),  # of splits, by the number of photos that are right
+        "median": found.median,
+        "interval": found.interval,
         "own": [found.own_right, found.own_count],
-        "interval": found.own_interval,
+        "ownInterval": found.own_interval,
     }
 
 

@@ -80,7 +80,7 @@ def figures(lessons: Lessons) -> dict[str, Any]:
             "accuracy": _spread(luck.right / luck.validated),
             "validated": luck.validated,
             "own": f"{luck.own_right}/{luck.own_count}",
-            "interval": [_number(value) for value in luck.own_interval],
+            "interval": [_number(value) for value in luck.interval],
             "inside": luck.inside,
         },
         "findings": {name: str(sentence) for name, sentence in findings(lessons).items()},
@@ -195,13 +195,13 @@ def _of_splits(lessons: Lessons) -> Message:
     found = lessons.splits
     accuracy = found.right / found.validated
     return message(
-        "Over {splits} splits the accuracy is between {low:.1%} and {high:.1%}. The 95 % interval of one "
+        "Over {splits} splits the accuracy is between {low:.1%} and {high:.1%}. The 95 % interval of the median "
         "split alone, {start:.1%} to {end:.1%}, holds {inside} of them.",
         splits=len(accuracy),
         low=float(accuracy.min()),
         high=float(accuracy.max()),
-        start=found.own_interval[0],
-        end=found.own_interval[1],
+        start=found.interval[0],
+        end=found.interval[1],
         inside=found.inside,
     )
 

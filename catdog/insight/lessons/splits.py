@@ -21,7 +21,6 @@ class Splits:
         photos: of all splits together, and `validated` of them for validation in each.
         right: validation photos with a correct prediction in each random split, (SPLITS,).
         own_right, own_count: the same of the split that `catdog train` would make.
-        own_interval: Wilson's 95 % interval of that accuracy.
     """
 
     photos: int
@@ -29,12 +28,26 @@ class Splits:
     right: np.ndarray
     own_right: int
     own_count: int
-    own_interval: tuple[float, float]
+
+    @property
+    def median(self) -> int:
+        """The correct predictions of the median split; of the lower one, where there are two."""
+        return int(np.sort(self.right)[(len(self.right) - 1) // 2])
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval of the accuracy of that split alone."""
+        return wilson_interval(self.median, self.validated)
+
+    @property
+    def own_interval(self) -> tuple[float, float]:
+        """The same of the split that `catdog train` would make."""
+        return wilson_interval(self.own_right, self.own_count)
 
     @property
     def inside(self) -> int:
-        """How many of the random splits have an accuracy inside that interval."""
-        low, high = self.own_interval
+        """How many of the random splits have an accuracy inside `interval`."""
+        low, high = self.interval
         accuracy = self.right / self.validated
         return int(((low <= accuracy) & (accuracy <= high)).sum())
 
@@ -56,15 +69,8 @@ def try_splits(material: Material, report: Callable[[int], None]) -> Splits:
         held_out = _held_out(joined.labels, random)
         right.append(_right(joined.select(~held_out), joined.select(held_out)))
         report(number + 1)
-    count = len(valid.labels)
-    return Splits(
-        len(joined.labels),
-        int(_held_out(joined.labels, random).sum()),
-        np.array(right),
-        own,
-        count,
-        wilson_interval(own, count),
-    )
+    validated = int(_held_out(joined.labels, random).sum())
+    return Splits(len(joined.labels), validated, np.array(right), own, len(valid.labels))
 
 
 def _joined(train: Samples, valid: Samples) -> Samples:
