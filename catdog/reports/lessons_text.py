@@ -175,10 +175,12 @@ SENTENCES: dict[str, Message] = {
     ),
     "number_of_splits": message("number of splits"),
     "interval": message(
-        "The orange dot is the median split, the orange line the 95 % interval of that one result: {low} to {high}."
+        "The orange dot is the median split, the orange line the 95 % interval of that one result: "
+        "{low} to {high}."
     ),
     "own_split": message(
-        "The split of catdog train: {right} of {all} validation photos are right, 95 % interval {low} to {high}."
+        "The split of catdog train: {right} of {all} validation photos are right, 95 % interval "
+        "{low} to {high}."
     ),
     # Architectures
     "architectures_title": message("The others of the lecture"),

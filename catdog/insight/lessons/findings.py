@@ -195,8 +195,8 @@ def _of_splits(lessons: Lessons) -> Message:
     found = lessons.splits
     accuracy = found.right / found.validated
     return message(
-        "Over {splits} splits the accuracy is between {low:.1%} and {high:.1%}. The 95 % interval of the median "
-        "split alone, {start:.1%} to {end:.1%}, holds {inside} of them.",
+        "Over {splits} splits the accuracy is between {low:.1%} and {high:.1%}. The 95 % interval of the "
+        "median split alone, {start:.1%} to {end:.1%}, holds {inside} of them.",
         splits=len(accuracy),
         low=float(accuracy.min()),
         high=float(accuracy.max()),
