@@ -1,7 +1,7 @@
 """Makes the pictures of the README from sample_data with the real commands: `python docs/pictures.py`.
 
-terminal.svg is what the terminal shows; report.png and photo-page.png, which need Chromium, are the pages of
-`evaluate --report` and `inspect PHOTO --report`.
+terminal.svg is what the terminal shows; report.png, photo-page.png and lessons-page.png, which need Chromium,
+are the pages of `evaluate --report`, `inspect PHOTO --report` and `inspect DATA --lessons`.
 tests/test_pictures.py fails where the text of terminal.svg is no longer what the commands print.
 """
 
@@ -25,7 +25,11 @@ COMMANDS = ("catdog train sample_data", "catdog predict sample_data/photos")
 _REPORT = "catdog evaluate --report report.html"
 _PHOTO = "catdog inspect sample_data/photos/pug_139.jpg --report photo.html"
 _PHOTO_VIEW = "#layer=block4_conv3"
-_PAGE, _PHOTO_PAGE = (1100, 1250), (1100, 1700)  # pixels of the screenshots
+_LESSONS = "catdog inspect sample_data --lessons lessons.html"
+_LESSONS_VIEW = "#steps=100"
+_PHOTO_PICTURE, _LESSONS_PICTURE = (ROOT / "docs" / f"{name}-page.png" for name in ("photo", "lessons"))
+_PAGE, _PHOTO_PAGE, _LESSONS_PAGE = (1100, 1250), (1100, 1700), (1100, 4300)  # pixels of the screenshots
+_LESSONS_PART = (0, 3360, 1100, 4200)  # left, top, right and bottom of the loss surface
 
 
 def main() -> None:
@@ -38,9 +42,13 @@ def main() -> None:
         on_a_terminal(_REPORT, folder)
         _screenshot((folder / "report.html").as_uri(), _PAGE, ROOT / "docs" / "report.png")
         on_a_terminal(_PHOTO, folder)
-        picture = ROOT / "docs" / "photo-page.png"
-        _screenshot((folder / "photo.html").as_uri() + _PHOTO_VIEW, _PHOTO_PAGE, picture)
-        Image.open(picture).convert("RGB").quantize(128).save(picture, optimize=True)
+        _screenshot((folder / "photo.html").as_uri() + _PHOTO_VIEW, _PHOTO_PAGE, _PHOTO_PICTURE)
+        Image.open(_PHOTO_PICTURE).convert("RGB").quantize(128).save(_PHOTO_PICTURE, optimize=True)
+        on_a_terminal(_LESSONS, folder)
+        _screenshot((folder / "lessons.html").as_uri() + _LESSONS_VIEW, _LESSONS_PAGE, _LESSONS_PICTURE)
+        # All colours stay: few pixels have those of the paths.
+        part = Image.open(_LESSONS_PICTURE).convert("RGB").crop(_LESSONS_PART)
+        part.save(_LESSONS_PICTURE, optimize=True)
 
 
 def on_a_terminal(command: str, folder: Path) -> str:

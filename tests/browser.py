@@ -5,16 +5,20 @@ The browser reads commands from its file descriptor 3 and writes to 4: JSON, a z
 
 import base64
 import fcntl
+import io
 import json
 import os
+import re
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _KEYS = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Tab": 9, "Enter": 13, " ": 32}
@@ -164,3 +168,60 @@ def browse(page: Path, folder: Path) -> tuple[str, list[str], list[str]]:
         opened.open(address, ready="document.readyState === 'complete'")
         document = opened.value("document.documentElement.outerHTML")
         return document, sorted(set(opened.requests) - {address}), opened.messages
+
+
+def nameless(page: Browser) -> list[str]:
+    """What takes the focus, or is a picture, and has no name for a screen reader."""
+    return page.value(
+        """[...document.querySelectorAll("button, select, input, canvas, img, svg[role], [tabindex]")]
+            .filter((each) => each.getClientRects().length && !each.getAttribute("aria-label") && !each.alt)
+            .filter((each) => !each.textContent.trim() && !each.closest("label"))
+            .map((each) => each.outerHTML.slice(0, 80))"""
+    )
+
+
+def assert_it_fits(page: Browser, width: int, scheme: str) -> None:
+    """At this width, in a `light` or `dark` scheme: nothing is wider than the window, and it is not blank."""
+    page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    page.call("Emulation.setDeviceMetricsOverride", **size)
+    assert page.value("document.documentElement.scrollWidth") <= width
+    picture = np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("L"))
+    assert picture.std() > 20
+    assert (np.median(picture) < 60) == (scheme == "dark")
+    page.call("Emulation.clearDeviceMetricsOverride")
+    page.call("Emulation.setEmulatedMedia", features=[])
+
+
+def assert_korean_is_whole(page: Browser) -> None:
+    """The page speaks Korean: its headings do, and each sentence has the same fields as in English."""
+    assert page.value("document.documentElement.lang") == "ko"
+    headings = page.value("[...document.querySelectorAll('h1, h2, h3')].map((each) => each.textContent)")
+    assert all(re.search("[가-힣]", heading) for heading in headings)
+    texts = page.value("page.text")
+    fields = {key: [set(re.findall(r"\{\w+\}", texts[name][key])) for name in texts] for key in texts["en"]}
+    assert [key for key, (english, korean) in fields.items() if english != korean] == []
+
+
+def unknown_and_unused_sentences(
+    sentences: Collection[str], templates: Sequence[Path], scripts: Path, program: Path
+) -> tuple[set[str], list[str]]:
+    """Sentences that a page uses and does not have, and those that it has and does not use.
+
+    Args:
+        scripts: the folder of the page's own.
+        program: the module that writes the page.
+    """
+    script = "\n".join(
+        path.read_text("utf-8")
+        for path in scripts.parent.glob("*/*.js")
+        if path.parent.name in (scripts.name, "shared")
+    )
+    template, python = "\n".join(path.read_text("utf-8") for path in templates), program.read_text("utf-8")
+    used = set(re.findall(r'\bt\(\s*"(\w+)"', script))
+    used |= set(re.findall(r'text\("\w+", "(\w+)"\)', template))
+    used |= set(re.findall(r'data-(?:text|label)="(\w+)"', template))
+    used |= set(re.findall(r'note="(\w+)"', python))
+    starts = tuple(f"{start}_" for start in re.findall(r"\bt\(`(\w+)_\$", script))
+    unused = [name for name in set(sentences) - used if not name.startswith(starts)]
+    return used - set(sentences), [name for name in unused if f'"{name}"' not in script]

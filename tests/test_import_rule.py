@@ -29,7 +29,7 @@ ONLY = {
     "platformdirs": {"workspace"},
     "flax": {"model"},
     "jax": {"model", "features", "training", "inference", "insight", "checks", "devices"},
-    "optax": {"model", "training", "checks"},
+    "optax": {"model", "training", "insight", "checks"},
     "filelock": {"weights", "features", "runs"},
     "jinja2": {"reports"},
     "matplotlib": {"reports"},
@@ -129,6 +129,7 @@ def test_modules_are_short_and_have_a_docstring() -> None:
         "from catdog.cli import run; run(['train', '--help'])",
         "from catdog.cli import run; run(['inspect', '--optimizers'])",
         "from catdog.cli import run; run(['inspect', '--layers'])",
+        "from catdog.cli import run; run(['inspect', '--architectures'])",
         "import catdog.runs",
     ],
 )

@@ -11,11 +11,19 @@ from click.core import ParameterSource
 
 from catdog import devices
 from catdog.cli import console
-from catdog.cli.command import PATH, Command, flag, option
+from catdog.cli.command import FILE, PATH, Command, flag, option
 from catdog.cli.options import chosen_model, model_options, report_option, weights_options, workspace_options
 from catdog.cli.progress_bars import FeatureBar
 from catdog.cli.translate import UsageError, translations
-from catdog.cli.views.pages import Page, cache_page, layers_page, optimizers_page, peaks_page, photo_page
+from catdog.cli.views.pages import (
+    Page,
+    architectures_page,
+    cache_page,
+    layers_page,
+    optimizers_page,
+    peaks_page,
+    photo_page,
+)
 from catdog.cli.views.run import exported_page, run_page, runs_page
 from catdog.errors import OptionError, PhotoError, RunError, WeightsError
 from catdog.export import EXTENSIONS
@@ -33,11 +41,13 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "catdog inspect sample_data",
     "catdog inspect sample_data --report data.html",
+    "catdog inspect sample_data --lessons lessons.html",
     "catdog inspect sample_data/photos/Abyssinian_14.jpg",
     "catdog inspect sample_data/photos/pug_139.jpg --report pug.html",
     "catdog inspect sample_data/photos/pug_139.jpg --layer block5_conv3",
     "catdog inspect --layers --unfreeze block5",
     "catdog inspect --optimizers",
+    "catdog inspect --architectures",
     "catdog inspect --cache",
 )
 _UNFREEZE = N_("With --layers: which layers train from this stage on.")
@@ -58,12 +68,20 @@ class _Subject(NamedTuple):
 @flag("--layers", "Model", N_("The layers of VGG16, or of the model TARGET."))
 @option("--unfreeze", "Model", _UNFREEZE, click.Choice([*stages(vgg16()), ALL]), metavar="STAGE")
 @flag("--optimizers", "Model", N_("The optimizers of `train`, as a family tree."))
+@flag("--architectures", "Model", N_("AlexNet, VGG16, GoogLeNet and ResNet-50, side by side."))
 @flag("--cache", "Cache", N_("The cache: its folder, size and contents."))
 @flag("--clear", "Cache", N_("With --cache: delete all that is in it."))
 @option("--layer", "Model", N_("The strongest units of a layer, as block3_conv2."), _LAYER, metavar="LAYER")
 @option("--unit", "Model", N_("With --layer: where this unit is strongest."), click.IntRange(0))
 @flag("--quick", "Data", N_("Skip the checks that need the network."))
 @report_option(N_("A self-contained page: the findings of a data set, or a photo inside the network."))
+@option(
+    "--lessons",
+    "Output",
+    N_("A page: the lecture's experiments with the photos of a data set."),
+    FILE,
+    metavar="FILE.html",
+)
 @flag("--strict", "Data", N_("Exit with status 1 if a data set has any problem."))
 @flag("--json as_json", "Output", N_("Print one JSON value."))
 @model_options()
@@ -74,18 +92,23 @@ def command(ctx: click.Context, target: Path | None, strict: bool, as_json: bool
     """Look inside TARGET: a run, a folder of runs, an exported file, a folder of photos, or a photo. Without
     TARGET: the layers of VGG16.
 
-    A data set is checked for unreadable files, duplicates, label errors and outliers. A photo is classified
-    by a run and by the original network; --report shows its way through all layers.
+    A data set is checked for unreadable files, duplicates, label errors and outliers; --lessons makes a
+    lecture's experiments with it. A photo is classified by a run and by the original network; --report shows
+    its way through all layers.
     """
-    layers, optimizers, cache = (chosen[name] for name in ("layers", "optimizers", "cache"))
-    if layers + optimizers + cache > 1:
-        raise UsageError("expected one of --layers, --optimizers and --cache.")
-    if target and (optimizers or cache):
-        raise UsageError("--optimizers and --cache take no TARGET.")
+    asked = [subject for name, subject in _WITHOUT_TARGET.items() if chosen[name]]
+    if len(asked) + chosen["layers"] > 1:
+        raise UsageError("expected one of --layers, --optimizers, --architectures and --cache.")
+    if target and asked:
+        raise UsageError("--optimizers, --architectures and --cache take no TARGET.")
     if target is None:
-        subject = _OPTIMIZERS if optimizers else _CACHE if cache else _VGG16
+        if chosen["lessons"] and not asked:
+            raise UsageError("--lessons needs TARGET, a folder of photos such as sample_data.")
+        (subject,) = asked or [_VGG16]
     else:
-        subject = _LAYERS if layers else _subject_at(target, chosen["runs_dir"])
+        subject = _LAYERS if chosen["layers"] else _subject_at(target, chosen["runs_dir"])
+        if chosen["lessons"] and subject is _DATA_SET:
+            subject = _LESSONS
     _refuse_other_options(ctx, subject)
     page = subject.page(target or Path(), **chosen)
     page.show(as_json=as_json)
@@ -141,6 +164,12 @@ def _layers(target: Path, *, runs_dir: Path, **_: Any) -> Page:
     layers = describe((*pretrained, *new), input_shape=(size, size, 3))
     trained = boundary((*pretrained, *new), options.unfreeze) if isinstance(model, Run) else len(layers)
     return layers_page(name, layers, frozen=trained, size=size)
+
+
+def _architectures(_: Path, **__: Any) -> Page:
+    from catdog.insight.architectures import architectures
+
+    return architectures_page(architectures())
 
 
 def _cache(_: Path, *, clear: bool, workspace: Workspace, **__: Any) -> Page:
@@ -243,9 +272,22 @@ def _data_set(folder: Path, *, quick: bool, report: Path | None, workspace: Work
     return Page(checked.to_json(), *dataset_parts(checked))
 
 
+def _lessons(folder: Path, *, lessons: Path, workspace: Workspace, **_: Any) -> Page:
+    from catdog.insight.lessons.findings import figures, findings
+    from catdog.insight.lessons.run import teach
+    from catdog.reports.lessons_page import write_lessons
+
+    with FeatureBar() as bar:
+        taught = teach(folder, devices.opened(workspace), bar)
+    write_lessons(taught, lessons, translations=translations())
+    console.tell(message("Wrote {file}", file=lessons))
+    return Page(figures(taught), *findings(taught).values())
+
+
 _VGG16 = _Subject(message("the layers of VGG16"), ("layers", "unfreeze"), _vgg16)
 _LAYERS = _Subject(message("the layers of a model"), ("layers", "runs_dir"), _layers)
 _OPTIMIZERS = _Subject(message("--optimizers"), ("optimizers",), lambda _, **__: optimizers_page())
+_ARCHITECTURES = _Subject(message("--architectures"), ("architectures",), _architectures)
 _CACHE = _Subject(message("--cache"), ("cache", "clear"), _cache)
 _RUN = _Subject(message("a run"), ("runs_dir",), _run)
 _RUNS = _Subject(message("a folder of runs"), (), lambda folder, **_: runs_page(folder, runs_below(folder)))
@@ -253,4 +295,16 @@ _EXPORTED_FILE = _Subject(message("an exported file"), (), _exported)
 _PHOTO_OPTIONS = ("model", "runs_dir", "weights", "preprocessing", "report", "layer", "unit")
 _PHOTO = _Subject(message("a photo"), _PHOTO_OPTIONS, _photo)
 _DATA_SET = _Subject(message("a data set"), ("quick", "report", "strict"), _data_set)
-_SUBJECTS = (_VGG16, _LAYERS, _OPTIMIZERS, _CACHE, _RUN, _RUNS, _EXPORTED_FILE, _PHOTO, _DATA_SET)
+_LESSONS = _Subject(message("a data set with --lessons"), ("lessons",), _lessons)
+_WITHOUT_TARGET = {"optimizers": _OPTIMIZERS, "architectures": _ARCHITECTURES, "cache": _CACHE}
+_SUBJECTS = (
+    _VGG16,
+    _LAYERS,
+    *_WITHOUT_TARGET.values(),
+    _RUN,
+    _RUNS,
+    _EXPORTED_FILE,
+    _PHOTO,
+    _DATA_SET,
+    _LESSONS,
+)

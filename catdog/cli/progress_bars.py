@@ -28,6 +28,7 @@ _TITLES = {
     "features": message("Computing features"),
     "compare": message("Comparing photos"),
     "penalty": message("Choosing the L2 penalty by cross-validation"),
+    "lessons": message("Running the experiments"),
 }
 _TOLD_AT_THE_END = ("features", "download")  # the others have a line only where they take long
 
@@ -181,4 +182,6 @@ class FeatureBar(AbstractContextManager["FeatureBar"]):
             return message("{done}/{total} photos, {rate:.1f} photos/s, {left} left", **numbers)
         if step.stage == "penalty":
             return f"{step.done}/{step.total}"
+        if step.stage == "lessons":
+            return f"{step.done} %"
         return message("{done}/{total} photos", **numbers)

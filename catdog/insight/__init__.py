@@ -1,1 +1,1 @@
-"""What a network computes for one photo, layer by layer: maps, units, receptive fields, the head's parts."""
+"""What a network computes for one photo, layer by layer; the networks and the experiments of a lecture."""

@@ -4,8 +4,6 @@ A layer near the end travels whole, as float16. Of an earlier one the page has s
 the whole maps of the strongest units; it computes the rest from the pixels, or has the inputs of some places.
 """
 
-import base64
-import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +12,7 @@ import numpy as np
 from catdog.insight.anatomy import Anatomy, Maps
 from catdog.insight.head import PooledHead
 from catdog.model.layers import Conv
+from catdog.reports.packing import half, packed
 
 KERNELS = 8  # of a layer, those of the strongest units
 _LARGE_NUMBERS = 130_000  # of the whole maps of a layer's strongest units, `KERNELS` at most
@@ -22,8 +21,6 @@ _COMPUTED = ("block1", "block2")  # stages whose kernels travel whole: the page 
 _WHOLE_BYTES = 1_200_000  # of the maps that travel whole, packed
 _SMALL_SIDE, _SMALL_NUMBERS = 56, 160_000  # of a small map, and of all small maps of a layer
 _SAMPLES = 500  # values of block1_conv1 that the page compares with its own
-
-_TYPES = {"uint8": "u8", "float16": "f16", "float32": "f32"}
 
 
 @dataclass(frozen=True)
@@ -67,20 +64,12 @@ def page_arrays(anatomy: Anatomy, head: PooledHead | None, heat: np.ndarray) -> 
     return PageArrays(arrays, units, places, samples)
 
 
-def packed(array: np.ndarray) -> dict[str, Any]:
-    """An array as the page inflates it: its bytes by significance, little-endian, deflated, base64."""
-    numbers = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-    planes = numbers.reshape(-1).view(np.uint8).reshape(-1, numbers.itemsize).T
-    data = base64.b64encode(zlib.compress(planes.tobytes(), 7)).decode("ascii")
-    return {"type": _TYPES[array.dtype.name], "shape": list(array.shape), "data": data}
-
-
 def _whole_maps(anatomy: Anatomy) -> dict[str, dict[str, Any]]:
     """The last layers, as many as there is room for, each (units, height, width)."""
     whole: dict[str, dict[str, Any]] = {}
     room = _WHOLE_BYTES
     for maps in reversed(anatomy.layers):
-        made = packed(_half(maps.values.transpose(2, 0, 1)))
+        made = packed(half(maps.values.transpose(2, 0, 1)))
         room -= len(made["data"])
         if room < 0:
             break
@@ -92,7 +81,7 @@ def _large(maps: Maps, strongest: list[int]) -> np.ndarray:
     """(units, height, width) float16: the whole maps of as many units as there is room for, at least one."""
     height, width, _ = maps.values.shape
     count = max(1, min(KERNELS, _LARGE_NUMBERS // (height * width)))
-    return _half(maps.values[..., strongest[:count]].transpose(2, 0, 1))
+    return half(maps.values[..., strongest[:count]].transpose(2, 0, 1))
 
 
 def _small(values_hwc: np.ndarray) -> np.ndarray:
@@ -120,7 +109,7 @@ def _kernels(anatomy: Anatomy, maps: Maps, strongest: list[int]) -> dict[str, di
         name, kernel = f"kernels/{maps.name}", kernel[..., strongest]
     # (units, 3, 3, channels): the numbers of one unit are together
     kernel = kernel.transpose(3, 0, 1, 2)
-    return {name: packed(kernel if exact else _half(kernel)), f"bias/{maps.name}": packed(bias)}
+    return {name: packed(kernel if exact else half(kernel)), f"bias/{maps.name}": packed(bias)}
 
 
 def _patches(input_hwc: np.ndarray, places: list[list[tuple[int, int]]]) -> np.ndarray:
@@ -129,7 +118,7 @@ def _patches(input_hwc: np.ndarray, places: list[list[tuple[int, int]]]) -> np.n
     patches = np.zeros((len(places), _PLACES, 3, 3, input_hwc.shape[-1]), np.float16)
     for unit, found in enumerate(places):
         for number, (y, x) in enumerate(found):
-            patches[unit, number] = _half(padded[y : y + 3, x : x + 3])
+            patches[unit, number] = half(padded[y : y + 3, x : x + 3])
     return patches
 
 
@@ -137,8 +126,3 @@ def _samples(maps: Maps) -> tuple[list[tuple[int, int, int]], np.ndarray]:
     chosen = np.random.default_rng(0).choice(maps.values.size, min(_SAMPLES, maps.values.size), replace=False)
     y, x, unit = np.unravel_index(chosen, maps.values.shape)
     return list(zip(y.tolist(), x.tolist(), unit.tolist(), strict=True)), maps.values[y, x, unit]
-
-
-def _half(values: np.ndarray) -> np.ndarray:
-    largest = np.finfo(np.float16).max
-    return np.clip(values, -largest, largest).astype(np.float16)

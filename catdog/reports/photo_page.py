@@ -1,20 +1,15 @@
 """`catdog inspect PHOTO --report`: one photo inside one network, as one page of HTML that computes.
 
 The page's script is in the folder `photo`, its sentences in `photo_text`, its numbers in `photo_arrays`.
-The Content-Security-Policy allows this script by its hash, and no connection.
 """
 
-import base64
 import gettext
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 
 from catdog import __version__
 from catdog.config import Output
@@ -26,17 +21,13 @@ from catdog.insight.head import PooledHead, pooled_head
 from catdog.model.architecture import CONVOLUTIONS, LayerFacts, body, describe, head, vgg16
 from catdog.model.layers import Dense, Dropout, Layer, MaxPool
 from catdog.model.preprocess import constants_of
-from catdog.reports.html import ENGLISH, picture, render, shown, thumbnail, write_file
+from catdog.reports.html import picture, shown, thumbnail
 from catdog.reports.photo_arrays import KERNELS, page_arrays
 from catdog.reports.photo_text import SENTENCES
+from catdog.reports.script_page import write_script_page
 from catdog.text import message, quantity
 
-_FOLDER = Path(__file__).parent / "photo"
-_SCRIPTS = (
-    "arrays network maps view paint prediction layers receipt crops sums head convolution code start"
-).split()
-_LOCALE = Path(__file__).parents[1] / "locale"
-_LANGUAGES = {"en": "English", "ko": "한국어"}  # in the page, beside that of the command line
+_SCRIPTS = "network maps view paint prediction layers receipt crops sums head convolution code start".split()
 _VALUE = "value"  # stands for the classes where there are none
 _TOP = 5  # classes of each model
 _CHOICES = 20  # classes that the head's section offers, the most probable
@@ -61,19 +52,15 @@ def write_report(
         WeightsError: the pretrained weights cannot be read.
         OptionError: the file cannot be written.
     """
-    facts = _facts(photo, classifier, predictions) | _texts(translations)
-    script = "\n".join((_FOLDER / f"{name}.js").read_text("utf-8") for name in _SCRIPTS)
-    page = render(
-        "photo.html",
-        translations,
+    write_script_page(
+        file,
+        "photo",
+        _SCRIPTS,
+        _facts(photo, classifier, predictions),
+        SENTENCES,
         title=message("Inside the network: {photo}", photo=shown(photo)),
-        style=Markup((_FOLDER / "page.css").read_text("utf-8")),
-        # "<" would end the element, or begin a comment in it.
-        facts=Markup(json.dumps(facts, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")),
-        script=Markup(script),
-        script_hash=Markup(base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()),
+        translations=translations,
     )
-    write_file(file, page.encode("utf-8", "replace"))
 
 
 def _facts(photo: Path, classifier: Classifier, predictions: Mapping[str, Prediction]) -> dict[str, Any]:
@@ -121,24 +108,6 @@ def _facts(photo: Path, classifier: Classifier, predictions: Mapping[str, Predic
         "samples": made.samples,
         "arrays": made.arrays,
     }
-
-
-def _texts(translations: gettext.NullTranslations) -> dict[str, Any]:
-    """The sentences in every language of the page."""
-    language = translations.info().get("language", "en")
-    spoken = {"en": ENGLISH, "ko": _catalogue("ko")} | {language: translations}
-    return {
-        "language": language,
-        "languages": {name: _LANGUAGES.get(name, name) for name in spoken},
-        "text": {
-            name: {key: sentence.render(words) for key, sentence in SENTENCES.items()}
-            for name, words in spoken.items()
-        },
-    }
-
-
-def _catalogue(language: str) -> gettext.NullTranslations:
-    return gettext.translation("catdog", _LOCALE, languages=[language])
 
 
 def _most_probable(prediction: Prediction) -> list[dict[str, Any]]:

@@ -27,6 +27,16 @@ def test_vgg16_layer_by_layer(cli: Cli) -> None:
     assert cli("inspect").out == text
 
 
+def test_the_networks_of_the_lecture(cli: Cli) -> None:
+    facts = json.loads(cli("inspect", "--architectures", "--json").out)
+    assert [row["name"] for row in facts] == ["AlexNet", "VGG16", "GoogLeNet", "ResNet-50"]
+    assert all("table" in row["source"] and row["top5"] < 20 for row in facts)
+    text = cli("inspect", "--architectures").out
+    assert max(map(len, text.split("\n\n")[0].splitlines())) <= 80
+    for words in ("15,470", "25.6", "6.71 %", "arXiv:1512.03385"):
+        assert words in text
+
+
 def test_the_boundary_moves(cli: Cli) -> None:
     facts = json.loads(cli("inspect", "--layers", "--unfreeze", "block5", "--json").out)
     trains = [row["name"] for row in facts["layers"] if not row["frozen"] and row["parameters"]]
@@ -170,8 +180,8 @@ def test_the_cache_is_shown_and_emptied(cli: Cli, tmp_path: Path, shapes: Path) 
     ("arguments", "error"),
     [
         (("--clear",), "--clear does not go with the layers of VGG16. It is for: --cache."),
-        (("--cache", "--layers"), "expected one of --layers, --optimizers and --cache."),
-        (("x", "--optimizers"), "--optimizers and --cache take no TARGET."),
+        (("--cache", "--layers"), "expected one of --layers, --optimizers, --architectures and --cache."),
+        (("x", "--optimizers"), "--optimizers, --architectures and --cache take no TARGET."),
         (("photo.jpg", "--quick"), "--quick does not go with a photo. It is for: a data set."),
         (
             (".", "--unfreeze", "block5"),
@@ -182,6 +192,15 @@ def test_the_cache_is_shown_and_emptied(cli: Cli, tmp_path: Path, shapes: Path) 
             "--model does not go with an exported file. It is for: a photo.",
         ),
         (("runs/sample", "--weights", "keras"), "--weights does not go with a run. It is for: a photo."),
+        (("--lessons", "a.html"), "--lessons needs TARGET, a folder of photos such as sample_data."),
+        (
+            ("photo.jpg", "--lessons", "a.html"),
+            "--lessons does not go with a photo. It is for: a data set with --lessons.",
+        ),
+        (
+            (".", "--lessons", "a.html", "--quick"),
+            "--quick does not go with a data set with --lessons. It is for: a data set.",
+        ),
     ],
 )
 def test_an_option_of_another_subject_is_refused(

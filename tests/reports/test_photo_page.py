@@ -1,6 +1,5 @@
 """The page of a photo in Chromium: its numbers are those of JAX, keys move it, nothing is fetched."""
 
-import io
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,7 +23,14 @@ from catdog.reports.photo_text import SENTENCES
 from catdog.runs import shipped_run
 from catdog.weights.source import find_weights
 from catdog.workspace import Workspace
-from tests.browser import Browser, browser
+from tests.browser import (
+    Browser,
+    assert_it_fits,
+    assert_korean_is_whole,
+    browser,
+    nameless,
+    unknown_and_unused_sentences,
+)
 from tests.conftest import ROOT
 
 PHOTO = ROOT / "sample_data" / "photos" / "pug_139.jpg"
@@ -92,17 +98,11 @@ def test_the_page_is_one_small_file_with_a_strict_policy(made: Any) -> None:
 
 
 def test_every_sentence_is_used_and_every_used_sentence_exists() -> None:
-    scripts = "\n".join(path.read_text("utf-8") for path in (FOLDER / "photo").glob("*.js"))
-    template = (FOLDER / "templates" / "photo.html").read_text("utf-8")
-    program = (FOLDER / "photo_page.py").read_text("utf-8")
-    used = set(re.findall(r'\bt\(\s*"(\w+)"', scripts))
-    used |= set(re.findall(r'text\("\w+", "(\w+)"\)', template))
-    used |= set(re.findall(r'data-(?:text|label)="(\w+)"', template))
-    used |= set(re.findall(r'note="(\w+)"', program))
-    assert used <= SENTENCES.keys()
-    starts = tuple(f"{start}_" for start in re.findall(r"\bt\(`(\w+)_\$", scripts))
-    unused = [name for name in SENTENCES.keys() - used if not name.startswith(starts)]
-    assert [name for name in unused if f'"{name}"' not in scripts] == []
+    templates = [FOLDER / "templates" / name for name in ("photo.html", "script_page.html")]
+    unknown, unused = unknown_and_unused_sentences(
+        SENTENCES, templates, FOLDER / "photo", FOLDER / "photo_page.py"
+    )
+    assert (unknown, unused) == (set(), [])
 
 
 def test_it_computes_what_jax_computes(fresh: Browser) -> None:
@@ -349,22 +349,13 @@ def test_the_window_of_the_convolution(fresh: Browser, made: Any) -> None:
 
 def test_korean(fresh: Browser) -> None:
     fresh.click("#languages button[lang=ko]")
-    assert fresh.value("document.documentElement.lang") == "ko"
-    headings = fresh.value("[...document.querySelectorAll('h1, h2, h3')].map((each) => each.textContent)")
-    assert all(re.search("[가-힣]", heading) for heading in headings)
+    assert_korean_is_whole(fresh)
     texts = fresh.value("page.text")
-    same = [key for key in texts["en"] if texts["en"][key] == texts["ko"][key]]
-    assert same == ["tap_pixel"]
-    fields = {key: [set(re.findall(r"\{\w+\}", texts[name][key])) for name in texts] for key in texts["en"]}
-    assert [key for key, (english, korean) in fields.items() if english != korean] == []
+    assert [key for key in texts["en"] if texts["en"][key] == texts["ko"][key]] == ["tap_pixel"]
 
 
 def test_a_screen_reader_finds_a_name_for_everything_that_takes_the_focus(fresh: Browser) -> None:
-    nameless = """[...document.querySelectorAll("button, select, input, canvas, img, [tabindex]")]
-        .filter((each) => each.offsetParent && !each.getAttribute("aria-label") && !each.alt)
-        .filter((each) => !each.textContent.trim() && !each.closest("label"))
-        .map((each) => each.outerHTML.slice(0, 80))"""
-    assert fresh.value(nameless) == []
+    assert nameless(fresh) == []
     assert fresh.value("document.querySelectorAll('#grid [aria-selected=true]').length") == 1
 
 
@@ -391,15 +382,7 @@ def test_keys_alone_reach_every_part(fresh: Browser) -> None:
     ("width", "scheme"), [(1300, "light"), (420, "light"), (1300, "dark"), (420, "dark")]
 )
 def test_it_fits_and_is_not_blank(fresh: Browser, width: int, scheme: str) -> None:
-    fresh.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-    fresh.call("Emulation.setDeviceMetricsOverride", **size)
-    assert fresh.value("document.documentElement.scrollWidth") <= width
-    picture = np.asarray(Image.open(io.BytesIO(fresh.screenshot())).convert("L"))
-    assert picture.std() > 20
-    assert (np.median(picture) < 60) == (scheme == "dark")
-    fresh.call("Emulation.clearDeviceMetricsOverride")
-    fresh.call("Emulation.setEmulatedMedia", features=[])
+    assert_it_fits(fresh, width, scheme)
 
 
 def test_it_prints(fresh: Browser) -> None:

@@ -14,6 +14,7 @@ from catdog.cli import console
 from catdog.cli.console import styled, table
 from catdog.cli.translate import translated
 from catdog.escapes import json_text
+from catdog.insight.architectures import COMPUTED, PUBLISHED
 from catdog.model.architecture import LayerFacts
 from catdog.text import N_, Message, message, quantity
 from catdog.training.optimizers import OPTIMIZERS
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
     from catdog.features.upkeep import CacheEntry
     from catdog.inference.prediction import Prediction
     from catdog.insight.anatomy import Peak
+    from catdog.insight.architectures import Architecture
 
 _TOP = 5  # classes of each model that are shown for a photo
+_SOURCE = ("name", "source", "tested")
 
 
 class Page:
@@ -82,6 +85,29 @@ def optimizers_page() -> Page:
     shown = ("name", "parent", "year", "learning_rate", "sentence")
     facts = [{name: getattr(optimizer, name) for name in shown} for optimizer in OPTIMIZERS.values()]
     return Page(facts, next(iter(nodes.values())))
+
+
+def architectures_page(networks: "Sequence[Architecture]") -> Page:
+    """The networks of the lecture side by side, with their sources."""
+    numbers = N_("layers"), N_("parameters\n(M)"), N_("MACs\n(M)"), N_("top-1\nerror"), N_("top-5\nerror")
+    made = table(N_("network"), N_("year"), *numbers, right=(1, 2, 3, 4, 5, 6))
+    for network in networks:
+        cost, top1 = network.cost, "" if network.top1 is None else f"{network.top1:g} %"
+        counts = str(cost.depth), f"{cost.parameters / 1e6:.1f}", f"{cost.multiply_adds / 1e6:,.0f}"
+        made.add_row(styled(network.name, "bold"), str(network.year), *counts, top1, f"{network.top5:g} %")
+    return Page(
+        [network.to_json() for network in networks],
+        made,
+        "",
+        *(message("{name}: {idea}", name=network.name, idea=network.idea) for network in networks),
+        "",
+        COMPUTED,
+        PUBLISHED,
+        *(
+            message("{name}: {source}; {tested}", **{name: getattr(network, name) for name in _SOURCE})
+            for network in networks
+        ),
+    )
 
 
 def cache_page(

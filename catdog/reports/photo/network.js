@@ -1,9 +1,6 @@
 // The network's own arithmetic: the first blocks from the pixels, and the receipt of any value whose inputs
 // are known. A region is {y, x, height, width, channels, values}, values in the order row, column, channel.
 
-let page; // the facts of the photo, from Python
-let arrays; // name → {shape, values}
-
 const layerNamed = (name) => page.layers.find((layer) => layer.name === name);
 const layerBefore = (layer) => page.layers[page.layers.indexOf(layer) - 1]; // undefined before the first
 const inputSize = () => arrays.pixels.shape[0];

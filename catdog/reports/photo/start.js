@@ -1,9 +1,6 @@
 // Opens the page: inflates the arrays, checks the page's own arithmetic against Python's, draws.
 
-(async () => {
-  page = JSON.parse(at("facts-data").textContent);
-  arrays = await inflateAll(page.arrays);
-  state.lang = page.language;
+openPage(() => {
   state.label = page.predicted;
   state.row = state.column = Math.floor(inputSize() / 2);
   Object.assign(state, strongestOf(layerNamed(state.layer), -1));
@@ -12,16 +9,7 @@
   listenToLayers();
   listenToHead();
   listenToConvolution();
-  for (const language of Object.keys(page.text)) {
-    const button = make("button", page.languages[language], { type: "button", lang: language });
-    button.addEventListener("click", () => go({ lang: language }));
-    at("languages").append(button);
-  }
-  addEventListener("hashchange", () => { readAddress(); draw(); scrollToSection(); });
-  draw();
-  scrollToSection();
-  document.body.dataset.ready = "yes";
-})();
+});
 
 // Deviations of what the page computes from what Python computed, for people and for tests.
 function check() {

@@ -1,0 +1,1 @@
+"""The lecture's ideas as experiments on the user's own photos; each function returns what it found."""

@@ -1,0 +1,58 @@
+// The optimizers' race: loss against epochs or seconds, with a rate that is too small, right or too large.
+
+const racerNamed = (name) => page.race.racers.find((racer) => racer.name === name);
+const inkOfRacer = (name) => inkOf(page.race.racers.indexOf(racerNamed(name)));
+const shownRacers = () => page.race.racers.filter((racer) => state.shown.split(".").includes(racer.name));
+
+sections.push(function race() {
+  ifChanged("race", [state.lang, state.rate, state.axis, state.shown, chartWidth()].join(" "), () => {
+    const { epochs, batch, penalty, photos, rates, slowest, fastest, apart } = page.race;
+    at("race-text").textContent = t("race_text",
+      { epochs, batch, penalty, photos, rates, slowest: written(slowest), fastest: written(fastest), apart });
+    choices("rate", ["small", "right", "large"], (value) => t(`rate_${value}`));
+    choices("axis", ["epochs", "seconds"], (value) => t(`axis_${value}`));
+    at("shown").replaceChildren(...page.race.racers.map(racerButton));
+    at("race").replaceChildren(raceChart());
+    at("race-table").replaceChildren(raceTable());
+  });
+});
+
+function racerButton({ name }) {
+  const made = make("button", null,
+    { type: "button", "aria-pressed": String(state.shown.split(".").includes(name)) }, inkSample(inkOfRacer(name)), name);
+  made.dataset.value = name;
+  made.addEventListener("click", () => {
+    const names = state.shown ? state.shown.split(".") : [];
+    const others = names.filter((each) => each !== name);
+    go({ shown: (others.length < names.length ? others : [...names, name]).join(".") });
+    at("shown").querySelector(`[data-value="${name}"]`).focus();
+  });
+  return made;
+}
+
+function raceChart() {
+  const lines = shownRacers().filter((racer) => racer.runs[state.rate]).map((racer) => {
+    const { losses } = racer.runs[state.rate], unit = state.axis === "seconds" ? 1000 * racer.seconds : 1;
+    return { name: racer.name, ...inkOfRacer(racer.name), xs: losses.map((_, epoch) => epoch * unit), mean: losses };
+  });
+  if (!lines.length) return make("p", t("nobody_runs"));
+  const start = page.race.racers[0].runs.right.losses[0];
+  const xs = lines.flatMap((line) => line.xs), ends = [Math.min(...xs), Math.max(...xs)];
+  const lowest = { name: t("lowest"), colour: "currentColor", dash: "1 5", xs: ends,
+    mean: ends.map(() => page.race.lowest) };
+  return lineChart({ title: t("race_title"), x: { label: t(`axis_${state.axis}`) },
+    y: { label: t("loss"), log: true, most: 20 * start }, lines: [...lines, lowest], height: 400, width: chartWidth(1) });
+}
+
+function raceTable() {
+  const last = (run) => {
+    if (!run) return "";
+    const loss = run.losses[run.losses.length - 1];
+    return loss === null ? t("diverged") : written(loss);
+  };
+  const rows = page.race.racers.map(({ name, year, runs, seconds }) => [name, String(year),
+    name === "lbfgs" ? "" : written(runs.right.rate), last(runs.small), last(runs.right), last(runs.large),
+    (1000 * seconds).toPrecision(2), percent(page.plane.fractions[name], 0)]);
+  return tableOf([t("optimizer"), t("year"), t("right_rate"), t("loss_small"), t("loss_right"), t("loss_large"),
+    t("milliseconds"), t("in_plane")], rows);
+}

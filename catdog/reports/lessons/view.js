@@ -1,0 +1,52 @@
+// What is shown is an address: `#rate=large&shown=sgd.adam&rule=adam&across=20&up=80&steps=50`.
+
+const state = { lang: "en", rate: "right", axis: "epochs", // the race
+  shown: "gd.sgd.momentum.adagrad.rmsprop.adam.lbfgs",
+  rule: "momentum", size: 2, across: 15, up: 85, steps: 0 }; // the ball: its step size, where it was dropped
+
+const SIZES = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100]; // learning rates of the ball
+const GRID = 100; // places of the ball, each way
+const MOST_STEPS = 300;
+
+function readAddress() {
+  const given = new URLSearchParams(location.hash.slice(1));
+  for (const name of ["size", "across", "up", "steps"]) {
+    if (/^\d+$/.test(given.get(name) ?? "")) state[name] = Number(given.get(name));
+  }
+  for (const name of ["rate", "axis", "shown", "rule"]) if (given.has(name)) state[name] = given.get(name);
+  if (page.text[given.get("lang")]) state.lang = given.get("lang");
+  keepInside();
+}
+
+function keepInside() {
+  const within = (value, most) => Math.min(Math.max(value, 0), most);
+  state.size = within(state.size, SIZES.length - 1);
+  state.across = within(state.across, GRID);
+  state.up = within(state.up, GRID);
+  state.steps = within(state.steps, MOST_STEPS);
+  if (!Object.hasOwn(RULES, state.rule)) state.rule = "momentum";
+  if (!["small", "right", "large"].includes(state.rate)) state.rate = "right";
+  if (!["epochs", "seconds"].includes(state.axis)) state.axis = "epochs";
+  const names = page.race.racers.map((racer) => racer.name);
+  state.shown = names.filter((name) => state.shown.split(".").includes(name)).join(".");
+}
+
+// A colour and a dash for each member of a family: seen apart on white, on black, and by colour-blind people.
+const COLOURS = ["#3f7fd6", "#d9772b", "#2a9d8f", "#b5489f", "#c79a1b", "#c0463b", "#7a8796"];
+const DASHES = ["", "7 4", "2 3"];
+const inkOf = (index) => ({ colour: COLOURS[index % COLOURS.length],
+  dash: DASHES[Math.floor(index / COLOURS.length) % DASHES.length] });
+
+// A group of buttons of which one is pressed; `name` is what people read for a value.
+function choices(id, values, name) {
+  at(id).replaceChildren(...values.map((value) => {
+    const made = make("button", name(value),
+      { type: "button", "aria-pressed": String(state[id] === value) });
+    made.dataset.value = value;
+    made.addEventListener("click", () => {
+      go({ [id]: value });
+      at(id).querySelector(`[data-value="${value}"]`).focus();
+    });
+    return made;
+  }));
+}

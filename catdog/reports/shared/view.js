@@ -1,0 +1,109 @@
+// What every page that computes has: facts and arrays from Python, an address, languages, elements, keys.
+// A page has a `state`, and the functions `readAddress` and `keepInside`; each of its sections draws from it.
+
+let page; // the facts, from Python
+let arrays; // name → {shape, values}
+const sections = []; // functions that draw
+const drawn = new Map(); // what is drawn → for which state
+
+// Calls `build` only where the key has changed: what has the focus stays, and keys stay fast.
+function ifChanged(name, key, build) {
+  if (drawn.get(name) !== key) build();
+  drawn.set(name, key);
+}
+
+// `#section=layers` scrolls there.
+function scrollToSection() {
+  const wanted = new URLSearchParams(location.hash.slice(1)).get("section");
+  const all = [...document.querySelectorAll("[data-section]")];
+  all.find((each) => each.dataset.section === wanted)?.scrollIntoView();
+}
+
+function go(changes) {
+  Object.assign(state, changes);
+  keepInside();
+  history.replaceState(null, "", `#${new URLSearchParams(state)}`);
+  draw();
+}
+
+function draw() {
+  document.documentElement.lang = state.lang;
+  document.title = t("title", page);
+  for (const element of document.querySelectorAll("[data-text]")) {
+    element.textContent = t(element.dataset.text, page);
+  }
+  for (const element of document.querySelectorAll("[data-label]")) {
+    element.setAttribute("aria-label", t(element.dataset.label));
+  }
+  for (const section of sections) section();
+}
+
+// A sentence in the language of the page.
+function t(key, fields = {}) {
+  return page.text[state.lang][key].replace(/\{(\w+)\}/g, (_, name) => fields[name]);
+}
+
+// A new element: make("td", "3", {className: "good"}, child, …).
+function make(tag, text, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  if (text !== undefined && text !== null) element.textContent = text;
+  for (const [name, value] of Object.entries(properties)) {
+    if (name in element) element[name] = value;
+    else element.setAttribute(name, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+const at = (id) => document.getElementById(id);
+
+function tableOf(head, rows) {
+  const cell = (tag) => (content) => {
+    const made = make(tag);
+    made.append(content);
+    return made;
+  };
+  const headings = head.map((text) => make("th", text, { scope: "col" }));
+  const lines = rows.map((row) => make("tr", null, {}, ...row.map(cell("td"))));
+  return make("table", null, {}, make("thead", null, {}, make("tr", null, {}, ...headings)),
+    make("tbody", null, {}, ...lines));
+}
+
+// Arrow keys on an element: {ArrowLeft: () => …}.
+function onKeys(element, keys) {
+  element.addEventListener("keydown", (event) => {
+    if (!keys[event.key] || event.altKey || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    keys[event.key]();
+  });
+}
+
+// `move(down, right)` for each of the four arrow keys.
+function onArrows(element, move) {
+  onKeys(element, { ArrowUp: () => move(-1, 0), ArrowDown: () => move(1, 0),
+    ArrowLeft: () => move(0, -1), ArrowRight: () => move(0, 1) });
+}
+
+const number = (value, digits = 4) => {
+  if (value === 0) return "0";
+  return Math.abs(value) >= 1000 ? value.toFixed(0) : value.toPrecision(digits);
+};
+const percent = (fraction, digits = 2) => `${(100 * fraction).toFixed(digits)}%`;
+const grouped = (count) => count.toLocaleString("en-US");
+
+// Reads what Python wrote, lets the page prepare itself, draws, and follows the address.
+async function openPage(prepare) {
+  page = JSON.parse(at("facts-data").textContent);
+  arrays = await inflateAll(page.arrays);
+  state.lang = page.language;
+  prepare();
+  for (const language of Object.keys(page.text)) {
+    const button = make("button", page.languages[language], { type: "button", lang: language });
+    button.addEventListener("click", () => go({ lang: language }));
+    at("languages").append(button);
+  }
+  addEventListener("hashchange", () => { readAddress(); draw(); scrollToSection(); });
+  draw();
+  scrollToSection();
+  document.body.dataset.ready = "yes";
+}
