@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 HERE = Path(__file__).parent
 
 # Commas in a label → where it stands beside its point: offset in points, and its end that is there.
-_BESIDE = {1: ((0, 7), "center"), 2: ((7, -3), "left")}
+_BESIDE = {1: ((0, 7), "center"), 2: ((3, -14), "left")}
 
 
 class Variant(NamedTuple):
@@ -59,10 +59,9 @@ def draw() -> None:
                     place = point.cost, point.loss if row else point.accuracy
                     colour = "#1d5fa8" if "(" in point.sizes else "#8a8f98"  # blue: of --quality
                     axes.plot(*place, "o", color=colour, gid=f"{point.name}, {title}")
-                    offset, side = _BESIDE.get(point.sizes.count(","), ((5, 5), "left"))
-                    axes.annotate(
-                        point.sizes.partition(" (")[0], place, offset, textcoords="offset points", ha=side
-                    )
+                    label = point.sizes.partition(" (")[0].rpartition(" and ")[2]
+                    offset, end = _BESIDE.get(label.count(","), ((5, 5), "left"))
+                    axes.annotate(label, place, offset, textcoords="offset points", ha=end)
         written = StringIO()
         figure.savefig(written, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     # A document type is an address, and nothing needs it.

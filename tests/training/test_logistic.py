@@ -276,7 +276,7 @@ def test_balanced_classes_weigh_the_same(options: dict[str, Any], tmp_path: Path
         ({"optimizer": "adam", "folds": 5}, "need the optimizer lbfgs, found adam"),
         ({"head": "fc", "l2": 0.1}, "need the optimizer lbfgs, found adam"),
         ({"head": "fc", "size": 320}, "the fc head takes photos of 224 pixels"),
-        ({"size": 100}, "expected a size from 96 to 768 that 32 divides, found 100"),
+        ({"size": 100}, "expected sizes from 96 to 768 that 32 divides, found 100"),
         ({"folds": 1}, "expected folds of 0, or of 2 and more, found 1"),
         ({"l2": -1.0}, "expected l2 >= 0, found -1.0"),
         ({"quality": "great"}, "expected quality to be one of fast, good, best"),
