@@ -33,7 +33,6 @@ pytestmark = pytest.mark.slow
 MADE = {
     "gem": ("--quality", "fast"),
     "concat": ("--head", "concat", "--quality", "fast"),
-    "linear": ("--head", "linear", "--quality", "fast", "--epochs", "3"),
     "fc": ("--head", "fc", "--fc-units", "16,8", "--epochs", "2"),
     "yes-no": ("--head", "fc", "--fc-units", "8", "--output", "binary", "--epochs", "2"),
     "crop": ("--resize", "crop", "--quality", "fast", "--epochs", "2"),
@@ -135,8 +134,6 @@ def keras_network(keras: ModuleType, name: str) -> Any:
         mean = keras.ops.mean(keras.ops.power(x, 3), axis=(1, 2))
         pooled = keras.ops.power(keras.ops.maximum(mean, 1e-6), 1 / 3)
         x = pooled / keras.ops.sqrt(keras.ops.sum(pooled * pooled, axis=1, keepdims=True))
-    elif name == "linear":
-        x = layers.GlobalAveragePooling2D()(x)
     else:
         x = layers.Flatten()(x)
         x = layers.Dense(16, "relu")(x)
@@ -146,7 +143,7 @@ def keras_network(keras: ModuleType, name: str) -> Any:
 
 @pytest.mark.peer
 @KERAS_WARNS
-@pytest.mark.parametrize("name", ["gem", "concat", "linear", "fc", IMAGENET])
+@pytest.mark.parametrize("name", ["gem", "concat", "fc", IMAGENET])
 def test_keras_loads_the_weights_and_answers_as_the_run_does(
     name: str, run_of: Callable[[str], Run], file: Callable[[str], Path], cli: Cli, keras: ModuleType
 ) -> None:

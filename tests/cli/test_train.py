@@ -364,13 +364,13 @@ def test_ctrl_c_at_any_moment_ends_the_training(trained: Run, tmp_path: Path) ->
         "--epochs",
         "1000000",
     ]
-    for number in range(12):
+    for number in range(8):
         folder = tmp_path / str(number)
         folder.mkdir()
         process = subprocess.Popen(
             command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
-        time.sleep(0.15 + 0.2 * number)
+        time.sleep(0.15 + 0.3 * number)
         process.send_signal(signal.SIGINT)
         try:
             _, err = process.communicate(timeout=30)

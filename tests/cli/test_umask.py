@@ -26,7 +26,6 @@ def _catdog(mask: int, commands: list[list[str]], cwd: Path) -> None:
     ran = subprocess.run(
         [sys.executable, "-W", "error", "-c", _PROGRAM, f"{mask:o}", json.dumps(commands)],
         cwd=cwd,
-        env=os.environ | {"CATDOG_CACHE_DIR": str(cwd.parent / "cache")},
         capture_output=True,
         text=True,
         timeout=300,

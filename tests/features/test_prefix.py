@@ -50,7 +50,7 @@ def test_a_photo_has_the_same_features_behind_fc2_alone_and_at_each_place_of_a_b
     assert together.shape == (16, 4096)
     assert together.dtype == np.float32
     assert len(np.unique(together, axis=0)) == 16
-    for row in range(16):
+    for row in (0, 7, 15):
         np.testing.assert_array_equal(with_fc1_and_fc2(pixels[row : row + 1])[0], together[row])
     np.testing.assert_array_equal(with_fc1_and_fc2(pixels[::-1]), together[::-1])
     np.testing.assert_array_equal(with_fc1_and_fc2(pixels[4:7]), together[4:7])

@@ -34,7 +34,6 @@ from tests.workspaces import two_workers
 
 LOGISTIC: dict[str, Any] = {"optimizer": "lbfgs", "lr": None, "head": "gem", "views": 2}
 ADAM: dict[str, Any] = {"optimizer": "adam", "head": "gem", "views": 2}
-DEEPER: dict[str, Any] = {"optimizer": "adam", "head": "linear", "unfreeze": "block5", "views": 2}
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +74,7 @@ def test_each_view_is_computed_once(split_shapes: Path, tmp_path: Path) -> None:
     assert _computing(events) == []
 
 
-@pytest.mark.parametrize("options", [LOGISTIC, ADAM, pytest.param(DEEPER, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("options", [LOGISTIC, ADAM])
 def test_a_resumed_training_ends_with_the_same_bits(
     options: dict[str, Any], split_shapes: Path, tmp_path: Path
 ) -> None:
