@@ -1,7 +1,6 @@
 """All files that a command writes have exactly the permissions that the umask of its process allows."""
 
 import json
-import os
 import stat
 import subprocess
 import sys
