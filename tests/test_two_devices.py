@@ -80,6 +80,7 @@ np.save(sys.argv[2], features)
 """
 
 
+@pytest.mark.slow
 def test_the_frozen_prefix_of_an_accelerator_is_split_between_two_devices(tmp_path: Path) -> None:
     found = []
     for count in (1, 2):

@@ -6,6 +6,7 @@ from pathlib import Path
 from shutil import copy
 
 import pytest
+from filelock import FileLock
 from safetensors.numpy import save_file
 
 from catdog.cli import run
@@ -51,10 +52,12 @@ def cli(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def trained(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> Run:
     """A run on sample_data. Not to be changed."""
     runs = tmp_path_factory.mktemp("trained")
-    assert run(["train", str(SAMPLE), "--runs-dir", str(runs), "--name", "sample", "--quality", "fast"]) == 0
+    command = ["train", str(SAMPLE), "--runs-dir", str(runs), "--name", "sample", "--quality", "fast"]
+    with FileLock(cache_dir / "sample.lock"):  # a second process then finds the features
+        assert run(command) == 0
     return Run(runs / "sample")
 
 

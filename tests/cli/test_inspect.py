@@ -246,6 +246,7 @@ def test_an_exported_file(cli: Cli, trained: Run) -> None:
     assert cli("inspect", "vgg16.h5").status == 1
 
 
+@pytest.mark.slow
 def test_a_photo_inside_the_network(cli: Cli, trained: Run) -> None:
     photo = SAMPLE / "photos" / "pug_139.jpg"
     result = cli("inspect", photo, "--model", trained.folder, "--report", "pug.html", "--lang", "ko")

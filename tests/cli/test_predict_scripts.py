@@ -256,6 +256,7 @@ def test_options_that_do_not_go_together(cli: Cli, options: list[str]) -> None:
     assert cli("predict", *options).status == 2
 
 
+@pytest.mark.slow
 def test_without_a_run_the_model_in_the_package_predicts(cli: Cli) -> None:
     result = cli("predict", PHOTOS)
     assert result.status == 0

@@ -293,6 +293,7 @@ def test_runs_that_cannot_be_compared(cli: Cli, trained: Run, hostile: Run, tmp_
         assert cli("evaluate", *arguments).status == 2
 
 
+@pytest.mark.slow
 def test_page_without_a_history_or_a_temperature(cli: Cli, trained: Run, tmp_path: Path) -> None:
     """As runs from before there was a temperature are."""
     folder = copytree(trained.folder, tmp_path / "old")

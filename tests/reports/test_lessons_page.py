@@ -85,6 +85,7 @@ def fresh(page: Browser) -> Iterator[Browser]:
     assert all(address.startswith("file:") and "page.html" in address for address in page.requests)
 
 
+@pytest.mark.slow
 def test_all_experiments_are_done_and_told(made: Any) -> None:
     done = [step.done for step in made.steps]
     assert done == sorted(done) and done[-1] == 100

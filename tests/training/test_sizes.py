@@ -37,6 +37,7 @@ def run(shapes: Path, place: Path) -> Run:
     return train(shapes, place, **SEVERAL)
 
 
+@pytest.mark.slow
 def test_a_prediction_is_the_mean_over_the_sizes(run: Run, shapes: Path, place: Path, tmp_path: Path) -> None:
     tensors, spec = run.read_model()
     assert spec.decodings == run.config.options.decodings == (Decoding(64), Decoding(32))

@@ -88,6 +88,7 @@ def test_a_resumed_training_ends_with_the_same_bits(
     assert other.model_path.read_bytes() != whole.model_path.read_bytes()
 
 
+@pytest.mark.slow
 def test_an_interrupt_between_two_views_costs_nothing(split_shapes: Path, tmp_path: Path) -> None:
     events: list[Event] = []
 
