@@ -225,3 +225,13 @@ def unknown_and_unused_sentences(
     starts = tuple(f"{start}_" for start in re.findall(r"\bt\(`(\w+)_\$", script))
     unused = [name for name in set(sentences) - used if not name.startswith(starts)]
     return used - set(sentences), [name for name in unused if f'"{name}"' not in script]
+
+
+def reached_by_tab(browser: Browser, presses: int) -> set[str]:
+    """The ids of the elements, or of their parents, that so many presses of Tab reach."""
+    browser.value("document.activeElement.blur()")
+    reached = set()
+    for _ in range(presses):
+        browser.press("Tab")
+        reached.add(browser.value("document.activeElement.id || document.activeElement.parentElement.id"))
+    return reached

@@ -52,7 +52,8 @@ def _in_processes(
     try:
         while True:
             while len(waiting) < chunks and (chunk := list(islice(items, _CHUNK))):
-                waiting.append((chunk, pool.submit(_apply, function, chunk)))
+                waiting.append((chunk, Future()))  # not lost if no process can take it
+                waiting[-1] = chunk, pool.submit(_apply, function, chunk)
             if not waiting:
                 return
             chunk, future = waiting[0]

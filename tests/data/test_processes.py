@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
 
@@ -84,6 +86,26 @@ def _killed(main: int, item: int) -> int:
 
 def test_the_death_of_a_process_loses_no_photo():
     assert by_processes(partial(_killed, os.getpid()), 100) == list(range(100))
+
+
+class _Broken:
+    """Takes five chunks, and then no more."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def submit(self, work: Callable[..., object], *arguments: object) -> Future[object]:
+        self.taken += 1
+        if self.taken > 5:
+            raise BrokenProcessPool
+        future: Future[object] = Future()
+        future.set_result(work(*arguments))
+        return future
+
+
+def test_no_photo_is_lost_if_no_process_can_take_it():
+    found = processes._in_processes(_Broken(), abs, iter(range(200)), chunks=3)
+    assert list(found) == list(range(200))
 
 
 _MAIN = """
