@@ -7,6 +7,7 @@ Everything that depends on `--output` is here: the loss, the probabilities, what
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from catdog.config import Loss, Output
@@ -59,3 +60,18 @@ def scores(logits_bk: jax.Array, labels_b: jax.Array, output: Output) -> jax.Arr
     if output == "labels":
         return ((logits_bk > 0) == (labels_b > 0)).mean(axis=1)
     return jnp.argmax(probabilities(logits_bk, output), axis=1) == labels_b
+
+
+@jax.jit(static_argnums=(2, 3))
+def _judged(
+    logits_bk: jax.Array, labels_b: jax.Array, output: Output, loss: Loss | None
+) -> tuple[jax.Array, ...]:
+    return photo_losses(logits_bk, labels_b, output, loss), scores(logits_bk, labels_b, output)
+
+
+def mean_loss_and_score(
+    logits_nk: np.ndarray, labels_n: np.ndarray, output: Output, loss: Loss | None = None
+) -> tuple[float, float]:
+    """The means of `photo_losses` and of `scores`, by one compiled program; summed in float64."""
+    losses, found = _judged(jnp.asarray(logits_nk), jnp.asarray(labels_n), output, loss)
+    return float(np.asarray(losses, np.float64).mean()), float(np.asarray(found, np.float64).mean())

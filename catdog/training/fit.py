@@ -159,7 +159,7 @@ def _finish(
         rows = trainer.held_out_rows
         valid_logits, labels = trainer.held_out(state), job.train.labels[rows]
         held_out = [job.digests[row] for row in rows]
-    val_loss, val_score = _validate(suffix, valid_logits, labels)
+    val_loss, val_score = outputs.mean_loss_and_score(valid_logits, labels, suffix.output, suffix.loss)
     loss, score = sums.loss / sums.photos, sums.score / sums.photos
     if not math.isfinite(loss + val_loss):
         raise RunError("training diverged: the loss is not finite; lower --lr")
@@ -189,14 +189,6 @@ def _calibrated(output: Output, logits_nk: np.ndarray, labels: np.ndarray) -> di
         return {"temperature": temperature}
     probabilities = np.asarray(outputs.probabilities(jnp.asarray(logits_nk / temperature), output))
     return {"temperature": temperature, "thresholds": best_thresholds(probabilities, labels)}
-
-
-def _validate(suffix: Suffix, logits_nk: np.ndarray, labels_n: np.ndarray) -> tuple[float, float]:
-    """Mean loss and mean score, see `outputs`."""
-    logits, labels = jnp.asarray(logits_nk), jnp.asarray(labels_n)
-    losses = np.asarray(suffix.losses(logits, labels), np.float64)
-    found = np.asarray(outputs.scores(logits, labels, suffix.output))
-    return float(losses.mean()), float(found.mean())
 
 
 def _begin(job: Job, saver: Saver, report: Report) -> tuple[TrainState, Tensors, _Done]:
