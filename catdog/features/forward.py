@@ -11,9 +11,10 @@ from catdog import devices
 from catdog.config import Head
 from catdog.features.features import Features
 from catdog.features.prefix import Prefix, shape_behind
+from catdog.model import winograd
 from catdog.model.architecture import body
 from catdog.model.architecture import head as architecture_head
-from catdog.model.convolution import convolve3x3, convolve3x3_as_products
+from catdog.model.convolution import convolve3x3
 from catdog.model.layers import Rescale
 from catdog.model.suffix import Suffix, Tensors
 
@@ -40,7 +41,7 @@ def make_suffix(prefix: Prefix, head: Head, classes: int, *, size: int) -> Suffi
         loss=head.loss,
         preprocessing=prefix.preprocessing,
         dtype=devices.compute_dtype() if large else "float32",
-        convolve=convolve3x3_as_products if jax.default_backend() == "cpu" else convolve3x3,
+        convolve=winograd.convolve_batch if jax.default_backend() == "cpu" else convolve3x3,
         frozen=prefix.frozen_tensors,
     )
 

@@ -4,10 +4,11 @@ A 6×6 tile of the input gives a 4×4 tile of the output. Fixed matrices transfo
 products over channels replace the 144 of the definition. Source: Lavin & Gray, "Fast algorithms for
 convolutional neural networks", arXiv:1509.09308, section 4.1 and its matrices for F(4×4, 3×3).
 
-Everything here works on one photo, (height, width, channels), and is written for XLA on a CPU: transforms
-are matrix products too (the Kronecker square of the one-dimensional transform, 36×36 and 16×36), because
-XLA's code for the sums is ten times slower; and a large map is computed in strips, so that intermediate
-results stay in the cache of the core. Measurements are in tests/benchmarks/README.md.
+Everything here is written for XLA on a CPU: transforms are matrix products too (the Kronecker square of the
+one-dimensional transform, 36×36 and 16×36), because XLA's code for the sums is ten times slower. Frozen
+layers work on one photo, (height, width, channels), and a large map in strips, so that intermediate results
+stay in the cache of the core. Layers that are trained work on a batch. Measurements are in
+tests/benchmarks/README.md.
 """
 
 import jax
@@ -33,7 +34,12 @@ _INPUT = np.array(
 _KERNEL = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
 _OUTPUT = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]])
 
+# The same in two dimensions.
+_INPUTS, _OUTPUTS = np.kron(_INPUT, _INPUT), np.kron(_OUTPUT, _OUTPUT)
+_KERNELS = np.kron(_KERNEL, _KERNEL)
+
 _ALIGNMENT = 64  # bytes
+_PART_BYTES = 64 * 2**20  # of the tiles of photos that are computed together, in training
 
 # A map of at least so many tiles is computed in strips. At 28×28, 49 tiles, a layer's kernels take 38 MB:
 # reading them for each strip costs more than strips save.
@@ -45,7 +51,7 @@ def transform_kernel(kernel_hwio: np.ndarray) -> np.ndarray:
     _, _, channels_in, channels_out = kernel_hwio.shape
     taps = kernel_hwio.swapaxes(0, 1).reshape(9, -1).astype(np.float32)  # columns before rows, as in _tiles
     transformed = _aligned((_IN * _IN, channels_in * channels_out))
-    np.matmul(np.kron(_KERNEL, _KERNEL).astype(np.float32), taps, out=transformed)
+    np.matmul(_KERNELS.astype(np.float32), taps, out=transformed)
     transformed.flags.writeable = False
     return transformed.reshape(-1, channels_in, channels_out)
 
@@ -117,14 +123,57 @@ def convolve_twice(
     return _cropped(jnp.concatenate(lax.map(strip, jnp.arange(strips))), height, width, pool)
 
 
+def convolve_batch(x_bhwc: jax.Array, kernel_hwio: jax.Array, bias: jax.Array) -> jax.Array:
+    """3×3 convolution, stride 1, zero padding 1, for layers that are trained: fast forward and backward.
+
+    The gradient is JAX's own: the same products, transposed. XLA:CPU has no fast gradient of its convolution,
+    least of all in a loop. A large batch is computed in parts, and its tiles are made again for the gradient,
+    so that they take at most 64 MB.
+
+    Args:
+        x_bhwc: (batch, height, width, channels in), float32.
+        kernel_hwio: (3, 3, channels in, channels out).
+        bias: (channels out,).
+
+    Returns:
+        (batch, height, width, channels out).
+    """
+    batch, height, width, channels_in = x_bhwc.shape
+    down, across = _tiles_along(height), _tiles_along(width)
+    channels_out = kernel_hwio.shape[-1]
+    taps = kernel_hwio.swapaxes(0, 1).reshape(9, -1)
+    kernel = (jnp.asarray(_KERNELS, x_bhwc.dtype) @ taps).reshape(-1, channels_in, channels_out)
+
+    def convolve_part(part_bhwc: jax.Array) -> jax.Array:
+        padding = ((0, 0), (1, _OUT * down + 1 - height), (1, _OUT * across + 1 - width), (0, 0))
+        tiles = jax.vmap(lambda padded: _tiles(padded, down, across), out_axes=2)(jnp.pad(part_bhwc, padding))
+        y = _products(tiles, kernel).reshape(_OUT, _OUT, len(part_bhwc), down, across, channels_out)
+        y = y.transpose(2, 3, 1, 4, 0, 5).reshape(-1, _OUT * down, _OUT * across, channels_out)
+        return y[:, :height, :width] + bias
+
+    photo_bytes = 4 * _IN**2 * down * across * max(channels_in, channels_out)
+    parts = -(-batch // max(_PART_BYTES // photo_bytes, 1))
+    if parts == 1:
+        return jax.checkpoint(convolve_part)(x_bhwc)
+    # Each part takes every n-th photo: if devices share the batch, each works on its own photos.
+    x_bhwc = jnp.pad(x_bhwc, ((0, -batch % parts), (0, 0), (0, 0), (0, 0)))
+    split = x_bhwc.reshape(-1, parts, height, width, channels_in).swapaxes(0, 1)
+    y = lax.map(jax.checkpoint(convolve_part), split)
+    return y.swapaxes(0, 1).reshape(-1, height, width, channels_out)[:batch]
+
+
+def _products(tiles: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Tiles (6, 6, ..., channels in) → (16, number of tiles · channels out)."""
+    spectrum = jnp.asarray(_INPUTS, tiles.dtype) @ tiles.reshape(_IN * _IN, -1)
+    spectrum = jnp.matmul(spectrum.reshape(_IN * _IN, -1, kernel.shape[1]), kernel)
+    return jnp.asarray(_OUTPUTS, tiles.dtype) @ spectrum.reshape(_IN * _IN, -1)
+
+
 def _filtered(padded: jax.Array, kernel: jax.Array, bias: jax.Array, pool: bool) -> jax.Array:
     """The convolution of a padded map: (4·d + 2, 4·a + 2, c) → (4·d, 4·a, k)."""
     down, across = padded.shape[0] // _OUT, padded.shape[1] // _OUT
-    channels_in, channels_out = kernel.shape[1:]
-    tiles = _tiles(padded, down, across)
-    spectrum = jnp.asarray(np.kron(_INPUT, _INPUT), padded.dtype) @ tiles.reshape(_IN * _IN, -1)
-    spectrum = jnp.matmul(spectrum.reshape(_IN * _IN, -1, channels_in), kernel)
-    y = jnp.asarray(np.kron(_OUTPUT, _OUTPUT), padded.dtype) @ spectrum.reshape(_IN * _IN, -1)
+    channels_out = kernel.shape[-1]
+    y = _products(_tiles(padded, down, across), kernel)
     y = y.reshape(_OUT, _OUT, down, across, channels_out)  # column and row within the tile, then which tile
     if pool:
         y = y.reshape(2, 2, 2, 2, down, across, channels_out).max(axis=(1, 3))

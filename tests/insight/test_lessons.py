@@ -13,9 +13,8 @@ from catdog.insight.lessons import gradients, learned, overfitting, race, splits
 from catdog.insight.lessons.descent import batches_of, descend, masked_mean
 from catdog.insight.lessons.material import PENALTY, Material
 from catdog.insight.lessons.plane import plane_of
-from catdog.model import outputs
+from catdog.model import outputs, winograd
 from catdog.model.architecture import CONVOLUTIONS
-from catdog.model.convolution import convolve3x3_as_products
 from catdog.model.suffix import Suffix
 from catdog.training.optimizers import OPTIMIZERS
 from tests.insight.lessons import material
@@ -113,7 +112,7 @@ def test_the_gradients_are_those_of_the_network(small: Material) -> None:
     sizes, loss = gradients._sizes(jnp.array(True), params, images, labels)
 
     convolutions = Suffix(
-        CONVOLUTIONS, "category", preprocessing="none", dtype="float32", convolve=convolve3x3_as_products
+        CONVOLUTIONS, "category", preprocessing="none", dtype="float32", convolve=winograd.convolve_batch
     )
 
     def loss_of(first: jax.Array) -> jax.Array:

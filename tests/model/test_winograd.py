@@ -7,6 +7,7 @@ channels. Errors are relative to the largest value: a small sum of large terms h
 
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from functools import partial
 from threading import Barrier
 
 import jax
@@ -17,7 +18,9 @@ import pytest
 from catdog.features.prefix import Prefix
 from catdog.model import frozen, winograd
 from catdog.model.architecture import CONVOLUTIONS
+from catdog.model.convolution import convolve3x3
 from catdog.model.layers import Conv, MaxPool
+from catdog.model.network import Convolution
 from catdog.model.preprocess import preprocess
 from catdog.weights import source as weights
 from tests.model.rounding import (
@@ -78,6 +81,48 @@ def test_one_convolution(
     expected = defined(x_hwc, kernel_hwio, bias)
     found = _convolve(x_hwc, kernel_hwio, bias, pool=pool)
     assert _within(found, expected, winograd_variance(x_hwc, kernel_hwio, bias), pool)
+
+
+@pytest.mark.parametrize("part_bytes", [0, winograd._PART_BYTES])  # one photo a part; all in one part
+@pytest.mark.parametrize("shape", [(3, 4, 4, 3), (2, 14, 14, 64), (1, 1, 1, 5), (5, 9, 6, 8)])
+def test_a_batch_that_is_trained_on(
+    shape: tuple[int, ...], part_bytes: int, random: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(winograd, "_PART_BYTES", part_bytes)
+    x_bhwc = random.standard_normal(shape, np.float32)
+    kernel_hwio = random.standard_normal((3, 3, shape[-1], 7), np.float32)
+    bias = random.standard_normal(7, np.float32)
+    found = winograd.convolve_batch(jnp.asarray(x_bhwc), jnp.asarray(kernel_hwio), jnp.asarray(bias))
+    for x_hwc, y_hwc in zip(x_bhwc, found, strict=True):
+        expected, variance = defined(x_hwc, kernel_hwio, bias), winograd_variance(x_hwc, kernel_hwio, bias)
+        assert relative_error(y_hwc, expected) < relative_bound(variance, float(np.abs(expected).max()))
+
+
+@pytest.mark.parametrize("part_bytes", [0, winograd._PART_BYTES])
+def test_the_gradients_of_a_batch(
+    part_bytes: int, random: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In float64: those of XLA's convolution, and differences of the loss along random directions."""
+    monkeypatch.setattr(winograd, "_PART_BYTES", part_bytes)
+    with jax.enable_x64(True):
+        point = [jnp.asarray(random.standard_normal(shape)) for shape in ((3, 7, 10, 4), (3, 3, 4, 6), (6,))]
+
+        def loss(convolve: Convolution, *arguments: jax.Array) -> jax.Array:
+            return jnp.sum(jnp.sin(convolve(*arguments)))
+
+        found, expected = (
+            jax.jit(jax.grad(partial(loss, convolve), argnums=(0, 1, 2)))(*point)
+            for convolve in (winograd.convolve_batch, convolve3x3)
+        )
+        for number, (gradient, other) in enumerate(zip(found, expected, strict=True)):
+            assert relative_error(gradient, other) < 1e-12
+            direction = jnp.asarray(random.standard_normal(gradient.shape))
+            higher, lower = (
+                loss(winograd.convolve_batch, *point[:number], point[number] + step, *point[number + 1 :])
+                for step in (1e-5 * direction, -1e-5 * direction)
+            )
+            slope = float((higher - lower) / 2e-5)
+            assert slope == pytest.approx(float(jnp.vdot(gradient, direction)), rel=1e-7, abs=1e-6)
 
 
 @pytest.mark.parametrize("pool", [False, True])
