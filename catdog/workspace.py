@@ -51,6 +51,7 @@ class Workspace:
     weights: Path | None = None  # of downloads, saved even if nothing is cached; None refuses to download
     features: FeatureCache = FeatureCache(None)
     workers: int = 1  # threads that read and decode photos and, on a CPU, compute features
+    rehash: bool = False  # files are hashed again whose digests are remembered
 
     @classmethod
     def below(
@@ -61,6 +62,7 @@ class Workspace:
         limit: int | None = None,
         warn: Callable[[Message], None] = _warn,
         workers: int = 1,
+        rehash: bool = False,
     ) -> "Workspace":
         """All folders in one; without `keep` only downloads are written to it.
 
@@ -78,12 +80,17 @@ class Workspace:
                     reason=error,
                 ) from error
         features = FeatureCache(cache / "features" if keep else None, limit, warn)
-        return cls(cache if keep else None, cache / "weights", features, workers)
+        return cls(cache if keep else None, cache / "weights", features, workers, rehash)
 
     @property
     def checked(self) -> Path | None:
         """The folder of the list of weights files whose digest was checked."""
         return self.cache and self.cache / "checked"
+
+    @property
+    def digests(self) -> Path | None:
+        """The folder of remembered digests of photos."""
+        return self.cache and self.cache / "digests"
 
 
 def default_cache_dir() -> Path:

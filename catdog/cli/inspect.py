@@ -1,6 +1,7 @@
 """`catdog inspect [TARGET]`: look inside an architecture, a run, a data set, a photo, the cache."""
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -187,6 +188,8 @@ def _cache(_: Path, *, clear: bool, workspace: Workspace, **__: Any) -> Page:
             path=left[0],
             root=root,
         )
+    if clear:
+        shutil.rmtree(folder / "digests", ignore_errors=True)
     limit = FeatureCache(root, workspace.features.limit).bytes_allowed()
     return cache_page(root, entries, limit=limit, programs=programs, cleared=clear)
 

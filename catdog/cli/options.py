@@ -43,7 +43,7 @@ _WORKERS, _THREADS = N_("Number of worker threads."), click.IntRange(1, 256)
 
 
 def workspace_options(command: Callable[..., object]) -> Callable[..., object]:
-    """--cache-dir, --cache-limit, --no-cache and --workers, as one argument `workspace`.
+    """--cache-dir, --cache-limit, --no-cache, --rehash and --workers, as one argument `workspace`.
 
     With --no-cache only downloads are written into the cache folder. JAX is not configured yet: see
     `devices.opened`.
@@ -52,13 +52,15 @@ def workspace_options(command: Callable[..., object]) -> Callable[..., object]:
     @option("--cache-dir", "Cache", N_("Cache folder."), FOLDER, _USUAL_FOLDER, envvar=CACHE_VARIABLE)
     @option("--cache-limit", "Cache", _LIMIT, _SIZE, _USUAL_LIMIT, envvar=LIMIT_VARIABLE)
     @flag("--no-cache", "Cache", N_("Compute features again; write nothing into the cache."))
+    @flag("--rehash", "Cache", N_("Read photos again that have not changed since they were read."))
     @option("--workers", "Other", _WORKERS, _THREADS, N_("number of cores"), default=devices.usable_cores)
     @wraps(command)
     def made(
-        *args: Any, cache_dir: Path | None, cache_limit: int | None, no_cache: bool, workers: int, **rest: Any
+        *args: Any, cache_dir: Path | None, cache_limit: int | None, no_cache: bool, **rest: Any
     ) -> object:
         folder, warn = cache_dir or default_cache_dir(), cache(console.warn)
-        workspace = Workspace.below(folder, keep=not no_cache, limit=cache_limit, warn=warn, workers=workers)
+        threads = {name: rest.pop(name) for name in ("workers", "rehash")}
+        workspace = Workspace.below(folder, keep=not no_cache, limit=cache_limit, warn=warn, **threads)
         return command(*args, workspace=workspace, **rest)
 
     return made

@@ -119,7 +119,7 @@ def command(workspace: Workspace, **given: Any) -> int:
             raise OptionError(of_classes)
         stdin = cast(BufferedReader, sys.stdin.buffer if sys.stdin else BytesIO())
         if isinstance(model, Run) and asked.random_count:
-            inputs = _random(asked, asked.random_count, model, classifier, workspace.workers)
+            inputs = _random(asked, asked.random_count, model, classifier, workspace)
         elif asked.stdin_image:
             inputs = [stack.enter_context(photo_from(stdin))]
         else:
@@ -206,12 +206,12 @@ def _model(asked: _Asked) -> Run | Path | None:
     return model
 
 
-def _random(asked: _Asked, wanted: int, run: Run, model: "Classifier", workers: int) -> list[Input]:
+def _random(asked: _Asked, wanted: int, run: Run, model: "Classifier", workspace: Workspace) -> list[Input]:
     from catdog.evaluation.choose import choose
 
     data = Path(asked.photos[0]) if asked.photos else None
     with FeatureBar() as bar:
-        found = choose(run, model.classes, data, None, output=model.output, workers=workers, report=bar)
+        found = choose(run, model.classes, data, None, output=model.output, workspace=workspace, report=bar)
     for remark in found.remarks:
         console.note(remark)
     available = len(found.photos)

@@ -22,7 +22,7 @@ from catdog.training.options import DEFAULT_DROPOUT, DEFAULT_FC_UNITS, DEFAULT_V
 from catdog.workspace import Workspace
 
 # What --resume may change: where things are, how they are computed, and when to stop.
-_RESUMABLE = set("resume data epochs runs_dir workers lang cache_dir cache_limit no_cache".split())
+_RESUMABLE = set("resume data epochs runs_dir workers lang cache_dir cache_limit no_cache rehash".split())
 
 EXAMPLES = (
     "catdog train photos",

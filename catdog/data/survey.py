@@ -15,6 +15,7 @@ from catdog.data.processes import photo_map
 from catdog.errors import PhotoError
 from catdog.progress import OnProgress, Progress, unreported
 from catdog.text import Message
+from catdog.workspace import Workspace
 
 # Enough to find damage: training's own function decodes the whole file, a JPEG at an eighth of its size.
 _CHEAPEST = Decoding(size=1)
@@ -66,7 +67,7 @@ def _look(path: Path) -> _Look:
         return _Look(whole.bytes, whole.digest, whole.header, None)
     except PhotoError as error:
         reason = error.message
-    found = fingerprint([path], workers=1)
+    found = fingerprint([path], workspace=Workspace())
     if path not in found.digests:
         return _Look(0, None, None, found.skipped[0].reason)
     try:

@@ -12,6 +12,7 @@ from catdog.errors import DataError, OptionError
 from catdog.progress import Progress
 from catdog.runs import Run
 from catdog.text import Message, first_few, message, plural
+from catdog.workspace import Workspace
 
 _Splits = dict[str, set[str]]  # split → content digests
 
@@ -62,7 +63,7 @@ def choose(
     *,
     output: Output = "category",
     table: Path | None = None,
-    workers: int,
+    workspace: Workspace,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> Chosen:
     """Choose the photos to evaluate one model on.
@@ -82,7 +83,7 @@ def choose(
     """
     root, own = data or own_folder([model]), data is None
     (chosen,) = choose_for_all(
-        [model], classes, root, split, own=own, output=output, table=table, workers=workers, report=report
+        [model], classes, root, split, own=own, output=output, table=table, workspace=workspace, report=report
     )
     return chosen
 
@@ -119,7 +120,7 @@ def choose_for_all(
     own: bool = False,
     output: Output = "category",
     table: Path | None = None,
-    workers: int,
+    workspace: Workspace,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> list[Chosen]:
     """Choose, as `choose` does, for several models of the same classes. Each file is read once for all.
@@ -130,7 +131,7 @@ def choose_for_all(
     # Before the photos are read: one of them may be damaged.
     splits = [_splits_of(model) if isinstance(model, Run) else {} for model in models]
     dataset = find_labelled(root, output, table or _own_table(models, root))
-    pool = _read(dataset, classes, split, output, workers=workers, report=report)
+    pool = _read(dataset, classes, split, output, workspace=workspace, report=report)
     return [
         _of_run(model, of_model, pool, own=own) if isinstance(model, Run) else _of_file(model, pool)
         for model, of_model in zip(models, splits, strict=True)
@@ -160,7 +161,7 @@ def _read(
     split: str | None,
     output: Output,
     *,
-    workers: int,
+    workspace: Workspace,
     report: Callable[[Progress], None],
 ) -> _Pool:
     root, known = dataset.root, set(classes)
@@ -192,7 +193,7 @@ def _read(
                 names=first_few(sorted(unknown), 10),
             )
         )
-    prints = fingerprint([photo.path for photo in photos], workers=workers, report=report)
+    prints = fingerprint([photo.path for photo in photos], workspace=workspace, report=report)
     readable = tuple(photo for photo in photos if photo.path in prints.digests)
     return _Pool(readable, prints.digests, prints.skipped, tuple(remarks), root, split, has_split, classes)
 

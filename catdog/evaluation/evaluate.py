@@ -123,7 +123,7 @@ def evaluate(
             own=data is None and len(models) == 1,
             output=classifiers[0].output,
             table=table,
-            workers=workspace.workers,
+            workspace=workspace,
             report=report,
         )
     )

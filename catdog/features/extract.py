@@ -62,7 +62,7 @@ def extract(
             cache again and again.
     """
     workers = workspace.workers
-    digests, reasons = identify(paths, digests, workers, report)
+    digests, reasons = identify(paths, digests, workspace, report)
     store = FeatureStore(workspace.features, prefix.key(decoding))
     path_of: dict[str, Path] = {}
     for path in paths:
@@ -108,12 +108,12 @@ def extract(
 
 
 def identify(
-    paths: Sequence[Path], digests: dict[Path, str] | None, workers: int, report: OnProgress
+    paths: Sequence[Path], digests: dict[Path, str] | None, workspace: Workspace, report: OnProgress
 ) -> tuple[dict[Path, str], dict[Path, Message]]:
     """Content digests of the files, unless known, and the reasons why others have none, both by path."""
     if digests is not None:
         return digests, {}
-    prints = fingerprint(paths, workers=workers, report=report)
+    prints = fingerprint(paths, workspace=workspace, report=report)
     return prints.digests, {photo.path: photo.reason for photo in prints.skipped}
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from catdog.data.digests import DTYPE, DigestIndex, as_array
 from catdog.errors import CacheError
-from catdog.features.digests import DTYPE, DigestIndex, as_array
 from catdog.features.features import Features
 from catdog.features.key import FeatureKey
 from catdog.features.leases import Lease, upkeep

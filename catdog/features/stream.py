@@ -16,6 +16,7 @@ from catdog.features.store import FeatureStore
 from catdog.features.writer import ShardWriter
 from catdog.progress import OnProgress, unreported
 from catdog.text import Message
+from catdog.workspace import Workspace
 
 _AT_A_TIME = 64  # photos whose features are read from the cache together
 
@@ -41,7 +42,7 @@ def stream(
     decoding: Decoding,
     *,
     store: FeatureStore,
-    workers: int,
+    workspace: Workspace,
     digests: dict[Path, str] | None = None,
     report: OnProgress = unreported,
     writer: ShardWriter | None = None,
@@ -59,7 +60,7 @@ def stream(
     Raises:
         CacheError: the cache cannot be read.
     """
-    digests, reasons = identify(paths, digests, workers, report)
+    digests, reasons = identify(paths, digests, workspace, report)
     photos_of: dict[str, list[int]] = {}
     for photo, path in enumerate(paths):
         if path in digests:
@@ -83,14 +84,16 @@ def stream(
         else:
             yield known(names, tensors)
     photos = {digest: paths[photos_of[digest][0]] for digest in todo}
-    if failed := unreadable_headers(photos, workers=workers):
+    if failed := unreadable_headers(photos, workers=workspace.workers):
         yield Unreadable([photos_of[digest] for digest in failed], list(failed.values()))
     photos = {digest: path for digest, path in photos.items() if digest not in failed}
     if not photos:
         return
     with (
         nullcontext(writer) if writer else ShardWriter(store) as keeper,
-        closing(compute(photos, prefix, decoding, keeper, workers=workers, report=report)) as events,
+        closing(
+            compute(photos, prefix, decoding, keeper, workers=workspace.workers, report=report)
+        ) as events,
     ):
         for event in events:
             if isinstance(event, Failed):

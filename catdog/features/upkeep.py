@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
+from catdog.data.digests import DTYPE
 from catdog.errors import OptionError
 from catdog.features import shards
-from catdog.features.digests import DTYPE
 from catdog.features.key import FeatureKey
 from catdog.features.leases import FOLDER, Lease, leased, shard_name, upkeep
 from catdog.features.shards import INDEX_SUFFIX, DamagedShard, delete_shard

@@ -9,9 +9,9 @@ from typing import Self
 import numpy as np
 
 from catdog import durable
+from catdog.data.digests import as_array
 from catdog.errors import CacheError
 from catdog.features import shards
-from catdog.features.digests import as_array
 from catdog.features.store import FeatureStore
 from catdog.features.upkeep import KEY_FILE, SHARD_BYTES, keep_in_order
 from catdog.memory import available_bytes

@@ -218,7 +218,7 @@ class Classifier:
             store = idle.pop()
         except IndexError:
             store = FeatureStore(self._workspace.features, self._prefix.key(decoding))
-        options |= {"store": store, "workers": self._workspace.workers}
+        options |= {"store": store, "workspace": self._workspace}
         try:
             with closing(stream(paths, self._prefix, decoding, **options)) as groups:
                 yield from groups

@@ -32,6 +32,7 @@ from catdog.errors import DataError
 from catdog.progress import Progress
 from catdog.text import Message, plural
 from catdog.training.options import DEFAULT_FOLDS, SMALL
+from catdog.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,7 @@ class Photos:
 
 
 def find_photos(
-    options: TrainOptions, *, workers: int, report: Callable[[Progress], None] = lambda _: None
+    options: TrainOptions, *, workspace: Workspace, report: Callable[[Progress], None] = lambda _: None
 ) -> Photos:
     """Scan `options.data`, read every file once for its digest, and split.
 
@@ -212,7 +213,7 @@ def find_photos(
         train, valid = (pools["train"], pools["valid"]) if has_own_split else (pools["all"], pools["all"])
     if has_classes(output):
         require_trainable(train, valid, root, has_own_split=has_own_split)
-    read, unreadable = _read(pools, workers, report)
+    read, unreadable = _read(pools, workspace, report)
     if options.strict:
         raise_if_skipped(tuple(photo for _, photo in unreadable))
     if not has_own_split and not folds:
@@ -246,12 +247,12 @@ _Read = dict[str, list[tuple[Photo, str]]]  # split → photos with their conten
 
 
 def _read(
-    pools: dict[str, list[Photo]], workers: int, report: Callable[[Progress], None]
+    pools: dict[str, list[Photo]], workspace: Workspace, report: Callable[[Progress], None]
 ) -> tuple[_Read, tuple[tuple[str, Skipped], ...]]:
     """The photos with their digests, and the unreadable ones with their classes."""
     label_of = {photo.path: photo.label or "" for pool in pools.values() for photo in pool}
     prints = fingerprint(
-        [photo.path for pool in pools.values() for photo in pool], workers=workers, report=report
+        [photo.path for pool in pools.values() for photo in pool], workspace=workspace, report=report
     )
     read = {
         name: [(photo, prints.digests[photo.path]) for photo in pool if photo.path in prints.digests]

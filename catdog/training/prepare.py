@@ -70,7 +70,7 @@ def read(
         CatdogError: see `catdog.training.train.train`.
     """
     prefix = Prefix(weights, options.head, unfreeze=options.unfreeze, workspace=workspace)
-    photos = find_photos(options, workers=workspace.workers, report=report)
+    photos = find_photos(options, workspace=workspace, report=report)
     report(PhotosFound(len(photos.train), len(photos.valid), photos.classes, options.head.output))
     for sentence in photos.remarks:
         report(Remark(relative(sentence, Path(options.data))))

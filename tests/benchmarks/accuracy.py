@@ -26,6 +26,7 @@ from scipy.stats import binomtest
 import catdog
 from catdog.data import fingerprint, folds_by_content, scan
 from catdog.runs import Run
+from catdog.workspace import Workspace
 
 BASE = {"head": "concat", "size": 224, "optimizer": "adam", "folds": 0}
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -64,7 +65,7 @@ class Data:
     def __init__(self, name: str, folder: Path):
         self.name = name
         photos = [photo for split in scan(folder).splits.values() for photo in split]
-        digests = fingerprint([photo.path for photo in photos], workers=2).digests
+        digests = fingerprint([photo.path for photo in photos], workspace=Workspace(workers=2)).digests
         found = {digests[photo.path]: photo for photo in photos if photo.path in digests and photo.label}
         self.digests = sorted(found)
         self.paths = [found[digest].path for digest in self.digests]

@@ -31,7 +31,7 @@ def photos_of(data: Path) -> Photos:
     workspace = Workspace.below(cache_dir_of_environment(), workers=devices.usable_cores())
     devices.configure(workspace.cache)
     labels = {photo.path: photo.label or "" for split in scan(data).splits.values() for photo in split}
-    digests = fingerprint(list(labels), workers=workspace.workers).digests
+    digests = fingerprint(list(labels), workspace=workspace).digests
     first = {digest: path for path, digest in reversed(digests.items())}
     paths = [path for path, digest in digests.items() if first[digest] == path]
     pooled = pool_files(paths, features=workspace.features)
@@ -43,5 +43,5 @@ def photos_of(data: Path) -> Photos:
 def pool_files(paths: Sequence[Path], *, features: FeatureCache) -> Pooled:
     """Pooled features of any picture files."""
     workers = devices.usable_cores()
-    digests = fingerprint(paths, workers=workers).digests
+    digests = fingerprint(paths, workspace=Workspace(workers=workers)).digests
     return pool(paths, digests, workspace=Workspace(features=features, workers=workers))

@@ -12,6 +12,7 @@ from PIL import Image
 from catdog.config import Decoding
 from catdog.data import MAX_PIXELS, decode, fingerprint, probe
 from catdog.errors import PhotoError
+from catdog.workspace import Workspace
 from tests.data.made_photos import (
     bmp_claiming,
     encoded,
@@ -118,7 +119,7 @@ def test_what_is_no_plain_file(tmp_path: Path):
         Path(os.devnull): "a pipe, socket or device, not a plain file",
     }
     assert {path: reason_of(lambda path=path: decode(path, DECODING)) for path in expected} == expected
-    found = fingerprint(list(expected), workers=2)
+    found = fingerprint(list(expected), workspace=Workspace(workers=2))
     assert {skip.path: str(skip.reason) for skip in found.skipped} == expected
     assert found.digests == {}
 
@@ -140,7 +141,7 @@ def test_permission_denied_by_the_system(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr("builtins.open", refuse)
     reason = reason_of(lambda: decode(path, DECODING))
-    skipped = fingerprint([path], workers=1).skipped
+    skipped = fingerprint([path], workspace=Workspace()).skipped
     monkeypatch.undo()
     assert reason == "permission to read the file is denied"
     assert [str(skip.reason) for skip in skipped] == [reason]
@@ -157,7 +158,7 @@ def test_an_error_of_the_disk_is_the_reason(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("hashlib.file_digest", fail)
     reason = "the file cannot be read: Input/output error"
     assert reason_of(lambda: decode(path, DECODING)) == reason
-    assert [str(skip.reason) for skip in fingerprint([path], workers=1).skipped] == [reason]
+    assert [str(skip.reason) for skip in fingerprint([path], workspace=Workspace()).skipped] == [reason]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from catdog.config import Decoding
 from catdog.data import budget, colour, decode, decode_for_people, decoded, fingerprint, probe, scan, survey
 from catdog.data.budget import Budget
 from catdog.errors import PhotoError
+from catdog.workspace import Workspace
 from tests.data.made_photos import encoded, jpeg_segments, scene
 
 pytest.importorskip("resource")  # not on Windows
@@ -237,7 +238,7 @@ def test_every_reader_asks_for_room(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     decode_for_people(path, side=100)
     assert len(set(asked)) == 1 and len(asked) == 3
     list(decoded([path], Decoding(), workers=1))
-    (digest,) = fingerprint([path], workers=1).digests.values()
+    (digest,) = fingerprint([path], workspace=Workspace()).digests.values()
     list(decoded([path], Decoding(), workers=1, digests={path: digest}))
     assert len(asked) == 5
     assert asked[4] == asked[3] + path.stat().st_size  # its bytes are in memory too
@@ -372,7 +373,7 @@ def test_a_file_of_300_gigabytes_is_refused_at_once(enormous: Path) -> None:
     for read in (probe, lambda path: decode(path, Decoding()), lambda path: decode_for_people(path, side=9)):
         with pytest.raises(PhotoError, match=reason):
             read(enormous)
-    assert [str(bad.reason) for bad in fingerprint([enormous], workers=1).skipped] == [reason]
+    assert [str(bad.reason) for bad in fingerprint([enormous], workspace=Workspace()).skipped] == [reason]
     for digests in (None, {enormous: "0" * 64}):
         (photo,) = decoded([enormous], Decoding(), workers=1, digests=digests)
         assert str(photo.reason) == reason

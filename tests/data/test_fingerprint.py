@@ -5,6 +5,7 @@ import tracemalloc
 from pathlib import Path
 
 from catdog.data import fingerprint
+from catdog.workspace import Workspace
 
 
 def test_digests_are_sha256_in_the_given_order(tmp_path: Path):
@@ -12,7 +13,9 @@ def test_digests_are_sha256_in_the_given_order(tmp_path: Path):
     for path in paths:
         path.write_bytes(path.name.encode() * 1000)
     seen: list[tuple[int, int]] = []
-    found = fingerprint(paths, workers=3, report=lambda now: seen.append((now.done, now.total)))
+    found = fingerprint(
+        paths, workspace=Workspace(workers=3), report=lambda now: seen.append((now.done, now.total))
+    )
     assert list(found.digests) == paths
     assert all(
         digest == hashlib.sha256(path.read_bytes()).hexdigest() for path, digest in found.digests.items()
@@ -25,7 +28,7 @@ def test_what_cannot_be_read_is_skipped_in_order(tmp_path: Path):
     (tmp_path / "b.jpg").touch()
     (tmp_path / "c.jpg").write_bytes(b"photo")
     paths = [tmp_path / name for name in ("d.jpg", "c.jpg", "b.jpg")]
-    found = fingerprint(paths, workers=2)
+    found = fingerprint(paths, workspace=Workspace(workers=2))
     assert list(found.digests) == [tmp_path / "c.jpg"]
     assert [(skip.path.name, str(skip.reason)) for skip in found.skipped] == [
         ("d.jpg", "the file does not exist"),
@@ -39,7 +42,7 @@ def test_a_large_file_is_hashed_in_blocks(tmp_path: Path):
         stream.truncate(64 << 20)  # a hole: no disk is used
     tracemalloc.start()
     try:
-        found = fingerprint([path], workers=1)
+        found = fingerprint([path], workspace=Workspace())
         assert tracemalloc.get_traced_memory()[1] < 4 << 20
     finally:
         tracemalloc.stop()
@@ -47,4 +50,4 @@ def test_a_large_file_is_hashed_in_blocks(tmp_path: Path):
 
 
 def test_no_paths():
-    assert fingerprint([], workers=2).digests == {}
+    assert fingerprint([], workspace=Workspace(workers=2)).digests == {}

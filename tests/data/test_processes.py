@@ -19,6 +19,7 @@ from loky import get_reusable_executor
 
 from catdog.config import Decoding
 from catdog.data import budget, decoded, fingerprint, probe_all, processes
+from catdog.workspace import Workspace
 from tests.data.made_photos import encoded, noise
 
 
@@ -41,8 +42,8 @@ def test_photos_are_those_that_threads_decode(tmp_path: Path):
         path.write_bytes(encoded(noise(20 + index, 20, seed=index), "PNG"))
     paths[5].write_bytes(b"")
     paths[30].write_bytes(paths[30].read_bytes()[:900])
-    digests = fingerprint(paths, workers=1).digests
-    assert fingerprint(paths, workers=2).digests == digests
+    digests = fingerprint(paths, workspace=Workspace()).digests
+    assert fingerprint(paths, workspace=Workspace(workers=2)).digests == digests
     assert [photo.path for photo in probe_all(paths, workers=2)] == [paths[5]]
     few = [path for path in paths if path in digests]
     threads, others = (

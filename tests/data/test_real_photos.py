@@ -6,6 +6,7 @@ import pytest
 
 from catdog.config import Decoding
 from catdog.data import decode, decoded, fingerprint, scan, split_by_content, survey
+from catdog.workspace import Workspace
 from tests.data.made_photos import DOGSCATS, NO_DOGSCATS
 
 pytestmark = pytest.mark.skipif(not DOGSCATS.is_dir(), reason=NO_DOGSCATS)
@@ -45,7 +46,7 @@ def test_files_and_their_bytes_decode_alike():
 
 def test_a_split_of_the_training_photos():
     photos = scan(DOGSCATS).splits["train"]
-    digests = fingerprint([photo.path for photo in photos], workers=2).digests
+    digests = fingerprint([photo.path for photo in photos], workspace=Workspace(workers=2)).digests
     train, valid = split_by_content([(p, digests[p.path]) for p in photos], fraction=0.2)
     assert len(train) + len(valid) == 1600
     assert 0.17 < len(valid) / 1600 < 0.23

@@ -8,6 +8,7 @@ import pytest
 
 from catdog.data import Photo, fingerprint, is_validation, scan, split_by_content
 from catdog.errors import OptionError
+from catdog.workspace import Workspace
 
 
 def digest_of(content: object) -> str:
@@ -65,7 +66,7 @@ def test_moving_and_renaming_moves_no_photo(tmp_path: Path):
 
     def validating(root: Path) -> set[bytes]:
         photos = scan(root).splits["all"]
-        digests = fingerprint([photo.path for photo in photos], workers=2).digests
+        digests = fingerprint([photo.path for photo in photos], workspace=Workspace(workers=2)).digests
         pairs = [(photo, digests[photo.path]) for photo in photos]
         return {photos[i].path.read_bytes() for i in split_by_content(pairs, fraction=0.2)[1]}
 

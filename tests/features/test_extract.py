@@ -178,7 +178,7 @@ def test_views_beyond_the_limit_on_a_full_disk_cost_one_warning_each(
         prefix,
         decodings_of(SMALL, other_sizes=(), views=2),
         workspace=Workspace(features=FeatureCache(tmp_path / "cache", limit=1000, warn=told.append)),
-        digests=fingerprint(paths, workers=1).digests,
+        digests=fingerprint(paths, workspace=Workspace()).digests,
     )
     assert [len(view) for view in found.features(paths)] == [16, 16, 16]
     full_disk, too_large = sorted(set(map(str, told)))  # a command prints equal warnings once

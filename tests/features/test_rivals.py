@@ -13,6 +13,7 @@ from catdog.errors import CacheError
 from catdog.features.extract import extract
 from catdog.features.prefix import Prefix
 from catdog.progress import Progress
+from catdog.workspace import Workspace
 from tests.prefixes import builtin_prefix
 from tests.workspaces import two_workers
 
@@ -66,7 +67,7 @@ def test_a_cache_that_is_always_emptied_is_an_error(
 def test_a_photo_that_is_replaced_meanwhile_is_never_cached_under_the_old_content(
     paths: list[Path], prefix: Prefix, tmp_path: Path
 ) -> None:
-    digests = fingerprint(paths, workers=2).digests
+    digests = fingerprint(paths, workspace=Workspace(workers=2)).digests
     old = paths[0].read_bytes()
     paths[0].write_bytes(paths[1].read_bytes())
     cache = tmp_path / "cache"

@@ -33,6 +33,9 @@ def paths(shapes: Path, tmp_path: Path) -> list[Path]:
     return sorted(copytree(shapes / "valid", tmp_path / "photos").rglob("*.png"))
 
 
+TWO = Workspace(workers=2)
+
+
 def _store(prefix: Prefix, tmp_path: Path) -> FeatureStore:
     return FeatureStore(FeatureCache(tmp_path / "cache"), prefix.key(SMALL))
 
@@ -45,7 +48,7 @@ def test_it_gives_what_extract_gives_however_much_is_cached(
     for count in (0, 5, 16):
         extract(paths[:count], prefix, SMALL, workspace=two_workers(tmp_path / "cache"))
         found: dict[int, list[Any]] = {}
-        for known in stream(paths, prefix, SMALL, store=_store(prefix, tmp_path), workers=2):
+        for known in stream(paths, prefix, SMALL, store=_store(prefix, tmp_path), workspace=TWO):
             assert isinstance(known, Known)
             for photos, *both in zip(known.photos, known.digests, known.features, strict=True):
                 found |= dict.fromkeys(photos, both)
@@ -58,7 +61,9 @@ def test_a_batch_comes_before_the_next_is_computed(paths: list[Path], prefix: Pr
     extract(paths[10:], prefix, SMALL, workspace=two_workers(tmp_path / "cache"))
     steps: list[Progress] = []
     came: list[tuple[list[int], int]] = []
-    for known in stream(paths, prefix, SMALL, store=_store(prefix, tmp_path), workers=2, report=steps.append):
+    for known in stream(
+        paths, prefix, SMALL, store=_store(prefix, tmp_path), workspace=TWO, report=steps.append
+    ):
         computed = [step.done for step in steps if step.stage == "features"]
         came.append((sum(known.photos, []), max(computed, default=0)))
     assert came == [([10, 11, 12, 13, 14, 15], 0), ([0, 1, 2, 3], 4), ([4, 5, 6, 7], 8), ([8, 9], 10)]
@@ -81,7 +86,7 @@ def test_bad_files_and_copies(paths: list[Path], prefix: Prefix, tmp_path: Path)
         paths[2],
         Path(copy(cut, folder / "cut 2.png")),
     ]
-    events = list(stream(given, prefix, SMALL, store=_store(prefix, tmp_path), workers=2))
+    events = list(stream(given, prefix, SMALL, store=_store(prefix, tmp_path), workspace=TWO))
     reasons = {
         photo: reason
         for event in events
@@ -106,7 +111,7 @@ def test_shards_that_are_merged_or_deleted_meanwhile(
     assert expected.features is not None
     steps: list[Progress] = []
     rows: dict[int, Any] = {}
-    groups = stream(paths, prefix, SMALL, store=_store(prefix, tmp_path), workers=2, report=steps.append)
+    groups = stream(paths, prefix, SMALL, store=_store(prefix, tmp_path), workspace=TWO, report=steps.append)
     for known in groups:
         if isinstance(known, Known):
             for photos, row in zip(known.photos, known.features, strict=True):
@@ -128,7 +133,7 @@ def test_what_was_computed_before_it_was_closed_is_cached(
     paths: list[Path], prefix: Prefix, tmp_path: Path
 ) -> None:
     seen: list[str] = []
-    with closing(stream(paths, prefix, SMALL, store=_store(prefix, tmp_path), workers=2)) as groups:
+    with closing(stream(paths, prefix, SMALL, store=_store(prefix, tmp_path), workspace=TWO)) as groups:
         for known in groups:
             assert isinstance(known, Known)
             seen = known.digests

@@ -4,7 +4,7 @@ from hashlib import sha256
 
 import numpy as np
 
-from catdog.features.digests import DTYPE, DigestIndex, as_array
+from catdog.data.digests import DTYPE, DigestIndex, as_array
 
 
 def test_finds_what_a_dictionary_finds() -> None:
