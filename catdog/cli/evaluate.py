@@ -14,6 +14,7 @@ from catdog.cli.options import chosen_model, model_options, report_option, tta_o
 from catdog.cli.progress_bars import FeatureBar
 from catdog.cli.translate import UsageError, translations
 from catdog.data import SPLITS
+from catdog.data.archives import is_folder
 from catdog.errors import RunError
 from catdog.escapes import json_text
 from catdog.inference.models import find_model
@@ -105,7 +106,7 @@ def _models_and_data(
     models: list[Run | Path] = []
     folders = [data] if data else []
     for target in targets:
-        if os.path.isdir(target) and not is_run(target):
+        if is_folder(target) and not is_run(target):
             folders.append(target)
             if is_run(runs_dir / target):
                 namesake = N_("{target} is a folder of photos here; the run of that name is {run}")

@@ -26,6 +26,7 @@ from catdog.cli.views.pages import (
     photo_page,
 )
 from catdog.cli.views.run import exported_page, run_page, runs_page
+from catdog.data.archives import is_folder, is_member
 from catdog.errors import OptionError, PhotoError, RunError, WeightsError
 from catdog.export import EXTENSIONS
 from catdog.inference.exported import read_exported
@@ -121,8 +122,10 @@ def command(ctx: click.Context, target: Path | None, strict: bool, as_json: bool
 
 def _subject_at(target: Path, runs_dir: Path) -> _Subject:
     """The subject at a path; if nothing is there, the run of that name."""
-    if os.path.isdir(target) and not is_run(target):
-        return _RUNS if runs_below(target) else _DATA_SET
+    if is_folder(target) and not is_run(target):
+        return _RUNS if os.path.isdir(target) and runs_below(target) else _DATA_SET
+    if is_member(target):
+        return _PHOTO
     if is_exported(target):
         return _EXPORTED_FILE if target.suffix.lower() in EXTENSIONS.values() else _PHOTO
     try:

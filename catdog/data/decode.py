@@ -4,7 +4,6 @@ train, evaluate, predict and inspect all use this function, so a photo gives the
 """
 
 import hashlib
-import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from catdog.config import Decoding
 from catdog.data.budget import DECODING, bytes_to_decode
 from catdog.data.colour import to_rgb
-from catdog.data.files import open_regular, system_reason
+from catdog.data.files import open_regular, size_at, size_of, system_reason
 from catdog.data.opening import opened, orientation
 from catdog.data.views import ZOOM, View, relit, view_of
 from catdog.errors import PhotoError
@@ -97,7 +96,7 @@ def decode_whole(path: Path, decoding: Decoding, *, expected: str | None = None)
     """
     try:
         with open_regular(path) as file:
-            size = os.fstat(file.fileno()).st_size
+            size = size_of(file)
             try:
                 with opened(file) as photo:
                     header = PhotoHeader(photo.format or "", photo.mode, *photo.size)
@@ -157,7 +156,7 @@ def _decode(
 
 
 def _file_bytes(source: Path | bytes) -> int:
-    return len(source) if isinstance(source, bytes) else source.stat().st_size
+    return len(source) if isinstance(source, bytes) else size_at(source)
 
 
 def _drafted(photo: Image.Image, needed: tuple[int, int], file_bytes: int) -> int:

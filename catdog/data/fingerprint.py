@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from catdog.data.archives import Reader
 from catdog.data.files import open_regular, system_reason
 from catdog.data.processes import photo_map
 from catdog.data.remembered import is_settled, memory_of, status_of
@@ -74,7 +75,8 @@ def _hashed(path: Path) -> _Hashed | Skipped:
     try:
         with open_regular(path) as stream:
             found = os.fstat(stream.fileno())
-            status = status_of(found) if is_settled(found) else None
+            member = stream.raw.name if isinstance(stream.raw, Reader) else ""
+            status = status_of(found, member) if is_settled(found) else None
             return _Hashed(hashlib.file_digest(stream, "sha256").hexdigest(), status)
     except PhotoError as error:
         return Skipped(path, error.message)

@@ -3,19 +3,9 @@
 import re
 from pathlib import Path
 
-# Lower case, with the dot. A name decides only whether a file is a photo; its content decides how it is
-# decoded.
-PHOTO_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .jif .mpo .png .apng .gif .bmp .dib .webp .tif .tiff .avif .avifs .heic .heif "
-    ".hif .jxl .ppm .pgm .pbm .pnm .pfm .jp2 .j2k .j2c .jpc .jpf .jpx".split()
-)
-
-# Raw files, which cameras write beside a JPEG of the same photo. Many start like a TIFF file with a
-# thumbnail; a raw file in training and its JPEG in validation would be a leak. They are ignored and counted.
-_RAW_SUFFIXES = frozenset(
-    ".3fr .arw .cr2 .cr3 .crw .dcr .dng .erf .iiq .kdc .mef .mos .mrw .nef .nrw .orf .pef .raf .raw .rw2 "
-    ".rwl .sr2 .srf .srw .x3f".split()
-)
+from catdog.data.files import open_regular
+from catdog.data.suffixes import PHOTO_SUFFIXES, RAW_SUFFIXES
+from catdog.errors import PhotoError
 
 _START = re.compile(
     rb"\xff\xd8\xff"  # JPEG
@@ -41,10 +31,10 @@ def is_photo(path: Path, *, is_plain: bool) -> bool:
     suffix = path.suffix.lower()
     if suffix in PHOTO_SUFFIXES:
         return True
-    if suffix in _RAW_SUFFIXES or not is_plain:
+    if suffix in RAW_SUFFIXES or not is_plain:
         return False
     try:
-        with open(path, "rb", buffering=0) as file:
+        with open_regular(path) as file:
             return _START.match(file.read(_START_BYTES)) is not None
-    except OSError:
+    except (OSError, PhotoError):
         return False

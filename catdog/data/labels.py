@@ -1,11 +1,13 @@
 """The labels of the photos in one folder: from its subfolders' names, or from the photos' own."""
 
+import os
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from catdog.data.suffixes import archive_name
 from catdog.data.walk import FolderId, Listing, Tree, walk
 from catdog.text import Message, extensions, first_few, message, plural, relative_path
 
@@ -35,6 +37,13 @@ def class_name(path: Path) -> str:
     return unicodedata.normalize("NFC", printable)
 
 
+def folder_name(path: Path) -> str:
+    """The name of a folder, as in `class_name`; of an archive without its suffix."""
+    name = class_name(path)
+    inner = archive_name(name)
+    return name if inner is None or os.path.isdir(path) else inner
+
+
 def first_word(photo: Path) -> str | None:
     """The label in a photo's name: the part before the first dot, underscore, dash, space or digit.
 
@@ -58,7 +67,7 @@ def labelled(folder: Path, found: Listing, *, above: frozenset[FolderId]) -> Lab
     if len(full) < 2 and len(carrying) > sum(len(trees[subfolder].photos) for subfolder in full):
         remarks = _flat_remarks(folder, full, len(named) - len(carrying), found.others)
         return Labelled(carrying, True, tuple(remarks))
-    photos = [Photo(path, class_name(sub)) for sub in full for path in trees[sub].photos]
+    photos = [Photo(path, folder_name(sub)) for sub in full for path in trees[sub].photos]
     remarks = _class_remarks(folder, trees, beside=len(named) if full else 0)
     return Labelled(tuple(sorted(photos, key=lambda photo: photo.path)), False, tuple(remarks))
 

@@ -1,6 +1,7 @@
 """The layout of a folder of photos: the label and the split of each photo.
 
-A file without a photo's extension is opened for its first bytes; no other file is opened.
+Archives are folders, see `catdog.data.walk`. A file without a photo's extension is opened for its first
+bytes; no other file is opened.
 """
 
 import re
@@ -10,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from catdog.data.labels import Labelled, Photo, labelled
+from catdog.data.labels import Labelled, Photo, folder_name, labelled
+from catdog.data.suffixes import archive_name
 from catdog.data.walk import Listing, folder_id, listing, walk
 from catdog.errors import DataError
 from catdog.text import Message, extensions, first_few, message, numbered, plural, relative_path
@@ -52,7 +54,7 @@ def scan(root: Path, *, values: bool = False) -> DataSet:
         DataError: the folder is missing, is a file, cannot be listed, contains no photos or no labels, or is
             ambiguous.
     """
-    top = _entries(root)
+    top = _with_archives(root, _entries(root))
     folders = _split_folders(top)
     others = [path for path in top.folders if path not in folders.values()]
     if _has_split_folders(root, top, folders, others):
@@ -127,11 +129,20 @@ def _entries(folder: Path) -> Listing:
         ) from error
 
 
+def _with_archives(root: Path, top: Listing) -> Listing:
+    """The same, with archives as folders where there are no other photos."""
+    packed = [path for path in top.others if archive_name(path.name) is not None]
+    if not packed or walk(root).photos:
+        return top
+    others = tuple(path for path in top.others if path not in packed)
+    return Listing(tuple(sorted([*top.folders, *packed])), top.photos, others)
+
+
 def _split_folders(top: Listing) -> dict[str, Path]:
     """The folders with the name of a split; of two for the same split, the one that contains photos."""
     chosen: dict[str, Path] = {}
     for split in ("train", "valid", "test"):
-        paths = [path for path in top.folders if split_named(path.name) == split]
+        paths = [path for path in top.folders if split_named(folder_name(path)) == split]
         full = [path for path in paths if walk(path).photos] if len(paths) > 1 else paths
         if len(full) > 1:
             raise DataError(
@@ -157,7 +168,7 @@ def _has_split_folders(root: Path, top: Listing, folders: dict[str, Path], other
 
 
 def _is_kaggle(folder: Path) -> bool:
-    return _KAGGLE_TEST.fullmatch(folder.name.casefold()) is not None
+    return _KAGGLE_TEST.fullmatch(folder_name(folder).casefold()) is not None
 
 
 def _holds_unlabelled(root: Path, folder: Path, *, known: set[str]) -> bool:

@@ -1,7 +1,6 @@
 """Opening photos with Pillow: only photo formats, no bombs, no warnings, one exception for bad files."""
 
 import importlib
-import os
 import re
 import struct
 import warnings
@@ -17,7 +16,7 @@ import PIL
 from PIL import Image, ImageCms, UnidentifiedImageError, features
 
 from catdog.data.budget import large_is_allowed
-from catdog.data.files import open_regular, system_reason
+from catdog.data.files import open_regular, size_of, system_reason
 from catdog.errors import PhotoError
 from catdog.text import Message, message
 
@@ -106,7 +105,7 @@ def _alone(stream: BytesIO | BufferedReader) -> AbstractContextManager[object]:
     stream.seek(0)
     is_read_whole = start[:4] == b"RIFF" or start[4:8] == b"ftyp"
     limit = _LARGE_READ_WHOLE if is_read_whole else _LARGE
-    if os.fstat(stream.fileno()).st_size <= limit:
+    if size_of(stream) <= limit:
         return nullcontext()
     large_is_allowed()
     return _ALONE

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from catdog import durable
+from catdog.data import archives
 from catdog.data.digests import DTYPE, DigestIndex
 from catdog.data.parallel import ordered_map
 
@@ -105,6 +106,9 @@ def _statuses(paths: Sequence[Path]) -> list[bytes]:
 def _status(path: Path) -> bytes:
     try:
         return status_of(os.stat(path))
+    except NotADirectoryError:
+        file, member = archives.on_disk(path)
+        return status_of(os.stat(file), member) if member else bytes(DTYPE.itemsize)
     except (OSError, ValueError):  # ValueError: a zero byte in the path
         return bytes(DTYPE.itemsize)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from catdog.config import Decoding
 from catdog.data.decode import PhotoHeader, decode_whole
-from catdog.data.files import system_reason
+from catdog.data.files import size_at, system_reason
 from catdog.data.fingerprint import Skipped, fingerprint
 from catdog.data.labels import Photo
 from catdog.data.layout import DataSet
@@ -71,7 +71,7 @@ def _look(path: Path) -> _Look:
     if path not in found.digests:
         return _Look(0, None, None, found.skipped[0].reason)
     try:
-        return _Look(path.stat().st_size, found.digests[path], None, reason)
+        return _Look(size_at(path), found.digests[path], None, reason)
     except OSError as error:  # it was deleted meanwhile
         return _Look(0, None, None, system_reason(error))
 

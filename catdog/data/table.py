@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from catdog.data.archives import is_folder, is_member
 from catdog.data.labels import Photo
 from catdog.data.layout import DataSet, split_named, to_be_split
 from catdog.data.walk import walk
@@ -34,7 +35,7 @@ def read_table(
         DataError: the file cannot be read, lacks a column or rows, or has a row without a label or with a
             path that has another row or that is not a file; the message names the first and their number.
     """
-    if not root.is_dir():
+    if not is_folder(root):
         raise DataError("expected a folder of photos, found nothing at {folder}. Check the path", folder=root)
     labels: dict[Path, str] = {}
     unknown: list[str] = []
@@ -118,7 +119,7 @@ def _file_of(name: str, root: Path, beside: Path) -> Path | None:
     """The file of that name below `root` or below the folder `beside`; its path begins with one of them."""
     for start in (root, beside) if name else ():
         file = os.path.join(os.path.abspath(start), name)
-        if _inside(file, start) and os.path.isfile(file):
+        if _inside(file, start) and (os.path.isfile(file) or is_member(file)):
             folder = root if _inside(file, root) else beside
             return folder / os.path.relpath(file, os.path.abspath(folder))
     return None

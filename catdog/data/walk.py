@@ -1,15 +1,19 @@
-"""Finding photo files below a folder, without hidden files, clutter and endless links."""
+"""Finding photo files below a folder, without hidden files, clutter and endless links.
+
+An archive is a folder, also in an archive that has no photos beside it. In a folder on disk it is a file.
+"""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from catdog.data import archives
 from catdog.data.kinds import is_photo
 
 _CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})  # lower case; what starts with a dot is hidden
 
-FolderId = tuple[int, int]  # device and inode: the same folder, by whatever path
+FolderId = tuple[int, int, str]  # device, inode, path in an archive: the same folder, by whatever path
 
 
 @dataclass(frozen=True)
@@ -32,33 +36,51 @@ class Tree:
 
 def folder_id(folder: Path) -> FolderId:
     """The folder's identity, links followed. Raises OSError."""
-    found = os.stat(folder)
-    return found.st_dev, found.st_ino
+    inside = ""
+    try:
+        found = os.stat(folder)
+    except NotADirectoryError:
+        file, inside = archives.on_disk(folder)
+        found = os.stat(file)
+    return found.st_dev, found.st_ino, inside
 
 
 def listing(folder: Path) -> Listing:
     """List one folder.
 
-    A photo by name or first bytes need not be readable: it may be a broken link.
+    A photo by name or first bytes need not be readable: it may be a broken link. Of an archive that contains
+    a single folder, as most do, this is the listing of that folder.
 
     Raises:
         OSError: the folder is missing, is not a folder, or cannot be listed.
+        DataError: it is an archive that is damaged or refused.
     """
+    entries, is_on_disk = _entries(folder)
     folders: list[Path] = []
     photos: list[Path] = []
     others: list[Path] = []
-    with os.scandir(folder) as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            if entry.name.startswith(".") or entry.name.lower() in _CLUTTER:
-                continue
-            path = folder / entry.name
-            if _holds(entry.is_dir):
-                folders.append(path)
-            elif is_photo(path, is_plain=_holds(entry.is_file)):
-                photos.append(path)
-            else:
-                others.append(path)
+    for entry in sorted(entries, key=lambda entry: entry.name):
+        if entry.name.startswith(".") or entry.name.lower() in _CLUTTER:
+            continue
+        path = folder / entry.name
+        if _holds(entry.is_dir):
+            folders.append(path)
+        elif is_photo(path, is_plain=_holds(entry.is_file)):
+            photos.append(path)
+        else:
+            others.append(path)
+    if len(folders) == 1 and not photos and not is_on_disk and archives.archive_name(folder.name):
+        return listing(folders[0])
     return Listing(tuple(folders), tuple(photos), tuple(others))
+
+
+def _entries(folder: Path) -> tuple[Sequence[os.DirEntry[str] | archives.Entry], bool]:
+    """What a folder contains, and whether it is on disk."""
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries), True
+    except NotADirectoryError:
+        return archives.entries(folder), False
 
 
 def _holds(question: Callable[[], bool]) -> bool:

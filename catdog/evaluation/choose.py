@@ -8,6 +8,7 @@ import numpy as np
 
 from catdog.config import Output, has_classes
 from catdog.data import DataSet, Photo, Skipped, find_labelled, fingerprint, labels_of, targets
+from catdog.data.archives import is_folder
 from catdog.errors import DataError, OptionError
 from catdog.progress import Progress
 from catdog.runs import Run
@@ -102,7 +103,7 @@ def own_folder(models: Sequence[Run | Path]) -> Path:
             file=models[0],
         )
     folder = Path(run.config.options.data)
-    if not folder.exists():
+    if not is_folder(folder):
         raise DataError(
             "the photos that {run} was trained on are no longer at {folder}. Give DATA, their folder.",
             run=run.folder,

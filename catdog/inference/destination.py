@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
+from catdog.data.files import open_regular, size_at
 from catdog.errors import OptionError, PhotoError
 from catdog.text import reason
 
@@ -42,7 +43,7 @@ class Newcomer:
     def size(self) -> int | None:
         """Bytes of a file that is the same."""
         if isinstance(self.content, Path):
-            return os.stat(self.content).st_size
+            return size_at(self.content)
         return None if self.content is None else len(self.content)
 
     @functools.cached_property
@@ -211,5 +212,5 @@ class _Taken:
 
 
 def _digest(content: Path | bytes) -> bytes:
-    with content.open("rb") if isinstance(content, Path) else BytesIO(content) as file:
+    with open_regular(content) if isinstance(content, Path) else BytesIO(content) as file:
         return hashlib.file_digest(file, "sha256").digest()

@@ -11,8 +11,10 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from catdog.data.archives import is_folder
 from catdog.data.files import MAX_FILE_BYTES
 from catdog.data.walk import walk
+from catdog.errors import DataError
 from catdog.inference import web
 from catdog.text import Message, extension, message
 
@@ -44,10 +46,10 @@ class Input(NamedTuple):
 def expand(given: Iterable[str], stdin: BufferedReader, others: Counter[str]) -> Iterator[Input]:
     """The photos that `given` stands for, in order, found as they are taken.
 
-    A file is one photo, and so is an address of http or https. A folder is all photos below it. A pattern is
-    what it matches, unless a file has that very name. `-` is the paths, folders and addresses on stdin, see
-    `paths_from`. What is missing is an input too: its prediction has the reason. `others` counts the files in
-    folders that do not look like photos, by extension.
+    A file is one photo, and so is an address of http or https. A folder is all photos below it, and so is an
+    archive. A pattern is what it matches, unless a file has that very name. `-` is the paths, folders and
+    addresses on stdin, see `paths_from`. What is missing is an input too: its prediction has the reason.
+    `others` counts the files in folders that do not look like photos, by extension.
     """
     for name in given:
         found: Iterable[str] = [name]
@@ -66,8 +68,13 @@ def _expand_path(name: str, others: Counter[str]) -> Iterator[Input]:
     path = Path(name)
     if web.is_address(name):
         yield Input(path, name=name, is_address=True)
-    elif os.path.isdir(path):
-        tree = walk(path)
+        return
+    try:
+        tree = walk(path) if is_folder(path) else None
+    except DataError as error:  # an archive that is refused
+        yield Input(path, name=name, error=error.message)
+        return
+    if tree:
         others.update(map(extension, tree.others))
         below, closed = deque(tree.photos), tree.closed
         del tree

@@ -1,12 +1,15 @@
 """Photos in folders: copies or links in one folder per predicted class, or pictures with captions."""
 
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from catdog import durable
 from catdog.data.caption import captioned
+from catdog.data.files import open_regular
 from catdog.data.overlay import to_jpeg
+from catdog.errors import PhotoError
 from catdog.inference.destination import Destination, Newcomer
 from catdog.inference.prediction import Prediction
 
@@ -50,10 +53,14 @@ class Sorter(Destination):
 
         def write(target: Path) -> None:
             if link:
+                if not os.path.isfile(photo):
+                    raise PhotoError("a photo in an archive cannot be linked to: leave out --link")
                 return target.symlink_to(photo.absolute())
-            with durable.replacing_path(target) as temporary:
-                shutil.copyfile(photo, temporary)
-                shutil.copystat(photo, temporary)  # the original's times
+            with open_regular(photo) as original, durable.replacing_path(target) as temporary:
+                with temporary.open("wb") as copy:
+                    shutil.copyfileobj(original, copy)
+                if os.path.isfile(photo):
+                    shutil.copystat(photo, temporary)  # the original's times
 
         return self.put(source.file_name, newcomer, write, below=place)
 
