@@ -105,7 +105,7 @@ def train(
 
     Args:
         data: one folder for each class, or train/ and valid/ with such folders, or files named after their
-            class. Photos are only read.
+            class; or an archive of these. Photos are only read.
         name: of the run folder below `runs_dir`; None is the name of `data`, numbered if it is taken.
         epochs: training epochs; None is 20, of fine-tuning 6, of lbfgs 8: each has twice the steps of the one
             before.
@@ -121,8 +121,8 @@ def train(
         dropout: rate of the heads fc and imagenet, from 0 to below 1; None is 0.5.
         output: category, a softmax over the classes; binary, one sigmoid for two classes; labels, several
             labels a photo, one sigmoid each; or value, a number such as an age.
-        labels: CSV file with the columns path and value, or path and labels; None takes values from the names
-            of folders.
+        labels: CSV file with the column path and label, labels or value; None takes classes and values from
+            the folder.
         loss: mse or huber, for value; None is mse.
         unit: of the values, such as cm; for people.
         unfreeze: the first stage that is trained: head, fc2, fc1, block5 ... block1, or all. With the heads

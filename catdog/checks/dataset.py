@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from catdog.checks.findings import Findings, NearDuplicates
-from catdog.data import DataSet, Skipped, SplitFacts, class_imbalance, scan, survey
+from catdog.data import DataSet, Skipped, SplitFacts, class_imbalance, find_labelled, survey
 from catdog.data.exact_duplicates import ExactDuplicates, Placed, find_exact_duplicates
 from catdog.progress import OnProgress, unreported
 from catdog.text import Message, message
@@ -29,6 +29,7 @@ class DatasetReport:
             "split folders": message("{folder}: split folders", folder=folder),
             "class folders": message("{folder}: class folders", folder=folder),
             "flat names": message("{folder}: labels in the file names", folder=folder),
+            "table": message("{folder}: labels in files beside the photos", folder=folder),
         }[self.dataset.layout]
 
     @property
@@ -96,7 +97,7 @@ def check_dataset(
         DataError: there is no data set in the folder.
         CacheError: the cache cannot be written.
     """
-    dataset = scan(folder)
+    dataset = find_labelled(folder, "category")
     splits = survey(dataset, workers=workspace.workers, report=report)
     placed = [
         Placed(photo.path, photo.label or "", split, splits[split].digests[photo.path])

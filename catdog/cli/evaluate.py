@@ -8,13 +8,13 @@ from typing import Any
 import click
 
 from catdog import devices
+from catdog.archives import is_folder
 from catdog.cli import console
 from catdog.cli.command import FILE, FOLDER, PATH, Command, flag, option
 from catdog.cli.options import chosen_model, model_options, report_option, tta_option, workspace_options
 from catdog.cli.progress_bars import FeatureBar
 from catdog.cli.translate import UsageError, translations
 from catdog.data import SPLITS
-from catdog.data.archives import is_folder
 from catdog.errors import RunError
 from catdog.escapes import json_text
 from catdog.inference.models import find_model
@@ -29,7 +29,7 @@ EXAMPLES = (
     "catdog evaluate cats.safetensors dogscats",
 )
 _DEFAULT_SPLIT = N_("validation; if DATA has none, photos that the run was not trained on")
-_LABELS = N_("CSV of values or labels.")
+_LABELS = N_("CSV of classes, values or labels.")
 _WORST = N_("Number of photos with the largest loss to list.")
 
 

@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from catdog import devices
+from catdog.archives import is_folder, is_member
 from catdog.cli import console
 from catdog.cli.command import FILE, PATH, Command, flag, option
 from catdog.cli.options import chosen_model, model_options, report_option, weights_options, workspace_options
@@ -26,7 +27,6 @@ from catdog.cli.views.pages import (
     photo_page,
 )
 from catdog.cli.views.run import exported_page, run_page, runs_page
-from catdog.data.archives import is_folder, is_member
 from catdog.errors import OptionError, PhotoError, RunError, WeightsError
 from catdog.export import EXTENSIONS
 from catdog.inference.exported import read_exported

@@ -115,7 +115,7 @@ def _new(option_name: str, group: Heading, help: str, type: Any = None, **rest: 
 @_new("--time-limit", "Data", _TIME_LIMIT, _TIME)
 @_new("--resize", "Data", N_("Squash photos, crop the centre, or pad them."), click.Choice(RESIZES))
 @_new("--views", "Data", _VIEWS, click.IntRange(0), metavar="K")
-@_new("--labels", "Data", N_("CSV of values or labels."), FILE, metavar="FILE.csv")
+@_new("--labels", "Data", N_("CSV of classes, values or labels."), FILE, metavar="FILE.csv")
 @flag("--strict", "Data", N_("Stop at an unreadable photo instead of skipping it."))
 @_new("--head", "Model", _HEAD, click.Choice(HEADS))
 @_new("--fc-units", "Model", N_("Units of each hidden layer of --head fc."), _UNITS)

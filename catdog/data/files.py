@@ -5,7 +5,7 @@ import stat
 from io import BufferedReader
 from pathlib import Path
 
-from catdog.data import archives
+from catdog import archives
 from catdog.errors import DataError, PhotoError
 from catdog.text import Message, message, reason
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from catdog.data.archives import Reader
+from catdog.archives import Reader
 from catdog.data.files import open_regular, system_reason
 from catdog.data.processes import photo_map
 from catdog.data.remembered import is_settled, memory_of, status_of

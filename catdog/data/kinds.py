@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
+from catdog.archives.suffixes import PHOTO_SUFFIXES, RAW_SUFFIXES
 from catdog.data.files import open_regular
-from catdog.data.suffixes import PHOTO_SUFFIXES, RAW_SUFFIXES
 from catdog.errors import PhotoError
 
 _START = re.compile(

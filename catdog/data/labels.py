@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from catdog.data.suffixes import archive_name
+from catdog.archives.suffixes import archive_name
 from catdog.data.walk import FolderId, Listing, Tree, walk
 from catdog.text import Message, extensions, first_few, message, plural, relative_path
 

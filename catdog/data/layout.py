@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from catdog.archives.suffixes import archive_name
 from catdog.data.labels import Labelled, Photo, folder_name, labelled
-from catdog.data.suffixes import archive_name
 from catdog.data.walk import Listing, folder_id, listing, walk
 from catdog.errors import DataError
 from catdog.text import Message, extensions, first_few, message, numbered, plural, relative_path

@@ -17,8 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from catdog import durable
-from catdog.data import archives
+from catdog import archives, durable
 from catdog.data.digests import DTYPE, DigestIndex
 from catdog.data.parallel import ordered_map
 

@@ -1,42 +1,79 @@
-"""A CSV file that says what is true of each photo: one row a photo, the columns named in the first line.
+"""Files that say what is true of each photo: one row a photo.
 
-The columns are `path` and one more, in any order; others are ignored. A path is relative to the data set's
-folder or to that of the file, and stays inside it.
+A CSV or TSV file has the names of its columns in the first line, a JSON lines file an object in each. The
+columns are `path` (or `file_name`) and one more, in any order; others are ignored. A path is relative to the
+data set's folder or to that of the file, and stays inside it.
 """
 
 import csv
+import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from io import TextIOWrapper
 from pathlib import Path
+from typing import Any
 
-from catdog.data.archives import is_folder, is_member
+from catdog.archives import is_folder, is_member
+from catdog.data.files import open_regular
 from catdog.data.labels import Photo
 from catdog.data.layout import DataSet, split_named, to_be_split
 from catdog.data.walk import walk
-from catdog.errors import DataError
+from catdog.errors import DataError, PhotoError
 from catdog.text import Message, first_few, plural
 
-_PATH = "path"
+_PATH, _HUGGING_FACE = "path", "file_name"
 
 
 def read_table(
-    file: Path, root: Path, column: str, parse: Callable[[str], str], expected: Message
+    files: Sequence[Path],
+    root: Path,
+    column: str,
+    parse: Callable[[str], str],
+    expected: Message,
+    *,
+    are_classes: bool = False,
 ) -> DataSet:
     """The photos that have a row, with the label of the row.
 
     Where all photos are in folders of splits, `train/` among them, the data set has these splits.
 
     Args:
+        files: one, or those of several folders.
         column: the name of the column with the labels.
         parse: a cell to a label; a ValueError if that is not possible.
         expected: what a cell of the column should be, for errors.
+        are_classes: each photo has one label.
 
     Raises:
-        DataError: the file cannot be read, lacks a column or rows, or has a row without a label or with a
-            path that has another row or that is not a file; the message names the first and their number.
+        DataError: a file cannot be read, lacks a column or rows, or has a row without a label or with a path
+            that has another row or that is not a file; the message names the first and their number.
     """
     if not is_folder(root):
         raise DataError("expected a folder of photos, found nothing at {folder}. Check the path", folder=root)
+    labels: dict[Path, str] = {}
+    for file in files:
+        labels |= _labels(file, root, column, parse, expected, labels)
+    photos = tuple(Photo(path, labels[path]) for path in sorted(labels))
+    classes = tuple(sorted(set(labels.values()))) if are_classes else ()
+    return DataSet(root, "table", classes, _splits(root, photos), tuple(_remarks(root, files, set(labels))))
+
+
+def has_column(file: Path, column: str) -> bool:
+    """Whether a metadata file has the columns `file_name` and this one; False where it cannot be read."""
+    try:
+        return {_HUGGING_FACE, column} <= set(next(_table(file), (0, {}))[1])
+    except DataError:
+        return False
+
+
+def _labels(
+    file: Path,
+    root: Path,
+    column: str,
+    parse: Callable[[str], str],
+    expected: Message,
+    before: dict[Path, str],
+) -> dict[Path, str]:
     labels: dict[Path, str] = {}
     unknown: list[str] = []
     twice: list[Path] = []
@@ -45,7 +82,7 @@ def read_table(
         path = _file_of(name, root, file.parent)
         if path is None:
             unknown.append(name)
-        elif path in labels:
+        elif path in labels or path in before:
             twice.append(path)
         else:
             try:
@@ -81,38 +118,60 @@ def read_table(
         )
     if not labels:
         raise DataError("expected a row for each photo in {file}, found none", file=file)
-    photos = tuple(Photo(path, labels[path]) for path in sorted(labels))
-    return DataSet(root, "table", (), _splits(root, photos), tuple(_remarks(root, file, set(labels))))
+    return labels
 
 
 def _rows(file: Path, column: str) -> Iterator[tuple[int, str, str]]:
     """(line, path, label) of each row; a cell that is not there is empty."""
+    rows = _table(file)
+    line, columns = next(rows, (0, dict[str, Any]()))
+    name = _PATH if _PATH in columns or _HUGGING_FACE not in columns else _HUGGING_FACE
+    if not {name, column} <= set(columns):
+        if column == "labels" and len(columns) > 2 and name in columns:
+            raise DataError(
+                "expected the columns path and labels in the first line of {file}, found {columns}. "
+                "One column has all labels of a photo, with ; between them",
+                file=file,
+                columns=first_few(list(map(repr, columns)), 10),
+            )
+        raise DataError(
+            "expected the columns {path} and {column} in the first line of {file}, found {columns}",
+            path=name,
+            column=column,
+            file=file,
+            columns=first_few(list(map(repr, columns)), 10) or "-",
+        )
+    for line, row in rows:
+        yield line, str(row.get(name, "")), str(row.get(column, ""))
+
+
+def _table(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line, column → cell) of each row; first the columns, each once."""
     try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.reader(lines)
-            columns = [name.strip() for name in next(reader, [])]
-            if any(columns.count(name) != 1 for name in (_PATH, column)):
-                if column == "labels" and len(columns) > 2 and _PATH in columns:
-                    raise DataError(
-                        "expected the columns path and labels in the first line of {file}, found {columns}. "
-                        "One column has all labels of a photo, with ; between them",
-                        file=file,
-                        columns=first_few(list(map(repr, columns)), 10),
-                    )
-                raise DataError(
-                    "expected the columns {path} and {column} in the first line of {file}, found {columns}",
-                    path=_PATH,
-                    column=column,
-                    file=file,
-                    columns=first_few(list(map(repr, columns)), 10) or "-",
-                )
-            places = columns.index(_PATH), columns.index(column)
-            for row in reader:
-                if row:
-                    name, cell = (row[place] if place < len(row) else "" for place in places)
-                    yield reader.line_num, name, cell
-    except (OSError, ValueError, csv.Error) as error:  # ValueError: not UTF-8
-        raise DataError("{file} cannot be read as a CSV file: {reason}", file=file, reason=error) from error
+        with TextIOWrapper(open_regular(file), "utf-8-sig", newline="") as lines:
+            yield from _json_lines(lines) if file.suffix.lower() == ".jsonl" else _cells(lines, file)
+    except (OSError, ValueError, csv.Error, PhotoError) as error:  # ValueError: not UTF-8, or not JSON
+        raise DataError("{file} cannot be read as a table: {reason}", file=file, reason=error) from error
+
+
+def _cells(lines: Iterable[str], file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    reader = csv.reader(lines, delimiter="\t" if file.suffix.lower() in (".tsv", ".tab") else ",")
+    columns = [name.strip() for name in next(reader, [])]
+    yield 1, {name: "" for name in columns if columns.count(name) == 1}
+    for row in reader:
+        if row:
+            yield reader.line_num, dict(zip(columns, row, strict=False))
+
+
+def _json_lines(lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            row = json.loads(line)
+            if not isinstance(row, dict):
+                raise ValueError(line)
+            if number == 1:
+                yield number, row
+            yield number, row
 
 
 def _file_of(name: str, root: Path, beside: Path) -> Path | None:
@@ -139,12 +198,12 @@ def _splits(root: Path, photos: tuple[Photo, ...]) -> dict[str, tuple[Photo, ...
     return to_be_split({name: tuple(splits[name]) for name in ("train", "valid", "test") if name in splits})
 
 
-def _remarks(root: Path, file: Path, listed: set[Path]) -> Iterator[Message]:
+def _remarks(root: Path, files: Sequence[Path], listed: set[Path]) -> Iterator[Message]:
     if others := [path for path in walk(root).photos if path not in listed]:
         yield plural(
             "Ignored {count:,} photo without a row in {file}: {photo}.",
             "Ignored {count:,} photos without a row in {file}, such as {photo}.",
             len(others),
-            file=file,
+            file=files[0],
             photo=others[0],
         )

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from catdog.config import Output, has_classes
+from catdog.data.described import LABEL, class_of, find_described
 from catdog.data.labels import Photo
-from catdog.data.layout import DataSet, scan
+from catdog.data.layout import DataSet
 from catdog.data.table import read_table
 from catdog.errors import DataError
 from catdog.text import message
@@ -25,24 +26,29 @@ def find_labelled(root: Path, output: Output, table: Path | None = None) -> Data
     The label of a value is its decimal number. Several labels are there by name, with ; between them.
 
     Args:
-        table: a CSV file with the columns `path` and `value`, or `path` and `labels`. None takes values from
-            the names of folders, `root/12.5/*.jpg`.
+        table: a CSV file with the columns `path` and `label`, `labels` or `value`. None takes classes and
+            values from files that describe the photos (see `find_described`), or from the names of folders,
+            `root/12.5/*.jpg`.
 
     Raises:
         DataError: see `scan` and `read_table`; a folder's name is not a number; or `labels` have no table.
     """
     if has_classes(output):
-        return scan(root)
+        return (
+            read_table([table], root, LABEL, class_of, message("a class"), are_classes=True)
+            if table
+            else find_described(root)
+        )
     if table and output == "value":
-        return read_table(table, root, "value", _value, message("a number"))
+        return read_table([table], root, "value", _value, message("a number"))
     if table:
-        return read_table(table, root, "labels", _labels, message("labels"))
+        return read_table([table], root, "labels", _labels, message("labels"))
     if output == "labels":
         raise DataError(
             "expected a CSV file with the columns path and labels: --labels FILE.csv. A row has the labels "
             "of a photo, with ; between them"
         )
-    dataset = scan(root, values=True)
+    dataset = find_described(root, values=True)
     try:
         splits = {
             split: tuple(Photo(photo.path, _value(photo.label or "")) for photo in photos)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from catdog.data import archives
+from catdog import archives
 from catdog.data.kinds import is_photo
 
 _CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})  # lower case; what starts with a dot is hidden

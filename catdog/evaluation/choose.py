@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from catdog.archives import is_folder
 from catdog.config import Output, has_classes
 from catdog.data import DataSet, Photo, Skipped, find_labelled, fingerprint, labels_of, targets
-from catdog.data.archives import is_folder
 from catdog.errors import DataError, OptionError
 from catdog.progress import Progress
 from catdog.runs import Run

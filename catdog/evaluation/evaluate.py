@@ -104,7 +104,7 @@ def evaluate(
     classifiers = [
         open_classifier(model, workspace, calibrate=calibrate, tta=tta, report=report) for model in models
     ]
-    _require_comparable(classifiers, table)
+    _require_comparable(classifiers)
     names = [model.folder if isinstance(model, Run) else model for model in models]
     if len({frozenset(classifier.classes) for classifier in classifiers}) > 1:
         raise OptionError(
@@ -141,8 +141,8 @@ def evaluate(
     return replace(found, comparisons=comparisons or differences)
 
 
-def _require_comparable(classifiers: Sequence[Classifier], table: Path | None) -> None:
-    """All models must predict the same; if that is classes, without a table."""
+def _require_comparable(classifiers: Sequence[Classifier]) -> None:
+    """All models must predict the same."""
     outputs = {
         "category" if has_classes(classifier.output) else classifier.output for classifier in classifiers
     }
@@ -152,8 +152,6 @@ def _require_comparable(classifiers: Sequence[Classifier], table: Path | None) -
             "models can be compared if all predict classes, or all several labels, or all a value in the "
             "same unit"
         )
-    if table and outputs == {"category"}:
-        raise OptionError("--labels is for models that predict a value or several labels: leave it out")
 
 
 def _common(chosen: Sequence[Chosen]) -> tuple[list[Chosen], tuple[Message, ...]]:

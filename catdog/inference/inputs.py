@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from catdog.data.archives import is_folder
+from catdog.archives import is_folder
 from catdog.data.files import MAX_FILE_BYTES
 from catdog.data.walk import walk
 from catdog.errors import DataError

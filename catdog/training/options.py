@@ -45,7 +45,7 @@ class NewRun:
     fc_units: tuple[int, ...] | None = None  # None takes DEFAULT_FC_UNITS
     dropout: float | None = None  # None takes DEFAULT_DROPOUT
     output: config.Output = "category"
-    labels: Path | None = None  # CSV file with values or labels; None takes values from names of folders
+    labels: Path | None = None  # CSV file with classes, values or labels; None takes them from the folder
     loss: config.Loss | None = None  # of `value`; None is mse
     unit: str = ""  # of `value`
     unfreeze: str = "head"
@@ -122,10 +122,6 @@ class NewRun:
         if self.output != "value" and (self.loss or self.unit):
             raise OptionError(
                 "--loss and --unit belong to --output value, found {output}", output=self.output
-            )
-        if self.labels and config.has_classes(self.output):
-            raise OptionError(
-                "--labels belongs to --output value or labels, found {output}", output=self.output
             )
         if self.class_weights != "none" and not config.has_classes(self.output):
             raise OptionError("--class-weights is about classes: leave it out with --output value and labels")

@@ -177,10 +177,10 @@ def test_another_optimizer_and_a_split(cli: Cli, photos: Path, heavy: Run, tmp_p
 def test_options_that_do_not_fit(cli: Cli, photos: Path) -> None:
     table = ("--labels", photos / "kg.csv")
     for words, problem in (
-        ((*table,), "--labels belongs to --output value or labels, found category"),
+        ((*table,), "expected the columns path and label in the first line"),
         (("--output", "binary", "--unit", "cm"), "found binary"),
         (("--output", "value", *table, "--class-weights", "balanced"), "--class-weights is about classes"),
-        (("--output", "value", "--labels", "no.csv"), "no.csv cannot be read as a CSV file"),
+        (("--output", "value", "--labels", "no.csv"), "no.csv cannot be read as a table"),
     ):
         refused = cli("train", photos, *words, *SIZE)
         assert refused.status == 1

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from catdog import archives
+from catdog.archives import sources
 from catdog.config import Decoding
-from catdog.data import DataSet, archives, decode, fingerprint, remembered, scan, split_by_content, survey
-from catdog.data.archives import sources
+from catdog.data import DataSet, decode, fingerprint, remembered, scan, split_by_content, survey
 from catdog.errors import DataError, PhotoError
 from catdog.workspace import Workspace
 from tests.pictures import draw_pictures

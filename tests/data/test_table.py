@@ -91,10 +91,10 @@ def test_what_is_wrong_is_named(root: Path, rows: list[str], head: str, problem:
 
 
 def test_files_that_are_no_table(root: Path) -> None:
-    with pytest.raises(DataError, match="missing.csv cannot be read as a CSV file: No such file"):
+    with pytest.raises(DataError, match="missing.csv cannot be read as a table: the file does not exist"):
         find_labelled(root, "value", root / "missing.csv")
     (root / "photo.csv").write_bytes((root / "circles" / "circles.0.png").read_bytes())
-    with pytest.raises(DataError, match="photo.csv cannot be read as a CSV file"):
+    with pytest.raises(DataError, match="photo.csv cannot be read as a table"):
         find_labelled(root, "value", root / "photo.csv")
     with pytest.raises(DataError, match="found nothing at"):
         find_labelled(root / "no", "value", table(root, "x,1"))

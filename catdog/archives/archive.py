@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from catdog.data.archives.sources import RAW, Inflated, Part, Source
-from catdog.data.suffixes import PHOTO_SUFFIXES, archive_name
+from catdog.archives.sources import RAW, Inflated, Part, Source
+from catdog.archives.suffixes import PHOTO_SUFFIXES, archive_name
 from catdog.errors import DataError, PhotoError
 from catdog.text import Message, message
 

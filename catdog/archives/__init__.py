@@ -6,19 +6,22 @@ is a file.
 
 import errno
 import os
+from collections.abc import Iterator
 from functools import lru_cache
 from io import BufferedReader
 from pathlib import Path
 
-from catdog.data.archives.archive import Archive, Entry
-from catdog.data.archives.formats import read_archive
-from catdog.data.archives.sources import File, Reader, buffered
-from catdog.data.suffixes import archive_name
+from catdog.archives.archive import Archive, Entry
+from catdog.archives.formats import read_archive
+from catdog.archives.parquet import Table
+from catdog.archives.sources import File, Reader, buffered
+from catdog.archives.suffixes import archive_name
 from catdog.errors import DataError, PhotoError
 
 _DEEPEST = 3  # archives in each other: a zip file may contain itself
 
-__all__ = ["Archive", "Entry", "Reader", "entries", "is_folder", "is_member", "names_in", "on_disk", "opened"]
+__all__ = ["Archive", "Entry", "Reader", "entries", "is_folder", "is_member", "labels_in", "names_in"]
+__all__ += ["on_disk", "opened"]
 
 
 def on_disk(path: str | Path) -> tuple[str, str]:
@@ -76,6 +79,13 @@ def names_in(path: str | Path) -> list[str]:
     return list(_find(path, as_folder=True)[0].names())
 
 
+def labels_in(path: Path) -> Iterator[tuple[Path, str | None]]:
+    """The photos of a parquet file and their classes; errors are those of `entries`."""
+    archive, _ = _find(path, as_folder=True)
+    assert isinstance(archive, Table)
+    return ((path / name, label) for name, label in archive.labels())
+
+
 def opened(path: str | Path) -> BufferedReader:
     """Open a file in an archive; `raw` of it is a `Reader`.
 
@@ -92,7 +102,7 @@ def opened(path: str | Path) -> BufferedReader:
     return buffered(source, on_disk(path)[1], crc)
 
 
-def _find(path: str | Path, *, as_folder: bool) -> tuple[Archive, str]:
+def _find(path: str | Path, *, as_folder: bool) -> tuple[Archive | Table, str]:
     """The innermost archive that a path leads into, and the rest of the path."""
     name = os.fspath(path)
     file, inside = on_disk(name)
@@ -109,12 +119,12 @@ def _find(path: str | Path, *, as_folder: bool) -> tuple[Archive, str]:
 
 
 @lru_cache(16)
-def _outer(file: str, status: tuple[int, ...]) -> Archive:
+def _outer(file: str, status: tuple[int, ...]) -> Archive | Table:
     return read_archive(file, File(file))
 
 
 @lru_cache(16)
-def _inner(outer: Archive, name: str) -> Archive:
+def _inner(outer: Archive | Table, name: str) -> Archive | Table:
     shown = f"{outer.name}/{name}"
     try:
         if outer.depth >= _DEEPEST:

@@ -18,7 +18,8 @@ ZIP = (".zip",)
 TAR, GZIPPED = (".tar",), (".tar.gz", ".tgz")
 # Those that cannot be read from any position, or not by Python.
 CLOSED = (".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".7z", ".rar")
-_ARCHIVES = (*GZIPPED, *CLOSED, *ZIP, *TAR)
+PARQUET = ".parquet"
+_ARCHIVES = (*GZIPPED, *CLOSED, *ZIP, *TAR, PARQUET)
 
 
 def archive_name(name: str) -> str | None:

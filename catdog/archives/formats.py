@@ -7,9 +7,10 @@ import tarfile
 import zipfile
 from collections.abc import Iterator
 
-from catdog.data.archives.archive import Archive, Member
-from catdog.data.archives.sources import GZIP, Inflated, Reader, Source, buffered
-from catdog.data.suffixes import GZIPPED, TAR, ZIP
+from catdog.archives.archive import Archive, Member
+from catdog.archives.parquet import Table
+from catdog.archives.sources import GZIP, Inflated, Reader, Source, buffered
+from catdog.archives.suffixes import GZIPPED, PARQUET, TAR, ZIP
 from catdog.errors import DataError
 from catdog.text import message, reason
 
@@ -19,7 +20,7 @@ _BROKEN = (tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError, LookupErr
 _BROKEN += (struct.error, OverflowError)
 
 
-def read_archive(name: str, source: Source) -> Archive:
+def read_archive(name: str, source: Source) -> Archive | Table:
     """The table of contents of an archive, by the suffix of its name.
 
     Raises:
@@ -33,6 +34,8 @@ def read_archive(name: str, source: Source) -> Archive:
             return _read_zip(name, source)
         if lower.endswith(TAR):
             return _read_tar(name, source)
+        if lower.endswith(PARQUET):
+            return Table(name, source)
         if lower.endswith(GZIPPED):
             return _read_tar(name, Inflated(source, GZIP, None))
     except _BROKEN as error:
