@@ -231,15 +231,15 @@ def test_several_runs_read_each_photo_once(
     cli: Cli, trained: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = sys.modules["catdog.data.fingerprint"]
-    digest, hashed = module._digest, Counter[Path]()
+    digest, hashed = module._hashed, Counter[Path]()
 
     def counted(path: Path) -> object:
         hashed[path] += 1
         return digest(path)
 
-    monkeypatch.setattr(module, "_digest", counted)
+    monkeypatch.setattr(module, "_hashed", counted)
     runs = [copytree(trained.folder, tmp_path / name) for name in ("a", "b", "c")]
-    result = cli("evaluate", *runs, "--json")
+    result = cli("evaluate", *runs, "--json", "--rehash")
     assert result.status == 0
     assert len(json.loads(result.out)["comparisons"]) == 3
     assert len(hashed) == 60
