@@ -53,7 +53,7 @@ def is_member(path: str | Path) -> bool:
         DataError: an archive is damaged or refused.
     """
     try:
-        archive, inside = _find(path, as_folder=False)
+        archive, inside, _ = _find(path, as_folder=False)
     except (OSError, ValueError):
         return False
     return archive.member(inside) is not None
@@ -67,7 +67,7 @@ def entries(folder: str | Path) -> list[Entry]:
         OSError: it is not there, or cannot be read.
         DataError: an archive is damaged or refused.
     """
-    archive, inside = _find(folder, as_folder=True)
+    archive, inside, _ = _find(folder, as_folder=True)
     if (found := archive.entries(inside)) is not None:
         return found
     code = errno.ENOTDIR if archive.member(inside) else errno.ENOENT
@@ -81,7 +81,7 @@ def names_in(path: str | Path) -> list[str]:
 
 def labels_in(path: Path) -> Iterator[tuple[Path, str | None]]:
     """The photos of a parquet file and their classes; errors are those of `entries`."""
-    archive, _ = _find(path, as_folder=True)
+    archive, _, _ = _find(path, as_folder=True)
     assert isinstance(archive, Table)
     return ((path / name, label) for name, label in archive.labels())
 
@@ -94,16 +94,16 @@ def opened(path: str | Path) -> BufferedReader:
         DataError: an archive is damaged or refused.
         PhotoError: the file is damaged, or a bomb.
     """
-    archive, inside = _find(path, as_folder=False)
+    archive, inside, below = _find(path, as_folder=False)
     if archive.member(inside) is None:
         code = errno.EISDIR if archive.entries(inside) is not None else errno.ENOENT
         raise OSError(code, os.strerror(code), os.fspath(path))
     source, crc = archive.source(inside)
-    return buffered(source, on_disk(path)[1], crc)
+    return buffered(source, below, crc)
 
 
-def _find(path: str | Path, *, as_folder: bool) -> tuple[Archive | Table, str]:
-    """The innermost archive that a path leads into, and the rest of the path."""
+def _find(path: str | Path, *, as_folder: bool) -> tuple[Archive | Table, str, str]:
+    """The innermost archive that a path leads into, the rest of the path in it, and that in the outermost."""
     name = os.fspath(path)
     file, inside = on_disk(name)
     found = os.stat(file)
@@ -115,7 +115,7 @@ def _find(path: str | Path, *, as_folder: bool) -> tuple[Archive | Table, str]:
         inner = "/".join(parts[start:end])
         if archive_name(parts[end - 1]) is not None and archive.member(inner):
             archive, start = _inner(archive, inner), end
-    return archive, "/".join(parts[start:])
+    return archive, "/".join(parts[start:]), inside
 
 
 @lru_cache(16)

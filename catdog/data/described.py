@@ -40,7 +40,7 @@ def find_described(root: Path, *, values: bool = False) -> DataSet:
     if tables := [path for path in tables if has_column(path, LABEL)]:
         expected = message("a class")
         return read_table(tables, root, LABEL, class_of, expected, are_classes=not values)
-    shards = [root] if _is_shard(root) else [path for path in _beside(top) if _is_shard(path)]
+    shards = {path: labels for path in (root, *_beside(top)) if (labels := _labels_in(path))}
     if shards:
         return _read_shards(root, shards, _class_names(top))
     return scan(root, values=values)
@@ -72,13 +72,15 @@ def _beside(top: Listing) -> Iterator[Path]:
         yield from (*found.others, *found.folders)
 
 
-def _is_shard(path: Path) -> bool:
-    """Whether it is a parquet file, or a tar file with classes beside its photos."""
-    if os.path.isdir(path):
-        return False
-    if path.name.lower().endswith(TAR):
-        return any(label is not None for _, label in _labels_in(path))
-    return _is_parquet(path)
+def _labels_in(path: Path) -> list[tuple[Path, str | None]]:
+    """The photos of a parquet file or of a tar file that has classes beside them; of others, nothing."""
+    name = path.name.lower()
+    if not name.endswith((*TAR, PARQUET)) or os.path.isdir(path):
+        return []
+    if name.endswith(PARQUET):
+        return list(archives.labels_in(path))
+    found = list(_labels_beside(path))
+    return found if any(label is not None for _, label in found) else []
 
 
 def _class_names(top: Listing) -> list[str]:
@@ -94,12 +96,14 @@ def _class_names(top: Listing) -> list[str]:
         ) from error
 
 
-def _read_shards(root: Path, shards: Sequence[Path], names: Sequence[str]) -> DataSet:
+def _read_shards(
+    root: Path, shards: dict[Path, list[tuple[Path, str | None]]], names: Sequence[str]
+) -> DataSet:
     photos: dict[str, list[Photo]] = {}
     without: list[Path] = []
     for shard in sorted(shards):
         split = _split_of(shard.relative_to(root))
-        for path, label in archives.labels_in(shard) if _is_parquet(shard) else _labels_in(shard):
+        for path, label in shards[shard]:
             if label is None:
                 without.append(path)
                 continue
@@ -125,17 +129,13 @@ def _remarks(without: Sequence[Path]) -> Iterator[Message]:
         )
 
 
-def _is_parquet(path: Path) -> bool:
-    return path.name.lower().endswith(PARQUET)
-
-
 def _split_of(path: Path) -> str:
     """The split that a word in the name of a shard or of a folder stands for, as in `train-00000.tar`."""
     words = [word for part in reversed(path.parts) for word in _WORD.split(part.casefold())]
     return next(filter(None, map(split_named, words)), "")
 
 
-def _labels_in(shard: Path) -> Iterator[tuple[Path, str | None]]:
+def _labels_beside(shard: Path) -> Iterator[tuple[Path, str | None]]:
     """The photos of a WebDataset shard, and their labels: files with the same name up to the first dot."""
     kinds: dict[str, dict[str, str]] = {}
     for name in archives.names_in(shard):
