@@ -1,51 +1,106 @@
-"""Time and peak memory of finding and reading many photos, the first time and the second.
+"""Time and peak memory of every command on many photos.
 
-    python tests/benchmarks/many_photos.py [--photos 10000] [--classes 1000] [--bytes 20000] [--data FOLDER]
+    python tests/benchmarks/many_photos.py [--photos 10000] [--classes 1000] [--bytes 2000] [--data FOLDER]
+        [--only scan again train ...] [-- OPTIONS OF catdog train]
 
-Makes so many files (PNGs of 2 x 2 pixels, with bytes behind their end up to the size of a usual photo) in a
-temporary folder, or in `--data`, which stays and is used again. Each step runs in a process of its own.
+Makes so many files (PNGs of 2 x 2 pixels, with bytes behind their end) in a temporary folder, or in `--data`,
+which stays and is used again, and fills the feature cache for all of them (100 kB a photo): computing them is
+not measured. Each step runs in a process of its own. `hash` is the first look at the files, `again` the
+second; the accuracy means nothing.
 """
 
 import argparse
 import hashlib
 import io
+import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
+from catdog import devices
+from catdog.config import Decoding, Head
 from catdog.data import fingerprint, scan, split_by_content
-from catdog.workspace import Workspace
+from catdog.features.prefix import Prefix
+from catdog.features.store import FeatureStore
+from catdog.features.writer import ShardWriter
+from catdog.training.options import SIZES_OF, NewRun
+from catdog.weights.source import find_weights
+from catdog.workspace import FeatureCache, Workspace
 
+_STEPS = "scan hash again rehash look-up train train-again evaluate predict inspect-quick inspect".split()
+_OWN, _WITHOUT_FEATURES = _STEPS[:5], _STEPS[:4]
 _FOLDER = 1000  # photos of a class that are in a folder of their own
+_LIMIT = 2**60
 
 
 def main() -> None:
     """Make the photos; measure each step."""
-    parser = argparse.ArgumentParser(description="Time and peak memory of finding and reading many photos.")
+    parser = argparse.ArgumentParser(description="Time and peak memory of every command on many photos.")
     parser.add_argument("--photos", type=int, default=10_000)
     parser.add_argument("--classes", type=int, default=1000)
-    parser.add_argument("--bytes", type=int, default=20_000, help="of a file")
+    parser.add_argument("--bytes", type=int, default=2000, help="of a file")
     parser.add_argument("--data", type=Path, help="keep the photos in this folder")
-    parser.add_argument("--step", choices=("scan", "hash", "again", "rehash"), help=argparse.SUPPRESS)
+    parser.add_argument("--only", nargs="+", choices=_STEPS, default=_STEPS)
+    parser.add_argument("options", nargs="*", help="options of catdog train, after --")
+    parser.add_argument("--step", help=argparse.SUPPRESS)  # this process does that alone
     given = parser.parse_args()
     if given.step:
-        _measure(given.step, given.data)
+        if given.step == "fill":
+            _fill(given.data, given.classes)
+        else:
+            _measure(given.step, given.data)
         return
     with tempfile.TemporaryDirectory() as name:
-        folder = given.data or Path(name)
+        folder = (given.data or Path(name)).absolute()
         if not (folder / "data").exists():
-            make(folder / "data", given.photos, given.classes, given.bytes)
+            _make(folder / "data", given.photos, given.classes, given.bytes)
             time.sleep(3)  # younger files are not remembered
-        for step in ("scan", "hash", "again", "rehash"):
-            subprocess.run([sys.executable, __file__, "--step", step, "--data", str(folder)], check=True)
+        own = [sys.executable, __file__, "--data", str(folder), "--classes", str(given.classes), "--step"]
+        if not set(given.only) <= set(_WITHOUT_FEATURES) and not (folder / "cache" / "features").exists():
+            _run([*own, "fill"], folder)
+        for step in given.only:
+            command = [*own, step]
+            if step not in _OWN:
+                command = [sys.executable, "-m", "catdog", *_words(step, folder, given.options)]
+            began = time.monotonic()
+            peak = _run(command, folder)
+            print(
+                f"{step}: {time.monotonic() - began:.1f} s, peak resident memory {peak / 1e9:.2f} GB",
+                flush=True,
+            )
 
 
-def make(folder: Path, photos: int, classes: int, size: int) -> None:
+def _words(step: str, folder: Path, options: list[str]) -> list[str]:
+    words = {
+        "train": ["train", "data", "--name", f"run{time.time_ns()}", *options],
+        "train-again": ["train", "data", "--name", f"run{time.time_ns()}", *options],
+        "evaluate": ["evaluate", "--data", "data", "--split", "all"],
+        "predict": ["predict", "data", "--format", "jsonl"],
+        "inspect-quick": ["inspect", "data", "--quick"],
+        "inspect": ["inspect", "data"],
+    }[step]
+    return [*words, "--cache-dir", str(folder / "cache"), "--cache-limit", str(_LIMIT)]
+
+
+def _run(command: list[str], folder: Path) -> int:
+    """Run a process to its end; the bytes of its peak resident memory, as Linux counts them."""
+    output = None if "--step" in command else subprocess.DEVNULL
+    process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=output)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        print(f"{' '.join(command)}: exit status {process.returncode}")
+    return usage.ru_maxrss * 1024
+
+
+def _make(folder: Path, photos: int, classes: int, size: int) -> None:
     """So many different files of `size` bytes, the classes in turn."""
     file = io.BytesIO()
     Image.new("RGB", (2, 2)).save(file, "PNG")
@@ -53,27 +108,53 @@ def make(folder: Path, photos: int, classes: int, size: int) -> None:
     filling = hashlib.shake_256(b"catdog").digest(size)
     for number in range(photos):
         place = folder / f"class {number % classes:04}" / f"{number // (classes * _FOLDER):03}"
-        if number < classes * _FOLDER or not number % (classes * _FOLDER):
+        if number % (classes * _FOLDER) < classes:
             place.mkdir(parents=True, exist_ok=True)
         content = start + f"{number:012}".encode() + filling
         (place / f"{number}.png").write_bytes(content[:size])
 
 
+def _fill(folder: Path, classes: int) -> None:
+    """Features of all photos: noise that repeats, and something of the class."""
+    devices.configure(folder / "cache")
+    store = _store(folder)
+    random = np.random.default_rng(0)
+    noise = random.random((64, *store.key.shape), np.float32)
+    of_class = 3 * random.random((classes, store.key.shape[-1]), np.float32)
+    with ShardWriter(store) as writer:
+        for digest, number in _contents(folder / "data"):
+            tensor = noise[number % 64] * (1 + number % 101 / 100) + of_class[number % classes]
+            writer.add(digest, tensor.astype(np.float16))
+
+
+def _contents(folder: Path) -> Iterator[tuple[str, int]]:
+    for path in folder.rglob("*.png"):
+        yield hashlib.sha256(path.read_bytes()).hexdigest(), int(path.stem)
+
+
+def _store(folder: Path) -> FeatureStore:
+    key = Prefix(find_weights("builtin"), Head(), unfreeze="head").key(Decoding(SIZES_OF[NewRun.quality][0]))
+    return FeatureStore(FeatureCache(folder / "cache" / "features", _LIMIT), key)
+
+
 def _measure(step: str, folder: Path) -> None:
     began = time.monotonic()
-    data = scan(folder / "data")
-    photos = data.splits["all"]
-    print(f"{step}: {len(photos):,} photos found in {time.monotonic() - began:.2f} s", end="")
+    photos = scan(folder / "data").splits["all"]
+    print(f"{len(photos):,} photos found in {time.monotonic() - began:.2f} s", end="")
     if step != "scan":
         began = time.monotonic()
         workspace = Workspace.below(folder / "cache", workers=2, rehash=step in ("hash", "rehash"))
         digests = fingerprint([photo.path for photo in photos], workspace=workspace).digests
         print(f", hashed in {time.monotonic() - began:.2f} s", end="")
         began = time.monotonic()
-        train, _ = split_by_content([(photo, digests[photo.path]) for photo in photos], fraction=0.2)
-        print(f", split in {time.monotonic() - began:.2f} s ({len(train):,} train)", end="")
+        split_by_content([(photo, digests[photo.path]) for photo in photos], fraction=0.2)
+        print(f", split in {time.monotonic() - began:.2f} s", end="")
+        if step == "look-up":
+            store, began = _store(folder), time.monotonic()
+            assert len(store.features(list(digests.values()))) == len(photos)
+            print(f", found in the cache in {time.monotonic() - began:.2f} s", end="")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(f", peak resident memory {peak / 1e6:,.0f} MB", flush=True)
+    print(f", peak resident memory of that {peak / 1e9:.2f} GB", flush=True)
 
 
 if __name__ == "__main__":
