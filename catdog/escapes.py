@@ -12,9 +12,9 @@ from typing import Any
 # C0, DEL and C1 controls; Unicode's line and paragraph separators; embeddings, overrides and isolates of
 # bidirectional text. The marks U+200E, U+200F and U+061C stay: they override nothing, and occur in names in
 # Hebrew and Arabic.
-_HARMFUL = "\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
-_IN_NAMES = re.compile(f"[{_HARMFUL}]")
-_IN_TEXT = re.compile(f"(?![\n\t])[{_HARMFUL}]")
+_HARMFUL = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+_IN_NAMES = re.compile(f"[\t\n{_HARMFUL}]")
+_IN_TEXT = re.compile(f"[{_HARMFUL}]")
 
 
 def visible_name(name: str) -> str:

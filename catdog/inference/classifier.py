@@ -132,21 +132,24 @@ class Classifier:
         Raises:
             CacheError: the cache cannot be read.
         """
-        found: dict[int, tuple[str, np.ndarray]] = {}  # photo → digest, logits of its views
+        found: dict[int, str] = {}  # photo → digest
         reasons: dict[int, Message] = {}
+        # Allocated once: of a million photos and a thousand classes these are 4 GB.
+        logits_nvk = np.empty((len(paths), self.views, self._units), np.float32)
         with closing(self._logits_of(paths, digests=digests, report=report)) as groups:
             for group in groups:
                 if isinstance(group, Unreadable):
                     reasons |= _by_photo(group.photos, group.reasons)
-                else:
-                    found |= _by_photo(group.photos, zip(group.digests, group.logits, strict=True))
+                    continue
+                found |= _by_photo(group.photos, group.digests)
+                for photo, logits_vk in _by_photo(group.photos, group.logits).items():
+                    logits_nvk[photo] = logits_vk
         photos = sorted(found)
-        nothing = np.empty((0, self.views, self._units), np.float32)
-        logits_nvk = np.stack([found[i][1] for i in photos]) if photos else nothing
+        logits_nvk = logits_nvk if len(photos) == len(paths) else logits_nvk[photos]
         return Predictions(
             photos=np.array(photos, np.int64),
-            digests=tuple(found[i][0] for i in photos),
-            logits=logits_nvk.mean(axis=1),
+            digests=tuple(found[i] for i in photos),
+            logits=logits_nvk[:, 0] if self.views == 1 else logits_nvk.mean(axis=1),
             plain_logits=logits_nvk[:, 0],
             skipped=tuple(Skipped(paths[i], reasons[i]) for i in sorted(reasons)),
         )
