@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from catdog.checks import label_errors, photos
 from catdog.checks import near_duplicates as near
-from catdog.checks import photos
 from catdog.checks.label_errors import FOLDS, find_label_errors, least_agreement
 from catdog.checks.near_duplicates import NEIGHBOURS, find_near_duplicates
 from catdog.checks.outliers import LEAST_SCORE, outlier_scores
@@ -138,7 +138,11 @@ def test_the_features_are_compared_once(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert calls == [63]
 
 
-def test_flipped_labels_are_label_errors() -> None:
+@pytest.mark.parametrize(("most", "at_once"), [(2**24, 2**22), (240, 100)])
+def test_flipped_labels_are_label_errors(monkeypatch: pytest.MonkeyPatch, most: int, at_once: int) -> None:
+    """Of models that are trained on all photos, or on 80 of them, in one step or in many."""
+    monkeypatch.setattr(label_errors, "_MOST", most)
+    monkeypatch.setattr(label_errors, "_AT_ONCE", at_once)
     features, labels = _features(300, classes=3)
     flipped = [0, 50, 100, 150, 200]
     wrong = labels.copy()
