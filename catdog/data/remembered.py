@@ -116,7 +116,7 @@ def _merge(folder: Path) -> None:
     """Merge the newest files until each file is larger than all newer ones together: there are few, then."""
     files = _files(folder)
     sizes = [file.stat().st_size for file in files]
-    count, total = 1, sizes[0]
+    count, total = 1, sum(sizes[:1])
     while count < len(files) and (sizes[count] <= total or sum(sizes) > _MOST * _RECORD.itemsize):
         total += sizes[count]
         count += 1

@@ -138,9 +138,9 @@ def test_the_features_are_compared_once(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert calls == [63]
 
 
-@pytest.mark.parametrize(("most", "at_once"), [(2**24, 2**22), (240, 100)])
+@pytest.mark.parametrize(("most", "at_once"), [(2**24, 2**22), (600, 100)])
 def test_flipped_labels_are_label_errors(monkeypatch: pytest.MonkeyPatch, most: int, at_once: int) -> None:
-    """Of models that are trained on all photos, or on 80 of them, in one step or in many."""
+    """Of models that are trained on all photos, or on 200 of them, in one step or in many."""
     monkeypatch.setattr(label_errors, "_MOST", most)
     monkeypatch.setattr(label_errors, "_AT_ONCE", at_once)
     features, labels = _features(300, classes=3)
