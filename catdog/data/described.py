@@ -12,7 +12,7 @@ from catdog.data.files import open_regular
 from catdog.data.labels import Photo
 from catdog.data.layout import DataSet, scan, split_named, to_be_split
 from catdog.data.table import has_column, read_table
-from catdog.data.walk import Listing, listing
+from catdog.data.walk import Listing, listing, walk
 from catdog.errors import DataError, PhotoError
 from catdog.text import Message, message, plural
 
@@ -41,7 +41,7 @@ def find_described(root: Path, *, values: bool = False) -> DataSet:
         expected = message("a class")
         return read_table(tables, root, LABEL, class_of, expected, are_classes=not values)
     shards = {path: labels for path in (root, *_beside(top)) if (labels := _labels_in(path))}
-    if shards:
+    if shards and not (os.path.isdir(root) and walk(root).photos):  # those are in folders of classes
         return _read_shards(root, shards, _class_names(top))
     return scan(root, values=values)
 

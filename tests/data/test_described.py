@@ -160,6 +160,16 @@ def test_shards_with_photos_without_labels(pictures: dict[Path, str], tmp_path: 
     assert remark == f"Ignored 2 photos without a label beside them, such as {first}."
 
 
+def test_beside_photos_a_shard_is_no_data_set(pictures: dict[Path, str], tmp_path: Path) -> None:
+    for path, label in pictures.items():
+        (tmp_path / label / "more").mkdir(exist_ok=True, parents=True)
+        shutil.copy(path, tmp_path / label / "more")
+    _shard(tmp_path / "0.tar", [(path, "cls", b"1") for path in pictures])
+    found = find_labelled(tmp_path, "category")
+    assert found.layout == "class folders"
+    assert _facts(found) == {"all": _expected(pictures)}
+
+
 def test_parquet(pictures: dict[Path, str], tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
