@@ -176,8 +176,8 @@ def _architectures(_: Path, **__: Any) -> Page:
     return architectures_page(architectures())
 
 
-def _cache(_: Path, *, clear: bool, workspace: Workspace, **__: Any) -> Page:
-    from catdog.features import upkeep
+def _cache(_: Path, *, clear: bool, workspace: Workspace, runs_dir: Path, **__: Any) -> Page:
+    from catdog.features import belonging, upkeep
 
     assert workspace.weights
     folder = workspace.weights.parent  # of the cache, also with --no-cache
@@ -194,7 +194,9 @@ def _cache(_: Path, *, clear: bool, workspace: Workspace, **__: Any) -> Page:
     if clear:
         shutil.rmtree(folder / "digests", ignore_errors=True)
     limit = FeatureCache(root, workspace.features.limit).bytes_allowed()
-    return cache_page(root, entries, limit=limit, programs=programs, cleared=clear)
+    known = belonging.data_sets(runs_below(runs_dir) if runs_dir.is_dir() and not clear else ())
+    data_sets = [belonging.belonging(entry.folder, known) for entry in entries]
+    return cache_page(root, entries, data_sets, limit=limit, programs=programs, cleared=clear)
 
 
 def _run(target: Path, *, runs_dir: Path, **_: Any) -> Page:
@@ -294,7 +296,7 @@ _VGG16 = _Subject(message("the layers of VGG16"), ("layers", "unfreeze"), _vgg16
 _LAYERS = _Subject(message("the layers of a model"), ("layers", "runs_dir"), _layers)
 _OPTIMIZERS = _Subject(message("--optimizers"), ("optimizers",), lambda _, **__: optimizers_page())
 _ARCHITECTURES = _Subject(message("--architectures"), ("architectures",), _architectures)
-_CACHE = _Subject(message("--cache"), ("cache", "clear"), _cache)
+_CACHE = _Subject(message("--cache"), ("cache", "clear", "runs_dir"), _cache)
 _RUN = _Subject(message("a run"), ("runs_dir",), _run)
 _RUNS = _Subject(message("a folder of runs"), (), lambda folder, **_: runs_page(folder, runs_below(folder)))
 _EXPORTED_FILE = _Subject(message("an exported file"), (), _exported)

@@ -158,7 +158,9 @@ def test_the_cache_is_shown_and_emptied(cli: Cli, tmp_path: Path, shapes: Path) 
     assert "features: 0 bytes, at most 20.0 GB (--cache-limit)" in limited.out
     assert cli("train", shapes, "--epochs", 1, *cache).status == 0
     facts = json.loads(cli("inspect", "--cache", "--json", *cache).out)
-    assert [entry["photos"] for entry in facts["entries"]] == [64]
+    assert [(entry["photos"], entry["data_sets"]) for entry in facts["entries"]] == [(64, {str(shapes): 64})]
+    other = json.loads(cli("inspect", "--cache", "--json", "--runs-dir", tmp_path / "none", *cache).out)
+    assert [entry["data_sets"] for entry in other["entries"]] == [{}]
     assert facts["bytes"] > 64 * 7 * 7 * 512 * 2
     program = tmp_path / "cache" / "compiled" / "program-cache"
     program.parent.mkdir(exist_ok=True)
@@ -166,7 +168,7 @@ def test_the_cache_is_shown_and_emptied(cli: Cli, tmp_path: Path, shapes: Path) 
     text = cli("inspect", "--cache", *cache).out
     assert str(tmp_path / "cache") in text
     assert "compiled programs: " in text
-    assert "7×7×512 float16" in text
+    assert "7×7×512 float16" in text and f"{shapes.name} 64" in text
     for wrong in ("--strict", "--quick", "--layers"):
         assert cli("inspect", "--cache", "--clear", wrong, *cache).status == 2
     assert program.exists() and cli("inspect", "--cache", *cache).out == text  # refused before it is cleared

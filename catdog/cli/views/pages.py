@@ -111,21 +111,34 @@ def architectures_page(networks: "Sequence[Architecture]") -> Page:
 
 
 def cache_page(
-    root: Path, entries: "Sequence[CacheEntry]", *, limit: int, programs: int, cleared: bool
+    root: Path,
+    entries: "Sequence[CacheEntry]",
+    data_sets: Sequence[dict[str, int]],
+    *,
+    limit: int,
+    programs: int,
+    cleared: bool,
 ) -> Page:
-    """The feature cache, its limit in bytes, and the bytes of compiled programs; or what was deleted."""
+    """The feature cache, its limit in bytes, and the bytes of compiled programs; or what was deleted.
+
+    Args:
+        data_sets: of each entry, data set → photos.
+    """
     listed: list[dict[str, Any]] = []
-    made = table(N_("photos"), N_("size"), N_("features"), N_("weights"), N_("decoding"), right=(0, 1))
-    for entry in entries:
+    headings = N_("photos"), N_("size"), N_("features"), N_("weights"), N_("decoding"), N_("data sets")
+    made = table(*headings, right=(0, 1))
+    for entry, of_entry in zip(entries, data_sets, strict=True):
         key, row = entry.key, {"folder": entry.folder.name, "photos": entry.photos, "bytes": entry.bytes}
+        row["data_sets"] = of_entry
         listed.append(row | {"key": key.to_json() if key else None})
         cells = str(entry.photos), decimal(entry.bytes)
+        names = ", ".join(f"{Path(data).name} {count}" for data, count in of_entry.items())
         if key is None:
-            made.add_row(*cells, translated(N_("unknown")), "", "")
+            made.add_row(*cells, translated(N_("unknown")), "", "", names)
             continue
         shape, side = f"{'×'.join(map(str, key.shape))} {key.dtype}", key.decoding.size
         before = translated(message("before {stage}, {shape}", stage=key.unfreeze, shape=shape))
-        made.add_row(*cells, before, key.prefix_digest[:12], f"{side}×{side} {key.decoding.resize}")
+        made.add_row(*cells, before, key.prefix_digest[:12], f"{side}×{side} {key.decoding.resize}", names)
     size = sum(entry.bytes for entry in entries)
     facts: dict[str, Any] = {"root": str(root), "bytes": size, "limit": limit, "compiled_bytes": programs}
     facts |= {"cleared": cleared, "entries": listed}
