@@ -59,7 +59,8 @@ def cli() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line and return its exit status: 0, 1 (an error), 2 (usage) or 130 (Ctrl-C).
+    """Run one command line and return its exit status: 0, 1 (an error), 2 (usage), 75 (stopped by a
+    scheduler, everything saved) or 130 (Ctrl-C).
 
     A command finds the line itself as the context's `obj`.
     """
@@ -77,9 +78,9 @@ def run(arguments: Sequence[str]) -> int:
             sentence = visible_name(translated(error.message))
             click.echo(translated(message("catdog: error: {sentence}", sentence=sentence)), err=True)
             return 1
-        except (click.Abort, KeyboardInterrupt):
+        except (click.Abort, KeyboardInterrupt) as error:
             interrupt.seen()
-            return 130
+            return 75 if isinstance(error.__cause__ or error, interrupt.Preempted) else 130
         except (BrokenPipeError, SystemExit):
             # The reader of stdout has seen enough: `catdog predict … | head`. click makes a SystemExit of it,
             # and of nothing else where it does not stand alone.

@@ -1,18 +1,21 @@
 """`catdog train DATA`: fine-tune on a folder of photos, write runs/<name>/."""
 
 import shlex
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
-from catdog import devices
+from catdog import devices, interrupt
 from catdog.cli import console
 from catdog.cli.command import FILE, FOLDER, PATH, Command, Decorator, Heading, flag, option
 from catdog.cli.options import Parsed, weights_options, workspace_options
 from catdog.cli.translate import LANGUAGES, UsageError
 from catdog.config import CLASS_WEIGHTS, HEADS, LOSSES, OUTPUTS, QUALITIES, RESIZES, SCHEDULES
+from catdog.errors import RunError
 from catdog.inference.models import find_model
 from catdog.model.architecture import ALL, CONVOLUTIONS, stages
 from catdog.runs import Run
@@ -182,6 +185,7 @@ def command(
         options = NewRun(data, **chosen)
     else:
         raise UsageError("expected DATA, a folder of photos, or --resume RUN.")
+    interrupt.end_on_preemption()
     opened = devices.opened(workspace)
     log = TrainingLog()
     try:
@@ -190,13 +194,33 @@ def command(
                 suggest_rate(find_rate(options, opened, log), find_lr)
             else:
                 train(options, opened, log, command=ctx.obj)
-    except (KeyboardInterrupt, BrokenPipeError):
+    except (KeyboardInterrupt, BrokenPipeError) as error:
+        was_preempted = isinstance(error, interrupt.Preempted)
         if log.started:
             run, epochs = log.started
-            stopped = N_("Stopped. {done} of {epochs} epochs are saved. Continue with:\n  {command}")
             words = _command_to_resume(ctx, run)
-            console.tell(message(stopped, done=run.epochs_done(), epochs=epochs, command=words))
+            stopped = _PREEMPTED if was_preempted else _STOPPED
+            with suppress(BrokenPipeError):  # stderr goes the same way
+                console.tell(message(stopped, done=run.epochs_done(), epochs=epochs, command=words))
+        elif was_preempted:
+            console.tell(message(_PREEMPTED_EARLY))
+        if isinstance(error, BrokenPipeError):
+            sys.stdout = None
+            raise RunError(
+                "nobody reads the output of this training any more, so it was stopped: send it to a file"
+            ) from error
         raise
+
+
+_STOPPED = N_("Stopped. {done} of {epochs} epochs are saved. Continue with:\n  {command}")
+_PREEMPTED = N_(
+    "Stopped by a signal. Everything so far is saved, with {done} of {epochs} whole epochs. Continue with:\n"
+    "  {command}"
+)
+_PREEMPTED_EARLY = N_(
+    "Stopped by a signal before the run was made. Features so far are in the cache. Start again with the "
+    "same command."
+)
 
 
 def _command_to_resume(ctx: click.Context, run: Run) -> str:

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from catdog import interrupt
 from catdog.config import ModelSpec, Output
 from catdog.data import Skipped
 from catdog.errors import RunError
@@ -89,6 +90,15 @@ class _Done:
     best_epoch: int
     best_loss: float
     stopped: bool = False  # early
+    # Of the next epoch, where the training was stopped within it: see `Sums`, and its time so far.
+    loss: float = 0.0
+    score: float = 0.0
+    photos: int = 0
+    seconds: float = 0.0
+
+    @property
+    def sums(self) -> Sums:
+        return Sums(self.loss, self.score, self.photos)
 
 
 def start_tensors(
@@ -121,12 +131,25 @@ def _fit(run: Run, job: Job, saver: Saver, epochs: int, report: Report) -> None:
         report(sums._replace(score=sums.score * shown))
 
     for epoch in range(done.epoch + 1, epochs + 1):
-        began = time.monotonic()
+        began, sums = time.monotonic() - done.seconds, done.sums
         report(EpochStarted(epoch, epochs, len(train), "mae" if job.spec.scale else "acc"))
-        state, sums = job.trainer.epoch(
-            state, constants, train.features, train.labels, epoch=epoch, report=report_sums
-        )
-        record, done = _finish(saver, job, state, constants, done, epoch, sums, began)
+        try:
+            with interrupt.deferred() as stop:
+                state, sums = job.trainer.epoch(
+                    state,
+                    constants,
+                    train.features,
+                    train.labels,
+                    epoch=epoch,
+                    report=report_sums,
+                    since=sums,
+                    stop=stop,
+                )
+            record, done = _finish(saver, job, state, constants, done, epoch, sums, began)
+        except interrupt.Preempted:
+            seconds = time.monotonic() - began
+            saver.within(*_saved(job, state, constants, replace(done, **sums._asdict(), seconds=seconds)))
+            raise
         report(record)
         if done.stopped:
             sentence = plural(
@@ -176,8 +199,15 @@ def _finish(
         saver.best(_to_host(suffix.to_save(params, constants)), spec, predictions)
     stopped = job.patience is not None and epoch - best_epoch >= job.patience
     done = _Done(epoch, best_epoch, best_loss, stopped)
-    saver.epoch(record, _to_host(_state(state, suffix.to_save(state.params, constants))), asdict(done))
+    saver.epoch(record, *_saved(job, state, constants, done))
     return record, done
+
+
+def _saved(
+    job: Job, state: TrainState, constants: Tensors, done: _Done
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """What `_resume` continues from."""
+    return _to_host(_state(state, job.suffix.to_save(state.params, constants))), asdict(done)
 
 
 def _calibrated(output: Output, logits_nk: np.ndarray, labels: np.ndarray) -> dict[str, Any]:

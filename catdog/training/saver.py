@@ -46,6 +46,11 @@ class Saver:
         if time.monotonic() - self._written >= _EVERY:
             self.write()
 
+    def within(self, state: Arrays, progress: dict[str, Any]) -> None:
+        """Where an epoch is stopped; written at once."""
+        self._state = state, progress
+        self.write()
+
     def write(self) -> None:
         """Write what is not on disk. The state comes last: after a kill, files are of its epoch or later."""
         if self._state is None:

@@ -19,7 +19,7 @@ from catdog.features.features import Features
 from catdog.model import outputs
 from catdog.model.suffix import Suffix, Tensors
 from catdog.training.batches import chunks_of
-from catdog.training.events import Sums
+from catdog.training.events import NO_SUMS, Sums
 from catdog.training.optimizers import Optimizer
 from catdog.training.recipe import PLAIN, Recipe
 
@@ -87,6 +87,8 @@ class Trainer:
         *,
         epoch: int,
         report: Callable[[Sums], None],
+        since: Sums = NO_SUMS,
+        stop: Callable[[], bool] = lambda: False,
     ) -> tuple[TrainState, Sums]:
         """Train on every photo once, in an order that depends on the seed and the epoch alone.
 
@@ -98,21 +100,25 @@ class Trainer:
             condensed: of all photos, then of all second views, ...
             labels: of the photos, (n,) int32; of a `value` output float32.
             report: called with the sums so far, after each chunk.
+            since: the sums where the epoch was stopped before, and `state` is that of then.
+            stop: ends the epoch before the next chunk. The sums are then about fewer photos.
         """
         random = np.random.default_rng([self._seed, epoch])
         order = random.permutation(self._photos)
         view = random.integers(len(condensed) // self._photos, size=self._photos)
         key = jax.random.key(self._seed)
-        sums = Sums(0.0, 0.0, 0)
-        waiting = None
+        sums, waiting = since, None
         epoch_bytes = self._steps * self._padded * (condensed.nbytes // len(condensed))
         layout = chunks_of(
             order,
             batch_size=self._batch_size,
             padded_size=self._padded,
             chunks=self._steps if self._recipe.reports_batches else -(-epoch_bytes // _CHUNK_BYTES),
+            first=-(-since.photos // self._batch_size),
         )
         for rows, mask in layout:
+            if stop():
+                break
             chunk = (condensed.gather(rows + self._photos * view[rows]), labels[rows], mask)
             on_device = [devices.put_batch(self._mesh, part, batch_axis=1) for part in chunk]
             state, totals = self._run(state, constants, key, *on_device)
