@@ -26,6 +26,9 @@ _MOMENT = 0.02  # seconds
 _PATIENCE = 0.2  # seconds between two checks whether an interrupt still exists
 
 
+PREEMPTED = 75  # the exit status
+
+
 class _Interrupt(KeyboardInterrupt):
     """A KeyboardInterrupt that can be weakly referenced."""
 
@@ -36,7 +39,7 @@ class Preempted(_Interrupt):
 
 _raised: weakref.ref[_Interrupt] | None = None  # the last one, until `seen` is called
 _preempted = False  # such a signal has come
-_deferring = False
+_deferring = 0  # blocks, one within the other
 _installed = False
 
 
@@ -59,16 +62,27 @@ def end_on_preemption() -> None:
 
 @contextmanager
 def deferred() -> Iterator[Callable[[], bool]]:
-    """Within the block `Preempted` is not raised, but at its end. The value tells whether it waits for that.
+    """Within the block `Preempted` is not raised, but at its end. The value is `requested`.
 
-    Only for the main thread, and not to be nested.
+    Within another such block, at the end of that one.
     """
     global _deferring
-    _deferring = True
+    _deferring += 1
     try:
-        yield lambda: _preempted
+        yield requested
     finally:
-        _deferring = False
+        _deferring -= 1
+    if _preempted and not _deferring:
+        _raise(Preempted())
+
+
+def requested() -> bool:
+    """Whether such a signal has come."""
+    return _preempted
+
+
+def raise_if_requested() -> None:
+    """Raise `Preempted` if such a signal has come."""
     if _preempted:
         _raise(Preempted())
 

@@ -9,8 +9,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from catdog import devices, interrupt
-from catdog.cli import console
+from catdog import devices, hosts, interrupt
+from catdog.cli import console, processes
 from catdog.cli.command import FILE, FOLDER, PATH, Command, Decorator, Heading, flag, option
 from catdog.cli.options import Parsed, weights_options, workspace_options
 from catdog.cli.translate import LANGUAGES, UsageError
@@ -25,7 +25,10 @@ from catdog.training.options import DEFAULT_DROPOUT, DEFAULT_FC_UNITS, DEFAULT_V
 from catdog.workspace import Workspace
 
 # What --resume may change: where things are, how they are computed, and when to stop.
-_RESUMABLE = set("resume data epochs runs_dir workers lang cache_dir cache_limit no_cache".split())
+_RESUMABLE = {
+    *"resume data epochs runs_dir workers lang cache_dir cache_limit no_cache".split(),
+    *processes.NAMES,
+}
 
 EXAMPLES = (
     "catdog train photos",
@@ -149,6 +152,7 @@ def _new(option_name: str, group: Heading, help: str, type: Any = None, **rest: 
 @_new("--name", "Output", N_("Name of the run folder."), metavar="NAME")
 @_new("--runs-dir", "Output", N_("Folder of the runs."), FOLDER)
 @workspace_options
+@processes.process_options
 @option("--lang", "Other", N_("Language of messages."), click.Choice(LANGUAGES), N_("from LANG"))
 @click.pass_context
 def command(
@@ -157,6 +161,7 @@ def command(
     resume: Path | None,
     find_lr: Path | None,
     workspace: Workspace,
+    lang: str | None,
     **chosen: Any,
 ) -> None:
     """Fine-tune VGG16 on the photos in DATA.
@@ -164,39 +169,47 @@ def command(
     DATA has one folder for each class (DATA/cats/*.jpg, DATA/dogs/*.jpg), or folders train/ and valid/ with
     such folders, or files named after their class (cat.0.jpg, dog.0.jpg). Photos are only read.
     """
-    from catdog.cli.views.training import TrainingLog, suggest_rate
+    from catdog.cli.views.training import OtherProcessLog, TrainingLog, suggest_rate
     from catdog.training.find_rate import find_rate
     from catdog.training.train import train
 
+    place = processes.find(**{name: chosen.pop(name) for name in processes.NAMES})
     if resume:
         defaults = (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)  # others: typed, or the environment
         given = {name for name in ctx.params if ctx.get_parameter_source(name) not in defaults}
         if extra := sorted(given - _RESUMABLE):
             flags = ", ".join(f"--{name.replace('_', '-')}" for name in extra)
             raise UsageError("a resumed run keeps its own options: leave out {flags}.", flags=flags)
-        found = find_model(resume, chosen["runs_dir"])
+        found = resume if place and place.process else find_model(resume, chosen["runs_dir"])
         options = Resume(
             found.folder if isinstance(found, Run) else found,
             data,
             chosen["epochs"] if "epochs" in given else None,
         )
     elif data:
-        del chosen["lang"]
         options = NewRun(data, **chosen)
     else:
         raise UsageError("expected DATA, a folder of photos, or --resume RUN.")
     interrupt.end_on_preemption()
     opened = devices.opened(workspace)
-    log = TrainingLog()
+    group = processes.join(place)
+    log = OtherProcessLog() if group.process else TrainingLog()
     try:
         with log:
             if find_lr and isinstance(options, NewRun):
                 suggest_rate(find_rate(options, opened, log), find_lr)
             else:
                 train(options, opened, log, command=ctx.obj)
+    except RuntimeError as error:
+        if group.processes == 1:
+            raise
+        interrupt.raise_if_requested()
+        raise hosts.lost() from error  # what a step says where another process has died
     except (KeyboardInterrupt, BrokenPipeError) as error:
         was_preempted = isinstance(error, interrupt.Preempted)
-        if log.started:
+        if isinstance(log, OtherProcessLog):
+            pass
+        elif log.started:
             run, epochs = log.started
             words = _command_to_resume(ctx, run)
             stopped = _PREEMPTED if was_preempted else _STOPPED

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from catdog import interrupt
+from catdog import devices, hosts, interrupt
 from catdog.config import ModelSpec, Output
 from catdog.data import Skipped
 from catdog.errors import RunError
@@ -119,13 +120,19 @@ def fit(run: Run, job: Job, *, epochs: int, report: Report) -> None:
     Raises:
         RunError: the run's state does not fit, or the training diverged.
     """
-    with Saver(run) as saver:
+    with ExitStack() as stack:
+        saver = stack.enter_context(Saver(run, writes=hosts.group().process == 0))
+        if devices.is_spread():  # all processes stop at the same step, or none
+            stack.enter_context(interrupt.deferred())
         _fit(run, job, saver, epochs, report)
 
 
 def _fit(run: Run, job: Job, saver: Saver, epochs: int, report: Report) -> None:
     train, shown = job.train, job.shown
+    together = hosts.group() if devices.is_spread() else hosts.ALONE
     state, constants, done = _resume(run, job) or _begin(job, saver, report)
+    if devices.is_spread():
+        constants = devices.replicate(devices.data_mesh(), constants)
 
     def report_sums(sums: Sums) -> None:
         report(sums._replace(score=sums.score * shown))
@@ -145,11 +152,14 @@ def _fit(run: Run, job: Job, saver: Saver, epochs: int, report: Report) -> None:
                     since=sums,
                     stop=stop,
                 )
+            if together.any(interrupt.requested()):
+                raise interrupt.Preempted
             record, done = _finish(saver, job, state, constants, done, epoch, sums, began)
         except interrupt.Preempted:
             seconds = time.monotonic() - began
             saver.within(*_saved(job, state, constants, replace(done, **sums._asdict(), seconds=seconds)))
             raise
+        done = _Done(**together.first(asdict(done)))
         report(record)
         if done.stopped:
             sentence = plural(
@@ -236,7 +246,7 @@ def _begin(job: Job, saver: Saver, report: Report) -> tuple[TrainState, Tensors,
 
 
 def _resume(run: Run, job: Job) -> tuple[TrainState, Tensors, _Done] | None:
-    read = run.read_state()
+    read = _read_state(run)
     if read is None:
         return None
     tensors, done = read
@@ -249,6 +259,22 @@ def _resume(run: Run, job: Job) -> tuple[TrainState, Tensors, _Done] | None:
     optimizer = _restore(state.optimizer, parts["optimizer"], run)
     step = _restore(state.step, parts["step"], run)
     return state._replace(optimizer=optimizer, step=step), constants | job.frozen, _Done(**done)
+
+
+def _read_state(run: Run) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+    """The state on disk; of several processes that train together, the first reads it for all."""
+    group = hosts.group()
+    read = run.read_state() if group.process == 0 else None
+    if not devices.is_spread():
+        return read
+    described = {name: (value.shape, str(value.dtype)) for name, value in read[0].items()} if read else {}
+    shapes, done = group.first((described, read and read[1]))
+    if done is None:
+        return None
+    tensors = read[0] if read else {name: np.zeros(*described) for name, described in shapes.items()}
+    names = sorted(shapes)
+    arrays = devices.replicate(devices.data_mesh(), [tensors[name] for name in names])
+    return {name: np.asarray(array) for name, array in zip(names, arrays, strict=True)}, done
 
 
 def _state(state: TrainState, to_save: Tensors) -> Tensors:

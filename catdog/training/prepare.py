@@ -15,7 +15,7 @@ from catdog.config import ModelSpec, TrainOptions
 from catdog.data import Skipped, folds_by_content, strata
 from catdog.features.forward import condense, make_suffix
 from catdog.features.prefix import Prefix
-from catdog.features.views import extract_views
+from catdog.features.views import Views, extract_views
 from catdog.model.scale import fit_scale, standardized
 from catdog.model.suffix import Suffix
 from catdog.progress import Progress
@@ -81,6 +81,31 @@ def read(
     return replace(options, folds=photos.folds), photos, prefix, suffix
 
 
+def features_of(
+    options: TrainOptions,
+    photos: Photos,
+    prefix: Prefix,
+    *,
+    workspace: Workspace,
+    report: Callable[[Progress], None],
+) -> Views:
+    """Compute or look up the features of both splits; of several processes, each does its part.
+
+    Raises:
+        CatdogError: see `prepare`.
+    """
+    paths = (*photos.train.paths, *photos.valid.paths)
+    return extract_views(
+        paths,
+        prefix,
+        options.decodings,
+        workspace=workspace,
+        digests=dict(zip(paths, (*photos.train.digests, *photos.valid.digests), strict=True)),
+        report=report,
+        before=partial(_readable, options, photos),
+    )
+
+
 def prepare(
     options: TrainOptions,
     photos: Photos,
@@ -92,7 +117,7 @@ def prepare(
     penalty: CrossValidation | None = None,
     recipe: Recipe | None = None,
 ) -> Job:
-    """Compute or look up the features of both splits, and make everything else that `fit` takes.
+    """The features of both splits, see `features_of`, and everything else that `fit` takes.
 
     Args:
         penalty: the one that was chosen when this training was started; None chooses it.
@@ -105,16 +130,7 @@ def prepare(
         WeightsError: the weights lack a layer that is to be trained.
     """
     pretrained = prefix.thawed_tensors  # before hours of work: the file may lack some
-    paths = (*photos.train.paths, *photos.valid.paths)
-    found = extract_views(
-        paths,
-        prefix,
-        options.decodings,
-        workspace=workspace,
-        digests=dict(zip(paths, (*photos.train.digests, *photos.valid.digests), strict=True)),
-        report=report,
-        before=partial(_readable, options, photos),
-    )
+    found = features_of(options, photos, prefix, workspace=workspace, report=report)
     left = _readable(options, photos, found.skipped)
     train, valid = left.train, left.valid
     features = [view for split in (train, valid) if len(split) for view in found.features(split.paths)]
