@@ -22,7 +22,7 @@ from catdog.text import Message, message
 
 VARIABLES = ("CATDOG_COORDINATOR", "CATDOG_PROCESSES", "CATDOG_PROCESS_ID")
 _HEARTBEAT = "CATDOG_HEARTBEAT_SECONDS"
-_HEARTBEAT_SECONDS = 20  # without a sign of life, a process counts as dead
+_HEARTBEAT_SECONDS = 10  # without a sign of life, a process counts as dead
 _SHUTDOWN_SECONDS = 10
 _PATIENCE = 3600.0  # seconds that a process waits for another one at the same point
 _LISTEN = 0.25  # seconds between two looks at whether the training ends early

@@ -62,4 +62,5 @@ def _keep_stdout() -> None:
     kept = os.dup(1)
     os.dup2(2, 1)
     buffering = 1 if os.isatty(kept) else -1
-    sys.stdout = open(kept, "w", buffering, encoding=sys.stdout.encoding, errors="backslashreplace")
+    words = {"encoding": sys.stdout.encoding, "errors": "backslashreplace"}
+    sys.stdout = open(kept, "w", buffering, closefd=False, **words)
