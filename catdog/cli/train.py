@@ -53,6 +53,15 @@ def _integers(expected: str) -> Parsed:
     return Parsed("N[,N...]", parse)
 
 
+def _batch_size(text: str) -> int | None:
+    """`auto` or a number."""
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(message(N_("expected auto or a number such as 64, found {value!r}"), value=text))
+    return int(text)
+
+
 def _penalty(text: str) -> float | None:
     """`auto` or a number."""
     try:
@@ -83,6 +92,7 @@ _UNITS = _integers(N_("expected units of each hidden layer such as 256 or 512,25
 _SIZES = _integers(N_("expected pixels such as 320 or 448,320,224; found {value!r}"))
 _SEED = click.IntRange(0, 2**32 - 1)
 _TIME = Parsed("TIME", seconds_from_people)
+_BATCH_SIZE = Parsed("N|auto", _batch_size)
 _L2, _WEIGHTS = Parsed("auto|X", _penalty), click.Choice(CLASS_WEIGHTS)
 _FRACTION = click.FloatRange(0, 1, min_open=True, max_open=True)
 _RATE, _ABOVE_0 = click.FloatRange(0, 1, max_open=True), click.FloatRange(0, min_open=True)
@@ -137,7 +147,7 @@ def _new(option_name: str, group: Heading, help: str, type: Any = None, **rest: 
 @_new("--unfreeze", "Model", _UNFREEZE, _STAGES, metavar="STAGE")
 @weights_options(NewRun.weights)
 @_new("--epochs", "Training", N_("Training epochs."), click.IntRange(1))
-@_new("--batch-size", "Training", N_("Batch size."), click.IntRange(1))
+@_new("--batch-size", "Training", N_("Batch size; auto is what fits."), _BATCH_SIZE)
 @_new("--optimizer", "Training", _OPTIMIZER, click.Choice(list(OPTIMIZERS)), metavar="NAME")
 @_new("--lr", "Training", N_("Learning rate."), _ABOVE_0)
 @option("--find-lr", "Training", _FIND_LR, PATH, metavar="FILE")

@@ -62,6 +62,7 @@ class Job:
         penalty: how the L2 penalty was chosen, if it was.
         fit_head: gives the fitted head that fine-tuning starts from, its epoch 0; None for other trainings.
         patience: epochs without a lower validation loss that end the training; None trains all.
+        batch_size: photos per optimizer step, if the optimizer has such steps.
     """
 
     suffix: Suffix
@@ -78,6 +79,7 @@ class Job:
     penalty: CrossValidation | None
     fit_head: Callable[[], FittedHead] | None = None
     patience: int | None = None
+    batch_size: int = 0
 
     @property
     def shown(self) -> float:

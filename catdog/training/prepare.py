@@ -22,6 +22,7 @@ from catdog.progress import Progress
 from catdog.records import CrossValidation
 from catdog.runs import RunConfig
 from catdog.text import relative
+from catdog.training.batch_size import first_that_fits, sizes_to_try, trained_once
 from catdog.training.events import PhotosFound, Remark, Report
 from catdog.training.fit import Examples, Job, start_tensors
 from catdog.training.logistic import LogisticTrainer, cross_validate, fit_head, samples_of
@@ -159,21 +160,32 @@ def prepare(
     if options.l2 is None and (options.optimizer == "lbfgs" or options.stage_rates):
         penalty = penalty or cross_validate(samples(), folds(), report)
         l2 = penalty.l2
+    batch_size = options.batch_size
     if options.optimizer == "lbfgs":
         trainer = LogisticTrainer(
             suffix, l2=l2, class_weights=weights, folds=folds() if photos.folds else None
         )
     else:
-        trainer = Trainer(
-            suffix,
-            find_optimizer(options.optimizer),
-            learning_rate=options.learning_rate,
-            batch_size=options.batch_size,
-            photos=len(train),
-            seed=options.seed,
-            class_weights=weights,
-            recipe=recipe or Recipe.of(options),
-        )
+
+        def trainer_of(size: int) -> Trainer:
+            return Trainer(
+                suffix,
+                find_optimizer(options.optimizer),
+                learning_rate=options.learning_rate,
+                batch_size=size,
+                photos=len(train),
+                seed=options.seed,
+                class_weights=weights,
+                recipe=recipe or Recipe.of(options),
+            )
+
+        if batch_size:
+            trainer = trainer_of(batch_size)
+        else:
+            batch_size, trainer = first_that_fits(
+                sizes_to_try(len(train)),
+                lambda size: trained_once(trainer_of(size), *start(), train_examples.features, labels),
+            )
     return Job(
         suffix=suffix,
         trainer=trainer,
@@ -187,6 +199,7 @@ def prepare(
         penalty=penalty,
         fit_head=(lambda: fit_head(samples(), start()[0], l2)) if options.stage_rates else None,
         patience=options.patience,
+        batch_size=batch_size,
         frozen=prefix.frozen_arrays,
         spec=ModelSpec(
             classes=photos.classes,

@@ -65,8 +65,8 @@ def train(
         if isinstance(options, NewRun):
             if options.name and group.process == 0:  # refused before every photo is read
                 new_folder(options.runs_dir, options.name)
-            if options.time_limit and group.processes > 1:
-                raise OptionError("--time-limit measures one process: name a --size or a --quality instead")
+            if (options.time_limit or not options.batch_size) and group.processes > 1:
+                raise OptionError("--time-limit and --batch-size auto measure one process: leave them out")
             weights = find(options.weights, preprocessing=options.preprocessing)
             chosen = options.complete(weights)
         else:
@@ -119,6 +119,10 @@ def train(
                 )
                 if group.process == 0:
                     _report_skipped(run, job, report)
+                    if job.batch_size != chosen.batch_size:
+                        found = replace(chosen, batch_size=job.batch_size)
+                        run.write_config(replace(run.config, options=found))
+                        report(Remark(message("batch size {size}", size=job.batch_size)))
                     if job.penalty:
                         run.write_cross_validation(job.penalty)
                         report(PenaltyChosen(job.penalty))
