@@ -20,7 +20,7 @@ from catdog.runs import Run
 from tests.conftest import ROOT
 from tests.model.rounding import relative_error
 
-_TOLERANCE = 1e-5  # of the largest value, see test_two_devices
+_TOLERANCE = 1e-5  # of the largest value, see test_many_devices
 FINE = ("--unfreeze", "block5", "--size", 32, "--epochs", 1, "--batch-size", 10)
 # The command line, with photos that are smaller than a person may ask for, and chunks of one batch.
 _PROGRAM = """
