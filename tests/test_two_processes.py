@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from catdog.hosts import Place, find_place
 from catdog.runs import Run
 from tests.conftest import ROOT
 from tests.model.rounding import relative_error
+from tests.process import places_of
 
 _TOLERANCE = 1e-5  # of the largest value, see test_many_devices
 FINE = ("--unfreeze", "block5", "--size", 32, "--epochs", 1, "--batch-size", 10)
@@ -103,9 +103,6 @@ class _Pair:
     def __init__(
         self, folder: Path, *arguments: object, caches: str = "cache", second: tuple[object, ...] = ()
     ):
-        with socket.socket() as free:
-            free.bind(("localhost", 0))
-            port = free.getsockname()[1]
         self._texts = ["", ""]
         self.processes = [
             subprocess.Popen(
@@ -114,12 +111,9 @@ class _Pair:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
-                env=_environment(folder / caches.format(number))
-                | {"JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": "2", "PYTHONUNBUFFERED": "1"}
-                | {"CATDOG_COORDINATOR": f"localhost:{port}", "CATDOG_HEARTBEAT_SECONDS": "4"}
-                | {"CATDOG_PROCESSES": "2", "CATDOG_PROCESS_ID": str(number)},
+                env=_environment(folder / caches.format(number)) | place | {"PYTHONUNBUFFERED": "1"},
             )
-            for number in (0, 1)
+            for number, place in enumerate(places_of(2))
         ]
 
     def wait_for(self, number: int, line: str) -> None:
@@ -211,9 +205,6 @@ def test_a_death_ends_the_others_within_seconds(shapes: Path, tmp_path: Path, vi
     assert re.fullmatch(
         r"(\[1\] )?catdog: error: another process of this training has died or cannot be reached, .*", last
     )
-    if victim == 0:
-        return
-    _train_alone(tmp_path, "--resume", "killed")
 
 
 @pytest.mark.slow
