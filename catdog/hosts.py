@@ -187,6 +187,13 @@ class Group:
         self.gather(None, patience=math.inf)
         self._is_over = True
 
+    def is_broken(self, error: RuntimeError) -> bool:
+        """Whether this is what a step raises where another process has died."""
+        import jax
+
+        is_of_a_step = isinstance(error, jax.errors.JaxRuntimeError)
+        return self.processes > 1 and is_of_a_step and "RESOURCE_EXHAUSTED" not in str(error)
+
     def end(self, status: int, sentence: str) -> None:
         """End a process that has failed or was stopped, after telling the others why; returns where alone."""
         if self.processes == 1 or self._is_over:
@@ -199,7 +206,8 @@ class Group:
                     self._wait(f"{_STOP}/{number}", number, math.inf)
             else:
                 self._set(f"{_FAILED}/{self.process}", sentence)
-        sys.stderr.flush()
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stream.flush()
         if status != interrupt.PREEMPTED or self.process == 0:  # process 0 has what the others read
             time.sleep(_FAREWELL)
         os._exit(status)  # the runtime would wait for the others
@@ -236,6 +244,8 @@ class Group:
             os.write(2, f"{died}\n".encode())
             os._exit(interrupt.PREEMPTED if interrupt.requested() else 1)
 
+        if os.name == "nt":
+            return
         global _handler
         _handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(end)
         ctypes.CDLL(None).signal(signal.SIGABRT, _handler)

@@ -200,9 +200,9 @@ def command(
         options = NewRun(data, **chosen)
     else:
         raise UsageError("expected DATA, a folder of photos, or --resume RUN.")
-    interrupt.end_on_preemption()
     opened = devices.opened(workspace)
     group = processes.join(place)
+    interrupt.end_on_preemption()
     log = OtherProcessLog() if group.process else TrainingLog()
     try:
         with log:
@@ -211,10 +211,10 @@ def command(
             else:
                 train(options, opened, log, command=ctx.obj)
     except RuntimeError as error:
-        if group.processes == 1:
+        if not group.is_broken(error):
             raise
         interrupt.raise_if_requested()
-        raise hosts.lost() from error  # what a step says where another process has died
+        raise hosts.lost() from error
     except (KeyboardInterrupt, BrokenPipeError) as error:
         was_preempted = isinstance(error, interrupt.Preempted)
         if isinstance(log, OtherProcessLog):

@@ -32,16 +32,19 @@ def united(group: Group, failed: dict[str, Message]) -> dict[str, Message]:
     return {digest: Message(reason) for reasons in found for digest, reason in reasons.items()} | failed
 
 
-def exchange(group: Group, store: FeatureStore, digests: Sequence[str]) -> None:
+def exchange(group: Group, store: FeatureStore, digests: Sequence[str]) -> list[str]:
     """Give features to the processes that need them and do not see them on the disk.
 
     Args:
         digests: the photos of all processes, hex; each process has those that are its own.
 
+    Returns:
+        Those that this process got from others.
+
     Raises:
         CacheError: own features have disappeared, or there is no room.
     """
-    store.refresh()
+    store.refresh()  # shards of the others
     digests = sorted(digests)
     lacked = set(store.missing(digests)) if needs_all(group) else set[str]()
     marks = np.packbits(np.array([digest in lacked for digest in digests], bool))
@@ -73,3 +76,4 @@ def exchange(group: Group, store: FeatureStore, digests: Sequence[str]) -> None:
                     tensor = received[group.owner(digest), row].view(store.key.dtype)
                     writer.add(digest, tensor.reshape(store.key.shape))
     store.refresh()
+    return sorted(lacked)

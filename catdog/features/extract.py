@@ -99,8 +99,7 @@ def extract(
         todo = store.missing(own)
     if group.processes > 1:
         failed = united(group, failed)
-        exchange(group, store, [digest for digest in path_of if digest not in failed])
-        todo = store.missing(list(path_of) if needs_all(group) else own)
+        todo = store.missing(exchange(group, store, [digest for digest in path_of if digest not in failed]))
     if any(digest not in failed for digest in todo):
         raise CacheError(
             "expected features to stay in {folder}, but they disappeared {tries} times. Does another program "
