@@ -66,7 +66,7 @@ def train(
     name: str | None = None,
     runs_dir: Photo = "runs",
     epochs: int | None = None,
-    batch_size: int = NewRun.batch_size,
+    batch_size: int | None = NewRun.batch_size,
     optimizer: str | None = None,
     lr: float | None = None,
     head: HeadKind | None = None,
@@ -109,7 +109,7 @@ def train(
         name: of the run folder below `runs_dir`; None is the name of `data`, numbered if it is taken.
         epochs: training epochs; None is 20, of fine-tuning 6, of lbfgs 8: each has twice the steps of the one
             before.
-        batch_size: photos of one optimizer step.
+        batch_size: photos of one optimizer step. None takes what fits on an accelerator, and 64 on a CPU.
         optimizer: gd, lbfgs, sgd, momentum, nag, adagrad, rmsprop, adadelta, adam, nadam, adamw, lamb, muon;
             None is lbfgs if only a last layer is trained and `lr` is not given, adamw in fine-tuning, else
             adam.

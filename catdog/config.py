@@ -180,7 +180,7 @@ class TrainOptions(JsonRecord):
 
     data: str  # the folder of photos, absolute
     epochs: int
-    batch_size: int  # photos per optimizer step
+    batch_size: int  # photos per optimizer step; 0 until it is found what fits
     optimizer: str
     learning_rate: float
     head: Head

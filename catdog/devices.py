@@ -9,6 +9,7 @@ import math
 import os
 import stat
 import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from catdog.workspace import Workspace
 
 if TYPE_CHECKING:
     import jax
+    import numpy as np
     from jax.sharding import Mesh
 
 
@@ -158,30 +160,124 @@ def describe() -> str:
     return f"{len(devices)} × {devices[0].device_kind}"
 
 
-def data_mesh() -> "Mesh":
-    """All devices along one axis, `data`; the compiler chooses the sharding of intermediate arrays."""
+def local_mesh() -> "Mesh":
+    """The devices of this process along one axis, `data`; the compiler shards intermediate arrays."""
     import jax
 
+    devices = jax.local_devices()
+    return jax.make_mesh(
+        (len(devices),), ("data",), axis_types=(jax.sharding.AxisType.Auto,), devices=devices
+    )
+
+
+_spreads = False
+
+
+@contextlib.contextmanager
+def spread() -> Iterator[None]:
+    """Within the block, `data_mesh` has the devices of all processes, which all compute the same programs."""
+    global _spreads
+    _spreads = True
+    try:
+        yield
+    finally:
+        _spreads = False
+
+
+def is_spread() -> bool:
+    """Whether this is within `spread`."""
+    return _spreads
+
+
+def data_mesh() -> "Mesh":
+    """The devices that compute together along one axis, `data`: those of this process, but see `spread`."""
+    import jax
+
+    if not _spreads:
+        return local_mesh()
     return jax.make_mesh((jax.device_count(),), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
 
 
-def batch_multiple() -> int:
-    """The number of photos in a batch must be a multiple of this."""
-    import jax
-
-    return jax.device_count()
-
-
 def replicate(mesh: "Mesh", tree: Any) -> Any:
-    """Copy every array of `tree` to every device of the mesh."""
+    """Copy every array of `tree` to every device of the mesh; of several processes, that of the first."""
     import jax
 
-    return jax.device_put(tree, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec()))
+    sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+    if not mesh.is_multi_process:
+        return jax.device_put(tree, sharding)
+    import numpy as np
+    from jax.experimental.multihost_utils import broadcast_one_to_all
+
+    def copied(leaf: Any) -> jax.Array:
+        if isinstance(leaf, jax.Array) and leaf.sharding == sharding:
+            return leaf
+        of_first = np.asarray(broadcast_one_to_all(np.asarray(leaf)))
+        return jax.make_array_from_callback(of_first.shape, sharding, lambda index: of_first[index])
+
+    return jax.tree.map(copied, tree)
 
 
-def put_batch(mesh: "Mesh", array: Any, *, batch_axis: int = 0) -> "jax.Array":
+def put_rows(
+    mesh: "Mesh", rows: "np.ndarray", read: "Callable[[np.ndarray], np.ndarray]", *, batch_axis: int = 0
+) -> "jax.Array":
+    """`read(rows)` on the mesh: axis `batch_axis` is split among the devices.
+
+    A process reads only the rows of its own devices.
+
+    Args:
+        rows: any shape.
+        read: gives an array (*rows.shape, ...).
+    """
+    import jax
+
+    split = jax.sharding.PartitionSpec(*[None] * batch_axis, "data")
+    sharding = jax.sharding.NamedSharding(mesh, split)
+    if not mesh.is_multi_process:
+        return jax.device_put(read(rows), sharding)
+    import numpy as np
+
+    slices = sharding.addressable_devices_indices_map(rows.shape).values()
+    starts = {part[batch_axis].start or 0: part[batch_axis] for part in slices if part}
+    places = np.concatenate([np.arange(rows.shape[batch_axis])[starts[start]] for start in sorted(starts)])
+    own = read(np.take(rows, places, axis=batch_axis))
+    shape = (*rows.shape, *own.shape[rows.ndim :])
+    return jax.make_array_from_process_local_data(sharding, own, shape)
+
+
+def put_batch(mesh: "Mesh", array: "np.ndarray", *, batch_axis: int = 0) -> "jax.Array":
     """Copy a host array to the mesh: only axis `batch_axis` is split among the devices."""
     import jax
 
     split = jax.sharding.PartitionSpec(*[None] * batch_axis, "data")
     return jax.device_put(array, jax.sharding.NamedSharding(mesh, split))
+
+
+def to_host(array: "jax.Array") -> "np.ndarray":
+    """The whole array, also where its parts are on the devices of several processes."""
+    import jax
+    import numpy as np
+
+    if not (array.is_fully_addressable or array.is_fully_replicated):
+        mesh = data_mesh()
+        whole = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+        array = jax.jit(lambda x: x, out_shardings=whole)(array)
+    return np.asarray(array)
+
+
+def from_all(array: "np.ndarray") -> "np.ndarray":
+    """(processes, *shape): an array of the same shape and dtype from each process."""
+    import numpy as np
+    from jax.experimental.multihost_utils import process_allgather
+
+    return np.asarray(process_allgather(array))
+
+
+def everywhere(mesh: "Mesh", tree: Any) -> Any:
+    """In a compiled program: each device of several processes has the whole of every array."""
+    import jax
+
+    if not mesh.is_multi_process:
+        return tree
+    return jax.lax.with_sharding_constraint(
+        tree, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+    )

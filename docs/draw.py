@@ -17,7 +17,7 @@ PACKAGE = ROOT / "catdog"
 # From the top floor down: a room imports from the rooms below it, and from itself.
 ROOMS = (
     *("cli", "api", "reports", "export", "insight", "evaluation", "checks", "inference", "training"),
-    *("features", "data", "archives", "weights", "model", "runs", "records", "devices", "workspace"),
+    *("features", "data", "archives", "weights", "model", "runs", "records", "devices", "hosts", "workspace"),
     *("progress", "config", "durable", "memory", "errors", "text", "escapes", "interrupt"),
 )
 BASE = ROOMS[ROOMS.index("progress") :]  # nearly every room imports these

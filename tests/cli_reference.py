@@ -16,7 +16,8 @@ _START = """\
 Made from the commands by `python -m tests.cli_reference`; do not edit it by hand.
 
 Every command prints this with `-h`. Results go to stdout, progress and warnings to stderr. Exit status:
-0 done, 1 an error or a photo that failed, 2 a mistake in the command line, 130 stopped by Ctrl-C.
+0 done, 1 an error or a photo that failed, 2 a mistake in the command line, 75 a training that a signal has
+stopped, with everything saved, 130 stopped by Ctrl-C.
 """
 
 

@@ -1,6 +1,7 @@
-"""The command line in a process of its own."""
+"""The command line in a process of its own, and the places of several that train together."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -20,3 +21,18 @@ def catdog(
         env=os.environ | environment,
         check=False,
     )
+
+
+def places_of(processes: int) -> list[dict[str, str]]:
+    """The environment of each process of one training, with two devices each."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    common = {
+        "JAX_PLATFORMS": "cpu",
+        "JAX_NUM_CPU_DEVICES": "2",
+        "CATDOG_COORDINATOR": f"localhost:{port}",
+        "CATDOG_HEARTBEAT_SECONDS": "4",
+        "CATDOG_PROCESSES": str(processes),
+    }
+    return [common | {"CATDOG_PROCESS_ID": str(number)} for number in range(processes)]

@@ -16,7 +16,7 @@ PACKAGE = Path(catdog.__file__).parent
 # A room may import the rooms behind it. The first part of a module's path below `catdog` is its room.
 ROOMS: Sequence[str] = (
     "cli api reports export insight evaluation checks inference training features data archives weights "
-    "model runs records devices workspace progress config durable memory errors text escapes interrupt"
+    "model runs records devices hosts workspace progress config durable memory errors text escapes interrupt"
 ).split()
 ANYTHING = {"__main__", "__init__"}
 
@@ -28,7 +28,7 @@ ONLY = {
     "textual_image": {"cli"},
     "platformdirs": {"workspace"},
     "flax": {"model"},
-    "jax": {"model", "features", "training", "inference", "insight", "checks", "devices"},
+    "jax": {"model", "features", "training", "inference", "insight", "checks", "devices", "hosts"},
     "optax": {"model", "training", "insight", "checks"},
     "filelock": {"weights", "features", "runs"},
     "jinja2": {"reports"},

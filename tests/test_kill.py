@@ -1,7 +1,12 @@
-"""kill -9 at any moment, then --resume: the same bytes in model.safetensors as without a kill."""
+"""kill -9 or SIGTERM at any moment, then --resume: the same bytes in model.safetensors as without it.
+
+CATDOG_TEST_KILLS=50 is the number for each training, instead of those of the table. Without it, the training
+in two processes, which takes longest, is left to tests/test_two_processes.py.
+"""
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -11,25 +16,29 @@ from shutil import copytree
 
 import pytest
 
+from catdog import interrupt
 from tests.pictures import draw_pictures
+from tests.process import places_of
 
 _AT_ONCE = 2  # trainings at the same time, each in a folder of its own
 _COLD = 1  # of the kills of a training, those that are in its first seconds, with features to compute
+_KILLS = "CATDOG_TEST_KILLS"
 _SEED = "CATDOG_TEST_KILL_SEED"  # the environment variable that repeats the moments of a run that failed
 
-# Training → kills, epochs and options.
+# Training → processes, kills, epochs and options.
 _TRAININGS = {
-    "dropout and momenta": (4, 120, "--head fc --fc-units 32 --batch-size 8 --seed 3 --views 1"),
-    "fine-tuning": (2, 3, "--unfreeze block5 --size 96 --views 1 --schedule one-cycle --mixup 0.2"),
-    "several labels": (2, 40, "--output labels --labels {data}/labels.csv --folds 4 --size 96"),
+    "dropout and momenta": (1, 4, 120, "--head fc --fc-units 32 --batch-size 8 --seed 3 --views 1"),
+    "fine-tuning": (1, 2, 3, "--unfreeze block5 --size 96 --views 1 --schedule one-cycle --mixup 0.2"),
+    "several labels": (1, 2, 40, "--output labels --labels {data}/labels.csv --folds 4 --size 96"),
+    "two processes": (2, 0, 2, "--unfreeze block5 --size 96 --batch-size 4 --optimizer adam"),
 }
 
 
 class _Place:
     """A folder with a cache of its own, in which one training runs."""
 
-    def __init__(self, folder: Path, data: Path, options: str):
-        self.folder = folder
+    def __init__(self, folder: Path, data: Path, options: str, processes: int):
+        self.folder, self._processes = folder, processes
         self._new = [str(data), "--name", "killed", *options.format(data=data).split()]
         self._environment = os.environ | {"CATDOG_CACHE_DIR": str(folder / "cache")}
 
@@ -42,25 +51,28 @@ class _Place:
         history = self.model.parent / "history.jsonl"
         return len(history.read_text().splitlines()) if history.exists() else 0
 
-    def start(self) -> subprocess.Popen[str]:
+    def start(self) -> list[subprocess.Popen[str]]:
         """Start, or resume the run if there is one."""
         run = self.model.parent
         target = ["--resume", str(run)] if run.exists() else self._new
-        return subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "catdog", "train", *target],
-            cwd=self.folder,
-            env=self._environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        return [
+            subprocess.Popen(
+                [sys.executable, "-W", "error", "-m", "catdog", "train", *target],
+                cwd=self.folder,
+                env=self._environment | place,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for place in (places_of(self._processes) if self._processes > 1 else [{}])
+        ]
 
     def finish(self) -> bytes:
         """Run to the end; returns the model's bytes."""
-        process = self.start()
-        _, err = process.communicate(timeout=300)
-        # A kill in the last moment leaves a finished run: the error reports that, and nothing is damaged.
-        assert process.returncode == 0 or "has finished" in err, err
+        for process in self.start():
+            _, err = process.communicate(timeout=300)
+            # A kill in the last moment leaves a finished run: the error reports that, and nothing is damaged.
+            assert process.returncode == 0 or "has finished" in err, err
         return self.model.read_bytes()
 
 
@@ -77,10 +89,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def _moments(seed: int, count: int) -> list[float]:
-    """When each training is killed, as a part of its time: the same for the same seed, whoever asks first."""
+def _moments(seed: int, count: int) -> list[tuple[float, signal.Signals, float]]:
+    """When each training is killed, as a part of its time; by which signal; and which process, as a part.
+
+    The same for the same seed, whoever asks first.
+    """
     moments = random.Random(seed)
-    return [moments.random() for _ in range(count)]
+    kinds = (signal.SIGKILL, signal.SIGTERM)
+    return [(moments.random(), moments.choice(kinds), moments.random()) for _ in range(count)]
 
 
 def test_a_seed_draws_the_same_moments_again() -> None:
@@ -89,9 +105,12 @@ def test_a_seed_draws_the_same_moments_again() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("training", _TRAININGS)
+@pytest.mark.parametrize(
+    "training", [name for name, (_, kills, *_) in _TRAININGS.items() if kills or _KILLS in os.environ]
+)
 def test_kill_and_resume_gives_the_same_bytes(data: Path, tmp_path: Path, training: str) -> None:
-    kills, epochs, options = _TRAININGS[training]
+    processes, kills, epochs, options = _TRAININGS[training]
+    kills = int(os.environ.get(_KILLS) or kills)
     seed = int(os.environ.get(_SEED) or random.SystemRandom().getrandbits(32))
     again = f"{_SEED}={seed} draws these moments again"
     print(again, flush=True)
@@ -102,7 +121,7 @@ def test_kill_and_resume_gives_the_same_bytes(data: Path, tmp_path: Path, traini
         folder.mkdir()
         if not cold:
             copytree(tmp_path / "first" / "cache", folder / "cache")
-        return _Place(folder, data, f"--epochs {epochs} {options}")
+        return _Place(folder, data, f"--epochs {epochs} {options}", processes)
 
     def finished(name: str, *, cold: bool) -> tuple[bytes, float]:
         began = time.monotonic()
@@ -117,17 +136,25 @@ def test_kill_and_resume_gives_the_same_bytes(data: Path, tmp_path: Path, traini
         """Kill a training and let it finish; returns where it was killed."""
         cold = number < _COLD
         killed = place(str(number), cold=cold)
-        process = killed.start()
+        started = killed.start()
+        moment, kind, part = moments[number]
+        victim = started[int(part * processes)]
+        # Before they are connected, a process waits for the others for minutes.
+        while processes > 1 and not killed.model.parent.exists():
+            time.sleep(0.01)
         if cold:
-            time.sleep(0.2 + moments[number] * (cold_seconds - 0.2))
+            time.sleep(0.2 + moment * (cold_seconds - 0.2) / processes)
         else:  # somewhere in an epoch
-            before, part = divmod(moments[number] * epochs, 1)
-            while killed.epochs() < before and process.poll() is None:
+            before, part = divmod(moment * epochs, 1)
+            while killed.epochs() < before and victim.poll() is None:
                 time.sleep(0.001)
             time.sleep(part * (warm_seconds / epochs))
-        process.kill()
-        process.communicate()
-        where = f"{'cold' if cold else 'warm'} {moments[number]:.3f}, epoch {killed.epochs()}"
+        victim.send_signal(kind)
+        for process in started:  # the others end by themselves
+            _, err = process.communicate(timeout=60)
+            assert process is victim or process.returncode in (0, 1, interrupt.PREEMPTED), err
+        assert kind == signal.SIGKILL or victim.returncode in (0, interrupt.PREEMPTED, -signal.SIGTERM)
+        where = f"{kind.name} {'cold' if cold else 'warm'} {moment:.3f}, epoch {killed.epochs()}"
         assert killed.finish() == expected, f"{where}; {again}"
         return where
 

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 
 import click
 
-from catdog import __version__, devices, interrupt
+from catdog import __version__, devices, hosts, interrupt
 from catdog.cli.command import CONTEXT, Translated, lang_option
 from catdog.cli.translate import UsageError, language_of, speaking, translated
 from catdog.errors import CatdogError
@@ -59,7 +59,8 @@ def cli() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line and return its exit status: 0, 1 (an error), 2 (usage) or 130 (Ctrl-C).
+    """Run one command line and return its exit status: 0, 1 (an error), 2 (usage), 75 (stopped by a
+    scheduler, everything saved) or 130 (Ctrl-C).
 
     A command finds the line itself as the context's `obj`.
     """
@@ -75,11 +76,16 @@ def run(arguments: Sequence[str]) -> int:
             return error.exit_code
         except CatdogError as error:
             sentence = visible_name(translated(error.message))
-            click.echo(translated(message("catdog: error: {sentence}", sentence=sentence)), err=True)
+            line = translated(message("catdog: error: {sentence}", sentence=sentence))
+            click.echo(hosts.group().prefix + line, err=True)
+            hosts.group().end(1, sentence)
             return 1
-        except (click.Abort, KeyboardInterrupt):
+        except (click.Abort, KeyboardInterrupt) as error:
             interrupt.seen()
-            return 130
+            was_preempted = isinstance(error.__cause__ or error, interrupt.Preempted)
+            status = interrupt.PREEMPTED if was_preempted else 130
+            hosts.group().end(status, translated(message("stopped by Ctrl-C")))
+            return status
         except (BrokenPipeError, SystemExit):
             # The reader of stdout has seen enough: `catdog predict … | head`. click makes a SystemExit of it,
             # and of nothing else where it does not stand alone.

@@ -11,8 +11,8 @@ import click
 from catdog.cli.translate import LANGUAGES, translated
 from catdog.text import N_, columns_of, message, wrapped
 
-Heading = Literal["Data", "Model", "Training", "Output", "Cache", "Other"]
-GROUPS = (N_("Data"), N_("Model"), N_("Training"), N_("Output"), N_("Cache"), N_("Other"))
+Heading = Literal["Data", "Model", "Training", "Output", "Cache", "Processes", "Other"]
+GROUPS = (N_("Data"), N_("Model"), N_("Training"), N_("Output"), N_("Cache"), N_("Processes"), N_("Other"))
 
 PATH = click.Path(path_type=Path)
 FILE = click.Path(dir_okay=False, path_type=Path)

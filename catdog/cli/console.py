@@ -44,9 +44,13 @@ for _console in (out, err):
         _console.width = _FILE_WIDTH
 
 
+prefix = ""  # of every line on stderr: the number of the process, where there are several
+
+
 def moves() -> bool:
     """Whether progress may be drawn over itself."""
-    return err.is_terminal and not err.is_dumb_terminal and not any(map(os.environ.get, ("NO_COLOR", "CI")))
+    is_plain = prefix or any(map(os.environ.get, ("NO_COLOR", "CI")))
+    return err.is_terminal and not err.is_dumb_terminal and not is_plain
 
 
 def say(line: Words = "") -> None:
@@ -65,7 +69,7 @@ def tell(line: str | Message, style: str = "") -> None:
     lines = translated(line).split("\n")
     if err.is_terminal:
         lines = [part for line in lines for part in ([line] if line[:1] == " " else wrapped(line, err.width))]
-    err.print(Text("\n".join(lines), style=style), soft_wrap=True)
+    err.print(Text("\n".join(prefix + line for line in lines), style=style), soft_wrap=True)
 
 
 def note(sentence: Message) -> None:

@@ -1,18 +1,21 @@
 """`catdog train DATA`: fine-tune on a folder of photos, write runs/<name>/."""
 
 import shlex
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
-from catdog import devices
-from catdog.cli import console
+from catdog import devices, hosts, interrupt
+from catdog.cli import console, processes
 from catdog.cli.command import FILE, FOLDER, PATH, Command, Decorator, Heading, flag, option
 from catdog.cli.options import Parsed, weights_options, workspace_options
 from catdog.cli.translate import LANGUAGES, UsageError
 from catdog.config import CLASS_WEIGHTS, HEADS, LOSSES, OUTPUTS, QUALITIES, RESIZES, SCHEDULES
+from catdog.errors import RunError
 from catdog.inference.models import find_model
 from catdog.model.architecture import ALL, CONVOLUTIONS, stages
 from catdog.runs import Run
@@ -22,7 +25,10 @@ from catdog.training.options import DEFAULT_DROPOUT, DEFAULT_FC_UNITS, DEFAULT_V
 from catdog.workspace import Workspace
 
 # What --resume may change: where things are, how they are computed, and when to stop.
-_RESUMABLE = set("resume data epochs runs_dir workers lang cache_dir cache_limit no_cache rehash".split())
+_RESUMABLE = {
+    *"resume data epochs runs_dir workers lang cache_dir cache_limit no_cache rehash".split(),
+    *processes.NAMES,
+}
 
 EXAMPLES = (
     "catdog train photos",
@@ -45,6 +51,15 @@ def _integers(expected: str) -> Parsed:
         return numbers
 
     return Parsed("N[,N...]", parse)
+
+
+def _batch_size(text: str) -> int | None:
+    """`auto` or a number."""
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(message(N_("expected auto or a number such as 64, found {value!r}"), value=text))
+    return int(text)
 
 
 def _penalty(text: str) -> float | None:
@@ -77,6 +92,7 @@ _UNITS = _integers(N_("expected units of each hidden layer such as 256 or 512,25
 _SIZES = _integers(N_("expected pixels such as 320 or 448,320,224; found {value!r}"))
 _SEED = click.IntRange(0, 2**32 - 1)
 _TIME = Parsed("TIME", seconds_from_people)
+_BATCH_SIZE = Parsed("N|auto", _batch_size)
 _L2, _WEIGHTS = Parsed("auto|X", _penalty), click.Choice(CLASS_WEIGHTS)
 _FRACTION = click.FloatRange(0, 1, min_open=True, max_open=True)
 _RATE, _ABOVE_0 = click.FloatRange(0, 1, max_open=True), click.FloatRange(0, min_open=True)
@@ -131,7 +147,7 @@ def _new(option_name: str, group: Heading, help: str, type: Any = None, **rest: 
 @_new("--unfreeze", "Model", _UNFREEZE, _STAGES, metavar="STAGE")
 @weights_options(NewRun.weights)
 @_new("--epochs", "Training", N_("Training epochs."), click.IntRange(1))
-@_new("--batch-size", "Training", N_("Batch size."), click.IntRange(1))
+@_new("--batch-size", "Training", N_("Batch size; auto is what fits."), _BATCH_SIZE)
 @_new("--optimizer", "Training", _OPTIMIZER, click.Choice(list(OPTIMIZERS)), metavar="NAME")
 @_new("--lr", "Training", N_("Learning rate."), _ABOVE_0)
 @option("--find-lr", "Training", _FIND_LR, PATH, metavar="FILE")
@@ -146,6 +162,7 @@ def _new(option_name: str, group: Heading, help: str, type: Any = None, **rest: 
 @_new("--name", "Output", N_("Name of the run folder."), metavar="NAME")
 @_new("--runs-dir", "Output", N_("Folder of the runs."), FOLDER)
 @workspace_options
+@processes.process_options
 @option("--lang", "Other", N_("Language of messages."), click.Choice(LANGUAGES), N_("from LANG"))
 @click.pass_context
 def command(
@@ -154,6 +171,7 @@ def command(
     resume: Path | None,
     find_lr: Path | None,
     workspace: Workspace,
+    lang: str | None,
     **chosen: Any,
 ) -> None:
     """Fine-tune VGG16 on the photos in DATA.
@@ -161,42 +179,71 @@ def command(
     DATA has one folder for each class (DATA/cats/*.jpg, DATA/dogs/*.jpg), or folders train/ and valid/ with
     such folders, or files named after their class (cat.0.jpg, dog.0.jpg). Photos are only read.
     """
-    from catdog.cli.views.training import TrainingLog, suggest_rate
+    from catdog.cli.views.training import OtherProcessLog, TrainingLog, suggest_rate
     from catdog.training.find_rate import find_rate
     from catdog.training.train import train
 
+    place = processes.find(**{name: chosen.pop(name) for name in processes.NAMES})
     if resume:
         defaults = (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)  # others: typed, or the environment
         given = {name for name in ctx.params if ctx.get_parameter_source(name) not in defaults}
         if extra := sorted(given - _RESUMABLE):
             flags = ", ".join(f"--{name.replace('_', '-')}" for name in extra)
             raise UsageError("a resumed run keeps its own options: leave out {flags}.", flags=flags)
-        found = find_model(resume, chosen["runs_dir"])
+        found = resume if place and place.process else find_model(resume, chosen["runs_dir"])
         options = Resume(
             found.folder if isinstance(found, Run) else found,
             data,
             chosen["epochs"] if "epochs" in given else None,
         )
     elif data:
-        del chosen["lang"]
         options = NewRun(data, **chosen)
     else:
         raise UsageError("expected DATA, a folder of photos, or --resume RUN.")
     opened = devices.opened(workspace)
-    log = TrainingLog()
+    group = processes.join(place)
+    interrupt.end_on_preemption()
+    log = OtherProcessLog() if group.process else TrainingLog()
     try:
         with log:
             if find_lr and isinstance(options, NewRun):
                 suggest_rate(find_rate(options, opened, log), find_lr)
             else:
                 train(options, opened, log, command=ctx.obj)
-    except (KeyboardInterrupt, BrokenPipeError):
-        if log.started:
+    except RuntimeError as error:
+        if not group.is_broken(error):
+            raise
+        interrupt.raise_if_requested()
+        raise hosts.lost() from error
+    except (KeyboardInterrupt, BrokenPipeError) as error:
+        was_preempted = isinstance(error, interrupt.Preempted)
+        if isinstance(log, OtherProcessLog):
+            pass
+        elif log.started:
             run, epochs = log.started
-            stopped = N_("Stopped. {done} of {epochs} epochs are saved. Continue with:\n  {command}")
             words = _command_to_resume(ctx, run)
-            console.tell(message(stopped, done=run.epochs_done(), epochs=epochs, command=words))
+            stopped = _PREEMPTED if was_preempted else _STOPPED
+            with suppress(BrokenPipeError):  # stderr goes the same way
+                console.tell(message(stopped, done=run.epochs_done(), epochs=epochs, command=words))
+        elif was_preempted:
+            console.tell(message(_PREEMPTED_EARLY))
+        if isinstance(error, BrokenPipeError):
+            sys.stdout = None
+            raise RunError(
+                "nobody reads the output of this training any more, so it was stopped: send it to a file"
+            ) from error
         raise
+
+
+_STOPPED = N_("Stopped. {done} of {epochs} epochs are saved. Continue with:\n  {command}")
+_PREEMPTED = N_(
+    "Stopped by a signal. Everything so far is saved, with {done} of {epochs} whole epochs. Continue with:\n"
+    "  {command}"
+)
+_PREEMPTED_EARLY = N_(
+    "Stopped by a signal before the run was made. Features so far are in the cache. Start again with the "
+    "same command."
+)
 
 
 def _command_to_resume(ctx: click.Context, run: Run) -> str:

@@ -82,7 +82,9 @@ def _pool(workers: int) -> Any:
 
 def _begin(processes: int, main: int) -> None:
     """Of each process: it ends when the main process has ended, however that was."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the main process
+    for name in ("SIGINT", "SIGTERM", "SIGUSR1"):  # they are for the main process; Windows lacks the last
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     budget.share(processes)
     threading.Thread(target=_end_with, args=(main,), daemon=True).start()
 

@@ -5,10 +5,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from catdog import hosts
 from catdog.config import Decoding
 from catdog.data import Skipped, fingerprint, probe_all
 from catdog.errors import CacheError
 from catdog.features.compute import Failed, compute
+from catdog.features.exchange import exchange, needs_all, united
 from catdog.features.features import Features
 from catdog.features.prefix import Prefix
 from catdog.features.store import FeatureStore
@@ -30,7 +32,8 @@ class Extraction:
 
     photos: tuple[int, ...]  # index of each readable photo in the input, ascending
     digests: tuple[str, ...]  # their content digests, hex
-    features: Features | None  # of those photos, in the same order; None where no photo could be read
+    # Of those photos, in the same order. None where no photo could be read, or another process needs them.
+    features: Features | None
     skipped: tuple[Skipped, ...]  # the unreadable photos with reasons, in input order
     damaged_shards: int  # files of the cache that were damaged, and replaced
 
@@ -73,11 +76,14 @@ def extract(
         found = ((path, reasons.get(path) or failed.get(digests[path])) for path in paths)
         return tuple(Skipped(path, reason) for path, reason in found if reason)
 
+    group = hosts.group()
+    own = list(filter(group.owns, path_of))
     store.hold(list(path_of))
-    todo = store.missing(list(path_of))
+    todo = store.missing(own)
     failed = unreadable_headers({digest: path_of[digest] for digest in todo}, workers=workers)
+    failed = united(group, failed)
     before(skipped())
-    new, wanted = len(todo) - len(failed), len(path_of) - len(failed)
+    new, wanted = sum(digest not in failed for digest in todo), len(path_of) - len(failed)
     if new:  # otherwise those to come may be cached too
         _require_room(store, new + to_come, done + wanted + to_come)
     for _ in range(_TRIES):
@@ -90,7 +96,10 @@ def extract(
         ):
             failed |= {event.digest: event.reason for event in events if isinstance(event, Failed)}
         store.refresh()
-        todo = store.missing(list(path_of))
+        todo = store.missing(own)
+    if group.processes > 1:
+        failed = united(group, failed)
+        todo = store.missing(exchange(group, store, [digest for digest in path_of if digest not in failed]))
     if any(digest not in failed for digest in todo):
         raise CacheError(
             "expected features to stay in {folder}, but they disappeared {tries} times. Does another program "
@@ -103,7 +112,7 @@ def extract(
     bad = {photo.path for photo in unreadable}
     readable = tuple(number for number, path in enumerate(paths) if path not in bad)
     found = tuple(digests[paths[number]] for number in readable)
-    features = store.features(found) if found else None
+    features = store.features(found) if found and needs_all(group) else None
     return Extraction(readable, found, features, unreadable, store.damaged)
 
 

@@ -64,7 +64,7 @@ def condense(
     done = 0
     for part in parts:
         for batch, count in _batches(part, part.nbytes // max(len(part), 1), rows):
-            found = np.asarray(suffix.condense(frozen, batch))[:count]
+            found = devices.to_host(suffix.condense(frozen, batch))[:count]
             if condensed is None:  # allocated once, so that a million photos are not in memory twice
                 condensed = np.empty((sum(map(len, parts)), *found.shape[1:]), found.dtype)
             condensed[done : done + count] = found
@@ -90,8 +90,9 @@ def logits(
             differ in the last digits. None chooses a number that is fast.
     """
     photo_bytes = suffix.photo_bytes(condensed.shape)
+    params, constants = _placed(params, constants)
     parts = [
-        np.asarray(suffix.compiled_logits(params, constants, batch, until))[:count]
+        devices.to_host(suffix.compiled_logits(params, constants, batch, until))[:count]
         for batch, count in _batches(condensed, photo_bytes, rows)
     ]
     return np.concatenate(parts)
@@ -106,8 +107,11 @@ def fit_rescale(suffix: Suffix, params: Tensors, constants: Tensors, condensed: 
     """`constants` with each Rescale set to the standard deviation of its input over all these photos."""
     for position, layer in enumerate(suffix.layers):
         if isinstance(layer, Rescale):
+            placed = _placed(params, constants)
             parts = [
-                np.stack(suffix.moments(params, constants, batch, position), dtype=np.float64)[:, :count]
+                np.stack([*map(devices.to_host, suffix.moments(*placed, batch, position))], dtype=np.float64)[
+                    :, :count
+                ]
                 for batch, count in _batches(condensed, suffix.photo_bytes(condensed.shape))
             ]
             mean, square = np.concatenate(parts, axis=1).mean(axis=1)
@@ -127,8 +131,17 @@ def _batches(
     """(batch on the devices, how many of its rows count): all of the same shape, the last one padded."""
     mesh = devices.data_mesh()
     size = rows or max(1, min(padded_size(len(features)), _BATCH_BYTES // photo_bytes))
-    size = -(-size // devices.batch_multiple()) * devices.batch_multiple()
+    size = -(-size // mesh.size) * mesh.size
     for start in range(0, len(features), size):
         photos = np.arange(start, start + size)
         count = min(size, len(features) - start)
-        yield devices.put_batch(mesh, features.gather(np.minimum(photos, len(features) - 1))), count
+        yield devices.put_rows(mesh, np.minimum(photos, len(features) - 1), features.gather), count
+
+
+def _placed(params: Tensors, constants: Tensors) -> tuple[Tensors, Tensors]:
+    """Where several processes compute together, on the devices of all of them."""
+    return (
+        devices.replicate(devices.data_mesh(), (params, constants))
+        if devices.is_spread()
+        else (params, constants)
+    )

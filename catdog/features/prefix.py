@@ -119,7 +119,7 @@ class Prefix:
             else:
                 photos = -(-photos // calls)  # work for every core
             largest = min(1 << max(photos - 1, 0).bit_length(), largest)
-        multiple = devices.batch_multiple()
+        multiple = self._mesh.size
         return -(-largest // multiple) * multiple
 
     def __call__(self, pixels_bhwc: np.ndarray) -> jax.Array:
@@ -159,7 +159,7 @@ class Prefix:
 
     @cached_property
     def _mesh(self) -> "jax.sharding.Mesh":
-        return devices.data_mesh()
+        return devices.local_mesh()
 
     @cached_property
     def thawed_tensors(self) -> dict[str, np.ndarray]:
@@ -174,7 +174,7 @@ class Prefix:
     def frozen_arrays(self) -> dict[str, jax.Array]:
         """`frozen_tensors` on the devices."""
         arrays = {name: device_float32(tensor) for name, tensor in self.frozen_tensors.items()}
-        return devices.replicate(self._mesh, arrays)
+        return devices.replicate(devices.data_mesh(), arrays)
 
     @cached_property
     def _program(self) -> tuple[Program, Any]:

@@ -80,9 +80,12 @@ class EpochStarted(NamedTuple):
 class Sums(NamedTuple):
     """Sums over the photos of an epoch so far, with dropout on, as Keras logs it."""
 
-    loss: float  # nats
-    score: float  # photos whose class was predicted correctly; of a `value` output absolute errors
-    photos: int
+    loss: float = 0.0  # nats
+    score: float = 0.0  # photos whose class was predicted correctly; of a `value` output absolute errors
+    photos: int = 0
+
+
+NO_SUMS = Sums()
 
 
 class Finished(NamedTuple):

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import optax
 
+from catdog import hosts
 from catdog.errors import OptionError
 from catdog.training.events import Report, Sums, ignore
 from catdog.training.fit import Job
@@ -62,6 +63,8 @@ def find_rate(options: NewRun, workspace: Workspace, report: Report = ignore) ->
         OptionError: the optimizer has no step for each batch.
         CatdogError: see `catdog.training.train.train`.
     """
+    if hosts.group().processes > 1:
+        raise OptionError("--find-lr works in one process")
     weights = find_weights(
         options.weights, preprocessing=options.preprocessing, workspace=workspace, report=report
     )

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -10,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from catdog import devices, hosts, interrupt
 from catdog.config import ModelSpec, Output
 from catdog.data import Skipped
 from catdog.errors import RunError
@@ -60,6 +62,7 @@ class Job:
         penalty: how the L2 penalty was chosen, if it was.
         fit_head: gives the fitted head that fine-tuning starts from, its epoch 0; None for other trainings.
         patience: epochs without a lower validation loss that end the training; None trains all.
+        batch_size: photos per optimizer step, if the optimizer has such steps.
     """
 
     suffix: Suffix
@@ -76,6 +79,7 @@ class Job:
     penalty: CrossValidation | None
     fit_head: Callable[[], FittedHead] | None = None
     patience: int | None = None
+    batch_size: int = 0
 
     @property
     def shown(self) -> float:
@@ -89,6 +93,15 @@ class _Done:
     best_epoch: int
     best_loss: float
     stopped: bool = False  # early
+    # Of the next epoch, where the training was stopped within it: see `Sums`, and its time so far.
+    loss: float = 0.0
+    score: float = 0.0
+    photos: int = 0
+    seconds: float = 0.0
+
+    @property
+    def sums(self) -> Sums:
+        return Sums(self.loss, self.score, self.photos)
 
 
 def start_tensors(
@@ -109,24 +122,46 @@ def fit(run: Run, job: Job, *, epochs: int, report: Report) -> None:
     Raises:
         RunError: the run's state does not fit, or the training diverged.
     """
-    with Saver(run) as saver:
+    with ExitStack() as stack:
+        saver = stack.enter_context(Saver(run, writes=hosts.group().process == 0))
+        if devices.is_spread():  # all processes stop at the same step, or none
+            stack.enter_context(interrupt.deferred())
         _fit(run, job, saver, epochs, report)
 
 
 def _fit(run: Run, job: Job, saver: Saver, epochs: int, report: Report) -> None:
     train, shown = job.train, job.shown
+    together = hosts.group() if devices.is_spread() else hosts.ALONE
     state, constants, done = _resume(run, job) or _begin(job, saver, report)
+    if devices.is_spread():
+        constants = devices.replicate(devices.data_mesh(), constants)
 
     def report_sums(sums: Sums) -> None:
         report(sums._replace(score=sums.score * shown))
 
     for epoch in range(done.epoch + 1, epochs + 1):
-        began = time.monotonic()
+        began, sums = time.monotonic() - done.seconds, done.sums
         report(EpochStarted(epoch, epochs, len(train), "mae" if job.spec.scale else "acc"))
-        state, sums = job.trainer.epoch(
-            state, constants, train.features, train.labels, epoch=epoch, report=report_sums
-        )
-        record, done = _finish(saver, job, state, constants, done, epoch, sums, began)
+        try:
+            with interrupt.deferred() as stop:
+                state, sums = job.trainer.epoch(
+                    state,
+                    constants,
+                    train.features,
+                    train.labels,
+                    epoch=epoch,
+                    report=report_sums,
+                    since=sums,
+                    stop=stop,
+                )
+            if together.any(interrupt.requested()):
+                raise interrupt.Preempted
+            record, done = _finish(saver, job, state, constants, done, epoch, sums, began)
+        except interrupt.Preempted:
+            seconds = time.monotonic() - began
+            saver.within(*_saved(job, state, constants, replace(done, **sums._asdict(), seconds=seconds)))
+            raise
+        done = _Done(**together.first(asdict(done)))
         report(record)
         if done.stopped:
             sentence = plural(
@@ -176,8 +211,15 @@ def _finish(
         saver.best(_to_host(suffix.to_save(params, constants)), spec, predictions)
     stopped = job.patience is not None and epoch - best_epoch >= job.patience
     done = _Done(epoch, best_epoch, best_loss, stopped)
-    saver.epoch(record, _to_host(_state(state, suffix.to_save(state.params, constants))), asdict(done))
+    saver.epoch(record, *_saved(job, state, constants, done))
     return record, done
+
+
+def _saved(
+    job: Job, state: TrainState, constants: Tensors, done: _Done
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """What `_resume` continues from."""
+    return _to_host(_state(state, job.suffix.to_save(state.params, constants))), asdict(done)
 
 
 def _calibrated(output: Output, logits_nk: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
@@ -206,7 +248,7 @@ def _begin(job: Job, saver: Saver, report: Report) -> tuple[TrainState, Tensors,
 
 
 def _resume(run: Run, job: Job) -> tuple[TrainState, Tensors, _Done] | None:
-    read = run.read_state()
+    read = _read_state(run)
     if read is None:
         return None
     tensors, done = read
@@ -219,6 +261,22 @@ def _resume(run: Run, job: Job) -> tuple[TrainState, Tensors, _Done] | None:
     optimizer = _restore(state.optimizer, parts["optimizer"], run)
     step = _restore(state.step, parts["step"], run)
     return state._replace(optimizer=optimizer, step=step), constants | job.frozen, _Done(**done)
+
+
+def _read_state(run: Run) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+    """The state on disk; of several processes that train together, the first reads it for all."""
+    group = hosts.group()
+    read = run.read_state() if group.process == 0 else None
+    if not devices.is_spread():
+        return read
+    described = {name: (value.shape, str(value.dtype)) for name, value in read[0].items()} if read else {}
+    shapes, done = group.first((described, read and read[1]))
+    if done is None:
+        return None
+    tensors = read[0] if read else {name: np.zeros(*described) for name, described in shapes.items()}
+    names = sorted(shapes)
+    arrays = devices.replicate(devices.data_mesh(), [tensors[name] for name in names])
+    return {name: np.asarray(array) for name, array in zip(names, arrays, strict=True)}, done
 
 
 def _state(state: TrainState, to_save: Tensors) -> Tensors:

@@ -24,7 +24,7 @@ from catdog.model.layers import Conv, Dense, Dropout
 from catdog.model.suffix import Suffix, Tensors
 from catdog.progress import Progress
 from catdog.records import CrossValidation, Penalty
-from catdog.training.events import Sums
+from catdog.training.events import NO_SUMS, Sums
 from catdog.training.logistic_losses import losses_and_slopes, scores
 from catdog.training.step import TrainState
 
@@ -263,11 +263,15 @@ class LogisticTrainer:
         *,
         epoch: int,
         report: Callable[[Sums], None],
+        since: Sums = NO_SUMS,
+        stop: Callable[[], bool] = lambda: False,
     ) -> tuple[TrainState, Sums]:
-        """See `Trainer.epoch`; the sums are those after the epoch."""
+        """See `Trainer.epoch`; the sums are those after the epoch, which is never stopped within it."""
         if self._samples is None:
             arguments = state.params, constants, condensed, labels, self._class_weights
             self._samples = samples_of(self._suffix, *arguments)
+        if since.photos:
+            return state, since
         samples = self._samples
         views, photos = len(samples.labels) // len(labels), samples.predicted(len(labels))
         steps = min(2**epoch, _STEPS)

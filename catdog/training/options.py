@@ -14,6 +14,7 @@ from catdog.weights.source import BUILTIN, NAMES, WeightSource
 # Chosen on 1,600 + 400 photos of dogs and cats with several seeds: tests/benchmarks/README.md.
 DEFAULT_FC_UNITS = (64,)
 DEFAULT_DROPOUT = 0.5
+DEFAULT_BATCH_SIZE = 64
 DEFAULT_VALID_FRACTION = 0.2
 DEFAULT_FOLDS = 5
 EPOCHS, LBFGS_EPOCHS, FINE_TUNING_EPOCHS = 20, 8, 6
@@ -34,7 +35,7 @@ class NewRun:
     name: str | None = None  # of the run folder; None takes that of `data`, numbered if it is taken
     runs_dir: Path = Path("runs")
     epochs: int | None = None  # None is EPOCHS, of lbfgs LBFGS_EPOCHS, in fine-tuning FINE_TUNING_EPOCHS
-    batch_size: int = 64
+    batch_size: int | None = DEFAULT_BATCH_SIZE  # None: on an accelerator what fits, on a CPU the default
     optimizer: str | None = None  # None: lbfgs for a last layer and no `lr`, adamw in fine-tuning, else adam
     lr: float | None = None  # of the head; None is the optimizer's own, in fine-tuning 0.03 of it
     schedule: config.Schedule | None = None  # None is cosine in fine-tuning, else constant
@@ -83,7 +84,7 @@ class NewRun:
                 )
         for bounds, value, is_allowed in (
             ("epochs >= 1", self.epochs, self.epochs is None or self.epochs >= 1),
-            ("batch_size >= 1", self.batch_size, self.batch_size >= 1),
+            ("batch_size >= 1", self.batch_size, self.batch_size is None or self.batch_size >= 1),
             ("lr > 0", self.lr, self.lr is None or self.lr > 0),
             ("0 <= label_smoothing < 1", self.label_smoothing, 0 <= self.label_smoothing < 1),
             ("mixup >= 0", self.mixup, self.mixup >= 0),
@@ -187,7 +188,7 @@ class NewRun:
         return TrainOptions(
             data=str(self.data.absolute()),
             epochs=self.epochs or epochs,
-            batch_size=self.batch_size,
+            batch_size=self.batch_size or 0,
             optimizer=optimizer,
             learning_rate=rate,
             head=Head(kind, units, dropout, self.output, loss),

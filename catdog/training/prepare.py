@@ -15,13 +15,14 @@ from catdog.config import ModelSpec, TrainOptions
 from catdog.data import Skipped, folds_by_content, strata
 from catdog.features.forward import condense, make_suffix
 from catdog.features.prefix import Prefix
-from catdog.features.views import extract_views
+from catdog.features.views import Views, extract_views
 from catdog.model.scale import fit_scale, standardized
 from catdog.model.suffix import Suffix
 from catdog.progress import Progress
 from catdog.records import CrossValidation
 from catdog.runs import RunConfig
 from catdog.text import relative
+from catdog.training.batch_size import first_that_fits, sizes_to_try, trained_once
 from catdog.training.events import PhotosFound, Remark, Report
 from catdog.training.fit import Examples, Job, start_tensors
 from catdog.training.logistic import LogisticTrainer, cross_validate, fit_head, samples_of
@@ -81,6 +82,31 @@ def read(
     return replace(options, folds=photos.folds), photos, prefix, suffix
 
 
+def features_of(
+    options: TrainOptions,
+    photos: Photos,
+    prefix: Prefix,
+    *,
+    workspace: Workspace,
+    report: Callable[[Progress], None],
+) -> Views:
+    """Compute or look up the features of both splits; of several processes, each does its part.
+
+    Raises:
+        CatdogError: see `prepare`.
+    """
+    paths = (*photos.train.paths, *photos.valid.paths)
+    return extract_views(
+        paths,
+        prefix,
+        options.decodings,
+        workspace=workspace,
+        digests=dict(zip(paths, (*photos.train.digests, *photos.valid.digests), strict=True)),
+        report=report,
+        before=partial(_readable, options, photos),
+    )
+
+
 def prepare(
     options: TrainOptions,
     photos: Photos,
@@ -92,7 +118,7 @@ def prepare(
     penalty: CrossValidation | None = None,
     recipe: Recipe | None = None,
 ) -> Job:
-    """Compute or look up the features of both splits, and make everything else that `fit` takes.
+    """The features of both splits, see `features_of`, and everything else that `fit` takes.
 
     Args:
         penalty: the one that was chosen when this training was started; None chooses it.
@@ -105,16 +131,7 @@ def prepare(
         WeightsError: the weights lack a layer that is to be trained.
     """
     pretrained = prefix.thawed_tensors  # before hours of work: the file may lack some
-    paths = (*photos.train.paths, *photos.valid.paths)
-    found = extract_views(
-        paths,
-        prefix,
-        options.decodings,
-        workspace=workspace,
-        digests=dict(zip(paths, (*photos.train.digests, *photos.valid.digests), strict=True)),
-        report=report,
-        before=partial(_readable, options, photos),
-    )
+    found = features_of(options, photos, prefix, workspace=workspace, report=report)
     left = _readable(options, photos, found.skipped)
     train, valid = left.train, left.valid
     features = [view for split in (train, valid) if len(split) for view in found.features(split.paths)]
@@ -143,21 +160,32 @@ def prepare(
     if options.l2 is None and (options.optimizer == "lbfgs" or options.stage_rates):
         penalty = penalty or cross_validate(samples(), folds(), report)
         l2 = penalty.l2
+    batch_size = options.batch_size
     if options.optimizer == "lbfgs":
         trainer = LogisticTrainer(
             suffix, l2=l2, class_weights=weights, folds=folds() if photos.folds else None
         )
     else:
-        trainer = Trainer(
-            suffix,
-            find_optimizer(options.optimizer),
-            learning_rate=options.learning_rate,
-            batch_size=options.batch_size,
-            photos=len(train),
-            seed=options.seed,
-            class_weights=weights,
-            recipe=recipe or Recipe.of(options),
-        )
+
+        def trainer_of(size: int) -> Trainer:
+            return Trainer(
+                suffix,
+                find_optimizer(options.optimizer),
+                learning_rate=options.learning_rate,
+                batch_size=size,
+                photos=len(train),
+                seed=options.seed,
+                class_weights=weights,
+                recipe=recipe or Recipe.of(options),
+            )
+
+        if batch_size:
+            trainer = trainer_of(batch_size)
+        else:
+            batch_size, trainer = first_that_fits(
+                sizes_to_try(len(train)),
+                lambda size: trained_once(trainer_of(size), *start(), train_examples.features, labels),
+            )
     return Job(
         suffix=suffix,
         trainer=trainer,
@@ -171,6 +199,7 @@ def prepare(
         penalty=penalty,
         fit_head=(lambda: fit_head(samples(), start()[0], l2)) if options.stage_rates else None,
         patience=options.patience,
+        batch_size=batch_size,
         frozen=prefix.frozen_arrays,
         spec=ModelSpec(
             classes=photos.classes,

@@ -19,11 +19,14 @@ class Saver:
 
     An epoch of a head on cached features takes milliseconds: to write each of them would take longer. A
     context manager: when it is left, also by an exception, everything is on disk.
+
+    Args:
+        writes: False in the processes that train together with the one that writes.
     """
 
-    def __init__(self, run: Run):
-        self._run = run
-        self._history = run.history()
+    def __init__(self, run: Run, *, writes: bool = True):
+        self._run, self._writes = run, writes
+        self._history = run.history() if writes else []
         self._held_out: tuple[Sequence[str], np.ndarray] | None = None
         self._model: tuple[Arrays, ModelSpec] | None = None
         self._state: tuple[Arrays, dict[str, Any]] | None = None
@@ -46,9 +49,14 @@ class Saver:
         if time.monotonic() - self._written >= _EVERY:
             self.write()
 
+    def within(self, state: Arrays, progress: dict[str, Any]) -> None:
+        """Where an epoch is stopped; written at once."""
+        self._state = state, progress
+        self.write()
+
     def write(self) -> None:
         """Write what is not on disk. The state comes last: after a kill, files are of its epoch or later."""
-        if self._state is None:
+        if self._state is None or not self._writes:
             return
         self._run.write_history(self._history)
         if self._held_out:

@@ -19,7 +19,7 @@ from catdog.features.features import Features
 from catdog.model import outputs
 from catdog.model.suffix import Suffix, Tensors
 from catdog.training.batches import chunks_of
-from catdog.training.events import Sums
+from catdog.training.events import NO_SUMS, Sums
 from catdog.training.optimizers import Optimizer
 from catdog.training.recipe import PLAIN, Recipe
 
@@ -57,13 +57,13 @@ class Trainer:
         recipe: Recipe = PLAIN,
     ):
         self._class_weights = class_weights
-        multiple = devices.batch_multiple()
         self._suffix = suffix
+        self._mesh = devices.data_mesh()
+        multiple = self._mesh.size
         self._batch_size = batch_size = min(batch_size, photos)
         self._padded = -(-batch_size // multiple) * multiple
         self._photos = photos
         self._seed = seed
-        self._mesh = devices.data_mesh()
         self._steps = -(-photos // batch_size)
         self._recipe = recipe
         self._transformation = recipe.transformation(optimizer, learning_rate, suffix.layers, self._steps)
@@ -87,6 +87,8 @@ class Trainer:
         *,
         epoch: int,
         report: Callable[[Sums], None],
+        since: Sums = NO_SUMS,
+        stop: Callable[[], bool] = lambda: False,
     ) -> tuple[TrainState, Sums]:
         """Train on every photo once, in an order that depends on the seed and the epoch alone.
 
@@ -98,26 +100,38 @@ class Trainer:
             condensed: of all photos, then of all second views, ...
             labels: of the photos, (n,) int32; of a `value` output float32.
             report: called with the sums so far, after each chunk.
+            since: the sums where the epoch was stopped before, and `state` is that of then.
+            stop: of any process, ends the epoch of all before a chunk. The sums are then about fewer photos.
         """
         random = np.random.default_rng([self._seed, epoch])
         order = random.permutation(self._photos)
         view = random.integers(len(condensed) // self._photos, size=self._photos)
-        key = jax.random.key(self._seed)
-        sums = Sums(0.0, 0.0, 0)
-        waiting = None
+        sums, waiting, stops = since, None, False
         epoch_bytes = self._steps * self._padded * (condensed.nbytes // len(condensed))
         layout = chunks_of(
             order,
             batch_size=self._batch_size,
             padded_size=self._padded,
             chunks=self._steps if self._recipe.reports_batches else -(-epoch_bytes // _CHUNK_BYTES),
+            first=-(-since.photos // self._batch_size),
         )
+        several = self._mesh.is_multi_process
         for rows, mask in layout:
-            chunk = (condensed.gather(rows + self._photos * view[rows]), labels[rows], mask)
-            on_device = [devices.put_batch(self._mesh, part, batch_axis=1) for part in chunk]
-            state, totals = self._run(state, constants, key, *on_device)
+            if stops or (stop() and not several):
+                break
+            chunk = [
+                devices.put_rows(self._mesh, places, read, batch_axis=1)
+                for places, read in (
+                    (rows + self._photos * view[rows], condensed.gather),
+                    (rows, labels.__getitem__),
+                    (mask, np.asarray),
+                )
+            ]
+            wishes = devices.put_rows(self._mesh, np.full(self._mesh.size, stop(), np.float32), np.asarray)
+            state, totals = self._run(state, constants, *chunk, wishes)
             if waiting is not None:  # wait for a chunk only when the next one has been started
                 report(sums := _add(sums, waiting))
+                stops = several and bool(np.asarray(waiting)[3])
             waiting = totals
         if waiting is not None:
             report(sums := _add(sums, waiting))
@@ -128,12 +142,20 @@ class Trainer:
         self,
         state: TrainState,
         constants: Tensors,
-        key: jax.Array,
         features_kb: jax.Array,
         labels_kb: jax.Array,
         mask_kb: jax.Array,
+        wishes_d: jax.Array,
     ) -> tuple[TrainState, jax.Array]:
-        """The batches of a chunk, one after another. Returns the state and (loss, score, photos) sums."""
+        """The batches of a chunk, one after another.
+
+        Args:
+            wishes_d: of each device's process to stop, 0 or 1: all processes see their sum at the same time.
+
+        Returns:
+            The state, and sums: loss, score, photos, wishes.
+        """
+        key = jax.random.key(self._seed)
 
         def update(state: TrainState, features: jax.Array, labels: jax.Array, mask: jax.Array):
             of_step = jax.random.fold_in(key, state.step)
@@ -160,7 +182,8 @@ class Trainer:
             )
 
         state, sums = jax.lax.scan(body, state, (features_kb, labels_kb, mask_kb))
-        return state, jnp.sum(sums, axis=0)
+        totals = jnp.append(jnp.sum(sums, axis=0), jnp.sum(wishes_d))
+        return devices.everywhere(self._mesh, (state, totals))
 
     def _losses(self, logits: jax.Array, labels: jax.Array) -> jax.Array:
         losses = self._recipe.smoothed(self._suffix.losses, logits, labels)
@@ -170,5 +193,5 @@ class Trainer:
 
 
 def _add(sums: Sums, totals: jax.Array) -> Sums:
-    loss, score, photos = np.asarray(totals, np.float64)
+    loss, score, photos, _ = np.asarray(totals, np.float64)
     return Sums(sums.loss + loss, sums.score + score, sums.photos + round(photos))

@@ -2,13 +2,15 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from catdog import devices, hosts
 from catdog.config import TrainOptions
-from catdog.errors import CatdogError, RunError
+from catdog.errors import CatdogError, OptionError, RunError
+from catdog.records import CrossValidation
 from catdog.runs import Run, RunConfig, SkippedRecord, create_run, new_folder, open_run
 from catdog.text import Message, message, relative
 from catdog.training.events import (
@@ -25,7 +27,7 @@ from catdog.training.events import (
 from catdog.training.fit import Job, fit
 from catdog.training.options import NewRun, Resume
 from catdog.training.photos import Photos
-from catdog.training.prepare import prepare, read, run_config
+from catdog.training.prepare import features_of, prepare, read, run_config
 from catdog.weights.source import find_weights
 from catdog.workspace import Workspace
 
@@ -37,6 +39,9 @@ def train(
 
     Its folder holds the checkpoint with the lowest validation loss: in fine-tuning that of the head alone,
     if nothing surpasses it. If the optimizer fits the head to the end, the folder holds the last one.
+
+    In several processes (`catdog.hosts`) all call it. Features are computed by all; a head is then trained by
+    process 0 alone, and layers of the network by all devices together. Process 0 alone writes the run.
 
     The run is locked meanwhile. An epoch is on disk after half a second at most: `Resume` continues from
     there after an interrupt or a kill, to the same bits. A new run that fails in its first epoch is deleted.
@@ -53,56 +58,105 @@ def train(
             or weights; or the training diverged.
         CacheError: neither the disk nor the memory has room for the features.
     """
-    began = time.monotonic()
+    began, group = time.monotonic(), hosts.group()
+    run: Run | None = None  # where this process writes it
     find = partial(find_weights, workspace=workspace, report=report)
     with ExitStack() as stack:
         if isinstance(options, NewRun):
-            run = None
-            if options.name:  # a name that is taken is refused before every photo is read
+            if options.name and group.process == 0:  # refused before every photo is read
                 new_folder(options.runs_dir, options.name)
+            if (options.time_limit or not options.batch_size) and group.processes > 1:
+                raise OptionError("--time-limit and --batch-size auto measure one process: leave them out")
             weights = find(options.weights, preprocessing=options.preprocessing)
             chosen = options.complete(weights)
         else:
-            run = open_run(options.run)
-            stack.enter_context(run.held())  # before anything is read that another training may change
-            chosen = _resumed(run, options)
-            weights = find(chosen.weights, preprocessing=run.config.preprocessing)
+            if group.process == 0:
+                run = open_run(options.run)
+                stack.enter_context(run.held())  # before anything is read that another training may change
+            told = group.first(run and (_resumed(run, options).to_json(), run.config.preprocessing))
+            chosen, preprocessing = TrainOptions.from_json(told[0]), told[1]
+            if options.data:  # other hosts may have the photos elsewhere
+                chosen = replace(chosen, data=str(options.data.absolute()))
+            weights = find(chosen.weights, preprocessing=preprocessing)
         # Before anything is written: options that do not fit these classes are refused here.
         limit = options.time_limit if isinstance(options, NewRun) else None
         chosen, photos, prefix, suffix = read(
             chosen, weights, workspace=workspace, report=report, deadline=limit and began + limit
         )
         config = run_config(chosen, photos, prefix, command=command)
+        group.require_same(_shared(config))
         if run:
             _require_same(run, config, photos)
             typed = "\n".join(filter(None, (run.config.command, command)))
             run.write_config(replace(run.config, options=chosen, command=typed))
-        else:
-            assert isinstance(options, NewRun)
+        elif isinstance(options, NewRun) and group.process == 0:
             for sentence in _not_used(options, photos):
                 report(Remark(sentence))
             run = create_run(options.runs_dir, options.name, config)
             stack.enter_context(run.held())
-        run.write_split(photos.digests_by_split())
+        if run:
+            run.write_split(photos.digests_by_split())
+        folder, penalty = group.first(run and _begun(run))
+        run = run or Run(Path(folder))
         report(RunStarted(run, chosen.epochs))
         if chosen.stage_rates:
             report(RatesChosen(chosen.stage_rates))
-        try:
-            penalty = run.cross_validation()
-            job = prepare(chosen, photos, prefix, suffix, workspace=workspace, report=report, penalty=penalty)
-            _report_skipped(run, job, report)
-            if job.penalty:
-                run.write_cross_validation(job.penalty)
-                report(PenaltyChosen(job.penalty))
-            fit(run, job, epochs=chosen.epochs, report=report)
-        except CatdogError:
-            if isinstance(options, NewRun):
-                run.discard_if_untrained()
-            raise
-        best = run.best_epoch()
-        assert best  # at least one epoch has finished
-        report(Finished(run, best, job.trainer.keeps_last))
+        spreads = group.processes > 1 and chosen.unfreeze != "head"
+        with devices.spread() if spreads else nullcontext():
+            if group.process and not spreads:
+                features_of(chosen, photos, prefix, workspace=workspace, report=report)
+                group.finish()
+                return run
+            try:
+                job = prepare(
+                    chosen,
+                    photos,
+                    prefix,
+                    suffix,
+                    workspace=workspace,
+                    report=report,
+                    penalty=penalty and CrossValidation.from_json(penalty),
+                )
+                if group.process == 0:
+                    _report_skipped(run, job, report)
+                    if job.batch_size != chosen.batch_size:
+                        found = replace(chosen, batch_size=job.batch_size)
+                        run.write_config(replace(run.config, options=found))
+                        report(Remark(message("batch size {size}", size=job.batch_size)))
+                    if job.penalty:
+                        run.write_cross_validation(job.penalty)
+                        report(PenaltyChosen(job.penalty))
+                fit(run, job, epochs=chosen.epochs, report=report)
+            except CatdogError:
+                if isinstance(options, NewRun) and group.process == 0:
+                    run.discard_if_untrained()
+                raise
+        group.finish()
+        if group.process == 0:
+            best = run.best_epoch()
+            assert best  # at least one epoch has finished
+            report(Finished(run, best, job.trainer.keeps_last))
         return run
+
+
+def _begun(run: Run) -> tuple[str, dict[str, object] | None]:
+    """What the other processes need of the run: its folder, and the penalty that was chosen before."""
+    found = run.cross_validation()
+    return str(run.folder), found and found.to_json()
+
+
+def _shared(config: RunConfig) -> dict[str, object]:
+    """What has to be the same in all processes, by what it is called. Paths may differ."""
+    options = config.options.to_json()
+    paths = ("data", "weights", "labels")
+    return {
+        **{name.replace("_", " "): value for name, value in options.items() if name not in paths},
+        **{f"version of {name}": version for name, version in config.versions.items()},
+        "classes": list(config.classes),
+        "photos (digest)": config.data_digest,
+        "weights (digest)": config.prefix_digest,
+        "preprocessing": config.preprocessing,
+    }
 
 
 def _not_used(options: NewRun, photos: Photos) -> Iterator[Message]:

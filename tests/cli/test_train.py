@@ -266,8 +266,15 @@ def test_binary_output_has_one_sigmoid(cli: Cli, trained: Run, tmp_path: Path) -
     assert report["loss"] == pytest.approx(run.history()[-1].val_loss, rel=1e-4)
 
 
-def test_ctrl_c_saves_the_last_epoch_and_prints_how_to_continue(
-    shapes: Path, tmp_path: Path, trained: Run
+@pytest.mark.parametrize(
+    ("number", "status", "sentence"),
+    [
+        (signal.SIGINT, 130, r"Stopped\. \d+ of 100000 epochs are saved"),
+        (signal.SIGTERM, 75, r"Everything so far is saved, with \d+ of 100000 whole epochs"),
+    ],
+)
+def test_a_signal_saves_what_is_done_and_prints_how_to_continue(
+    tmp_path: Path, trained: Run, number: int, status: int, sentence: str
 ) -> None:
     command = [
         sys.executable,
@@ -287,13 +294,11 @@ def test_ctrl_c_saves_the_last_epoch_and_prints_how_to_continue(
     deadline = time.monotonic() + 60
     while not state.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, number)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == status
     assert "Traceback" not in err
-    assert re.search(
-        r"Stopped\. \d+ of 100000 epochs are saved\. Continue with:\n  catdog train --resume", err
-    )
+    assert re.search(rf"{sentence}\. Continue with:\n  catdog train --resume", err)
     assert "catdog train --resume runs/sample_data\n" in err
     run = Run(tmp_path / "runs" / "sample_data")
     done = len(run.history())
@@ -301,6 +306,18 @@ def test_ctrl_c_saves_the_last_epoch_and_prints_how_to_continue(
     resumed = catdog("train", "--resume", "runs/sample_data", "--epochs", done + 1, cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     assert len(Run(run.folder).history()) in (done + 1, done + 2)
+
+
+def test_an_output_that_nobody_reads_is_an_error(tmp_path: Path) -> None:
+    command, pipe = [sys.executable, "-m", "catdog", "train", str(SAMPLE)], subprocess.PIPE
+    with subprocess.Popen(command, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdout and process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == (
+            "catdog: error: nobody reads the output of this training any more, so it was stopped: "
+            "send it to a file\n"
+        )
+        assert process.wait() == 1
 
 
 @pytest.mark.slow

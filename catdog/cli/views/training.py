@@ -73,6 +73,21 @@ class TrainingLog(AbstractContextManager["TrainingLog"]):
                 _say_result(event)
 
 
+class OtherProcessLog(AbstractContextManager["OtherProcessLog"]):
+    """Shows what a process computes that does not write the run: the features that are its own."""
+
+    def __init__(self) -> None:
+        self._features = FeatureBar()
+
+    def __exit__(self, *_: object) -> None:
+        self._features.clear()
+
+    def __call__(self, event: events.Event) -> None:
+        """Show it."""
+        if isinstance(event, Progress):
+            self._features(event)
+
+
 _PENALTY = N_(
     "L2 penalty {l2:.2g}, chosen by {folds}-fold cross-validation of {photos:,} photos: loss {loss:.4f}, "
     "acc {acc:.4f}"

@@ -8,7 +8,7 @@ import numpy as np
 from catdog.insight.lessons.material import Material
 from catdog.insight.lessons.race import run
 from catdog.training.optimizers import OPTIMIZERS
-from catdog.training.options import EPOCHS, NewRun
+from catdog.training.options import DEFAULT_BATCH_SIZE, EPOCHS
 
 SHOWN = 8
 
@@ -50,7 +50,7 @@ class Learning:
 def learn(material: Material) -> Learning:
     """Train with the defaults of `catdog train --optimizer adam`, and follow each validation photo."""
     adam = OPTIMIZERS["adam"]
-    found = run(material.train.samples, adam, adam.learning_rate, EPOCHS, NewRun.batch_size)
+    found = run(material.train.samples, adam, adam.learning_rate, EPOCHS, DEFAULT_BATCH_SIZE)
     samples, paths = material.valid.samples, material.valid.paths
     logits = np.stack([samples.logits(layer) for layer in found.layers[1:]])
     powers = np.exp(logits - logits.max(axis=2, keepdims=True))

@@ -1,0 +1,66 @@
+"""A training in several processes, on the command line: the options, and what each process shows."""
+
+import os
+import sys
+from collections.abc import Callable
+
+import click
+
+from catdog import hosts
+from catdog.cli import console
+from catdog.cli.command import option
+from catdog.cli.translate import translated
+from catdog.text import N_, Message, message
+
+NAMES = ("coordinator", "processes", "process_id")
+
+_COORDINATOR, _PROCESSES, _PROCESS_ID = hosts.VARIABLES
+_OPTIONS = (
+    option("--coordinator", "Processes", N_("HOST:PORT of process 0."), str, envvar=_COORDINATOR),
+    option("--processes", "Processes", N_("Number of processes."), click.IntRange(1), envvar=_PROCESSES),
+    option("--process-id", "Processes", N_("Number of this one."), click.IntRange(0), envvar=_PROCESS_ID),
+)
+
+
+def process_options(command: Callable[..., object]) -> Callable[..., object]:
+    """--coordinator, --processes and --process-id."""
+    for made in reversed(_OPTIONS):
+        command = made(command)
+    return command
+
+
+def find(*, coordinator: str | None, processes: int | None, process_id: int | None) -> hosts.Place | None:
+    """See `hosts.find_place`."""
+    return hosts.find_place(os.environ, coordinator=coordinator, processes=processes, process=process_id)
+
+
+def join(place: hosts.Place | None) -> hosts.Group:
+    """Connect with the other processes, if there are any; JAX must have looked for no device yet.
+
+    Lines of all processes but the first begin with their number.
+    """
+    if place is None:
+        return hosts.ALONE
+    _keep_stdout()
+    group = hosts.join(place)
+    console.prefix = group.prefix
+
+    def sentence(reason: Message) -> str:
+        return group.prefix + translated(message("catdog: error: {sentence}", sentence=reason))
+
+    group.listen(
+        lambda line: click.echo(line, err=True),
+        sentence(hosts.DIED),
+        lambda process, reason: sentence(hosts.failed(process, reason)),
+    )
+    return group
+
+
+def _keep_stdout() -> None:
+    """Libraries report their connections on stdout, which belongs to the results: they get stderr instead."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    buffering = 1 if os.isatty(kept) else -1
+    words = {"encoding": sys.stdout.encoding, "errors": "backslashreplace"}
+    sys.stdout = open(kept, "w", buffering, closefd=False, **words)

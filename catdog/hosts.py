@@ -1,0 +1,330 @@
+"""One training in several processes, on one host or many: who belongs to it, and what they tell each other.
+
+JAX's distributed runtime connects them. A process that is alone does not start it, and pays for nothing here.
+"""
+
+import contextlib
+import ctypes
+import json
+import math
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from catdog import interrupt
+from catdog.errors import CatdogError, OptionError
+from catdog.text import Message, message
+
+VARIABLES = ("CATDOG_COORDINATOR", "CATDOG_PROCESSES", "CATDOG_PROCESS_ID")
+_HEARTBEAT = "CATDOG_HEARTBEAT_SECONDS"
+_HEARTBEAT_SECONDS = 10  # without a sign of life, a process counts as dead
+_SHUTDOWN_SECONDS = 10
+_PATIENCE = 3600.0  # seconds that a process waits for another one at the same point
+_LISTEN = 0.25  # seconds between two looks at whether the training ends early
+_FAREWELL = 1.5  # seconds that the others have to read why this process ends
+AUTO = "auto"  # the coordinator, the number of processes and this one's number are what JAX finds
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Place:
+    """The place of this process in a training.
+
+    Attributes:
+        coordinator: HOST:PORT of process 0; None leaves it to JAX, which knows the launcher.
+        processes: of the training; None as `coordinator`.
+        process: the number of this one, from 0; None as `coordinator`.
+        launcher: JAX's name of it, where JAX is asked.
+    """
+
+    coordinator: str | None
+    processes: int | None
+    process: int | None
+    launcher: str | None = None
+
+
+def find_place(
+    environment: Mapping[str, str],
+    *,
+    coordinator: str | None = None,
+    processes: int | None = None,
+    process: int | None = None,
+) -> Place | None:
+    """The place that the options name, or else the launcher's variables; None for a process that is alone.
+
+    Raises:
+        OptionError: a part is missing, or they do not go together.
+    """
+    known = _launched(environment)
+    if coordinator == AUTO or (known and known.processes is None and coordinator is None):
+        return Place(None, None, None, known.launcher if known else None)
+    if processes is None:
+        processes = known.processes if known else None
+    if process is None:
+        process = known.process if known else None
+    if process is None and processes and "JOB_COMPLETION_INDEX" in environment:  # Kubernetes' Indexed Job
+        process = int(environment["JOB_COMPLETION_INDEX"])
+    coordinator = coordinator or (known.coordinator if known else None)
+    if processes is None and process is None and coordinator is None:
+        return None
+    launcher = known.launcher if known and coordinator is None else None
+    if processes is None or process is None or (processes > 1 and coordinator is None and not launcher):
+        raise OptionError(
+            "a training in several processes needs --coordinator HOST:PORT (of process 0), --processes N and "
+            "--process-id I, or the variables {variables}; found {coordinator}, {processes} and {process}",
+            variables=", ".join(VARIABLES),
+            coordinator=coordinator,
+            processes=processes,
+            process=process,
+        )
+    if not 0 <= process < processes:
+        raise OptionError(
+            "expected a process number from 0 to {last}, found {process}", last=processes - 1, process=process
+        )
+    return Place(coordinator, processes, process, launcher) if processes > 1 else None
+
+
+def _launched(environment: Mapping[str, str]) -> Place | None:
+    """What the variables of a launcher say, if it has started more than one process."""
+
+    def number(name: str) -> int:
+        return int(environment.get(name) or 0)
+
+    if number("SLURM_STEP_NUM_TASKS") > 1:  # set by srun alone, not in the script of the job
+        return Place(None, number("SLURM_STEP_NUM_TASKS"), number("SLURM_PROCID"), "slurm")
+    if number("OMPI_COMM_WORLD_SIZE") > 1:
+        launcher = "ompi" if "OMPI_MCA_orte_hnp_uri" in environment else None
+        return Place(None, number("OMPI_COMM_WORLD_SIZE"), number("OMPI_COMM_WORLD_RANK"), launcher)
+    if len(environment.get("TPU_WORKER_HOSTNAMES", "").split(",")) > 1:  # Cloud TPU in Kubernetes
+        return Place(None, None, None, "gketpu")
+    if number("WORLD_SIZE") > 1 and "RANK" in environment and "MASTER_ADDR" in environment:
+        # torchrun itself listens on its port.
+        port = number("MASTER_PORT") + (environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True")
+        return Place(f"{environment['MASTER_ADDR']}:{port}", number("WORLD_SIZE"), number("RANK"))
+    return None
+
+
+class Group:
+    """The processes of a training; with one process, all of this costs nothing.
+
+    Attributes:
+        process: the number of this one, from 0.
+        processes: how many there are.
+    """
+
+    def __init__(self, process: int = 0, processes: int = 1, client: Any = None):
+        self.process, self.processes, self._client = process, processes, client
+        self._round = 0
+        self._is_over = False
+
+    @property
+    def prefix(self) -> str:
+        """What the lines of this process begin with."""
+        return f"[{self.process}] " if self.process else ""
+
+    def owns(self, digest: str) -> bool:
+        """Whether this process computes the features of a content digest, hex."""
+        return self.owner(digest) == self.process
+
+    def owner(self, digest: str) -> int:
+        """The number of that process."""
+        return int(digest[:12], 16) % self.processes
+
+    def gather(self, value: Any, *, patience: float = _PATIENCE) -> list[Any]:
+        """The values of all processes, in their order: JSON values. All have to call it, each as often.
+
+        Args:
+            patience: seconds that this process waits for the others.
+
+        Raises:
+            CatdogError: a process does not come, or cannot be reached.
+        """
+        if self.processes == 1:
+            return [value]
+        self._round += 1
+        self._set(f"catdog/{self._round}/{self.process}", json.dumps(value))
+        until = time.monotonic() + patience
+        return [
+            json.loads(self._wait(f"catdog/{self._round}/{number}", number, until))
+            for number in range(self.processes)
+        ]
+
+    def first(self, value: Any) -> Any:
+        """That of process 0."""
+        return self.gather(value if self.process == 0 else None)[0]
+
+    def any(self, value: bool) -> bool:
+        """Whether it is true in any process."""
+        return any(self.gather(value))
+
+    def require_same(self, facts: Mapping[str, Any]) -> None:
+        """Compare facts, by what they are called.
+
+        Raises:
+            OptionError: names the first one that differs.
+        """
+        mine = self.gather(dict(facts))
+        for number, others in enumerate(mine):
+            for name, value in mine[0].items():
+                if others.get(name) != value:
+                    raise OptionError(
+                        "all processes of a training need the same {name}: process 0 has {first}, process "
+                        "{number} has {other}",
+                        name=name,
+                        first=value,
+                        number=number,
+                        other=others.get(name),
+                    )
+
+    def finish(self) -> None:
+        """Wait for the end of all processes, however long one trains alone."""
+        self.gather(None, patience=math.inf)
+        self._is_over = True
+
+    def is_broken(self, error: RuntimeError) -> bool:
+        """Whether this is what a step raises where another process has died."""
+        import jax
+
+        is_of_a_step = isinstance(error, jax.errors.JaxRuntimeError)
+        return self.processes > 1 and is_of_a_step and "RESOURCE_EXHAUSTED" not in str(error)
+
+    def end(self, status: int, sentence: str) -> None:
+        """End a process that has failed or was stopped, after telling the others why; returns where alone."""
+        if self.processes == 1 or self._is_over:
+            return
+        self._is_over = True
+        with contextlib.suppress(Exception):  # if the others cannot be reached, they see it themselves
+            if status == interrupt.PREEMPTED:
+                self._set(f"{_STOP}/{self.process}", "")
+                for number in range(self.processes):  # one may still write
+                    self._wait(f"{_STOP}/{number}", number, math.inf)
+            else:
+                self._set(f"{_FAILED}/{self.process}", sentence)
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stream.flush()
+        if status != interrupt.PREEMPTED or self.process == 0:  # process 0 has what the others read
+            time.sleep(_FAREWELL)
+        os._exit(status)  # the runtime would wait for the others
+
+    def listen(self, tell: Tell, died: str, failed: Callable[[int, str], str]) -> None:
+        """From now on this process ends when another one fails or dies, and stops when another one stops.
+
+        Args:
+            tell: shows a line to a person.
+            died: the line for a process that has died.
+            failed: the line for a process that has failed, from its number and its own sentence.
+        """
+        self._end_where_jax_aborts(died)
+        threading.Thread(target=self._listen, args=(tell, failed), daemon=True).start()
+
+    def _listen(self, tell: Tell, failed: Callable[[int, str], str]) -> None:
+        has_stopped = False
+        while not self._is_over:
+            time.sleep(_LISTEN)
+            with contextlib.suppress(Exception):  # JAX itself ends the process when others cannot be reached
+                if not has_stopped and self._client.key_value_dir_get(_STOP):
+                    has_stopped = True
+                    os.kill(os.getpid(), signal.SIGTERM)
+                for key, sentence in self._client.key_value_dir_get(_FAILED):
+                    number = int(key.rsplit("/", 1)[1])
+                    if number != self.process and not self._is_over:
+                        tell(failed(number, sentence))
+                        os._exit(1)
+
+    def _end_where_jax_aborts(self, died: str) -> None:
+        """JAX aborts a process when another one has died, and takes no other instruction."""
+
+        def end(_: int) -> None:
+            os.write(2, f"{died}\n".encode())
+            os._exit(interrupt.PREEMPTED if interrupt.requested() else 1)
+
+        if os.name == "nt":
+            return
+        global _handler
+        _handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(end)
+        ctypes.CDLL(None).signal(signal.SIGABRT, _handler)
+
+    def _set(self, key: str, value: str) -> None:
+        self._client.key_value_set(key, value)
+
+    def _wait(self, key: str, process: int, until: float) -> str:
+        pause = 0.002
+        while True:
+            try:
+                return self._client.key_value_try_get(key)
+            except Exception as error:
+                if "NOT_FOUND" not in str(error):
+                    raise lost() from error
+            if time.monotonic() > until:
+                raise CatdogError(
+                    "process {process} has not come as far as the others within {minutes} minutes",
+                    process=process,
+                    minutes=round(_PATIENCE / 60),
+                )
+            time.sleep(pause)
+            pause = min(2 * pause, 0.1)
+
+
+_STOP, _FAILED = "catdog/stop", "catdog/failed"
+_handler: Any = None  # must live as long as the process
+ALONE = Group()
+_group = ALONE
+
+DIED = message(
+    "another process of this training has died or cannot be reached, so this one ends too. The features so "
+    "far are in the cache. Continue with: catdog train --resume RUN"
+)
+
+
+def lost() -> CatdogError:
+    """Another process has died."""
+    return CatdogError(DIED)
+
+
+def failed(process: int, sentence: str) -> Message:
+    """What a process tells when another one has failed."""
+    return message("process {process} has ended: {sentence}", process=process, sentence=sentence)
+
+
+def group() -> Group:
+    """The processes of this training."""
+    return _group
+
+
+def join(place: Place) -> Group:
+    """Connect this process with the others; before JAX looks for a device.
+
+    Raises:
+        CatdogError: they cannot be reached.
+    """
+    import jax
+    from jax._src import distributed  # its client is not public, but what Orbax and others use
+
+    global _group
+    jax.config.update("jax_enable_preemption_service", False)  # it would keep SIGTERM for itself
+    seconds = int(os.environ.get(_HEARTBEAT) or _HEARTBEAT_SECONDS)
+    asks_jax = place.coordinator is None
+    try:
+        jax.distributed.initialize(
+            place.coordinator,
+            place.processes,
+            place.process,
+            cluster_detection_method=place.launcher if asks_jax else "deactivate",
+            heartbeat_timeout_seconds=seconds,
+            shutdown_timeout_seconds=_SHUTDOWN_SECONDS,
+        )
+    except (RuntimeError, ValueError) as error:
+        raise CatdogError(
+            "the processes of this training cannot be connected through {coordinator}: {reason}",
+            coordinator=place.coordinator or AUTO,
+            reason=str(error).splitlines()[0],
+        ) from error
+    state = distributed.global_state
+    _group = Group(state.process_id, state.num_processes, state.client)
+    return _group

@@ -1,0 +1,217 @@
+"""One training in two processes of two devices: the same numbers, stopped together, no death unseen."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+from numpy.testing import assert_array_equal
+
+from catdog.errors import OptionError
+from catdog.hosts import Place, find_place
+from catdog.runs import Run
+from tests.conftest import ROOT
+from tests.model.rounding import relative_error
+from tests.process import places_of
+
+_TOLERANCE = 1e-5  # of the largest value, see test_many_devices
+FINE = ("--unfreeze", "block5", "--size", 32, "--epochs", 1, "--batch-size", 10)
+# The command line, with photos that are smaller than a person may ask for, and chunks of one batch.
+_PROGRAM = """
+from catdog.training import step
+from catdog.cli import main
+from tests.training.whole import tiny_photos
+step._CHUNK_BYTES = 1
+with tiny_photos():
+    main()
+"""
+SRUN = {"SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "3", "SLURM_JOB_ID": "7"}
+MPIRUN = {"OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": "1"}
+TORCHRUN = {"WORLD_SIZE": "8", "RANK": "5", "MASTER_ADDR": "node1", "MASTER_PORT": "29500"}
+KUBERNETES = {"JOB_COMPLETION_INDEX": "2"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "options", "expected"),
+    [
+        ({}, {}, None),
+        ({}, {"coordinator": "a:1", "processes": 3, "process": 2}, Place("a:1", 3, 2)),
+        ({}, {"coordinator": "a:1", "processes": 1, "process": 0}, None),
+        ({}, {"coordinator": "auto"}, Place(None, None, None)),
+        (SRUN, {}, Place(None, 4, 3, "slurm")),
+        (SRUN, {"coordinator": "a:1"}, Place("a:1", 4, 3)),
+        (SRUN | {"SLURM_STEP_NUM_TASKS": "1"}, {}, None),
+        ({"SLURM_NTASKS": "4", "SLURM_PROCID": "0"}, {}, None),  # the script of a job, without srun
+        (MPIRUN | {"OMPI_MCA_orte_hnp_uri": "4096.0;tcp://10.0.0.1:3"}, {}, Place(None, 2, 1, "ompi")),
+        (MPIRUN, {"coordinator": "a:1"}, Place("a:1", 2, 1)),
+        (TORCHRUN, {}, Place("node1:29500", 8, 5)),
+        (TORCHRUN | {"TORCHELASTIC_USE_AGENT_STORE": "True"}, {}, Place("node1:29501", 8, 5)),
+        (KUBERNETES, {"coordinator": "job-0.job:1", "processes": 4}, Place("job-0.job:1", 4, 2)),
+        (KUBERNETES, {}, None),
+        ({"TPU_WORKER_HOSTNAMES": "a,b", "TPU_WORKER_ID": "1"}, {}, Place(None, None, None, "gketpu")),
+        ({"TPU_WORKER_HOSTNAMES": "localhost"}, {}, None),
+    ],
+)
+def test_launchers_are_recognized(
+    environment: Mapping[str, str], options: dict[str, object], expected: Place | None
+) -> None:
+    assert find_place(environment, **options) == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("environment", "options", "expected"),
+    [
+        ({}, {"processes": 2, "process": 0}, "found None, 2 and 0"),
+        ({}, {"coordinator": "a:1"}, "--processes N and --process-id I"),
+        (MPIRUN, {}, "found None, 2 and 1"),
+        ({}, {"coordinator": "a:1", "processes": 2, "process": 2}, "from 0 to 1, found 2"),
+    ],
+)
+def test_what_is_missing_is_named(
+    environment: Mapping[str, str], options: dict[str, object], expected: str
+) -> None:
+    with pytest.raises(OptionError, match=expected):
+        find_place(environment, **options)  # type: ignore[arg-type]
+
+
+def _command(*arguments: object) -> list[str]:
+    return [sys.executable, "-W", "error", "-c", _PROGRAM, "train", *map(str, arguments)]
+
+
+def _environment(cache: Path) -> dict[str, str]:
+    """With a cache for features, but the programs that other tests have compiled."""
+    programs = {"JAX_COMPILATION_CACHE_DIR": f"{os.environ['CATDOG_CACHE_DIR']}/compiled"}
+    programs |= {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    return os.environ | programs | {"CATDOG_CACHE_DIR": str(cache), "PYTHONPATH": str(ROOT)}
+
+
+def _train_alone(folder: Path, *arguments: object) -> None:
+    """In one process, with one device."""
+    environment = _environment(folder / "cache")
+    subprocess.run(_command(*arguments), cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
+
+
+class _Pair:
+    """Two processes of one training."""
+
+    def __init__(
+        self, folder: Path, *arguments: object, caches: str = "cache", second: tuple[object, ...] = ()
+    ):
+        self._texts = ["", ""]
+        self.processes = [
+            subprocess.Popen(
+                _command(*arguments, *(second if number else ())),
+                cwd=folder,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env=_environment(folder / caches.format(number)) | place | {"PYTHONUNBUFFERED": "1"},
+            )
+            for number, place in enumerate(places_of(2))
+        ]
+
+    def wait_for(self, number: int, line: str) -> None:
+        """Until this process prints such a line: on stdout the first, on stderr the second."""
+        process = self.processes[number]
+        stream = process.stderr if number else process.stdout
+        assert stream
+        for text in stream:
+            self._texts[number] += text
+            if line in text:
+                return
+        raise AssertionError(f"{line!r} is not in {self._texts[number]}")
+
+    def finish(self) -> tuple[list[int], list[str], list[str]]:
+        """Status, stdout and stderr of both."""
+        outputs = []
+        try:
+            outputs = [process.communicate(timeout=120) for process in self.processes]
+        finally:
+            for process in self.processes:
+                process.kill()
+        statuses = [process.returncode for process in self.processes]
+        return (
+            statuses,
+            [self._texts[0] + outputs[0][0], outputs[1][0]],
+            [outputs[0][1], self._texts[1] + outputs[1][1]],
+        )
+
+
+def _assert_close(run: Run, other: Run) -> None:
+    state, others = (found.read_state() or ({}, {}) for found in (run, other))
+    for name, value in state[0].items():
+        assert relative_error(others[0][name], value) < _TOLERANCE
+    for first, second in zip(run.history(), other.history(), strict=True):
+        assert first.val_loss == pytest.approx(second.val_loss, rel=_TOLERANCE)
+        assert first.loss == pytest.approx(second.loss, rel=_TOLERANCE)
+
+
+@pytest.mark.slow
+def test_two_processes_train_what_one_trains_and_stop_at_the_same_step(shapes: Path, tmp_path: Path) -> None:
+    # Each process has a cache of its own: features are exchanged.
+    statuses, out, err = _Pair(tmp_path, shapes, "--name", "two", *FINE, caches="cache{}").finish()
+    assert statuses == [0, 0], err
+    assert "Epoch 1/1\n" in out[0]
+    assert "[Gloo]" not in out[0]
+    assert out[1] == ""
+    shown = [line for line in err[1].splitlines() if "Gloo" not in line]
+    assert shown and all(line.startswith("[1] ") for line in shown)
+    two = Run(tmp_path / "runs" / "two")
+    assert two.config.device == "4 × cpu"
+
+    _train_alone(tmp_path, shapes, "--name", "one", *FINE)
+    _assert_close(Run(tmp_path / "runs" / "one"), two)
+
+    # The second gets the signal alone; both find the features of the first training.
+    pair = _Pair(tmp_path, shapes, "--name", "stopped", *FINE)
+    pair.wait_for(0, "Epoch 1/1")
+    pair.processes[1].send_signal(signal.SIGTERM)
+    statuses, _, err = pair.finish()
+    assert statuses == [75, 75], err
+    assert "Everything so far is saved, with 0 of 1 whole epochs" in err[0]
+    stopped = Run(tmp_path / "runs" / "stopped")
+    state = stopped.read_state()
+    assert state and state[1]["epoch"] == 0
+    assert state[1]["photos"] in (10, 20, 30, 40)
+    copytree(stopped.folder, tmp_path / "runs" / "alone")
+
+    statuses, _, err = _Pair(tmp_path, "--resume", "stopped").finish()
+    assert statuses == [0, 0], err
+    assert stopped.model_path.read_bytes() == two.model_path.read_bytes()
+    for name, value in (two.read_state() or ({}, {}))[0].items():
+        assert_array_equal((stopped.read_state() or ({}, {}))[0][name], value)
+    _train_alone(tmp_path, "--resume", "alone")
+    _assert_close(Run(tmp_path / "runs" / "alone"), two)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_death_ends_the_others_within_seconds(shapes: Path, tmp_path: Path, victim: int) -> None:
+    pair = _Pair(tmp_path, shapes, "--name", "killed", "--size", 128)
+    pair.wait_for(1, "Loading the network")
+    pair.processes[victim].kill()
+    began = time.monotonic()
+    statuses, _, err = pair.finish()
+    assert time.monotonic() - began < 15
+    assert statuses[victim] == -signal.SIGKILL
+    assert statuses[1 - victim] == 1, err
+    last = err[1 - victim].splitlines()[-1]
+    assert re.fullmatch(
+        r"(\[1\] )?catdog: error: another process of this training has died or cannot be reached, .*", last
+    )
+
+
+@pytest.mark.slow
+def test_what_differs_between_the_processes_is_named(shapes: Path, tmp_path: Path) -> None:
+    pair = _Pair(tmp_path, shapes, "--name", "both", "--size", 96, second=("--seed", 5))
+    statuses, _, err = pair.finish()
+    assert statuses == [1, 1]
+    sentence = "all processes of a training need the same seed: process 0 has 0, process 1 has 5"
+    assert all(sentence in text for text in err), err
+    assert not (tmp_path / "runs").exists()
