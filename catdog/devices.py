@@ -152,6 +152,16 @@ def compute_dtype() -> str:
     return "float32" if jax.default_backend() == "cpu" else "bfloat16"
 
 
+def exact() -> Any:
+    """JAX's CPU, which computes in float32 as it is; where JAX may not use it, the first device."""
+    import jax
+
+    try:
+        return jax.local_devices(backend="cpu")[0]
+    except RuntimeError:  # JAX_PLATFORMS names others only
+        return jax.local_devices()[0]
+
+
 def describe() -> str:
     """The devices for a run's record: `2 × cpu` or `1 × NVIDIA H100`."""
     import jax

@@ -9,10 +9,10 @@ from typing import Literal
 class Progress:
     """A step in progress."""
 
-    # Reading files, compiling, computing features, comparing photos, downloading, choosing an L2 penalty, or
-    # the experiments of the lessons.
-    stage: Literal["hash", "compile", "features", "compare", "download", "penalty", "lessons"]
-    done: int  # photos; bytes of a download; per cent of the lessons
+    # Reading files, compiling, computing features, comparing photos, downloading, choosing an L2 penalty, the
+    # experiments of the lessons, or images of what units look for.
+    stage: Literal["hash", "compile", "features", "compare", "download", "penalty", "lessons", "images"]
+    done: int  # photos, or images; bytes of a download; per cent of the lessons
     total: int  # photos, or bytes, of the whole stage; 0 if it is unknown
 
 

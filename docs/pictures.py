@@ -1,19 +1,21 @@
 """Makes the pictures of the README from sample_data with the real commands: `python docs/pictures.py`.
 
-terminal.svg is what the terminal shows; report.png, photo-page.png and lessons-page.png, which need Chromium,
-are the pages of `evaluate --report`, `inspect PHOTO --report` and `inspect DATA --lessons`.
+terminal.svg is what the terminal shows; the others, which need Chromium, are parts of the pages that commands
+write.
 tests/test_pictures.py fails where the text of terminal.svg is no longer what the commands print.
 """
 
+import base64
 import io
+import json
 import os
 import pty
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image
 from rich.console import Console
@@ -22,14 +24,30 @@ from rich.text import Text
 ROOT = Path(__file__).parents[1]
 COLUMNS, LINES = 100, 40
 COMMANDS = ("catdog train sample_data", "catdog predict sample_data/photos")
-_REPORT = "catdog evaluate --report report.html"
-_PHOTO = "catdog inspect sample_data/photos/pug_139.jpg --report photo.html"
-_PHOTO_VIEW = "#layer=block4_conv3"
-_LESSONS = "catdog inspect sample_data --lessons lessons.html"
-_LESSONS_VIEW = "#steps=100"
-_PHOTO_PICTURE, _LESSONS_PICTURE = (ROOT / "docs" / f"{name}-page.png" for name in ("photo", "lessons"))
-_PAGE, _PHOTO_PAGE, _LESSONS_PAGE = (1100, 1250), (1100, 1700), (1100, 4300)  # pixels of the screenshots
-_LESSONS_PART = (0, 3360, 1100, 4200)  # left, top, right and bottom of the loss surface
+PAGES = (
+    "catdog evaluate --report report.html",
+    "catdog inspect sample_data/photos/pug_139.jpg --report photo.html",
+    "catdog inspect sample_data --lessons lessons.html",
+)
+_WIDTH = 1100  # of the window, pixels
+
+
+class Part(NamedTuple):
+    """What a picture shows of a page."""
+
+    page: str  # the file, and the address of the view
+    element: str  # a selector
+    height: int = 5000  # pixels of it, at most
+    ready: str = "document.body?.dataset.ready"  # an expression that is true when the page is drawn
+    colours: int | None = None  # fewer where the file would be large; of the paths few pixels are there
+
+
+PARTS = {
+    "report": Part("report.html", "html", 1250, "document.readyState === 'complete'"),
+    "photo-page": Part("photo.html#layer=block4_conv3", "html", 1700, colours=128),
+    "unit-images": Part("photo.html#layer=block5_conv3", "#looked-for", colours=256),
+    "lessons-page": Part("lessons.html#steps=100", "[data-section=surface]"),
+}
 
 
 def main() -> None:
@@ -39,16 +57,13 @@ def main() -> None:
         (folder / "sample_data").symlink_to(ROOT / "sample_data")
         shown = [(command, on_a_terminal(command, folder)) for command in COMMANDS]
         (ROOT / "docs" / "terminal.svg").write_text(drawn(shown), "utf-8")
-        on_a_terminal(_REPORT, folder)
-        _screenshot((folder / "report.html").as_uri(), _PAGE, ROOT / "docs" / "report.png")
-        on_a_terminal(_PHOTO, folder)
-        _screenshot((folder / "photo.html").as_uri() + _PHOTO_VIEW, _PHOTO_PAGE, _PHOTO_PICTURE)
-        Image.open(_PHOTO_PICTURE).convert("RGB").quantize(128).save(_PHOTO_PICTURE, optimize=True)
-        on_a_terminal(_LESSONS, folder)
-        _screenshot((folder / "lessons.html").as_uri() + _LESSONS_VIEW, _LESSONS_PAGE, _LESSONS_PICTURE)
-        # All colours stay: few pixels have those of the paths.
-        part = Image.open(_LESSONS_PICTURE).convert("RGB").crop(_LESSONS_PART)
-        part.save(_LESSONS_PICTURE, optimize=True)
+        for command in PAGES:
+            on_a_terminal(command, folder)
+        for name, part in PARTS.items():
+            picture = screenshot(folder, part)
+            if part.colours:
+                picture = picture.quantize(part.colours)
+            picture.save(ROOT / "docs" / f"{name}.png", optimize=True)
 
 
 def on_a_terminal(command: str, folder: Path) -> str:
@@ -98,21 +113,24 @@ def text_of(picture: str) -> list[str]:
     return [re.sub(r"\d+(\.\d+)?", "N", line).strip() for line in plain if line.strip()]
 
 
-def _screenshot(address: str, pixels: tuple[int, int], picture: Path) -> None:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        sys.exit(f"{picture.name} is not drawn: Chromium is not installed")
-    size = ",".join(map(str, pixels))
-    options = [
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--hide-scrollbars",
-        f"--window-size={size}",
-        "--virtual-time-budget=10000",  # the photo's page computes before it draws
-    ]
-    command = [chromium, *options, f"--screenshot={picture}", address]
-    subprocess.run(command, check=True, capture_output=True)
+def screenshot(folder: Path, part: Part) -> Image.Image:
+    """A part of a page in that folder, as Chromium draws it."""
+    sys.path.insert(0, str(ROOT))
+    from tests.browser import browser
+
+    file, _, view = part.page.partition("#")
+    with tempfile.TemporaryDirectory() as profile, browser(Path(profile), width=_WIDTH) as opened:
+        opened.open(f"{(folder / file).as_uri()}#{view}", ready=part.ready)
+        opened.value("scrollTo(0, 0)")
+        left, top, width, height = opened.value(
+            f"""(() => {{
+                const box = document.querySelector({json.dumps(part.element)}).getBoundingClientRect();
+                return [box.x + scrollX, box.y + scrollY, box.width, box.height];
+            }})()"""
+        )
+        clip = {"x": left, "y": top, "width": width, "height": min(height, part.height), "scale": 1}
+        made = opened.call("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
+    return Image.open(io.BytesIO(base64.b64decode(made["data"]))).convert("RGB")
 
 
 if __name__ == "__main__":

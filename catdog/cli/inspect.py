@@ -75,7 +75,9 @@ class _Subject(NamedTuple):
 @flag("--clear", "Cache", N_("With --cache: delete all that is in it."))
 @option("--layer", "Model", N_("The strongest units of a layer, as block3_conv2."), _LAYER, metavar="LAYER")
 @option("--unit", "Model", N_("With --layer: where this unit is strongest."), click.IntRange(0))
+@flag("--show", "Output", N_("With --layer: draw the maps in the terminal."))
 @flag("--quick", "Data", N_("Skip the checks that need the network."))
+@flag("--synthesize", "Output", N_("With --report: images of what classes look for (minutes)."))
 @report_option(N_("A self-contained page: the findings of a data set, or a photo inside the network."))
 @option(
     "--lessons",
@@ -111,6 +113,8 @@ def command(ctx: click.Context, target: Path | None, strict: bool, as_json: bool
         subject = _LAYERS if chosen["layers"] else _subject_at(target, chosen["runs_dir"])
         if chosen["lessons"] and subject is _DATA_SET:
             subject = _LESSONS
+    if as_json and chosen["show"]:
+        raise UsageError("--show is for people: it does not go with --json.")
     _refuse_other_options(ctx, subject)
     page = subject.page(target or Path(), **chosen)
     page.show(as_json=as_json)
@@ -218,6 +222,8 @@ def _photo(
     layer: str | None,
     unit: int | None,
     report: Path | None,
+    synthesize: bool,
+    show: bool,
     workspace: Workspace,
     **chosen: Any,
 ) -> Page:
@@ -225,8 +231,13 @@ def _photo(
 
     if unit is not None and layer is None:
         raise UsageError("--unit needs --layer.")
+    if show and layer is None:
+        raise UsageError("--show needs --layer.")
+    if synthesize and report is None:
+        raise UsageError("--synthesize needs --report.")
     opened = devices.opened(workspace)
     classifiers: dict[str, Classifier] = {}
+    found: Run | Path | None = None
     missing: list[Message] = []
     try:
         header = probe(photo)
@@ -255,14 +266,20 @@ def _photo(
                 raise PhotoError("{photo}: {reason}", photo=photo, reason=reason)
     looked_into = next(iter(classifiers.values()))
     if report:
+        from catdog.insight.patches import photos_of
         from catdog.reports.photo_page import write_report
 
-        write_report(photo, looked_into, predictions, report, translations=translations())
+        options = {"workspace": opened, "own": photos_of(found), "translations": translations()}
+        with FeatureBar() as bar:
+            write_report(
+                photo, looked_into, predictions, report, progress=bar if synthesize else None, **options
+            )
         console.tell(message("Wrote {file}", file=report))
     if layer:
         from catdog.insight.anatomy import peaks
 
-        return peaks_page(photo, *peaks(looked_into, photo, layer, unit=unit, count=_PEAKS))
+        found_there = peaks(looked_into, photo, layer, unit=unit, count=_PEAKS)
+        return peaks_page(photo, *found_there, show=show)
     return photo_page(photo, header, predictions, missing)
 
 
@@ -300,7 +317,17 @@ _CACHE = _Subject(message("--cache"), ("cache", "clear", "runs_dir"), _cache)
 _RUN = _Subject(message("a run"), ("runs_dir",), _run)
 _RUNS = _Subject(message("a folder of runs"), (), lambda folder, **_: runs_page(folder, runs_below(folder)))
 _EXPORTED_FILE = _Subject(message("an exported file"), (), _exported)
-_PHOTO_OPTIONS = ("model", "runs_dir", "weights", "preprocessing", "report", "layer", "unit")
+_PHOTO_OPTIONS = (
+    "model",
+    "runs_dir",
+    "weights",
+    "preprocessing",
+    "report",
+    "synthesize",
+    "layer",
+    "unit",
+    "show",
+)
 _PHOTO = _Subject(message("a photo"), _PHOTO_OPTIONS, _photo)
 _DATA_SET = _Subject(message("a data set"), ("quick", "report", "strict"), _data_set)
 _LESSONS = _Subject(message("a data set with --lessons"), ("lessons",), _lessons)

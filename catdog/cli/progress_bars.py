@@ -29,6 +29,7 @@ _TITLES = {
     "compare": message("Comparing photos"),
     "penalty": message("Choosing the L2 penalty by cross-validation"),
     "lessons": message("Running the experiments"),
+    "images": message("Computing what classes and units look for"),
 }
 _TOLD_AT_THE_END = ("features", "download")  # the others have a line only where they take long
 
@@ -180,7 +181,7 @@ class FeatureBar(AbstractContextManager["FeatureBar"]):
             return message("{done} photos, {rate:.1f} photos/s", **numbers)
         if of_features and rate:
             return message("{done}/{total} photos, {rate:.1f} photos/s, {left} left", **numbers)
-        if step.stage == "penalty":
+        if step.stage in ("penalty", "images"):
             return f"{step.done}/{step.total}"
         if step.stage == "lessons":
             return f"{step.done} %"

@@ -107,7 +107,7 @@ class Classifier:
         self.is_scaled = spec.temperature is not None  # whether that is a temperature that was fitted
         self.calibrated = spec.calibrated or self.is_scaled  # the probabilities, here or in the weights
         self._source, self._spec, self._tensors = source, spec, tensors
-        self._workspace, self._prefix = workspace, prefix
+        self._workspace, self.prefix = workspace, prefix  # `prefix` makes the features that are cached
         self._suffix = make_suffix(prefix, spec.head, len(spec.classes), size=spec.decoding.size)
         self._units = expected_shapes(self._suffix.layers[-1:])["predictions/bias"][0]
         # Always the same number, so that a photo's digits do not depend on the photos beside it.
@@ -178,7 +178,7 @@ class Classifier:
 
     def writer(self) -> ShardWriter:
         """Caches the features of many streams (of photos as they are), in shards as large as those of one."""
-        return ShardWriter(FeatureStore(self._workspace.features, self._prefix.key(self.decoding)))
+        return ShardWriter(FeatureStore(self._workspace.features, self.prefix.key(self.decoding)))
 
     def _logits_of(
         self,
@@ -220,10 +220,10 @@ class Classifier:
         try:
             store = idle.pop()
         except IndexError:
-            store = FeatureStore(self._workspace.features, self._prefix.key(decoding))
+            store = FeatureStore(self._workspace.features, self.prefix.key(decoding))
         options |= {"store": store, "workspace": self._workspace}
         try:
-            with closing(stream(paths, self._prefix, decoding, **options)) as groups:
+            with closing(stream(paths, self.prefix, decoding, **options)) as groups:
                 yield from groups
         finally:
             idle.append(store)
@@ -275,13 +275,20 @@ class Classifier:
         Raises:
             WeightsError: the weights are no longer there.
         """
-        pretrained = read_tensors(self._source, CONVOLUTIONS, memo_dir=self._workspace.checked)
-        return pretrained | dict(self._tensors)
+        return self.pretrained() | dict(self._tensors)
+
+    def pretrained(self) -> dict[str, np.ndarray]:
+        """Kernels and biases of the convolutions before the training, by name.
+
+        Raises:
+            WeightsError: the weights are no longer there.
+        """
+        return read_tensors(self._source, CONVOLUTIONS, memo_dir=self._workspace.checked)
 
     @cached_property
     def heat_maps(self) -> HeatMaps:
         """Computes where on a photo a class is found; a WeightsError if the weights are no longer there."""
-        unfreeze, workspace = self._prefix.unfreeze, self._workspace
+        unfreeze, workspace = self.prefix.unfreeze, self._workspace
         return HeatMaps(self._source, self._spec, self._tensors, unfreeze=unfreeze, workspace=workspace)
 
 

@@ -5,7 +5,7 @@ each value is the plain float32 sum of products that a person can add up again.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from catdog import devices
 from catdog.data import decode
 from catdog.errors import OptionError
 from catdog.inference.classifier import Classifier
@@ -47,8 +48,8 @@ class Maps:
 
     @property
     def step(self) -> int:
-        """Pixels between neighbouring places: each pool doubles it."""
-        return 2 ** (int(self.facts.layer.stage[-1]) - isinstance(self.facts.layer, Conv))
+        """Pixels between neighbouring places."""
+        return step_of(self.facts)
 
     @property
     def name(self) -> str:
@@ -69,11 +70,32 @@ class Maps:
             values[y - 1 : y + 2, x - 1 : x + 2] = 0
         return peaks
 
+    def picture(self, units: Sequence[int], side: int) -> np.ndarray:
+        """One map, or up to four beside and below each other, (height, width, 3) uint8, at most `side` each.
+
+        The largest value of a map is white. A pixel of a smaller picture has the largest value below it.
+        """
+        across = 1 if len(units) == 1 else 2
+        cells = [_drawn(self.values[..., unit], side // across - across + 1) for unit in units[: across**2]]
+        empty = [np.zeros_like(cells[0])] * (across**2 - len(cells))
+        rows = np.split(np.stack([np.pad(cell, ((0, across - 1),) * 2) for cell in [*cells, *empty]]), across)
+        return np.repeat(np.vstack([np.hstack(list(row)) for row in rows])[..., None], 3, axis=-1)
+
     def field(self, y: int, x: int) -> tuple[int, int, int]:
-        """The square of pixels that a place depends on: its top, left and edge. It may leave the photo."""
-        edge = self.facts.receptive_field
-        top, left = (int((at + 0.5) * self.step - edge / 2) for at in (y, x))  # both halves or none
-        return top, left, edge
+        """See `field_of`."""
+        return field_of(self.facts, y, x)
+
+
+def step_of(facts: LayerFacts) -> int:
+    """Pixels between neighbouring places of a layer's map: each pool doubles it."""
+    return 2 ** (int(facts.layer.stage[-1]) - isinstance(facts.layer, Conv))
+
+
+def field_of(facts: LayerFacts, y: int, x: int) -> tuple[int, int, int]:
+    """The square of pixels that a place depends on: its top, left and edge. It may leave the photo."""
+    edge = facts.receptive_field
+    top, left = (int((at + 0.5) * step_of(facts) - edge / 2) for at in (y, x))  # both halves or none
+    return top, left, edge
 
 
 @dataclass(frozen=True)
@@ -106,7 +128,7 @@ def dissect(classifier: Classifier, photo: Path) -> Anatomy:
     """
     pixels = decode(photo, classifier.decoding)
     moved = np.concatenate([pixels[:, :1], pixels[:, :-1]], axis=1)
-    tensors = _tensors(classifier)
+    tensors = float32(classifier.tensors())
     first = list(_passed(tensors, pixels, classifier.preprocessing))
     layers = []
     for fact, (values, _), (other, seconds) in zip(
@@ -122,8 +144,8 @@ def dissect(classifier: Classifier, photo: Path) -> Anatomy:
 
 def peaks(
     classifier: Classifier, photo: Path, layer: str, *, unit: int | None, count: int
-) -> tuple[LayerFacts, list[Peak]]:
-    """A layer, and the peaks of one of its units; without one, the largest value of its strongest units.
+) -> tuple[Maps, list[Peak]]:
+    """The maps of a layer and the peaks of a unit; without one, the largest value of its strongest units.
 
     Raises:
         OptionError: the layer has no such unit.
@@ -140,16 +162,25 @@ def peaks(
             last=units - 1,
             unit=unit,
         )
-    passed = _passed(_tensors(classifier), pixels, classifier.preprocessing)
+    passed = _passed(float32(classifier.tensors()), pixels, classifier.preprocessing)
     values, seconds = next(islice(passed, position, None))
     maps = Maps(fact, values, seconds, 0.0)
     if unit is not None:
-        return fact, maps.peaks(unit, count)
-    return fact, [peak for each in maps.strongest_units()[:count] for peak in maps.peaks(each, 1)]
+        return maps, maps.peaks(unit, count)
+    return maps, [peak for each in maps.strongest_units()[:count] for peak in maps.peaks(each, 1)]
 
 
-def _tensors(classifier: Classifier) -> Tensors:
-    return {name: np.asarray(tensor, np.float32) for name, tensor in classifier.tensors().items()}
+def _drawn(map_hw: np.ndarray, side: int) -> np.ndarray:
+    """A map, at most `side` pixels in both directions; 0…255."""
+    rows, columns = (np.arange(min(side, length)) * length // min(side, length) for length in map_hw.shape)
+    small = np.maximum.reduceat(np.maximum.reduceat(map_hw, rows, axis=0), columns, axis=1)
+    grey = np.rint(255 * small / max(float(small.max()), 1e-12)).astype(np.uint8)
+    return np.kron(grey, np.ones((max(1, side // max(small.shape)),) * 2, np.uint8))
+
+
+def float32(tensors: Tensors) -> Tensors:
+    """The same numbers, as `applied` takes them."""
+    return {name: np.asarray(tensor, np.float32) for name, tensor in tensors.items()}
 
 
 def _input(pixels: np.ndarray, preprocessing: str) -> np.ndarray:
@@ -157,16 +188,17 @@ def _input(pixels: np.ndarray, preprocessing: str) -> np.ndarray:
 
 
 def _passed(tensors: Tensors, pixels: np.ndarray, preprocessing: str) -> Iterator[tuple[np.ndarray, float]]:
-    """The output of each layer, (h, w, c), and the seconds that it took, on the CPU."""
-    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+    """The output of each layer, (h, w, c), and the seconds that it took, in float32."""
+    with jax.default_device(devices.exact()), jax.default_matmul_precision("highest"):
         x_bhwc = jax.device_put(_input(pixels, preprocessing)[None])
         for layer in CONVOLUTIONS:
             began = time.perf_counter()
-            x_bhwc = _applied(layer, tensors, x_bhwc).block_until_ready()
+            x_bhwc = applied(layer, tensors, x_bhwc).block_until_ready()
             yield np.asarray(x_bhwc)[0], time.perf_counter() - began
 
 
-def _applied(layer: Layer, tensors: Tensors, x_bhwc: jax.Array) -> jax.Array:
+def applied(layer: Layer, tensors: Tensors, x_bhwc: jax.Array) -> jax.Array:
+    """A convolution with its ReLU, or a pool, of a batch; kernels float32."""
     if isinstance(layer, Conv):
         return _convolved(x_bhwc, tensors[f"{layer.name}/kernel"], tensors[f"{layer.name}/bias"])
     return _pooled(x_bhwc)

@@ -66,9 +66,12 @@ def thumbnail(photo: Path) -> Pixels | None:
 
 def picture(pixels: Pixels | None) -> Markup | None:
     """The address of a picture that is inside the page: what `src` takes."""
-    if pixels is None:
-        return None
-    return Markup("data:image/jpeg;base64,") + base64.b64encode(to_jpeg(pixels, quality=80)).decode("ascii")
+    return None if pixels is None else jpeg_address(to_jpeg(pixels, quality=80))
+
+
+def jpeg_address(jpeg: bytes) -> Markup:
+    """The same of the bytes of a JPEG file."""
+    return Markup("data:image/jpeg;base64,") + base64.b64encode(jpeg).decode("ascii")
 
 
 def shown(value: object, translations: gettext.NullTranslations = ENGLISH) -> str:

@@ -19,7 +19,8 @@ _LARGE_NUMBERS = 130_000  # of the whole maps of a layer's strongest units, `KER
 _PLACES = 4  # of each of them, whose inputs travel where the page cannot compute them
 _COMPUTED = ("block1", "block2")  # stages whose kernels travel whole: the page computes them from the pixels
 _WHOLE_BYTES = 1_200_000  # of the maps that travel whole, packed
-_SMALL_SIDE, _SMALL_NUMBERS = 56, 160_000  # of a small map, and of all small maps of a layer
+_SMALL_SIDE, _SMALL_NUMBERS = 56, (160_000, 80_000, 40_000)  # of a small map; of a layer's, what fits
+_BYTES = 6_500_000  # of all arrays, packed
 _SAMPLES = 500  # values of block1_conv1 that the page compares with its own
 
 
@@ -45,10 +46,6 @@ def page_arrays(anatomy: Anatomy, head: PooledHead | None, heat: np.ndarray) -> 
         strongest = units[maps.name][:KERNELS]
         arrays[f"largest/{maps.name}"] = packed(maps.values.max(axis=(0, 1)))
         arrays[f"strongest/{maps.name}"] = packed(_strongest(maps.values))
-        if maps.name not in whole:
-            arrays[f"small/{maps.name}"] = packed(_small(maps.values))
-            if maps.facts.layer.stage != "block1" or not isinstance(maps.facts.layer, Conv):
-                arrays[f"large/{maps.name}"] = packed(_large(maps, strongest))
         if isinstance(maps.facts.layer, Conv):
             arrays |= _kernels(anatomy, maps, strongest)
             inputs = maps.facts.layer.stage in _COMPUTED or previous in whole or previous == "block2_pool"
@@ -61,7 +58,17 @@ def page_arrays(anatomy: Anatomy, head: PooledHead | None, heat: np.ndarray) -> 
     arrays["samples"] = packed(values)
     if head:
         arrays |= {"head/kernel": packed(head.kernel), "head/bias": packed(head.bias)}
+    coarse = [maps for maps in anatomy.layers if maps.name not in whole]
+    arrays |= _small_maps(coarse, _BYTES - _size(arrays))
+    for maps in reversed(coarse[2:]):  # the small ones first; the page makes those of the first two layers
+        large = {f"large/{maps.name}": packed(_large(maps, units[maps.name]))}
+        if _size(arrays | large) <= _BYTES:
+            arrays |= large
     return PageArrays(arrays, units, places, samples)
+
+
+def _size(arrays: dict[str, dict[str, Any]]) -> int:
+    return sum(len(array["data"]) for array in arrays.values())
 
 
 def _whole_maps(anatomy: Anatomy) -> dict[str, dict[str, Any]]:
@@ -77,6 +84,16 @@ def _whole_maps(anatomy: Anatomy) -> dict[str, dict[str, Any]]:
     return whole
 
 
+def _small_maps(layers: list[Maps], room: int) -> dict[str, dict[str, Any]]:
+    """All maps of these layers as small pictures: the largest that fit into so many bytes."""
+    made: dict[str, dict[str, Any]] = {}
+    for numbers in _SMALL_NUMBERS:
+        made = {f"small/{maps.name}": packed(_small(maps.values, numbers)) for maps in layers}
+        if _size(made) <= room:
+            break
+    return made
+
+
 def _large(maps: Maps, strongest: list[int]) -> np.ndarray:
     """(units, height, width) float16: the whole maps of as many units as there is room for, at least one."""
     height, width, _ = maps.values.shape
@@ -84,10 +101,10 @@ def _large(maps: Maps, strongest: list[int]) -> np.ndarray:
     return half(maps.values[..., strongest[:count]].transpose(2, 0, 1))
 
 
-def _small(values_hwc: np.ndarray) -> np.ndarray:
-    """(units, side, side) uint8: means over squares, 255 the largest value of the unit's own map."""
+def _small(values_hwc: np.ndarray, numbers: int) -> np.ndarray:
+    """(units, side, side) uint8, at most so many: means over squares; the largest value of a map is 255."""
     height, width, units = values_hwc.shape
-    side = min(_SMALL_SIDE, int((_SMALL_NUMBERS / units) ** 0.5), height, width)
+    side = min(_SMALL_SIDE, int((numbers / units) ** 0.5), height, width)
     rows, columns = (np.arange(side) * length // side for length in (height, width))
     sums = np.add.reduceat(np.add.reduceat(values_hwc, rows, axis=0), columns, axis=1)
     areas = np.outer(np.diff(rows, append=height), np.diff(columns, append=width))

@@ -13,23 +13,33 @@ import numpy as np
 
 from catdog import __version__
 from catdog.config import Output
-from catdog.data import probe
+from catdog.data import Photo, probe
 from catdog.inference.classifier import Classifier
 from catdog.inference.prediction import Prediction
 from catdog.insight.anatomy import Anatomy, Maps, dissect
 from catdog.insight.head import PooledHead, pooled_head
+from catdog.insight.own_images import SIZE, STEPS, OwnImages, own_images
+from catdog.insight.patches import Searched, find_cached, search
+from catdog.insight.three_outputs import ThreeOutputs, three_outputs
+from catdog.insight.unit_images import unit_images
 from catdog.model.architecture import CONVOLUTIONS, LayerFacts, body, describe, head, vgg16
 from catdog.model.layers import Dense, Dropout, Layer, MaxPool
 from catdog.model.preprocess import constants_of
-from catdog.reports.html import picture, shown, thumbnail
+from catdog.progress import OnProgress
+from catdog.reports.html import jpeg_address, picture, shown, thumbnail
 from catdog.reports.photo_arrays import KERNELS, page_arrays
 from catdog.reports.photo_text import SENTENCES
 from catdog.reports.script_page import write_script_page
 from catdog.text import message, quantity
+from catdog.workspace import Workspace
 
-_SCRIPTS = "network maps view paint prediction layers receipt crops sums head convolution code start".split()
+_SCRIPTS = (
+    *"network maps view paint prediction layers receipt crops seeks sums head convolution".split(),
+    *"example code start".split(),
+)
 _VALUE = "value"  # stands for the classes where there are none
 _TOP = 5  # classes of each model
+_SEEN = 8  # units of a layer with an image and patches, the strongest on the photo
 _CHOICES = 20  # classes that the head's section offers, the most probable
 
 
@@ -39,6 +49,9 @@ def write_report(
     predictions: Mapping[str, Prediction],
     file: Path,
     *,
+    workspace: Workspace,
+    own: Sequence[Photo] = (),
+    progress: OnProgress | None = None,
     translations: gettext.NullTranslations,
 ) -> None:
     """Compute all maps of the photo and write the page.
@@ -46,6 +59,9 @@ def write_report(
     Args:
         classifier: the model that is looked into.
         predictions: of the photo, by the names of the models; the first is the classifier's.
+        own: the photos that the classifier was trained on.
+        progress: is called as images of what classes and trained units look for are computed, which takes
+            minutes; None computes none.
 
     Raises:
         PhotoError: the photo has become unreadable.
@@ -56,14 +72,21 @@ def write_report(
         file,
         "photo",
         _SCRIPTS,
-        _facts(photo, classifier, predictions),
+        _facts(photo, classifier, predictions, own, progress, workspace),
         SENTENCES,
         title=message("Inside the network: {photo}", photo=shown(photo)),
         translations=translations,
     )
 
 
-def _facts(photo: Path, classifier: Classifier, predictions: Mapping[str, Prediction]) -> dict[str, Any]:
+def _facts(
+    photo: Path,
+    classifier: Classifier,
+    predictions: Mapping[str, Prediction],
+    own: Sequence[Photo],
+    progress: OnProgress | None,
+    workspace: Workspace,
+) -> dict[str, Any]:
     """All that the page shows, beside its sentences."""
     model = next(iter(predictions))
     plain = classifier.predict([photo]).plain_logits
@@ -73,6 +96,12 @@ def _facts(photo: Path, classifier: Classifier, predictions: Mapping[str, Predic
     anatomy, pooled = dissect(classifier, photo), pooled_head(classifier)
     (heat,) = classifier.heat_maps([photo], [predicted])
     made = page_arrays(anatomy, pooled, heat)
+    order = np.argsort(-results, kind="stable")[:_CHOICES].tolist()
+    synthetic = own_images(classifier, order, made.units, progress) if progress else None
+    cached = find_cached(own, classifier, workspace)
+    last = anatomy.layer("block5_pool").values
+    three = three_outputs(photo, last, predicted, cached, classifier)
+    seen = {name: units[:_SEEN] for name, units in made.units.items()}
     channels, scale, offset = constants_of(classifier.preprocessing)
     header = probe(photo)
     return {
@@ -95,7 +124,7 @@ def _facts(photo: Path, classifier: Classifier, predictions: Mapping[str, Predic
         "classes": [shown(name) for name in classes],
         "results": results.tolist(),
         "predicted": predicted,
-        "shownClasses": np.argsort(-results, kind="stable")[:_CHOICES].tolist(),
+        "shownClasses": order,
         "views": classifier.views,
         "calibrated": classifier.calibrated,
         "layers": [
@@ -103,6 +132,10 @@ def _facts(photo: Path, classifier: Classifier, predictions: Mapping[str, Predic
             for maps in anatomy.layers
         ],
         "kernels": KERNELS,
+        "images": _images(classifier, made.units),
+        "three": three and _three(three),
+        "own": synthetic and _own(synthetic),
+        "patches": [_searched(each) for each in search(cached, classifier, seen)],
         "head": pooled and _head(pooled),
         "code": _code(anatomy, classifier),
         "samples": made.samples,
@@ -135,6 +168,47 @@ def _layer(maps: Maps) -> dict[str, Any]:
         "step": maps.step,
         "moved": maps.moved,
     }
+
+
+def _images(classifier: Classifier, units: Mapping[str, list[int]]) -> dict[str, Any]:
+    """Of each layer, the images of those units that are strongest on the photo, among those that have one."""
+    pretrained, trained = classifier.pretrained(), {layer.stage for layer in classifier.prefix.thawed}
+    found = {}
+    for name, images in unit_images(pretrained).items():
+        there = [unit for unit in units[name] if unit in images][:_SEEN]
+        addresses = {str(unit): jpeg_address(images[unit]) for unit in there}
+        found[name] = {"before": name.partition("_")[0] in trained, "units": addresses}
+    return found
+
+
+def _three(found: ThreeOutputs) -> dict[str, Any]:
+    facts = {name: getattr(found, name) for name in ("label", "brightness", "fitted", "held_out")}
+    return facts | {"outputs": [vars(each) for each in found.outputs]}
+
+
+def _own(images: OwnImages) -> dict[str, Any]:
+    sets = {name: getattr(images, name) for name in ("classes", "before", "after")}
+    return {"layer": images.layer, "size": SIZE, "steps": STEPS} | {
+        name: {str(number): picture(pixels) for number, pixels in found.items()}
+        for name, found in sets.items()
+    }
+
+
+def _searched(found: Searched) -> dict[str, Any]:
+    units = {
+        str(unit): [
+            {
+                "src": picture(patch.pixels),
+                "value": patch.value,
+                "photo": shown(patch.photo.name),
+                "y": patch.y,
+                "x": patch.x,
+            }
+            for patch in patches
+        ]
+        for unit, patches in found.patches.items()
+    }
+    return {"layer": found.layer, "photos": found.photos, "before": found.before, "units": units}
 
 
 def _code(anatomy: Anatomy, classifier: Classifier) -> list[dict[str, Any]]:

@@ -35,6 +35,22 @@ SENTENCES: dict[str, Message] = {
     "step_channel": message(
         "Input channel {number}: {colour} minus its mean. Blue is negative, orange positive."
     ),
+    "three_title": message("A value, yes or no, a category"),
+    "three_text": message(
+        "Three last layers on the same features, the mean of each channel of block5_pool: fitted to {fitted} "
+        "photos of this model for this page, and measured on {held_out} others. Of the value, the error is "
+        "shown, which is the mean distance; of the others the accuracy."
+    ),
+    "three_none": message(
+        "The three outputs beside each other need a model of classes whose photos and features are here."
+    ),
+    "last_layer": message("last layer"),
+    "this_photo": message("this photo"),
+    "on_held_out": message("on held-out photos"),
+    "guessing": message("guessing"),
+    "three_value": message("brightness {found} (measured: {brightness} of 255)"),
+    "three_binary": message("{label}, yes or no: {found} yes"),
+    "three_category": message("the class {label}: {found}"),
     "red": message("red"),
     "green": message("green"),
     "blue": message("blue"),
@@ -94,6 +110,42 @@ SENTENCES: dict[str, Message] = {
         "unit of the first layers sees as little as somebody who looks at a picture from 1 cm away."
     ),
     "crop": message("unit {unit}: {value}"),
+    # What units look for
+    "seeks_title": message("What the units look for"),
+    "seeks_text": message(
+        "Each image began as noise and was changed step by step by gradient ascent, so that the unit's mean "
+        "value before ReLU became large. It shows what the unit answers to in any photo, not what it found "
+        "in this one."
+    ),
+    "seeks_before": message("They are of the pretrained weights: this layer was trained afterwards."),
+    "seeks_image": message("what unit {unit} looks for"),
+    "seeks_none": message("The page has no such images for units of {layer} with these weights."),
+    "seeks_pool": message(
+        "A pool looks for nothing of its own: its units have the images of the convolution before it."
+    ),
+    "patches_title": message("The strongest patches of the model's own photos"),
+    "patches_text": message(
+        "{photos} photos of this model were searched for the largest values of unit {unit} in {layer}. This "
+        "is what the unit sees of the first six, {field}×{field} pixels."
+    ),
+    "patches_before": message("The same unit with the pretrained weights, before this layer was trained:"),
+    "patches_units": message("The photos were searched for the units {units} of this layer."),
+    "patches_layers": message(
+        "The photos were searched for units of {layers} and of the convolution before: other features are "
+        "not cached."
+    ),
+    "patches_none": message(
+        "No photos were searched: this model has no folder of photos here, or their features are not cached."
+    ),
+    "patch": message("{photo}, value {value}"),
+    "own_title": message("What the classes and the trained units of this model look for"),
+    "own_text": message(
+        "Computed for this page in the same way, {size}×{size} pixels, {steps} steps. The image of a class "
+        "has a high logit, that of a unit a high mean value."
+    ),
+    "own_unit": message("{layer}, unit {unit}: {when}"),
+    "before_training": message("before the training"),
+    "after_training": message("after it"),
     # Head
     "head_title": message("The head, exactly"),
     "no_head": message("This head has hidden layers. The page does not compute it again."),
@@ -140,6 +192,16 @@ SENTENCES: dict[str, Message] = {
     ),
     # Convolution
     "convolution_title": message("Convolution, step by step"),
+    "example_intro": message(
+        "First the lecture's kernel, 8 in the middle and -1 around it, on 25 numbers of our own (left): an "
+        "edge between 20 and 80, and one point of 60. On the right are the sums. Where nothing changes the "
+        "sum is 0. Move with the arrow keys."
+    ),
+    "example_sum": message(
+        "Row {row}, column {column}: 8 × {middle} - ({around}) = {sum}; after ReLU {positive}. Outside are "
+        "zeros."
+    ),
+    "convolution_photo": message("The same on the photo"),
     "convolution_text": message(
         "A kernel moves over the photo. At each place, its numbers are multiplied with the pixels below it, "
         "and the products are added up. Move the window with the arrow keys, or type other numbers into its "

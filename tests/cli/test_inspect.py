@@ -273,6 +273,12 @@ def test_the_strongest_units_of_a_layer(cli: Cli, trained: Run) -> None:
     assert json.loads(chosen.out)["peaks"][0] == strongest
     table = cli("inspect", photo, "--layer", "block3_conv2", *model).out
     assert f"{strongest['value']:.2f}" in table
+    assert "▀" not in table
+    drawn = cli("inspect", photo, "--layer", "block3_conv2", "--show", *model).out
+    assert drawn.startswith(table)
+    assert drawn[len(table) :].splitlines() == ["▀" * 48] * 24
+    assert cli("inspect", photo, "--show", *model).status == 2
+    assert cli("inspect", photo, "--layer", "block3_conv2", "--show", "--json", *model).status == 2
     refused = cli("inspect", photo, "--layer", "block3_conv2", "--unit", 256, *model)
     assert refused.status == 1
     assert "units 0 to 255, found 256" in refused.err

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from shutil import copy
@@ -119,9 +120,15 @@ def test_a_photo_is_inspected_with_both_predictions_beside_each_other(
     of_run, of_imagenet = page["predictions"].values()
     assert [len(of_run), len(of_imagenet)] == [2, 5]
     assert list(page["predictions"]) == [str(whole_run.folder), "ImageNet"]
-    text = cli("inspect", *options).out
+    text = cli("inspect", *options, "--report", "page.html").out
     assert "ImageNet" in text
     assert of_imagenet[0]["label"] in text
+    (facts,) = re.findall(r'id="facts-data">(.*?)</script>', Path("page.html").read_text("utf-8"))
+    on_page = json.loads(facts)
+    assert [shown["model"] for shown in on_page["predictions"]] == [whole_run.folder.name, "ImageNet"]
+    assert on_page["predictions"][1]["classes"] == of_imagenet
+    assert on_page["head"] is None and on_page["images"] == {}
+    assert [searched["photos"] for searched in on_page["patches"]] == [12]
 
 
 def test_without_such_weights_only_the_run_predicts(trained: Run, cli: Cli) -> None:

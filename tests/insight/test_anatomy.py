@@ -1,12 +1,13 @@
 """All maps of a photo: the definition gives what the frozen prefix gives, and receptive fields are true."""
 
 from pathlib import Path
+from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
-from catdog import devices
-from catdog.config import Decoding, Head, ModelSpec
+from catdog.config import Decoding, Head
 from catdog.data import decode
 from catdog.features.prefix import Prefix
 from catdog.inference.classifier import Classifier
@@ -16,27 +17,10 @@ from catdog.insight.head import pooled_head
 from catdog.model.architecture import CONVOLUTIONS, describe
 from catdog.model.layers import Conv
 from catdog.weights.source import find_weights
-from catdog.workspace import Workspace
 from tests.conftest import ROOT
 
 PHOTO = ROOT / "sample_data" / "photos" / "pug_139.jpg"
 SIZE = 96
-
-
-@pytest.fixture(scope="module")
-def classifier(cache_dir: Path) -> Classifier:
-    """The builtin convolutions below a head of random weights, for photos of 96 pixels."""
-    workspace = devices.opened(Workspace.below(cache_dir, keep=True))
-    source, head = find_weights("builtin"), Head("gem")
-    random = np.random.default_rng(0)
-    tensors = {
-        "predictions/kernel": random.normal(size=(512, 3)).astype(np.float32),
-        "predictions/bias": random.normal(size=3).astype(np.float32),
-        "rescale/scale": np.float32(0.04),
-    }
-    spec = ModelSpec(("a", "b", "c"), source.preprocessing, head, Decoding(SIZE))
-    prefix = Prefix(source, head, unfreeze="head", workspace=workspace)
-    return Classifier(source, prefix, tensors, spec, workspace=workspace)
 
 
 @pytest.fixture(scope="module")
@@ -96,8 +80,8 @@ def test_a_receptive_field_is_what_a_value_depends_on(monkeypatch: pytest.Monkey
 
 def test_peaks(classifier: Classifier, dissected: Anatomy) -> None:
     maps = dissected.layer("block2_conv2")
-    fact, found = peaks(classifier, PHOTO, "block2_conv2", unit=None, count=5)
-    assert fact == maps.facts
+    alone, found = peaks(classifier, PHOTO, "block2_conv2", unit=None, count=5)
+    assert alone.facts == maps.facts and np.array_equal(alone.values, maps.values)
     assert [peak.unit for peak in found] == maps.strongest_units()[:5]
     assert [peak.value for peak in found] == sorted((peak.value for peak in found), reverse=True)
     for peak in found:
@@ -106,6 +90,22 @@ def test_peaks(classifier: Classifier, dissected: Anatomy) -> None:
     assert all(peak.unit == 7 and peak.value > 0 for peak in places)
     apart = [max(abs(a.y - b.y), abs(a.x - b.x)) for a in places for b in places if a is not b]
     assert min(apart) > 1
+
+
+def test_maps_as_pictures(dissected: Anatomy) -> None:
+    large, small = dissected.layer("block1_conv2"), dissected.layer("block5_conv3")
+    picture = large.picture([7], 48)
+    assert picture.shape == (48, 48, 3) and picture.max() == 255
+    values = large.values[..., 7].reshape(48, 2, 48, 2).max(axis=(1, 3))
+    assert np.abs(picture[..., 0] - 255 * values / values.max()).max() <= 0.5
+    units = small.strongest_units()[:5]
+    four = small.picture(units, 48)
+    assert four.shape == (38, 38, 3)  # 6 × 6 places, each of 3 × 3 pixels, and a line between
+    for unit, (y, x) in zip(units, [(0, 0), (0, 19), (19, 0), (19, 19)], strict=False):
+        map_hw = small.values[..., unit]
+        assert (
+            np.abs(four[y + 1 : y + 18 : 3, x + 1 : x + 18 : 3, 1] - 255 * map_hw / map_hw.max()).max() <= 0.5
+        )
 
 
 def test_the_head_as_arrays_gives_the_logits(classifier: Classifier, dissected: Anatomy) -> None:
@@ -118,19 +118,8 @@ def test_the_head_as_arrays_gives_the_logits(classifier: Classifier, dissected: 
     assert np.abs(logits - expected).max() < 1e-3 * np.abs(expected).max()
 
 
-def test_layers_that_were_trained_have_their_own_weights(classifier: Classifier) -> None:
-    source, head = find_weights("builtin"), Head("gem")
-    random, own = np.random.default_rng(2), dict(classifier.tensors())
-    tensors = {name: tensor for name, tensor in own.items() if name.startswith(("predictions", "rescale"))}
-    for name in ("block5_conv1", "block5_conv2", "block5_conv3"):
-        for part in ("kernel", "bias"):
-            original = own[f"{name}/{part}"].astype(np.float32)
-            tensors[f"{name}/{part}"] = original * random.uniform(0.5, 1.5, original.shape).astype(np.float32)
-    spec = ModelSpec(("a", "b", "c"), source.preprocessing, head, Decoding(SIZE), unfreeze="block5")
-    workspace = Workspace.below(Path("unused"), keep=False)
-    prefix = Prefix(source, head, unfreeze="block5")
-    trained = Classifier(source, prefix, tensors, spec, workspace=workspace)
-    maps = dissect(trained, PHOTO).layer("block5_pool").values.astype(np.float64)
+def test_layers_that_were_trained_have_their_own_weights(classifier: Classifier, trained: Classifier) -> None:
+    maps, tensors = dissect(trained, PHOTO).layer("block5_pool").values.astype(np.float64), trained.tensors()
     found = np.cbrt(np.maximum((maps**3).mean(axis=(0, 1)), 1e-6))
     logits = (
         found / np.linalg.norm(found) / 0.04 @ tensors["predictions/kernel"] + tensors["predictions/bias"]
@@ -139,3 +128,18 @@ def test_layers_that_were_trained_have_their_own_weights(classifier: Classifier)
     assert np.abs(logits - expected).max() < 2e-3 * np.abs(expected).max()
     original = classifier.predict([PHOTO]).logits[0]
     assert np.abs(logits - original).max() > 0.05 * np.abs(expected).max()
+
+
+def test_without_a_cpu_it_computes_on_the_device_that_there_is(
+    classifier: Classifier, dissected: Anatomy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    devices_of = jax.local_devices
+
+    def only_the_default(**asked: str) -> list[Any]:
+        if asked:
+            raise RuntimeError("Unknown backend cpu")
+        return devices_of()
+
+    monkeypatch.setattr(jax, "local_devices", only_the_default)
+    _, found = peaks(classifier, PHOTO, "block2_conv2", unit=7, count=4)
+    assert found == dissected.layer("block2_conv2").peaks(7, 4)

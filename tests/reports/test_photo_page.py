@@ -13,9 +13,14 @@ from PIL import Image
 
 from catdog import devices
 from catdog.config import Decoding, Head, Scale
+from catdog.data import Photo, decode_for_people
 from catdog.features.prefix import Prefix
 from catdog.inference.classifier import Classifier
+from catdog.insight import own_images
 from catdog.insight.anatomy import dissect
+from catdog.insight.patches import find_cached, search
+from catdog.insight.unit_images import unit_images
+from catdog.progress import Progress
 from catdog.reports import photo_page
 from catdog.reports.html import ENGLISH
 from catdog.reports.photo_page import write_report
@@ -53,8 +58,13 @@ def made(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Any:
     prefix = Prefix(source, spec.head, unfreeze="head", workspace=workspace)
     classifier = Classifier(source, prefix, tensors, spec, workspace=workspace)
     file = tmp_path_factory.mktemp("page") / "page.html"
-    _write(PHOTO, classifier, file)
-    return SimpleNamespace(file=file, classifier=classifier, anatomy=dissect(classifier, PHOTO))
+    folders = (PHOTO.parents[1] / "train" / name for name in ("cats", "dogs"))
+    paths = [path for folder in folders for path in sorted(folder.glob("*.jpg"))[:5]]
+    own = [Photo(path, path.parent.name) for path in paths]
+    classifier.predict(paths)
+    _write(PHOTO, classifier, file, workspace, own=own)
+    anatomy = dissect(classifier, PHOTO)
+    return SimpleNamespace(file=file, classifier=classifier, anatomy=anatomy, own=own)
 
 
 @pytest.fixture(scope="module")
@@ -76,17 +86,20 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 def fresh(page: Browser) -> Iterator[Browser]:
     """The page as it opens. Afterwards: it has fetched nothing, and its console is empty."""
     page.messages.clear()
-    page.value("go({off: '', lang: 'en', padding: 1, kernel: 'edges', row: 112, column: 112, label: 1})")
+    page.value(
+        "go({off: '', lang: 'en', padding: 1, kernel: 'edges', row: 112, column: 112, cell: 12, label: 1})"
+    )
     page.value("go({layer: 'block5_conv3', ...strongestOf(layerNamed('block5_conv3'), -1)})")
     yield page
     assert page.messages == []
     assert all(address.startswith("file:") and "page.html" in address for address in page.requests)
 
 
-def _write(photo: Path, classifier: Classifier, file: Path) -> None:
+def _write(photo: Path, classifier: Classifier, file: Path, workspace: Workspace, **more: Any) -> None:
     (prediction,) = classifier.stream([photo])
     assert prediction.reason is None
-    write_report(photo, classifier, {"runs/model": prediction}, file, translations=ENGLISH)
+    options = {"workspace": workspace, "translations": ENGLISH} | more
+    write_report(photo, classifier, {"runs/model": prediction}, file, **options)
 
 
 def test_the_page_is_one_small_file_with_a_strict_policy(made: Any) -> None:
@@ -269,7 +282,7 @@ def test_each_head_is_computed_again(
     workspace: Workspace, elsewhere: Browser, tmp_path: Path, kind: Any, output: Any
 ) -> None:
     classifier = _random_head(workspace, Head(kind, output=output))
-    _write(PHOTO, classifier, tmp_path / "page.html")
+    _write(PHOTO, classifier, tmp_path / "page.html", workspace)
     elsewhere.messages.clear()
     elsewhere.open((tmp_path / "page.html").as_uri())
     logits = classifier.predict([PHOTO]).logits[0]
@@ -292,7 +305,7 @@ def test_each_head_is_computed_again(
 @pytest.mark.slow
 def test_a_head_with_hidden_layers_says_so(workspace: Workspace, elsewhere: Browser, tmp_path: Path) -> None:
     classifier = _random_head(workspace, Head("fc", (4,), 0.0))
-    _write(PHOTO, classifier, tmp_path / "page.html")
+    _write(PHOTO, classifier, tmp_path / "page.html", workspace)
     elsewhere.messages.clear()
     elsewhere.open((tmp_path / "page.html").as_uri())
     assert elsewhere.value("at('no-head').hidden === false && at('head').hidden && !at('heat').hidden")
@@ -303,6 +316,7 @@ def test_a_head_with_hidden_layers_says_so(workspace: Workspace, elsewhere: Brow
 @pytest.mark.parametrize(
     ("name", "photo"),
     [
+        ("50 megapixels.jpg", Image.linear_gradient("L").resize((10_000, 5_000))),
         ("<script>alert(1)</script>.png", Image.effect_noise((60, 40), 90)),
         ("one pixel.png", Image.new("RGB", (1, 1), "red")),
         ("black.png", Image.new("L", (90, 30), 0)),
@@ -313,10 +327,126 @@ def test_hostile_names_and_odd_photos(
 ) -> None:
     path = tmp_path / name.replace("/", "∕")
     photo.save(path)
-    _write(path, _random_head(workspace, Head("gem")), tmp_path / "page.html")
+    _write(path, _random_head(workspace, Head("gem")), tmp_path / "page.html", workspace)
     elsewhere.messages.clear()
     elsewhere.open((tmp_path / "page.html").as_uri())
     assert path.name in elsewhere.value("document.querySelector('h1').textContent")
+    assert elsewhere.messages == []
+
+
+@pytest.mark.slow
+def test_the_page_of_a_large_input_is_small_too(
+    workspace: Workspace, elsewhere: Browser, tmp_path: Path
+) -> None:
+    """Noise is the worst case: nothing in it can be compressed."""
+    noise = np.random.default_rng(0).integers(0, 256, (768, 768, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "noise.png")
+    classifier = _random_head(workspace, Head("gem"), size=768)
+    page = tmp_path / "page.html"
+    _write(tmp_path / "noise.png", classifier, page, workspace, own=[Photo(tmp_path / "noise.png", "a")])
+    assert page.stat().st_size < LARGEST
+    elsewhere.messages.clear()
+    elsewhere.open(page.as_uri())
+    assert int(elsewhere.value("document.body.dataset.receiptsCount")) >= 10  # where the map is in the page
+    for layer in ("block2_conv2", "block3_pool", "block5_conv3"):
+        elsewhere.value(f"goToLayer('{layer}')")
+        assert layer in elsewhere.value("at('large').getAttribute('aria-label')")
+    assert elsewhere.messages == []
+
+
+def test_the_lectures_kernel_on_a_small_example(fresh: Browser) -> None:
+    numbers = np.array(fresh.value("EXAMPLE"))
+    kernel = np.full((3, 3), -1)
+    kernel[1, 1] = 8
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(numbers, 1), (3, 3))
+    expected = (windows * kernel).sum(axis=(2, 3))
+    assert sorted({0, 180, -180, 320} & set(expected.ravel().tolist())) == [-180, 0, 180, 320]
+    shown = fresh.value("[...at('example-result').children].map((cell) => Number(cell.textContent))")
+    assert shown == expected.ravel().tolist()
+    fresh.value("at('example').focus()")
+    fresh.press("ArrowDown", "ArrowLeft")
+    assert fresh.fragment()["cell"] == "16"
+    around = " + ".join(["20"] * 8)
+    assert f"8 × 60 - ({around}) = 320; after ReLU 320" in fresh.value("at('example-text').textContent")
+    fresh.press("ArrowLeft", "ArrowLeft")
+    assert fresh.fragment()["cell"] == "15"
+    fresh.click("#example-result :nth-child(8)")
+    assert "= -180; after ReLU 0" in fresh.value("at('example').getAttribute('aria-label')")
+
+
+def test_what_the_units_look_for(fresh: Browser, made: Any, workspace: Workspace) -> None:
+    for layer, side in [("block1_conv1", 32), ("block3_conv2", 64), ("block5_conv3", 128)]:
+        fresh.value(f"go({{layer: '{layer}', ...strongestOf(layerNamed('{layer}'), -1)}})")
+        images = unit_images(made.classifier.pretrained())[layer]
+        units = [unit for unit in made.anatomy.layer(layer).strongest_units() if unit in images][:8]
+        assert fresh.value("[...at('seeks').children].map(({ value }) => Number(value))") == units
+        loaded = "Promise.all([...at('seeks').querySelectorAll('img')].map((img) => img.decode()"
+        assert fresh.value(f"{loaded}.then(() => img.naturalWidth)))") == [side] * len(units)
+    fresh.click("#seeks button:nth-child(3)")
+    assert fresh.fragment()["unit"] == str(units[2])
+    assert fresh.value("at('seeks').children[2].getAttribute('aria-pressed')") == "true"
+    fresh.value("go({layer: 'block4_pool'})")
+    assert "images of the convolution before it" in fresh.value("at('seeks-text').textContent")
+    assert fresh.value("at('seeks').children.length") == 0
+    assert fresh.value("at('own-box').hidden")
+
+
+def test_three_outputs_of_the_same_features(fresh: Browser, made: Any) -> None:
+    rows = "[...at('three').querySelectorAll('tbody tr')]"
+    cells = f"{rows}.map((row) => [...row.children].map((cell) => cell.textContent))"
+    value, binary, category = fresh.value(cells)
+    facts = fresh.value("page.three")
+    assert (facts["fitted"], facts["held_out"]) == (8, 2)
+    brightness = decode_for_people(PHOTO, side=64).mean()
+    assert facts["brightness"] == pytest.approx(brightness)
+    assert f"measured: {brightness:.3g} of 255" in value[1]
+    assert binary[1] == f"dogs, yes or no: {facts['outputs'][1]['found']:.1%} yes"
+    assert category[1] == f"the class dogs: {facts['outputs'][2]['found']:.1%}"
+    yes, probability = (facts["outputs"][number]["found"] for number in (1, 2))
+    assert yes == pytest.approx(probability, abs=0.1)  # of two classes, both say the same
+    assert yes > 0.5
+
+
+def test_patches_of_own_photos(fresh: Browser, made: Any, workspace: Workspace) -> None:
+    unit = made.anatomy.layer("block5_pool").strongest_units()[1]
+    cached = find_cached(made.own, made.classifier, workspace)
+    (found,) = search(cached, made.classifier, {"block5_pool": [unit]})
+    fresh.value(f"go({{layer: 'block5_conv3', ...strongestOf(layerNamed('block5_conv3'), {unit})}})")
+    figures = "[...at('patches').querySelectorAll('figure')]"
+    shown = fresh.value(f"{figures}.map((each) => each.querySelector('small').textContent)")
+    assert shown == [patch.photo.name for patch in found.patches[unit]]
+    values = fresh.value(f"{figures}.map((each) => parseFloat(each.textContent))")
+    assert values == pytest.approx([patch.value for patch in found.patches[unit]], rel=1e-3)
+    assert f"{len(made.own)} photos" in fresh.value("at('patches-text').textContent")
+    weakest = made.anatomy.layer("block5_pool").strongest_units()[-1]
+    fresh.value(f"go({{unit: {weakest}}})")
+    assert "searched for the units" in fresh.value("at('patches-text').textContent")
+    fresh.value("go({layer: 'block2_conv2', unit: 0})")
+    assert "other features are not cached" in fresh.value("at('patches-text').textContent")
+
+
+@pytest.mark.slow
+def test_images_of_classes_and_of_trained_units(
+    workspace: Workspace, elsewhere: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own_images, "SIZE", 32)
+    monkeypatch.setattr(own_images, "STEPS", 2)
+    steps: list[Progress] = []
+    classifier = _random_head(workspace, Head("gem"), unfreeze="block5")
+    _write(PHOTO, classifier, tmp_path / "page.html", workspace, progress=steps.append)
+    assert [(step.stage, step.done, step.total) for step in steps] == [
+        ("images", done, 9) for done in (0, 2, 3, 5, 6, 8)
+    ]
+    elsewhere.messages.clear()
+    elsewhere.open((tmp_path / "page.html").as_uri())
+    captions = elsewhere.value("[...at('own').children].map((each) => each.textContent)")
+    units = dissect(classifier, PHOTO).layer("block5_conv3").strongest_units()[:3]
+    assert captions[:3] == ["a", "b", "c"]
+    assert sorted(captions[3:]) == sorted(
+        f"block5_conv3, unit {unit}: {when}" for unit in units for when in ("before the training", "after it")
+    )
+    assert "this layer was trained afterwards" in elsewhere.value("at('seeks-text').textContent")
+    assert "No photos were searched" in elsewhere.value("at('patches-text').textContent")
     assert elsewhere.messages == []
 
 
@@ -368,6 +498,8 @@ def test_keys_alone_reach_every_part(fresh: Browser) -> None:
         "large",
         "class",
         "places",
+        "example",
+        "seeks",
         "kernel",
         "padding",
         "window",
@@ -408,8 +540,8 @@ def _results(classifier: Classifier, maps_hwc: np.ndarray) -> list[float]:
     return (classifier.values(logits) if classifier.scale else classifier.probabilities(logits)[0]).tolist()
 
 
-def _random_head(workspace: Workspace, head: Head) -> Classifier:
-    """The builtin convolutions, for photos of 96 pixels, below a head with random weights."""
+def _random_head(workspace: Workspace, head: Head, *, size: int = 96, unfreeze: str = "head") -> Classifier:
+    """The builtin convolutions, for photos of so many pixels, below a head with random weights."""
     random = np.random.default_rng(0)
     classes = {"binary": ("a", "b"), "value": ()}.get(head.output, ("a", "b", "c"))
     source = find_weights("builtin", workspace=workspace)
@@ -423,12 +555,12 @@ def _random_head(workspace: Workspace, head: Head) -> Classifier:
     if head.fc_units:
         tensors["fc1/kernel"] = random.normal(size=(3 * 3 * 512, inputs)).astype(np.float32) / 100
         tensors["fc1/bias"] = np.zeros(inputs, np.float32)
+    prefix = Prefix(source, head, unfreeze=unfreeze, workspace=workspace)
+    tensors |= {name: tensor * 1.1 for name, tensor in prefix.thawed_tensors.items()}
     _, spec = shipped_run().read_model()
-    spec = replace(spec, classes=classes, head=head, decoding=replace(spec.decoding, size=96))
+    spec = replace(spec, classes=classes, head=head, decoding=replace(spec.decoding, size=size))
     if head.output == "value":
         spec = replace(spec, temperature=None, scale=Scale(10.0, 2.0, "cm"))
     if head.output == "labels":
         spec = replace(spec, thresholds=(0.5,) * len(classes))
-    return Classifier(
-        source, Prefix(source, head, unfreeze="head", workspace=workspace), tensors, spec, workspace=workspace
-    )
+    return Classifier(source, prefix, tensors, spec, workspace=workspace)

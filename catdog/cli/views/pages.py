@@ -1,6 +1,7 @@
 """What `catdog inspect` shows of a subject: facts for --json, and parts for the terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import chain, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,10 +21,12 @@ from catdog.text import N_, Message, message, quantity
 from catdog.training.optimizers import OPTIMIZERS
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from catdog.data import PhotoHeader
     from catdog.features.upkeep import CacheEntry
     from catdog.inference.prediction import Prediction
-    from catdog.insight.anatomy import Peak
+    from catdog.insight.anatomy import Maps, Peak
     from catdog.insight.architectures import Architecture
 
 _TOP = 5  # classes of each model that are shown for a photo
@@ -31,14 +34,28 @@ _SOURCE = ("name", "source", "tested")
 
 
 class Page:
-    """One subject: `facts`, a JSON value, and `parts` for the terminal, from top to bottom."""
+    """One subject: `facts`, a JSON value, and `parts` for the terminal, from top to bottom.
 
-    def __init__(self, facts: Any, *parts: RenderableType | Message):
-        self.facts, self.parts = facts, parts
+    `picture`, where there is one, is drawn below them; see `draw_photo`.
+    """
+
+    def __init__(
+        self,
+        facts: Any,
+        *parts: RenderableType | Message,
+        picture: "Callable[[int], np.ndarray] | None" = None,
+    ):
+        self.facts, self.parts, self.picture = facts, parts, picture
 
     def show(self, *, as_json: bool) -> None:
         """Print it on stdout."""
-        click.echo(json_text(self.facts, indent=2)) if as_json else console.show(self.parts)
+        if as_json:
+            return click.echo(json_text(self.facts, indent=2))
+        console.show(self.parts)
+        if self.picture:
+            from catdog.cli.views.pictures import draw_photo
+
+            draw_photo(self.picture)
 
 
 def layers_page(title: str | Message, layers: Sequence[LayerFacts], *, frozen: int, size: int) -> Page:
@@ -185,8 +202,12 @@ def photo_page(
     )
 
 
-def peaks_page(photo: Path, layer: LayerFacts, peaks: "Sequence[Peak]") -> Page:
-    """Large values of a layer's units for a photo: where in the map, and which of the input's pixels."""
+def peaks_page(photo: Path, maps: "Maps", peaks: "Sequence[Peak]", *, show: bool) -> Page:
+    """Large values of a layer's units for a photo: where in the map, and which of the input's pixels.
+
+    With `show` the maps of the first units are drawn.
+    """
+    layer = maps.facts
     made = table(N_("unit"), N_("value"), N_("y, x"), N_("pixels (y, x)"), right=(0, 1))
     listed: list[dict[str, Any]] = []
     for peak in peaks:
@@ -202,4 +223,7 @@ def peaks_page(photo: Path, layer: LayerFacts, peaks: "Sequence[Peak]") -> Page:
         edge=edge,
     )
     facts = {"path": str(photo), "layer": layer.layer.name, "output_shape": layer.output_shape}
-    return Page(facts | {"receptive_field": edge, "peaks": listed}, styled(str(photo), "bold"), line, made)
+    units = list(dict.fromkeys(peak.unit for peak in peaks))
+    facts |= {"receptive_field": edge, "peaks": listed}
+    picture = partial(maps.picture, units) if show and units else None
+    return Page(facts, styled(str(photo), "bold"), line, made, picture=picture)

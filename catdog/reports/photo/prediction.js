@@ -28,6 +28,22 @@ function drawPrediction() {
     make("figure", null, {}, named(picture, text), make("figcaption", text))));
 }
 
+// A value, yes or no, and a category: three last layers that Python fitted to the model's own photos.
+sections.push(() => ifChanged("three", state.lang, () => {
+  at("three-text").textContent = page.three ? t("three_text", page.three) : t("three_none");
+  if (!page.three) return;
+  const { label, brightness, outputs } = page.three, name = page.classes[label];
+  const rows = outputs.map(({ output, found, held_out, guessing }) => {
+    const shown = (value) => (output === "value" ? number(value, 3) : percent(value, 1));
+    const here = t(`three_${output}`, { label: name, found: shown(found), brightness: number(brightness, 3) });
+    return [make("code", LAST_LAYERS[output]), here, shown(held_out), shown(guessing)];
+  });
+  at("three").replaceChildren(tableOf([t("last_layer"), t("this_photo"), t("on_held_out"), t("guessing")], rows));
+}));
+
+const LAST_LAYERS = { value: "Dense(1), loss='mse'", binary: "Dense(1, activation='sigmoid')",
+  category: "Dense(n, activation='softmax')" };
+
 // The colour of a channel of the input, by name.
 const colourOf = (i) => t(["red", "green", "blue"][page.preprocessing.channels[i]]);
 

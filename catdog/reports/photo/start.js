@@ -8,6 +8,7 @@ openPage(() => {
   check();
   listenToLayers();
   listenToHead();
+  listenToExample();
   listenToConvolution();
 });
 

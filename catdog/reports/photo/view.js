@@ -2,7 +2,8 @@
 
 const state = { lang: "en", layer: "block5_conv3", unit: 0, y: 0, x: 0, // a value of a map
   label: 0, off: "", place: 0, // the head: class, what is switched off, where the cursor is
-  kernel: "edges", row: 0, column: 0, padding: 1 }; // the convolution
+  kernel: "edges", row: 0, column: 0, padding: 1, // the convolution
+  cell: 12 }; // of its small example
 
 function readAddress() {
   const given = new URLSearchParams(location.hash.slice(1));
@@ -11,7 +12,7 @@ function readAddress() {
     const unit = Number(given.get("unit") ?? layer.units[0]);
     Object.assign(state, { layer: layer.name, ...strongestOf(layer, unit) });
   }
-  for (const name of ["y", "x", "label", "place", "row", "column", "padding"]) {
+  for (const name of ["y", "x", "label", "place", "row", "column", "padding", "cell"]) {
     if (/^\d+$/.test(given.get(name) ?? "")) state[name] = Number(given.get(name));
   }
   if (given.has("off")) state.off = given.get("off");
@@ -29,6 +30,7 @@ function keepInside() {
   state.row = within(state.row, edge);
   state.column = within(state.column, edge);
   state.place = within(state.place, last().shape[0] * last().shape[1] - 1);
+  state.cell = within(state.cell, exampleCells.length - 1);
   state.label = within(state.label, page.classes.length - 1);
 }
 
