@@ -1,15 +1,17 @@
 """Layers with fixed weights, from the photo on, as fast as the device allows.
 
-On a GPU or TPU they are a `Network`. On a CPU the convolutions are Winograd's, one photo after another; calls
-from several threads keep several cores busy.
+On a GPU or TPU they are a `Network`. On a CPU the convolutions are Winograd's, of one photo or one group of
+photos after another; calls from several threads keep several cores busy.
 
 Each form is a program and its arrays. The program's `dtype` is that of the activations and of its input. Two
 programs that compute the same are equal and hold no array: a program can be a static argument of `jax.jit`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from functools import partial
+from itertools import groupby, takewhile
+from operator import itemgetter
 from typing import Any
 
 import jax
@@ -58,27 +60,51 @@ class Winograd:
     def __call__(self, arrays: Any, images_bhwc: jax.Array) -> jax.Array:
         """Preprocessed photos (b, h, w, 3) → activations of the last layer, dropout off."""
         tensors, state = arrays
-        # One photo at a time: more of each step fits into the processor's caches, and the features of a photo
-        # do not depend on the other photos of the batch.
-        maps_bhwc = lax.map(lambda image_hwc: self._convolve(tensors, image_hwc), images_bhwc)
-        if self.rows == 1:
-            return self.behind(state, maps_bhwc)
-        count = len(maps_bhwc)
-        padded = jnp.pad(maps_bhwc, ((0, -count % self.rows), *[(0, 0)] * (maps_bhwc.ndim - 1)))
-        parts = [self.behind(state, padded[row : row + self.rows]) for row in range(0, count, self.rows)]
-        return jnp.concatenate(parts)[:count]
-
-    def _convolve(self, tensors: Mapping[str, jax.Array], x_hwc: jax.Array) -> jax.Array:
-        convolutions = [
+        (kernel_hwio, bias, _), (kernel, second_bias, first_pool), *others = (
             (tensors[f"{layer.name}/kernel"], tensors[f"{layer.name}/bias"], isinstance(following, MaxPool))
             for layer, following in zip(self.layers, (*self.layers[1:], None), strict=True)
             if isinstance(layer, Conv)
-        ]
-        (kernel_hwio, bias, _), (kernel, second_bias, pool), *others = convolutions
-        x_hwc = winograd.convolve_twice(x_hwc, kernel_hwio, bias, kernel, second_bias, pool=pool)
-        for kernel, bias, pool in others:
-            x_hwc = winograd.convolve(x_hwc, kernel, bias, pool=pool)
-        return x_hwc
+        )
+        height, width = (side // 2 if first_pool else side for side in images_bhwc.shape[1:3])
+        sized = list[tuple[int, _Convolution]]()  # how many photos share products, and of what
+        for convolution in others:
+            sized.append((winograd.group_size(height, width), convolution))
+            if convolution[2]:
+                height, width = height // 2, width // 2
+
+        def first(image_hwc: jax.Array) -> jax.Array:
+            x_hwc = winograd.convolve_twice(
+                image_hwc, kernel_hwio, bias, kernel, second_bias, pool=first_pool
+            )
+            return _convolved([convolution for size, convolution in sized if size == 1], x_hwc[None])[0]
+
+        # One group of photos at a time: more of each step fits into the processor's caches, and the features
+        # of a photo do not depend on the other photos of the batch.
+        maps_bhwc = lax.map(first, images_bhwc)
+        for size, group in groupby(sized, key=itemgetter(0)):
+            if size > 1:
+                part = [convolution for _, convolution in group]
+                maps_bhwc = _in_groups(partial(_convolved, part), maps_bhwc, size)
+        if self.rows == 1:
+            return self.behind(state, maps_bhwc)
+        return _in_groups(partial(self.behind, state), maps_bhwc, self.rows)
+
+
+_Convolution = tuple[jax.Array, jax.Array, bool]  # kernel, bias, whether a pool is behind it
+
+
+def _convolved(convolutions: Sequence[_Convolution], x_bhwc: jax.Array) -> jax.Array:
+    for kernel, bias, pool in convolutions:
+        x_bhwc = winograd.convolve(x_bhwc, kernel, bias, pool=pool)
+    return x_bhwc
+
+
+def _in_groups(function: Callable[[jax.Array], jax.Array], x_b: jax.Array, size: int) -> jax.Array:
+    """`function` of groups of `size` photos; zeros fill the last."""
+    count = len(x_b)
+    padded = jnp.pad(x_b, ((0, -count % size), *[(0, 0)] * (x_b.ndim - 1)))
+    y = lax.map(function, padded.reshape(-1, size, *padded.shape[1:]))
+    return y.reshape(-1, *y.shape[2:])[:count]
 
 
 Program = Direct | Winograd

@@ -5,9 +5,9 @@ products over channels replace the 144 of the definition. Source: Lavin & Gray, 
 convolutional neural networks", arXiv:1509.09308, section 4.1 and its matrices for F(4×4, 3×3).
 
 Everything here is written for XLA on a CPU: transforms are matrix products too (the Kronecker square of the
-one-dimensional transform, 36×36 and 16×36), because XLA's code for the sums is ten times slower. Frozen
-layers work on one photo, (height, width, channels), and a large map in strips, so that intermediate results
-stay in the cache of the core. Layers that are trained work on a batch. Measurements are in
+one-dimensional transform, 36×36 and 16×36), because XLA's code for the sums is ten times slower. The work of
+frozen layers is cut into parts whose intermediate results stay in the cache of the core: large maps into
+strips, small maps into groups of photos. Layers that are trained work on a batch. Measurements are in
 tests/benchmarks/README.md.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 from jax import lax
 
 # Part of every cache key. Change it whenever the numbers change, such as a matrix or the tile.
-NAME = "Winograd F(4×4, 3×3)"
+NAME = "Winograd F(4×4, 3×3), 196 tiles"
 
 _OUT, _IN = 4, 6  # edges of an output tile and of its input tile
 
@@ -34,16 +34,14 @@ _INPUT = np.array(
 _KERNEL = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
 _OUTPUT = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]])
 
-# The same in two dimensions.
-_INPUTS, _OUTPUTS = np.kron(_INPUT, _INPUT), np.kron(_OUTPUT, _OUTPUT)
-_KERNELS = np.kron(_KERNEL, _KERNEL)
-
 _ALIGNMENT = 64  # bytes
 _PART_BYTES = 64 * 2**20  # of the tiles of photos that are computed together, in training
 
-# A map of at least so many tiles is computed in strips. At 28×28, 49 tiles, a layer's kernels take 38 MB:
-# reading them for each strip costs more than strips save.
-_STRIPS_FROM = 64
+# Tiles of one product: fewer make a slow product, more do not fit into the caches. A map of more tiles is
+# computed in strips, maps of fewer in groups of photos. How many tiles share a product changes the last
+# digits of the features, so a group always has the same size.
+_TILES = 196
+_LARGEST_GROUP = 4
 
 
 def transform_kernel(kernel_hwio: np.ndarray) -> np.ndarray:
@@ -51,34 +49,45 @@ def transform_kernel(kernel_hwio: np.ndarray) -> np.ndarray:
     _, _, channels_in, channels_out = kernel_hwio.shape
     taps = kernel_hwio.swapaxes(0, 1).reshape(9, -1).astype(np.float32)  # columns before rows, as in _tiles
     transformed = _aligned((_IN * _IN, channels_in * channels_out))
-    np.matmul(_KERNELS.astype(np.float32), taps, out=transformed)
+    np.matmul(np.kron(_KERNEL, _KERNEL).astype(np.float32), taps, out=transformed)
     transformed.flags.writeable = False
     return transformed.reshape(-1, channels_in, channels_out)
 
 
-def convolve(x_hwc: jax.Array, kernel: jax.Array, bias: jax.Array, *, pool: bool) -> jax.Array:
+def group_size(height: int, width: int) -> int:
+    """How many photos share the products of maps of that size: 1, 2 or 4."""
+    tiles = _tiles_along(height) * _tiles_along(width)
+    return min(1 << max(-(-_TILES // tiles) - 1, 0).bit_length(), _LARGEST_GROUP)
+
+
+def convolve(x_bhwc: jax.Array, kernel: jax.Array, bias: jax.Array, *, pool: bool) -> jax.Array:
     """3×3 convolution, stride 1, zero padding 1, then ReLU, then 2×2 max pooling if `pool`.
 
     Args:
-        x_hwc: (height, width, channels in), float32.
+        x_bhwc: (photos, height, width, channels in), float32: a group, see `group_size`.
         kernel: of `transform_kernel`.
         bias: (channels out,).
 
     Returns:
-        (height, width, channels out); with `pool` half the height and width, an odd row or column dropped.
+        (photos, height, width, channels out); with `pool` half the height and width, an odd row or column
+        dropped.
     """
-    height, width, _ = x_hwc.shape
+    photos, height, width, _ = x_bhwc.shape
     down, across = _tiles_along(height), _tiles_along(width)
-    padded = _padded(x_hwc, rows=_OUT * down + 2, columns=_OUT * across + 2)
-    if down * across < _STRIPS_FROM:
-        y_hwc = _filtered(padded, kernel, bias, pool)
+    rows = min(-(-_TILES // across), down)  # of tiles in a strip
+    strips = -(-down // rows)
+    padded = _padded(x_bhwc, rows=_OUT * rows * strips + 2, columns=_OUT * across + 2)
+    if strips == 1:
+        y_bhwc = _filtered(padded, kernel, bias, pool)
     else:
 
         def strip(number: jax.Array) -> jax.Array:
-            return _filtered(lax.dynamic_slice_in_dim(padded, _OUT * number, _IN), kernel, bias, pool)
+            part = lax.dynamic_slice_in_dim(padded, _OUT * rows * number, _OUT * rows + 2, axis=1)
+            return _filtered(part, kernel, bias, pool)
 
-        y_hwc = jnp.concatenate(lax.map(strip, jnp.arange(down)))
-    return _cropped(y_hwc, height, width, pool)
+        y = lax.map(strip, jnp.arange(strips)).swapaxes(0, 1)
+        y_bhwc = y.reshape(photos, -1, *y.shape[3:])
+    return _cropped(y_bhwc, height, width, pool)
 
 
 def convolve_twice(
@@ -90,12 +99,13 @@ def convolve_twice(
     *,
     pool: bool,
 ) -> jax.Array:
-    """Two convolutions as in `convolve`, ReLU between them, the first by the definition.
+    """Two convolutions of one photo, ReLU between them, the first by the definition.
 
     For the first two layers of a network: a photo has three channels, too few for Winograd, and the output of
     the first layer is the largest map of all. Here it is never in memory as a whole.
 
     Args:
+        x_hwc: (height, width, channels in), float32.
         kernel_hwio: of the first convolution, (3, 3, channels in, channels between).
         kernel: of the second, from `transform_kernel`.
     """
@@ -118,9 +128,10 @@ def convolve_twice(
         # Outside the photo, the second convolution's input is zero, not the first one's output for zeros.
         between = jnp.where((row >= 0) & (row < height), jax.nn.relu(between + first_bias), 0)
         between = jnp.pad(between, ((0, 0), (1, _OUT * across + 1 - width), (0, 0)))
-        return _filtered(between, kernel, second_bias, pool)
+        return _filtered(between[None], kernel, second_bias, pool)[0]
 
-    return _cropped(jnp.concatenate(lax.map(strip, jnp.arange(strips))), height, width, pool)
+    y_hwc = jnp.concatenate(lax.map(strip, jnp.arange(strips)))
+    return _cropped(y_hwc[None], height, width, pool)[0]
 
 
 def convolve_batch(x_bhwc: jax.Array, kernel_hwio: jax.Array, bias: jax.Array) -> jax.Array:
@@ -142,12 +153,14 @@ def convolve_batch(x_bhwc: jax.Array, kernel_hwio: jax.Array, bias: jax.Array) -
     down, across = _tiles_along(height), _tiles_along(width)
     channels_out = kernel_hwio.shape[-1]
     taps = kernel_hwio.swapaxes(0, 1).reshape(9, -1)
-    kernel = (jnp.asarray(_KERNELS, x_bhwc.dtype) @ taps).reshape(-1, channels_in, channels_out)
+    kernel = (jnp.asarray(np.kron(_KERNEL, _KERNEL), x_bhwc.dtype) @ taps).reshape(
+        -1, channels_in, channels_out
+    )
 
     def convolve_part(part_bhwc: jax.Array) -> jax.Array:
-        padding = ((0, 0), (1, _OUT * down + 1 - height), (1, _OUT * across + 1 - width), (0, 0))
-        tiles = jax.vmap(lambda padded: _tiles(padded, down, across), out_axes=2)(jnp.pad(part_bhwc, padding))
-        y = _products(tiles, kernel).reshape(_OUT, _OUT, len(part_bhwc), down, across, channels_out)
+        padded = _padded(part_bhwc, rows=_OUT * down + 2, columns=_OUT * across + 2)
+        y = _products(_batch_tiles(padded, down, across), kernel)
+        y = y.reshape(_OUT, _OUT, len(part_bhwc), down, across, channels_out)
         y = y.transpose(2, 3, 1, 4, 0, 5).reshape(-1, _OUT * down, _OUT * across, channels_out)
         return y[:, :height, :width] + bias
 
@@ -164,22 +177,27 @@ def convolve_batch(x_bhwc: jax.Array, kernel_hwio: jax.Array, bias: jax.Array) -
 
 def _products(tiles: jax.Array, kernel: jax.Array) -> jax.Array:
     """Tiles (6, 6, ..., channels in) → (16, number of tiles · channels out)."""
-    spectrum = jnp.asarray(_INPUTS, tiles.dtype) @ tiles.reshape(_IN * _IN, -1)
+    spectrum = jnp.asarray(np.kron(_INPUT, _INPUT), tiles.dtype) @ tiles.reshape(_IN * _IN, -1)
     spectrum = jnp.matmul(spectrum.reshape(_IN * _IN, -1, kernel.shape[1]), kernel)
-    return jnp.asarray(_OUTPUTS, tiles.dtype) @ spectrum.reshape(_IN * _IN, -1)
+    return jnp.asarray(np.kron(_OUTPUT, _OUTPUT), tiles.dtype) @ spectrum.reshape(_IN * _IN, -1)
 
 
-def _filtered(padded: jax.Array, kernel: jax.Array, bias: jax.Array, pool: bool) -> jax.Array:
-    """The convolution of a padded map: (4·d + 2, 4·a + 2, c) → (4·d, 4·a, k)."""
-    down, across = padded.shape[0] // _OUT, padded.shape[1] // _OUT
+def _filtered(padded_bhwc: jax.Array, kernel: jax.Array, bias: jax.Array, pool: bool) -> jax.Array:
+    """The convolution of padded maps: (b, 4·d + 2, 4·a + 2, c) → (b, 4·d, 4·a, k)."""
+    photos, down, across = len(padded_bhwc), padded_bhwc.shape[1] // _OUT, padded_bhwc.shape[2] // _OUT
     channels_out = kernel.shape[-1]
-    y = _products(_tiles(padded, down, across), kernel)
-    y = y.reshape(_OUT, _OUT, down, across, channels_out)  # column and row within the tile, then which tile
+    y = _products(_batch_tiles(padded_bhwc, down, across), kernel)
+    y = y.reshape(_OUT, _OUT, photos, down, across, channels_out)  # column and row within the tile first
     if pool:
-        y = y.reshape(2, 2, 2, 2, down, across, channels_out).max(axis=(1, 3))
+        y = y.reshape(2, 2, 2, 2, photos, down, across, channels_out).max(axis=(1, 3))
     side = y.shape[0]
     y = jax.nn.relu(y + bias)
-    return y.transpose(2, 1, 3, 0, 4).reshape(down * side, across * side, channels_out)
+    return y.transpose(2, 3, 1, 4, 0, 5).reshape(photos, down * side, across * side, channels_out)
+
+
+def _batch_tiles(padded_bhwc: jax.Array, down: int, across: int) -> jax.Array:
+    """`_tiles` of several maps: (column and row within the tile, map, down, across, channels)."""
+    return jax.vmap(lambda padded: _tiles(padded, down, across), out_axes=2)(padded_bhwc)
 
 
 def _tiles(padded: jax.Array, down: int, across: int) -> jax.Array:
@@ -206,11 +224,11 @@ def _tiles_along(side: int) -> int:
     return -(-side // _OUT)
 
 
-def _padded(x_hwc: jax.Array, *, rows: int, columns: int) -> jax.Array:
+def _padded(x_bhwc: jax.Array, *, rows: int, columns: int) -> jax.Array:
     """Zeros around: one row above, one column to the left, the others behind."""
-    height, width, _ = x_hwc.shape
-    return jnp.pad(x_hwc, ((1, rows - 1 - height), (1, columns - 1 - width), (0, 0)))
+    height, width = x_bhwc.shape[1:3]
+    return jnp.pad(x_bhwc, ((0, 0), (1, rows - 1 - height), (1, columns - 1 - width), (0, 0)))
 
 
-def _cropped(y_hwc: jax.Array, height: int, width: int, pool: bool) -> jax.Array:
-    return y_hwc[: height // 2, : width // 2] if pool else y_hwc[:height, :width]
+def _cropped(y_bhwc: jax.Array, height: int, width: int, pool: bool) -> jax.Array:
+    return y_bhwc[:, : height // 2, : width // 2] if pool else y_bhwc[:, :height, :width]

@@ -93,12 +93,11 @@ _Tensors = list[tuple[jax.Array, jax.Array]]  # kernel and bias of each convolut
 
 
 def _mapped(pools: tuple[bool, ...], x_bhwc: jax.Array, tensors: _Tensors) -> jax.Array:
-    def one(x_hwc: jax.Array) -> jax.Array:
-        if len(tensors) == 2:
-            return winograd.convolve_twice(x_hwc, *tensors[0], *tensors[1], pool=pools[-1])
-        return winograd.convolve(x_hwc, *tensors[0], pool=pools[-1])
-
-    return jax.lax.map(one, x_bhwc)
+    if len(tensors) == 2:
+        twice = partial(winograd.convolve_twice, pool=pools[-1])
+        return jax.lax.map(lambda x_hwc: twice(x_hwc, *tensors[0], *tensors[1]), x_bhwc)
+    groups = x_bhwc.reshape(-1, winograd.group_size(*x_bhwc.shape[1:3]), *x_bhwc.shape[1:])
+    return jax.lax.map(lambda group: winograd.convolve(group, *tensors[0], pool=pools[-1]), groups)
 
 
 def _direct(pools: tuple[bool, ...], x_bhwc: jax.Array, tensors: _Tensors) -> jax.Array:
