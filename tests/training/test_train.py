@@ -104,7 +104,8 @@ def test_python_gets_a_run_that_load_takes(data: Path, tmp_path: Path) -> None:
 def test_python_has_the_options_and_defaults_of_the_command_line() -> None:
     parameters = inspect.signature(catdog.train).parameters
     only_python = {"report", "cache_dir", "workers"}
-    only_command = {"resume", "find_lr", "cache_dir", "cache_limit", "no_cache", "workers", "lang"}
+    only_command = {"resume", "find_lr", "cache_dir", "cache_limit", "no_cache", "workers", "rehash", "lang"}
+    only_command |= {"coordinator", "processes", "process_id"}
     of_command = command.make_context("train", ["DATA"]).params
     assert parameters.keys() - only_python == of_command.keys() - only_command
     for name in parameters.keys() - only_python - {"data", "runs_dir"}:
