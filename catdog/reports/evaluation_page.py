@@ -171,6 +171,7 @@ def _model_card(predictions: AnyOutput) -> dict[str, Any]:
         )
         config, spec = model.config, model.read_model()[1]
         options, trained_by = config.options, config.command
+        is_fitted = options.optimizer == "lbfgs"  # it has neither steps of batches nor a rate
         for name in config.versions.keys() - installed:
             with suppress(PackageNotFoundError):
                 installed[name] = version(name)
@@ -180,8 +181,8 @@ def _model_card(predictions: AnyOutput) -> dict[str, Any]:
             (message("epochs"), model.epochs_done() or options.epochs),
             (message("epoch of the checkpoint"), spec.epoch),
             (message("optimizer"), options.optimizer),
-            (message("learning rate"), f"{options.learning_rate:g}"),
-            (message("batch size"), options.batch_size),
+            (message("learning rate"), None if is_fitted else f"{options.learning_rate:g}"),
+            (message("batch size"), None if is_fitted else options.batch_size),
             (message("L2 penalty"), penalty.l2 if (penalty := model.cross_validation()) else options.l2),
             (message("folds of the cross-validation"), options.folds),
             (message("views of each training photo, beside it"), options.views),

@@ -89,6 +89,7 @@ def test_the_page_has_everything(page_file: Path, hostile: Run) -> None:
         "catdog train",
     ):
         assert words in text, words
+    assert "learning rate" not in text and "batch size" not in text  # lbfgs has neither
     assert not re.search(rf"/data/valid/{re.escape(CLASSES[1])}/", text)
     assert f"valid/{CLASSES[1]}/" in text  # paths are relative to the data set
 
