@@ -212,8 +212,11 @@ class Reader(io.RawIOBase):
         """See `io.RawIOBase`."""
         return True
 
-    def fileno(self) -> int:
-        """Of the archive on disk."""
+    # Without `fileno`: libtiff would read the archive, not the photo in it.
+
+    @property
+    def descriptor(self) -> int:
+        """That of the archive on disk."""
         return self._source.descriptor
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:

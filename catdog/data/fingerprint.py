@@ -74,8 +74,9 @@ class _Hashed(NamedTuple):
 def _hashed(path: Path) -> _Hashed | Skipped:
     try:
         with open_regular(path) as stream:
-            found = os.fstat(stream.fileno())
-            member = stream.raw.name if isinstance(stream.raw, Reader) else ""
+            raw = stream.raw
+            found = os.fstat(raw.descriptor if isinstance(raw, Reader) else raw.fileno())
+            member = raw.name if isinstance(raw, Reader) else ""
             status = status_of(found, member) if is_settled(found) else None
             return _Hashed(hashlib.file_digest(stream, "sha256").hexdigest(), status)
     except PhotoError as error:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from catdog import archives
 from catdog.archives import sources
@@ -309,3 +310,16 @@ def test_paths_in_an_archive(folder: Path, tmp_path: Path) -> None:
     assert not archives.is_folder(packed / "circles" / "circles.1.png")
     assert archives.is_member(packed / "circles" / "circles.1.png")
     assert not archives.is_member(packed) and not archives.is_member(folder / "notes.txt")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("suffix", [".tif", ".jp2"])
+def test_codecs_that_read_a_descriptor_read_the_photo(tmp_path: Path, suffix: str, method: int) -> None:
+    photo = tmp_path / f"1{suffix}"
+    options = {"compression": "tiff_lzw"} if suffix == ".tif" else {}
+    Image.linear_gradient("L").convert("RGB").save(photo, **options)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", method) as file:
+        file.writestr("notes.txt", b"before the photo")
+        file.write(photo, photo.name)
+    packed = decode(tmp_path / "a.zip" / photo.name, Decoding(32))
+    assert (packed == decode(photo, Decoding(32))).all()
