@@ -6,6 +6,7 @@ is a file.
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from functools import lru_cache
 from io import BufferedReader
@@ -107,7 +108,8 @@ def _find(path: str | Path, *, as_folder: bool) -> tuple[Archive | Table, str, s
     name = os.fspath(path)
     file, inside = on_disk(name)
     found = os.stat(file)
-    if archive_name(file) is None or os.path.isdir(file) or not (inside or as_folder):
+    # Opening a pipe without a writer would wait for ever.
+    if archive_name(file) is None or not stat.S_ISREG(found.st_mode) or not (inside or as_folder):
         raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), name)
     archive = _outer(file, (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns))
     parts, start = inside.split("/") if inside else [], 0

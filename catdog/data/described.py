@@ -40,9 +40,10 @@ def find_described(root: Path, *, values: bool = False) -> DataSet:
     if tables := [path for path in tables if has_column(path, LABEL)]:
         expected = message("a class")
         return read_table(tables, root, LABEL, class_of, expected, are_classes=not values)
-    shards = {path: labels for path in (root, *_beside(top)) if (labels := _labels_in(path))}
-    if shards and not (os.path.isdir(root) and walk(root).photos):  # those are in folders of classes
-        return _read_shards(root, shards, _class_names(top))
+    packed = [path for path in (root, *_beside(top)) if _may_have_labels(path)]
+    if packed and not (os.path.isdir(root) and walk(root).photos):  # those are in folders of classes
+        if shards := {path: labels for path in packed if (labels := _labels_in(path))}:
+            return _read_shards(root, shards, _class_names(top))
     return scan(root, values=values)
 
 
@@ -72,14 +73,18 @@ def _beside(top: Listing) -> Iterator[Path]:
         yield from (*found.others, *found.folders)
 
 
+def _may_have_labels(path: Path) -> bool:
+    return path.name.lower().endswith((*TAR, PARQUET)) and not os.path.isdir(path)
+
+
 def _labels_in(path: Path) -> list[tuple[Path, str | None]]:
-    """The photos of a parquet file or of a tar file that has classes beside them; of others, nothing."""
-    name = path.name.lower()
-    if not name.endswith((*TAR, PARQUET)) or os.path.isdir(path):
-        return []
-    if name.endswith(PARQUET):
-        return list(archives.labels_in(path))
-    found = list(_labels_beside(path))
+    """The photos of a parquet file, or of a tar file that has classes beside them; of others, nothing."""
+    try:
+        if path.name.lower().endswith(PARQUET):
+            return list(archives.labels_in(path))
+        found = list(_labels_beside(path))
+    except (OSError, PhotoError) as error:
+        raise DataError("the archive {file} cannot be read: {reason}", file=path, reason=error) from error
     return found if any(label is not None for _, label in found) else []
 
 

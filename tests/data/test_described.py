@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -216,3 +217,20 @@ def test_without_pyarrow_the_package_is_named(tmp_path: Path) -> None:
         [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=False
     )
     assert "needs pyarrow: pip install 'catdog-cli[parquet]'" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["backup.tar", "embeddings.parquet"])
+def test_beside_photos_an_archive_is_not_opened(pictures: dict[Path, str], tmp_path: Path, name: str) -> None:
+    for path, label in pictures.items():
+        (tmp_path / label).mkdir(exist_ok=True)
+        shutil.copy(path, tmp_path / label)
+    (tmp_path / name).write_bytes(b"damaged" * 500)
+    assert _facts(find_labelled(tmp_path, "category")) == {"all": _expected(pictures)}
+
+
+@pytest.mark.parametrize("name", ["0.tar", "0.zip"])
+def test_a_pipe_is_no_archive(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    for path in (tmp_path, tmp_path / name):
+        with pytest.raises(DataError):
+            find_labelled(path, "category")
