@@ -14,10 +14,10 @@ from catdog.archives.suffixes import GZIPPED, PARQUET, TAR, ZIP
 from catdog.errors import DataError
 from catdog.text import message, reason
 
-_ENCRYPTED = 1
+_ENCRYPTED, _UTF_8 = 1, 0x800  # flags
 _METHODS = {zipfile.ZIP_STORED: False, zipfile.ZIP_DEFLATED: True}
 _BROKEN = (tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError, LookupError, NotImplementedError)
-_BROKEN += (struct.error, OverflowError)
+_BROKEN += (struct.error, OverflowError, RecursionError)  # the last from headers of headers of headers
 
 
 def read_archive(name: str, source: Source) -> Archive | Table:
@@ -53,7 +53,7 @@ def _read_zip(name: str, source: Source) -> Archive:
     def members() -> Iterator[tuple[str, Member]]:
         with zipfile.ZipFile(buffered(source)) as file:
             for info in file.infolist():
-                path = info.orig_filename
+                path = _path_of(info)
                 if info.flag_bits & _ENCRYPTED:
                     raise refused(message("it is encrypted"), path)
                 if stat.S_ISLNK(info.external_attr >> 16):
@@ -73,6 +73,16 @@ def _read_zip(name: str, source: Source) -> Archive:
                 yield path, Member(info.header_offset, *sizes, info.CRC)
 
     return Archive(name, source, members(), has_headers=True)
+
+
+def _path_of(info: zipfile.ZipInfo) -> str:
+    """The path of a file. Info-ZIP and macOS write UTF-8 without saying so: Python takes it for CP437."""
+    if info.flag_bits & _UTF_8:
+        return info.orig_filename
+    try:
+        return info.orig_filename.encode("cp437").decode()
+    except UnicodeError:
+        return info.orig_filename
 
 
 def _read_tar(name: str, source: Source) -> Archive:

@@ -288,6 +288,31 @@ def test_damage_is_found(folder: Path, tmp_path: Path, suffix: str) -> None:
         assert bad.path.name == "circles.3.png" and "the archive is damaged" in str(bad.reason)
 
 
+def test_headers_of_headers_end(tmp_path: Path) -> None:
+    header = tarfile.TarInfo("long")
+    header.type, header.size = tarfile.GNUTYPE_LONGNAME, 4
+    (tmp_path / "a.tar").write_bytes((header.tobuf() + b"abc".ljust(512, b"\0")) * 3000)
+    with pytest.raises(DataError, match="is damaged"):
+        scan(tmp_path / "a.tar")
+
+
+@pytest.mark.parametrize("program", ["zip", "python"])
+def test_names_of_classes_are_those_of_the_folders(tmp_path: Path, program: str) -> None:
+    labels = ("강아지", "고양이")
+    for label in labels:
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        (tmp_path / "photos" / label / "1.gif").write_bytes(b"GIF89a" + label.encode())
+    if program == "zip":
+        _tool("zip -qr photos.zip photos", tmp_path)
+    else:
+        shutil.make_archive(str(tmp_path / "photos"), "zip", tmp_path, "photos")
+    assert scan(tmp_path / "photos.zip").classes == labels
+    _zip(tmp_path / "old.zip", "a/1.gif", "b/2.gif")
+    content = (tmp_path / "old.zip").read_bytes().replace(b"a/1.gif", b"\x81/1.gif")  # ü in CP437
+    (tmp_path / "old.zip").write_bytes(content)
+    assert scan(tmp_path / "old.zip").classes == ("b", "ü")
+
+
 @pytest.mark.parametrize("name", ["a.tar.xz", "a.7z", "a.rar", "a.tar.bz2", "a.tar.zst"])
 def test_what_cannot_be_read_in_place_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"x")
