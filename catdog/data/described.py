@@ -21,6 +21,7 @@ _METADATA = ("metadata.csv", "metadata.jsonl")
 _NAMES = ("classnames.txt", "classes.txt")  # a class in each line
 _CLASS = ("cls", "json")  # what a shard has beside a photo, the better first
 _WORD = re.compile(r"[^a-z]+")
+_DIGITS = 9  # of the number of a class
 _LARGEST = 2**20  # bytes of a label, and of all names
 
 
@@ -94,7 +95,7 @@ def _class_names(top: Listing) -> list[str]:
         return []
     try:
         with open_regular(file) as lines:
-            return lines.read(_LARGEST).decode().splitlines()
+            return lines.read(_LARGEST).decode("utf-8-sig").splitlines()
     except (OSError, ValueError, PhotoError) as error:
         raise DataError(
             "{file} cannot be read as names of classes: {reason}", file=file, reason=error
@@ -112,7 +113,8 @@ def _read_shards(
             if label is None:
                 without.append(path)
                 continue
-            name = names[int(label)] if label.isdecimal() and int(label) < len(names) else label
+            is_number = label.isdecimal() and len(label) <= _DIGITS and int(label) < len(names)
+            name = names[int(label)] if is_number else label
             photos.setdefault(split, []).append(Photo(path, name))
     if not photos:
         raise DataError("expected labels beside the photos in {folder}, found none", folder=root)
@@ -161,7 +163,7 @@ def _label_at(path: Path) -> str | None:
     if path.suffix.lower() == ".json":
         try:
             found = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         text = found.get(LABEL, found.get("cls")) if isinstance(found, dict) else found
     return str(text) if isinstance(text, str | int) and str(text) else None

@@ -130,7 +130,7 @@ def test_shards(pictures: dict[Path, str], tmp_path: Path, kind: str, label: Cal
     rows = [(path, kind, label(name)) for path, name in pictures.items()]
     for number, start in enumerate((0, 5, 10)):
         _shard(tmp_path / f"{number:06}.tar", rows[start : start + 5])
-    (tmp_path / "classnames.txt").write_text("circles\nsquares\n")
+    (tmp_path / "classnames.txt").write_text("circles\nsquares\n", "utf-8-sig")
     found = find_labelled(tmp_path, "category")
     assert (found.layout, found.classes, found.remarks) == ("table", ("circles", "squares"), ())
     assert _facts(found) == {"all": _expected(pictures)}
@@ -153,12 +153,14 @@ def test_shards_of_splits(pictures: dict[Path, str], tmp_path: Path, names: tupl
 def test_shards_with_photos_without_labels(pictures: dict[Path, str], tmp_path: Path) -> None:
     rows = [(path, "txt" if number == 1 else "cls", b"1") for number, path in enumerate(pictures)]
     rows[2] = (rows[2][0], "json", b"{")
+    rows[3] = (rows[3][0], "json", b"[" * 2**18)
+    rows[4] = (rows[4][0], "cls", b"9" * 5000)
     _shard(tmp_path / "0.tar", rows)
     found = find_labelled(tmp_path, "category")
-    assert len(found.splits["all"]) == len(rows) - 2
+    assert len(found.splits["all"]) == len(rows) - 3
     (remark,) = map(str, found.remarks)
     first = tmp_path / "0.tar" / "000001.png"
-    assert remark == f"Ignored 2 photos without a label beside them, such as {first}."
+    assert remark == f"Ignored 3 photos without a label beside them, such as {first}."
 
 
 def test_beside_photos_a_shard_is_no_data_set(pictures: dict[Path, str], tmp_path: Path) -> None:
