@@ -17,7 +17,7 @@ from catdog.archives import is_folder, is_member
 from catdog.data.files import open_regular
 from catdog.data.labels import Photo
 from catdog.data.layout import DataSet, split_named, to_be_split
-from catdog.data.walk import walk
+from catdog.data.walk import listing, walk
 from catdog.errors import DataError, PhotoError
 from catdog.text import Message, first_few, plural
 
@@ -164,14 +164,16 @@ def _cells(lines: Iterable[str], file: Path) -> Iterator[tuple[int, dict[str, An
 
 
 def _json_lines(lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    is_first = True
     for number, line in enumerate(lines, start=1):
         if line.strip():
             row = json.loads(line)
             if not isinstance(row, dict):
                 raise ValueError(line)
-            if number == 1:
+            if is_first:
                 yield number, row
-            yield number, row
+            is_first = False
+            yield number, {name: cell for name, cell in row.items() if cell is not None}
 
 
 def _file_of(name: str, root: Path, beside: Path) -> Path | None:
@@ -190,8 +192,10 @@ def _inside(file: str, folder: Path) -> bool:
 
 def _splits(root: Path, photos: tuple[Photo, ...]) -> dict[str, tuple[Photo, ...]]:
     splits: dict[str, list[Photo]] = {}
+    folders = () if os.path.isdir(root) else listing(root).folders  # of an archive: perhaps deeper in it
+    top = folders[0].parent if folders else root
     for photo in photos:
-        parts = photo.path.relative_to(root).parts if photo.path.is_relative_to(root) else ("",)
+        parts = photo.path.relative_to(top).parts if photo.path.is_relative_to(top) else ("",)
         splits.setdefault(split_named(parts[0]) or "", []).append(photo)
     if "train" not in splits or "" in splits:
         return {"all": photos}

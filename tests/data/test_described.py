@@ -92,6 +92,21 @@ def test_hugging_face_metadata(pictures: dict[Path, str], tmp_path: Path, kind: 
     facts = _facts(found)
     assert sorted(facts) == ["all", "test"] and [len(facts[name]) for name in ("all", "test")] == [6, 6]
     assert sorted(facts["all"] + facts["test"]) == _expected(pictures)
+    packed = shutil.make_archive(
+        str(tmp_path.parent / f"{tmp_path.name} packed"), "zip", tmp_path.parent, tmp_path.name
+    )
+    assert _facts(find_labelled(Path(packed), "category")) == facts
+
+
+def test_rows_of_json_lines(pictures: dict[Path, str], tmp_path: Path) -> None:
+    labels = _copies(pictures, tmp_path / "photos")
+    rows = [json.dumps({"file_name": name, "label": label}) for name, label in labels.items()]
+    table = tmp_path / "photos" / "metadata.jsonl"
+    table.write_text("\n" + "\n".join(rows))
+    assert _facts(find_labelled(tmp_path / "photos", "category")) == {"all": _expected(pictures)}
+    table.write_text("\n".join(rows).replace('"squares"', "null", 1))
+    with pytest.raises(DataError, match="expected a class in the column label of .*, found '' in line 9"):
+        find_labelled(tmp_path / "photos", "category")
 
 
 def test_metadata_without_classes_does_not_hide_folders(pictures: dict[Path, str], tmp_path: Path) -> None:
