@@ -28,7 +28,7 @@ __all__ += ["on_disk", "opened"]
 def on_disk(path: str | Path) -> tuple[str, str]:
     """The part of a path that is there on disk, perhaps nothing, and the rest, with / between names."""
     name = file = os.fspath(path)
-    while file and not os.path.lexists(file):
+    while file and not os.path.lexists(file) and file != os.path.dirname(file):
         file = os.path.dirname(file)
     return file, name[len(file) :].replace(os.sep, "/").strip("/")
 

@@ -73,7 +73,8 @@ class Archive:
                 raise self.refused(message("a name is there twice"), path)
             self._files[folder][last] = member
             total += member.packed
-            if member.packed < 0 or total > source.size or member.offset + member.packed > source.size:
+            end = member.offset + member.packed
+            if min(member.offset, member.packed) < 0 or max(total, end) > source.size:
                 raise self.refused(message("its files overlap, or are larger than the archive"), path)
 
     def entries(self, folder: str) -> list[Entry] | None:

@@ -146,7 +146,7 @@ class Inflated:
                 parts.append(part)
                 offset += len(part)
                 count -= len(part)
-            if offset == self.size and self._inflate(1):
+            if parts and offset == self.size and self._inflate(1):
                 raise PhotoError(_DAMAGED)
         return b"".join(parts)
 
@@ -163,7 +163,11 @@ class Inflated:
         """The next bytes, at most so many; nothing at the end."""
         inflater, consumed, produced = self._now
         part = b""
-        while not part and not inflater.eof:
+        while not part:
+            if inflater.eof:
+                if self._bits != GZIP or consumed >= self._packed.size:
+                    break
+                inflater = zlib.decompressobj(GZIP)  # a .gz file may have several parts
             packed = self._packed.read(consumed, _INPUT)
             try:
                 part = inflater.decompress(packed, most)
@@ -227,6 +231,8 @@ class Reader(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         """See `io.RawIOBase`."""
         part = self._source.read(self._place, len(buffer))
+        if not part and self._place < self.size:
+            raise PhotoError(_DAMAGED)
         buffer[: len(part)] = part
         if self._place == self._checked and self._expected is not None:
             self._crc, self._checked = zlib.crc32(part, self._crc), self._checked + len(part)

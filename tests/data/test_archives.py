@@ -1,6 +1,9 @@
 """Archives are read where they are, as if they were folders; hostile ones are refused."""
 
+import gzip
 import io
+import os
+import random
 import shutil
 import stat
 import subprocess
@@ -193,6 +196,16 @@ def _overlapping(path: Path) -> Path:
     return path
 
 
+def _before_itself(path: Path) -> Path:
+    """The first file would begin before the archive."""
+    content = bytearray(_zip(path, "a/1.gif", "b/2.gif").read_bytes())
+    end = content.index(b"PK\x05\x06")
+    where = int.from_bytes(content[end + 16 : end + 20], "little")
+    content[end + 16 : end + 20] = (where + 40).to_bytes(4, "little")
+    path.write_bytes(content)
+    return path
+
+
 REFUSED: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "up.zip": ("a path leads out of it ('../a/1.gif')", lambda path: _zip(path, "../a/1.gif")),
     "inside.zip": ("a path leads out of it ('a/../../1.gif')", lambda path: _zip(path, "a/../../1.gif")),
@@ -210,6 +223,7 @@ REFUSED: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "pipe.tar": ("not a plain file ('a/1')", lambda path: _tar(path, ("a/1", tarfile.FIFOTYPE))),
     "locked.zip": ("it is encrypted ('a/1.gif')", _encrypted),
     "overlap.zip": ("its files overlap", _overlapping),
+    "before.zip": ("its files overlap", _before_itself),
 }
 
 
@@ -288,6 +302,30 @@ def test_damage_is_found(folder: Path, tmp_path: Path, suffix: str) -> None:
         assert bad.path.name == "circles.3.png" and "the archive is damaged" in str(bad.reason)
 
 
+def test_an_inflated_source_ends_where_it_should(tmp_path: Path) -> None:
+    content = random.Random(0).randbytes(5000)
+    (tmp_path / "a.gz").write_bytes(gzip.compress(content[:1000]) + gzip.compress(content[1000:]))
+    source = sources.Inflated(sources.File(tmp_path / "a.gz"), sources.GZIP, None)
+    assert source.size == 5000 and source.read(900, 200) == content[900:1100]
+    assert source.read(100, 10) == content[100:110]
+    assert source.read(5000, 10) == b""  # the inflater is in the middle
+    assert source.read(0, 9999) == content
+    (tmp_path / "a.gz").write_bytes(gzip.compress(content) + b"rest")
+    with pytest.raises(PhotoError, match="does not inflate"):
+        sources.Inflated(sources.File(tmp_path / "a.gz"), sources.GZIP, None)
+
+
+def test_a_photo_that_would_end_after_the_archive_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("a/1.gif", b"GIF89a" + bytes(500))
+    content = bytearray(path.read_bytes())
+    content[28:30] = (300).to_bytes(2, "little")  # what the header before the photo says of its length
+    path.write_bytes(content)
+    (bad,) = fingerprint([path / "a" / "1.gif"], workspace=TWO).skipped
+    assert "the archive is damaged" in str(bad.reason)
+
+
 def test_headers_of_headers_end(tmp_path: Path) -> None:
     header = tarfile.TarInfo("long")
     header.type, header.size = tarfile.GNUTYPE_LONGNAME, 4
@@ -348,3 +386,8 @@ def test_codecs_that_read_a_descriptor_read_the_photo(tmp_path: Path, suffix: st
         file.write(photo, photo.name)
     packed = decode(tmp_path / "a.zip" / photo.name, Decoding(32))
     assert (packed == decode(photo, Decoding(32))).all()
+
+
+def test_a_drive_that_is_not_there_is_no_endless_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os.path, "lexists", lambda path: False)
+    assert archives.on_disk(os.path.join(os.sep, "none", "x")) == (os.sep, "none/x")
