@@ -76,8 +76,8 @@ def _hashed(path: Path) -> _Hashed | Skipped:
         with open_regular(path) as stream:
             raw = stream.raw
             found = os.fstat(raw.descriptor if isinstance(raw, Reader) else raw.fileno())
-            member = raw.name if isinstance(raw, Reader) else ""
-            status = status_of(found, member) if is_settled(found) else None
+            name = raw.name if isinstance(raw, Reader) else path.name
+            status = status_of(found, name) if is_settled(found) else None
             return _Hashed(hashlib.file_digest(stream, "sha256").hexdigest(), status)
     except PhotoError as error:
         return Skipped(path, error.message)

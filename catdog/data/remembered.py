@@ -1,8 +1,8 @@
 """Digests of files that have not changed since they were hashed: a second run does not read them again.
 
-A file is known by its size, its times, its inode and its device, not by its name. Files of records are
-written once and renamed into place; newer ones are merged, so that there are few. They only save time: one
-that is lost or damaged is passed over.
+A file is known by its name, its size, its times, its inode and its device, not by its folder. Files of
+records are written once and renamed into place; newer ones are merged, so that there are few. They only save
+time: one that is lost or damaged is passed over.
 """
 
 import hashlib
@@ -31,11 +31,12 @@ _MOST = 2**22  # records; half of them are kept where there are more
 _AT_ONCE = 1000  # files that a thread looks at
 
 
-def status_of(found: os.stat_result, member: str = "") -> bytes:
-    """32 bytes that stand for this state of a file, or of a member of this archive."""
+def status_of(found: os.stat_result, name: str) -> bytes:
+    """32 bytes that stand for this state of the file of that name, or of a member of this archive."""
     # The time of the last change of its inode, which nobody can set, tells files apart that were unpacked
-    # with old times.
-    facts = found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, member
+    # with old times. FAT and sshfs have whole seconds, and may give its inode to another file tomorrow: the
+    # name is one more difference.
+    facts = found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, name
     return hashlib.blake2b(repr(facts).encode("utf-8", "surrogateescape"), digest_size=32).digest()
 
 
@@ -104,7 +105,7 @@ def _statuses(paths: Sequence[Path]) -> list[bytes]:
 
 def _status(path: Path) -> bytes:
     try:
-        return status_of(os.stat(path))
+        return status_of(os.stat(path), path.name)
     except NotADirectoryError:
         file, member = archives.on_disk(path)
         return status_of(os.stat(file), member) if member else bytes(DTYPE.itemsize)

@@ -3,6 +3,7 @@
 import os
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -79,6 +80,17 @@ def test_a_change_that_keeps_size_and_time_is_seen(photos: list[Path], tmp_path:
     assert fingerprint(photos, workspace=_workspace(tmp_path)).digests == _right(photos)
 
 
+def test_a_file_that_was_given_the_inode_of_another_is_read(
+    photos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = _right(photos)
+    fingerprint(photos, workspace=_workspace(tmp_path))
+    memory = remembered.memory_of(tmp_path / "cache" / "digests")
+    state = photos[0].stat()
+    monkeypatch.setattr(remembered, "os", SimpleNamespace(stat=lambda _: state))
+    assert memory.find(photos[:2], workers=1) == [right[photos[0]], None]
+
+
 def test_young_files_are_not_remembered(
     photos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,7 +143,7 @@ def test_the_newest_record_counts(
     folder = tmp_path / "cache" / "digests"
     memory = remembered.DigestMemory(folder)
     for path in photos:
-        memory.add(remembered.status_of(path.stat()), "00" * 32)
+        memory.add(remembered.status_of(path.stat(), path.name), "00" * 32)
     memory.save()
     found = fingerprint(photos, workspace=_workspace(tmp_path)).digests
     assert set(found.values()) == {"00" * 32}  # believed
