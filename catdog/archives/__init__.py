@@ -8,6 +8,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from io import BufferedReader
 from pathlib import Path
@@ -122,17 +123,24 @@ def _find(path: str | Path, *, as_folder: bool) -> tuple[Archive | Table, str, s
 
 @lru_cache(16)
 def _outer(file: str, status: tuple[int, ...]) -> Archive | Table:
-    return read_archive(file, File(file))
+    with _naming(file):
+        return read_archive(file, File(file))
 
 
 @lru_cache(16)
 def _inner(outer: Archive | Table, name: str) -> Archive | Table:
     shown = f"{outer.name}/{name}"
-    try:
+    with _naming(shown):
         if outer.depth >= _DEEPEST:
             raise PhotoError("archives are nested too deeply")
         archive = read_archive(shown, outer.source(name)[0])
-    except PhotoError as error:
-        raise DataError("the archive {file} cannot be read: {reason}", file=shown, reason=error) from error
     archive.depth = outer.depth + 1
     return archive
+
+
+@contextmanager
+def _naming(archive: str) -> Iterator[None]:
+    try:
+        yield
+    except PhotoError as error:
+        raise DataError("the archive {file} cannot be read: {reason}", file=archive, reason=error) from error

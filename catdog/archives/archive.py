@@ -14,6 +14,7 @@ from catdog.text import Message, message
 
 _DRIVE = re.compile(r"[A-Za-z]:")
 _LONGEST = 4096  # letters of a path, as on Linux
+_MOST_FOLDERS = 200  # in each other: each is kept with its whole path
 _LOCAL_HEADER, _LOCAL_START = 30, b"PK\x03\x04"  # of a zip file
 
 
@@ -135,7 +136,7 @@ class Archive:
         parts = path.split("/")
         if path.startswith("/") or ".." in parts or "\\" in path or "\0" in path or _DRIVE.match(path):
             raise self.refused(message("a path leads out of it"), path)
-        if len(path) > _LONGEST:
+        if len(path) > _LONGEST or path.count("/") > _MOST_FOLDERS:
             raise self.refused(message("a path is too long"), f"{path[:40]}...")
         return "/".join(part for part in parts if part not in ("", "."))
 
