@@ -43,7 +43,8 @@ def find_described(root: Path, *, values: bool = False) -> DataSet:
         return read_table(tables, root, LABEL, class_of, expected, are_classes=not values)
     packed = [path for path in (root, *_beside(top)) if _may_have_labels(path)]
     if packed and not (os.path.isdir(root) and walk(root).photos):  # those are in folders of classes
-        if shards := {path: labels for path in packed if (labels := _labels_in(path))}:
+        shards = {path: _labels_in(path) for path in packed}
+        if any(map(_has_labels, shards, shards.values())):
             return _read_shards(root, shards, _class_names(top))
     return scan(root, values=values)
 
@@ -79,14 +80,20 @@ def _may_have_labels(path: Path) -> bool:
 
 
 def _labels_in(path: Path) -> list[tuple[Path, str | None]]:
-    """The photos of a parquet file, or of a tar file that has classes beside them; of others, nothing."""
+    """The photos of a parquet or tar file, and their classes."""
     try:
-        if path.name.lower().endswith(PARQUET):
-            return list(archives.labels_in(path))
-        found = list(_labels_beside(path))
+        return list(archives.labels_in(path) if _is_parquet(path) else _labels_beside(path))
     except (OSError, PhotoError) as error:
         raise DataError("the archive {file} cannot be read: {reason}", file=path, reason=error) from error
-    return found if any(label is not None for _, label in found) else []
+
+
+def _has_labels(path: Path, labels: Sequence[tuple[Path, str | None]]) -> bool:
+    """Whether it is no mere archive of photos."""
+    return bool(labels) and (_is_parquet(path) or any(label is not None for _, label in labels))
+
+
+def _is_parquet(path: Path) -> bool:
+    return path.name.lower().endswith(PARQUET)
 
 
 def _class_names(top: Listing) -> list[str]:

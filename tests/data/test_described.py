@@ -175,6 +175,8 @@ def test_shards_with_photos_without_labels(pictures: dict[Path, str], tmp_path: 
     assert len(found.splits["all"]) == len(rows) - 3
     (remark,) = map(str, found.remarks)
     first = tmp_path / "0.tar" / "000001.png"
+    _shard(tmp_path / "1.tar", [(path, "txt", b"1") for path in pictures])
+    assert str(find_labelled(tmp_path, "category").remarks[0]).startswith("Ignored 15 photos without")
     assert remark == f"Ignored 3 photos without a label beside them, such as {first}."
 
 
