@@ -91,8 +91,9 @@ class Table:
                 "the archive {file} is damaged: {reason}", file=self.name, reason=error
             ) from error
         for name, label in zip(self._rows, found, strict=True):
-            is_index = isinstance(label, int) and 0 <= label < len(names)
-            yield name, None if label is None else str(names[label] if is_index else label)
+            if names and isinstance(label, int):
+                label = names[label] if 0 <= label < len(names) else None  # -1: it is kept secret
+            yield name, None if label is None else str(label)
 
     def _has_photos(self, column: Any) -> bool:
         if column.name in self._features:

@@ -219,6 +219,13 @@ def test_parquet(pictures: dict[Path, str], tmp_path: Path) -> None:
     plain = [{"image": row["image"]["bytes"], "label": "abc"} for row in rows[:3]]
     parquet.write_table(pyarrow.Table.from_pylist(plain), alone)
     assert [photo.label for photo in find_labelled(alone, "category").splits["all"]] == ["abc"] * 3
+    parquet.write_table(
+        pyarrow.Table.from_pylist([rows[0], rows[1] | {"labels": -1}]).replace_schema_metadata(described),
+        alone,
+    )
+    secret = find_labelled(alone, "category")
+    assert [photo.label for photo in secret.splits["all"]] == ["circles"]
+    assert str(secret.remarks[0]).startswith("Ignored 1 photo without a label")
     alone.write_bytes(alone.read_bytes()[:-20])
     with pytest.raises(DataError, match="alone.parquet is damaged"):
         find_labelled(tmp_path, "category")
