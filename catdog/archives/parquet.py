@@ -41,8 +41,7 @@ class Table:
         self._source, self._lock = source, Lock()
         self._file = parquet.ParquetFile(buffered(source))
         schema = self._file.schema_arrow
-        described = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-        self._features: dict[str, Any] = described.get("info", {}).get("features", {})
+        self._features = _features((schema.metadata or {}).get(b"huggingface", b"{}"))
         columns = list(filter(self._has_photos, schema))
         if not columns:
             raise DataError("expected a column of photos in {file}, found none", file=name)
@@ -79,7 +78,7 @@ class Table:
 
     def labels(self) -> Iterator[tuple[str, str | None]]:
         """The name of each photo and its class: the first column of classes, or the column `label`."""
-        kinds = {name: found for name, found in self._features.items() if isinstance(found, dict)}
+        kinds = self._features
         column = next((name for name in kinds if kinds[name].get("_type") == "ClassLabel"), _LABEL)
         if column not in self._file.schema_arrow.names:
             raise DataError("expected a column {column} in {file}, found none", column=column, file=self.name)
@@ -128,3 +127,15 @@ class _Bytes:
 
 def _is_bytes(kind: Any) -> bool:
     return str(kind) in ("binary", "large_binary")
+
+
+def _features(described: bytes) -> dict[str, dict[str, Any]]:
+    """What Hugging Face writes about each column; nothing if it is not in its form."""
+    found: Any = json.loads(described)
+    for key in ("info", "features"):
+        found = found.get(key) if isinstance(found, dict) else None
+    return (
+        {name: facts for name, facts in found.items() if isinstance(facts, dict)}
+        if isinstance(found, dict)
+        else {}
+    )

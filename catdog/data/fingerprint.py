@@ -74,9 +74,9 @@ class _Hashed(NamedTuple):
 def _hashed(path: Path) -> _Hashed | Skipped:
     try:
         with open_regular(path) as stream:
-            raw = stream.raw
-            found = os.fstat(raw.descriptor if isinstance(raw, Reader) else raw.fileno())
-            name = raw.name if isinstance(raw, Reader) else path.name
+            member = stream.raw if isinstance(stream.raw, Reader) else None
+            found = os.fstat(member.descriptor if member else stream.fileno())
+            name = member.name if member else path.name
             status = status_of(found, name) if is_settled(found) else None
             return _Hashed(hashlib.file_digest(stream, "sha256").hexdigest(), status)
     except PhotoError as error:

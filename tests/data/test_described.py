@@ -217,7 +217,8 @@ def test_parquet(pictures: dict[Path, str], tmp_path: Path) -> None:
     assert len(archives.entries(file)) == 6
     alone = tmp_path / "alone.parquet"
     plain = [{"image": row["image"]["bytes"], "label": "abc"} for row in rows[:3]]
-    parquet.write_table(pyarrow.Table.from_pylist(plain), alone)
+    other = {b"huggingface": b'{"info": []}'}
+    parquet.write_table(pyarrow.Table.from_pylist(plain).replace_schema_metadata(other), alone)
     assert [photo.label for photo in find_labelled(alone, "category").splits["all"]] == ["abc"] * 3
     parquet.write_table(
         pyarrow.Table.from_pylist([rows[0], rows[1] | {"labels": -1}]).replace_schema_metadata(described),
