@@ -6,6 +6,7 @@ import struct
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 
 from catdog.archives.archive import Archive, Member
 from catdog.archives.parquet import Table
@@ -15,6 +16,7 @@ from catdog.errors import DataError
 from catdog.text import message, reason
 
 _ENCRYPTED, _UTF_8 = 1, 0x800  # flags
+_DOS = 0  # a system
 _METHODS = {zipfile.ZIP_STORED: False, zipfile.ZIP_DEFLATED: True}
 _BROKEN = (tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError, LookupError, NotImplementedError)
 _BROKEN += (struct.error, OverflowError, RecursionError)  # the last from headers of headers of headers
@@ -58,7 +60,7 @@ def _read_zip(name: str, source: Source) -> Archive:
                     raise refused(message("it is encrypted"), path)
                 if stat.S_ISLNK(info.external_attr >> 16):
                     raise refused(message("it contains a link"), path)
-                if info.is_dir():
+                if path.endswith("/"):
                     continue
                 if info.compress_type not in _METHODS:
                     raise refused(
@@ -77,12 +79,11 @@ def _read_zip(name: str, source: Source) -> Archive:
 
 def _path_of(info: zipfile.ZipInfo) -> str:
     """The path of a file. Info-ZIP and macOS write UTF-8 without saying so: Python takes it for CP437."""
-    if info.flag_bits & _UTF_8:
-        return info.orig_filename
-    try:
-        return info.orig_filename.encode("cp437").decode()
-    except UnicodeError:
-        return info.orig_filename
+    path = info.orig_filename
+    if not info.flag_bits & _UTF_8:
+        with suppress(UnicodeError):
+            path = path.encode("cp437").decode()
+    return path.replace("\\", "/") if info.create_system == _DOS else path  # as PowerShell 5 writes them
 
 
 def _read_tar(name: str, source: Source) -> Archive:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from catdog.archives import is_member
 from catdog.archives.suffixes import archive_name
 from catdog.data.walk import FolderId, Listing, Tree, walk
 from catdog.text import Message, extensions, first_few, message, plural, relative_path
@@ -41,7 +42,9 @@ def folder_name(path: Path) -> str:
     """The name of a folder, as in `class_name`; of an archive without its suffix."""
     name = class_name(path)
     inner = archive_name(name)
-    return name if inner is None or os.path.isdir(path) else inner
+    if inner is None or not (os.path.isfile(path) or is_member(path)):
+        return name
+    return inner
 
 
 def first_word(photo: Path) -> str | None:

@@ -178,6 +178,10 @@ def _as_link(info: zipfile.ZipInfo) -> None:
     info.external_attr = (stat.S_IFLNK | 0o777) << 16
 
 
+def _as_from_windows(info: zipfile.ZipInfo) -> None:
+    info.create_system = 0
+
+
 def _encrypted(path: Path) -> Path:
     content = bytearray(_zip(path, "a/1.gif").read_bytes())
     content[content.index(b"PK\x01\x02") + 8] |= 1
@@ -209,6 +213,7 @@ def _before_itself(path: Path) -> Path:
 REFUSED: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "up.zip": ("a path leads out of it ('../a/1.gif')", lambda path: _zip(path, "../a/1.gif")),
     "inside.zip": ("a path leads out of it ('a/../../1.gif')", lambda path: _zip(path, "a/../../1.gif")),
+    "back.zip": ("leads out of it", lambda path: _zip(path, "a\\..\\..\\1.gif", change=_as_from_windows)),
     "root.tar": ("a path leads out of it ('/a/1.gif')", lambda path: _tar(path, ("/a/1.gif", b"0"))),
     "drive.zip": ("a path leads out of it ('C:/1.gif')", lambda path: _zip(path, "C:/1.gif")),
     "windows.tar": ("a path leads out of it", lambda path: _tar(path, ("..\\1.gif", b"0"))),
@@ -350,6 +355,18 @@ def test_names_of_classes_are_those_of_the_folders(tmp_path: Path, program: str)
     content = (tmp_path / "old.zip").read_bytes().replace(b"a/1.gif", b"\x81/1.gif")  # ü in CP437
     (tmp_path / "old.zip").write_bytes(content)
     assert scan(tmp_path / "old.zip").classes == ("b", "ü")
+    _zip(
+        tmp_path / "shell.zip", "photos\\a\\", "photos\\a\\1.gif", "photos\\b\\2.gif", change=_as_from_windows
+    )
+    assert scan(tmp_path / "shell.zip").classes == ("a", "b")
+
+
+def test_a_folder_may_be_named_like_an_archive(folder: Path, tmp_path: Path) -> None:
+    for label in ("circles", "circles.zip"):
+        shutil.copytree(folder / "circles", tmp_path / "shapes" / label)
+    _tool("tar cf shapes.tar shapes", tmp_path)
+    for root in (tmp_path / "shapes", tmp_path / "shapes.tar"):
+        assert scan(root).classes == ("circles", "circles.zip")
 
 
 @pytest.mark.parametrize("name", ["a.tar.xz", "a.7z", "a.rar", "a.tar.bz2", "a.tar.zst"])
