@@ -26,7 +26,7 @@ def test_each_script_is_one(script: str) -> None:
 
 def test_two_terminals_are_the_two_processes() -> None:
     places = []
-    for line in _blocks("sh")[0].splitlines():
+    for line in _blocks("shell")[0].splitlines():
         words = shlex.split(line)
         given = dict(zip(words, words[1:], strict=False))
         places.append(

@@ -140,7 +140,7 @@ def _english_in(text: str) -> set[str]:
     names |= {"train", "predict", "evaluate", "valid", "test"}
     words: set[str] = set()
     for token in re.split(r"[\s,:()\[\]'`]+", text):
-        if not re.search(r"^--|[/.]\w", token):
+        if not re.search(r"^--|[/.]\w|^\de[-+]\d", token):  # options, paths, numbers such as 1e-05
             words |= set(re.findall("[A-Za-z_]+", token))
     return words - names
 
