@@ -199,18 +199,20 @@ class Group:
         if self.processes == 1 or self._is_over:
             return
         self._is_over = True
-        with contextlib.suppress(Exception):  # if the others cannot be reached, they see it themselves
-            if status == interrupt.PREEMPTED:
-                self._set(f"{_STOP}/{self.process}", "")
-                for number in range(self.processes):  # one may still write
-                    self._wait(f"{_STOP}/{number}", number, math.inf)
-            else:
-                self._set(f"{_FAILED}/{self.process}", sentence)
-        for stream in filter(None, (sys.stdout, sys.stderr)):
-            stream.flush()
-        if status != interrupt.PREEMPTED or self.process == 0:  # process 0 has what the others read
-            time.sleep(_FAREWELL)
-        os._exit(status)  # the runtime would wait for the others
+        try:
+            with contextlib.suppress(Exception):  # if the others cannot be reached, they see it themselves
+                if status == interrupt.PREEMPTED:
+                    self._set(f"{_STOP}/{self.process}", "")
+                    for number in range(self.processes):  # one may still write
+                        self._wait(f"{_STOP}/{number}", number, math.inf)
+                else:
+                    self._set(f"{_FAILED}/{self.process}", sentence)
+            for stream in filter(None, (sys.stdout, sys.stderr)):
+                stream.flush()
+            if status != interrupt.PREEMPTED or self.process == 0:  # process 0 has what the others read
+                time.sleep(_FAREWELL)
+        finally:  # also after a second signal
+            os._exit(status)  # the runtime would wait for the others
 
     def listen(self, tell: Tell, died: str, failed: Callable[[int, str], str]) -> None:
         """From now on this process ends when another one fails or dies, and stops when another one stops.

@@ -60,6 +60,13 @@ def end_on_preemption() -> None:
             signal.signal(number, _interrupt)
 
 
+def ignore_preemption() -> None:
+    """From now on SIGTERM and SIGUSR1 are ignored: everything is done, and the program ends in a moment."""
+    if _installed:
+        for number in (signal.SIGTERM, signal.SIGUSR1):
+            signal.signal(number, signal.SIG_IGN)
+
+
 @contextmanager
 def deferred() -> Iterator[Callable[[], bool]]:
     """Within the block `Preempted` is not raised, but at its end. The value is `requested`.
@@ -79,6 +86,13 @@ def deferred() -> Iterator[Callable[[], bool]]:
 def requested() -> bool:
     """Whether such a signal has come."""
     return _preempted
+
+
+def preempt() -> NoReturn:
+    """Raise `Preempted`, for a signal that another process has got; one that comes here later is ignored."""
+    global _preempted
+    _preempted = True
+    _raise(Preempted())
 
 
 def raise_if_requested() -> None:

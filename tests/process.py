@@ -1,10 +1,17 @@
-"""The command line in a process of its own, and the places of several that train together."""
+"""The command line in a process of its own, the places of several that train together, and their signals."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
+
+from catdog import interrupt
 
 
 def catdog(
@@ -36,3 +43,20 @@ def places_of(processes: int) -> list[dict[str, str]]:
         "CATDOG_PROCESSES": str(processes),
     }
     return [common | {"CATDOG_PROCESS_ID": str(number)} for number in range(processes)]
+
+
+@contextmanager
+def command_line_signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The handlers of the command line within the block."""
+    for name in ("_raised", "_preempted", "_deferring", "_installed"):
+        monkeypatch.setattr(interrupt, name, getattr(interrupt, name))
+    numbers = (signal.SIGINT, signal.SIGALRM, signal.SIGTERM, signal.SIGUSR1)
+    before = [signal.getsignal(number) for number in numbers]
+    hook = interrupt.sys.unraisablehook
+    interrupt.install()
+    interrupt.end_on_preemption()
+    yield
+    interrupt.seen()
+    interrupt.sys.unraisablehook = hook
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)

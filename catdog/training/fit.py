@@ -155,7 +155,7 @@ def _fit(run: Run, job: Job, saver: Saver, epochs: int, report: Report) -> None:
                     stop=stop,
                 )
             if together.any(interrupt.requested()):
-                raise interrupt.Preempted
+                interrupt.preempt()
             record, done = _finish(saver, job, state, constants, done, epoch, sums, began)
         except interrupt.Preempted:
             seconds = time.monotonic() - began
@@ -171,6 +171,8 @@ def _fit(run: Run, job: Job, saver: Saver, epochs: int, report: Report) -> None:
             )
             report(Remark(sentence))
             break
+    if hosts.group().processes == 1:  # several agree on how they end
+        interrupt.ignore_preemption()
 
 
 def _finish(

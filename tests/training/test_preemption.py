@@ -14,9 +14,10 @@ from catdog import interrupt
 from catdog.progress import Progress
 from catdog.runs import Run
 from catdog.training import fit, step
-from catdog.training.events import Event, Sums
+from catdog.training.events import Event, Finished, Sums
 from catdog.training.options import Resume
 from catdog.training.train import train as train_run
+from tests.process import command_line_signals
 from tests.training.whole import train
 from tests.workspaces import two_workers
 
@@ -28,18 +29,8 @@ LBFGS = {"optimizer": "lbfgs", "lr": None, "epochs": 4, "l2": 0.01}
 def handlers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Those of the command line, for the time of a test; and chunks of one batch."""
     monkeypatch.setattr(step, "_CHUNK_BYTES", 1)
-    for name in ("_raised", "_preempted", "_deferring", "_installed"):
-        monkeypatch.setattr(interrupt, name, getattr(interrupt, name))
-    numbers = (signal.SIGINT, signal.SIGALRM, signal.SIGTERM, signal.SIGUSR1)
-    before = [signal.getsignal(number) for number in numbers]
-    hook = interrupt.sys.unraisablehook
-    interrupt.install()
-    interrupt.end_on_preemption()
-    yield
-    interrupt.seen()
-    interrupt.sys.unraisablehook = hook
-    for number, handler in zip(numbers, before, strict=True):
-        signal.signal(number, handler)
+    with command_line_signals(monkeypatch):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -144,9 +135,11 @@ def test_features_that_are_computed_are_kept(
     def report(event: Event) -> None:
         if isinstance(event, Progress) and event.stage == "features":
             steps.append(event)
+        if isinstance(event, Finished):
+            os.kill(os.getpid(), signal.SIGTERM)
 
     train_run(Resume(run.folder), two_workers(tmp_path / "cache"), report)
-    assert 0 < steps[-1].total < 64
+    assert 0 < steps[-1].total < 64  # and the signal that comes when all is done is ignored
     _assert_same(whole(CHUNKS), run)
 
 
