@@ -96,8 +96,7 @@ def _launched(environment: Mapping[str, str]) -> Place | None:
     def number(name: str) -> int:
         return int(environment.get(name) or 0)
 
-    if number("SLURM_STEP_NUM_TASKS") > 1:  # set by srun alone, not in the script of the job
-        return Place(None, number("SLURM_STEP_NUM_TASKS"), number("SLURM_PROCID"), "slurm")
+    # srun may have started mpirun or torchrun, once for each node: theirs come first.
     if number("OMPI_COMM_WORLD_SIZE") > 1:
         launcher = "ompi" if "OMPI_MCA_orte_hnp_uri" in environment else None
         return Place(None, number("OMPI_COMM_WORLD_SIZE"), number("OMPI_COMM_WORLD_RANK"), launcher)
@@ -107,6 +106,8 @@ def _launched(environment: Mapping[str, str]) -> Place | None:
         # torchrun itself listens on its port.
         port = number("MASTER_PORT") + (environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True")
         return Place(f"{environment['MASTER_ADDR']}:{port}", number("WORLD_SIZE"), number("RANK"))
+    if number("SLURM_STEP_NUM_TASKS") > 1:  # set by srun alone, not in the script of the job
+        return Place(None, number("SLURM_STEP_NUM_TASKS"), number("SLURM_PROCID"), "slurm")
     return None
 
 

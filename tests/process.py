@@ -60,3 +60,17 @@ def command_line_signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     interrupt.sys.unraisablehook = hook
     for number, handler in zip(numbers, before, strict=True):
         signal.signal(number, handler)
+
+
+class Service(dict[str, str]):
+    """As the client of JAX's distributed runtime, for processes that are threads."""
+
+    key_value_set = dict.__setitem__
+
+    def key_value_try_get(self, key: str) -> str:
+        if key not in self:
+            raise RuntimeError(f"NOT_FOUND: {key}")
+        return self[key]
+
+    def key_value_dir_get(self, folder: str) -> list[tuple[str, str]]:
+        return [(key, value) for key, value in self.items() if key.startswith(folder)]

@@ -9,21 +9,7 @@ import pytest
 
 from catdog import hosts, interrupt
 from catdog.hosts import Group
-from tests.process import command_line_signals
-
-
-class _Service(dict[str, str]):
-    """As the client of JAX's distributed runtime."""
-
-    key_value_set = dict.__setitem__
-
-    def key_value_try_get(self, key: str) -> str:
-        if key not in self:
-            raise RuntimeError(f"NOT_FOUND: {key}")
-        return self[key]
-
-    def key_value_dir_get(self, folder: str) -> list[tuple[str, str]]:
-        return [(key, value) for key, value in self.items() if key.startswith(folder)]
+from tests.process import Service, command_line_signals
 
 
 @pytest.fixture
@@ -43,7 +29,7 @@ def test_a_process_that_stops_with_the_others_is_not_stopped_again(
 ) -> None:
     monkeypatch.setattr(hosts, "_LISTEN", 0.01)
     monkeypatch.setattr(hosts, "_FAREWELL", 0.1)
-    group = Group(0, 2, _Service({"catdog/stop/1": ""}))
+    group = Group(0, 2, Service({"catdog/stop/1": ""}))
     with pytest.raises(interrupt.Preempted):
         interrupt.preempt()
     interrupt.seen()
@@ -57,7 +43,7 @@ def test_a_second_signal_does_not_change_the_status(
     signals: None, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     monkeypatch.setattr(hosts.time, "sleep", lambda _: os.kill(os.getpid(), number))
-    service = _Service()
+    service = Service()
     with pytest.raises(SystemExit, match="130"):
         Group(1, 2, service).end(130, "stopped by Ctrl-C")
     assert service == {"catdog/failed/1": "stopped by Ctrl-C"}

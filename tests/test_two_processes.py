@@ -55,6 +55,8 @@ KUBERNETES = {"JOB_COMPLETION_INDEX": "2"}
         (MPIRUN, {"coordinator": "a:1"}, Place("a:1", 2, 1)),
         (TORCHRUN, {}, Place("node1:29500", 8, 5)),
         (TORCHRUN | {"TORCHELASTIC_USE_AGENT_STORE": "True"}, {}, Place("node1:29501", 8, 5)),
+        (SRUN | TORCHRUN, {}, Place("node1:29500", 8, 5)),  # srun torchrun: a task starts several processes
+        (SRUN | MPIRUN, {"coordinator": "a:1"}, Place("a:1", 2, 1)),
         (KUBERNETES, {"coordinator": "job-0.job:1", "processes": 4}, Place("job-0.job:1", 4, 2)),
         (KUBERNETES, {}, None),
         ({"TPU_WORKER_HOSTNAMES": "a,b", "TPU_WORKER_ID": "1"}, {}, Place(None, None, None, "gketpu")),

@@ -5,6 +5,7 @@ them on the disk. With a cache of its own, a process gets what it lacks from the
 """
 
 import base64
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -28,7 +29,8 @@ def united(group: Group, failed: dict[str, Message]) -> dict[str, Message]:
     """Digest → reason of the photos that any process could not read. All processes wait for each other."""
     if group.processes == 1:
         return failed
-    found = group.gather({digest: str(reason) for digest, reason in failed.items()})
+    # One process may have hours of work where the features of another are cached.
+    found = group.gather({digest: str(reason) for digest, reason in failed.items()}, patience=math.inf)
     return {digest: Message(reason) for reasons in found for digest, reason in reasons.items()} | failed
 
 
@@ -73,7 +75,8 @@ def exchange(group: Group, store: FeatureStore, digests: Sequence[str]) -> list[
             received = devices.from_all(given)
             for row, digest in enumerate(block):
                 if digest in lacked:
-                    tensor = received[group.owner(digest), row].view(store.key.dtype)
+                    # A copy: it may stay in memory, but not the block with it.
+                    tensor = received[group.owner(digest), row].copy().view(store.key.dtype)
                     writer.add(digest, tensor.reshape(store.key.shape))
     store.refresh()
     return sorted(lacked)

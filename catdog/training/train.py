@@ -152,6 +152,7 @@ def _shared(config: RunConfig) -> dict[str, object]:
     return {
         **{name.replace("_", " "): value for name, value in options.items() if name not in paths},
         **{f"version of {name}": version for name, version in config.versions.items()},
+        "number of devices": devices.local_mesh().size,
         "classes": list(config.classes),
         "photos (digest)": config.data_digest,
         "weights (digest)": config.prefix_digest,

@@ -1,0 +1,55 @@
+"""What two processes tell each other about photos, with threads or stand-ins for the other one."""
+
+import itertools
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from catdog import devices, hosts
+from catdog.features.exchange import exchange, united
+from catdog.features.store import FeatureStore
+from catdog.hosts import Group
+from catdog.text import Message
+from catdog.workspace import FeatureCache
+from tests.features.test_store import KEY
+from tests.process import Service
+
+
+def test_a_process_waits_hours_for_the_features_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    service, clock = Service(), itertools.count(0, 3600)  # an hour between two looks
+
+    def late() -> dict[str, Message]:
+        time.sleep(0.1)
+        return united(Group(1, 2, service), {"b": Message("not a photo")})
+
+    monkeypatch.setattr(hosts.time, "monotonic", lambda: next(clock))
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(late)
+        found = united(Group(0, 2, service), {"a": Message("empty")})
+    assert found.keys() == other.result().keys() == {"a", "b"}
+
+
+def test_features_of_others_stay_in_memory_without_the_block_they_came_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own, other = f"{0:064x}", f"{1:012x}{0:052x}"
+    size, tensor = KEY.tensor_bytes, np.arange(16, dtype=np.float16).reshape(KEY.shape)
+    service = Service({"catdog/1/1": json.dumps("AA==")})  # the other one lacks nothing
+    store = FeatureStore(FeatureCache(None), KEY)
+    store.memory[own] = tensor
+
+    def from_all(given: np.ndarray) -> np.ndarray:
+        of_other = np.zeros_like(given)
+        of_other[0] = tensor.reshape(-1).view(np.uint8)
+        return np.stack([given, of_other])
+
+    monkeypatch.setattr(devices, "from_all", from_all)
+    assert exchange(Group(0, 2, service), store, [own, other]) == [other]
+    np.testing.assert_array_equal(store.memory[other], tensor)
+    base = store.memory[other]
+    while isinstance(base.base, np.ndarray):
+        base = base.base
+    assert base.nbytes == size
