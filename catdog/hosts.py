@@ -41,12 +41,15 @@ class Place:
         processes: of the training; None as `coordinator`.
         process: the number of this one, from 0; None as `coordinator`.
         launcher: JAX's name of it, where JAX is asked.
+        device: the number of its GPU, where the launcher has started several processes on one host, all of
+            which see all GPUs; None takes all, or what JAX finds.
     """
 
     coordinator: str | None
     processes: int | None
     process: int | None
     launcher: str | None = None
+    device: int | None = None
 
 
 def find_place(
@@ -87,7 +90,8 @@ def find_place(
         raise OptionError(
             "expected a process number from 0 to {last}, found {process}", last=processes - 1, process=process
         )
-    return Place(coordinator, processes, process, launcher) if processes > 1 else None
+    device = known.device if known and not launcher else None
+    return Place(coordinator, processes, process, launcher, device) if processes > 1 else None
 
 
 def _launched(environment: Mapping[str, str]) -> Place | None:
@@ -96,16 +100,21 @@ def _launched(environment: Mapping[str, str]) -> Place | None:
     def number(name: str) -> int:
         return int(environment.get(name) or 0)
 
+    def device(rank: str, size: str) -> int | None:
+        return number(rank) if number(size) > 1 else None
+
     # srun may have started mpirun or torchrun, once for each node: theirs come first.
     if number("OMPI_COMM_WORLD_SIZE") > 1:
         launcher = "ompi" if "OMPI_MCA_orte_hnp_uri" in environment else None
-        return Place(None, number("OMPI_COMM_WORLD_SIZE"), number("OMPI_COMM_WORLD_RANK"), launcher)
+        own = device("OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_SIZE")
+        return Place(None, number("OMPI_COMM_WORLD_SIZE"), number("OMPI_COMM_WORLD_RANK"), launcher, own)
     if len(environment.get("TPU_WORKER_HOSTNAMES", "").split(",")) > 1:  # Cloud TPU in Kubernetes
         return Place(None, None, None, "gketpu")
     if number("WORLD_SIZE") > 1 and "RANK" in environment and "MASTER_ADDR" in environment:
         # torchrun itself listens on its port.
         port = number("MASTER_PORT") + (environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True")
-        return Place(f"{environment['MASTER_ADDR']}:{port}", number("WORLD_SIZE"), number("RANK"))
+        address, own = f"{environment['MASTER_ADDR']}:{port}", device("LOCAL_RANK", "LOCAL_WORLD_SIZE")
+        return Place(address, number("WORLD_SIZE"), number("RANK"), device=own)
     if number("SLURM_STEP_NUM_TASKS") > 1:  # set by srun alone, not in the script of the job
         return Place(None, number("SLURM_STEP_NUM_TASKS"), number("SLURM_PROCID"), "slurm")
     return None
@@ -318,6 +327,7 @@ def join(place: Place) -> Group:
             place.coordinator,
             place.processes,
             place.process,
+            local_device_ids=place.device,
             cluster_detection_method=place.launcher if asks_jax else "deactivate",
             heartbeat_timeout_seconds=seconds,
             shutdown_timeout_seconds=_SHUTDOWN_SECONDS,

@@ -55,6 +55,13 @@ KUBERNETES = {"JOB_COMPLETION_INDEX": "2"}
         (MPIRUN, {"coordinator": "a:1"}, Place("a:1", 2, 1)),
         (TORCHRUN, {}, Place("node1:29500", 8, 5)),
         (TORCHRUN | {"TORCHELASTIC_USE_AGENT_STORE": "True"}, {}, Place("node1:29501", 8, 5)),
+        (TORCHRUN | {"LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4"}, {}, Place("node1:29500", 8, 5, device=1)),
+        (
+            MPIRUN | {"OMPI_COMM_WORLD_LOCAL_RANK": "1", "OMPI_COMM_WORLD_LOCAL_SIZE": "2"},
+            {"coordinator": "a:1"},
+            Place("a:1", 2, 1, device=1),
+        ),
+        (TORCHRUN | {"LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}, {}, Place("node1:29500", 8, 5)),
         (SRUN | TORCHRUN, {}, Place("node1:29500", 8, 5)),  # srun torchrun: a task starts several processes
         (SRUN | MPIRUN, {"coordinator": "a:1"}, Place("a:1", 2, 1)),
         (KUBERNETES, {"coordinator": "job-0.job:1", "processes": 4}, Place("job-0.job:1", 4, 2)),

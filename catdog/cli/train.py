@@ -241,7 +241,7 @@ _PREEMPTED = N_(
     "  {command}"
 )
 _PREEMPTED_EARLY = N_(
-    "Stopped by a signal before the run was made. Features so far are in the cache. Start again with the "
+    "Stopped by a signal before the training began. Features so far are in the cache. Start again with the "
     "same command."
 )
 
