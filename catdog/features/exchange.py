@@ -46,7 +46,7 @@ def exchange(group: Group, store: FeatureStore, digests: Sequence[str]) -> list[
     Raises:
         CacheError: own features have disappeared, or there is no room.
     """
-    store.refresh()  # shards of the others
+    store.hold(digests)  # shards of the others too, before those let them go
     digests = sorted(digests)
     lacked = set(store.missing(digests)) if needs_all(group) else set[str]()
     marks = np.packbits(np.array([digest in lacked for digest in digests], bool))

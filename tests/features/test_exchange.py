@@ -4,6 +4,7 @@ import itertools
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from catdog import devices, hosts
 from catdog.features.exchange import exchange, united
 from catdog.features.store import FeatureStore
+from catdog.features.writer import ShardWriter
 from catdog.hosts import Group
 from catdog.text import Message
 from catdog.workspace import FeatureCache
@@ -30,6 +32,19 @@ def test_a_process_waits_hours_for_the_features_of_another(monkeypatch: pytest.M
         other = pool.submit(late)
         found = united(Group(0, 2, service), {"a": Message("empty")})
     assert found.keys() == other.result().keys() == {"a", "b"}
+
+
+def test_features_of_others_stay_on_the_disk_when_those_let_them_go(tmp_path: Path) -> None:
+    """The cache is shared, and has no room: what nobody holds is deleted."""
+    other = f"{1:012x}{0:052x}"
+    tensor = np.arange(16, dtype=np.float16).reshape(KEY.shape)
+    first, second = (FeatureStore(FeatureCache(tmp_path, limit=1), KEY) for _ in range(2))
+    with ShardWriter(second, needed=True) as writer:
+        writer.add(other, tensor)
+    service = Service({"catdog/1/1": json.dumps("AA==")})
+    assert exchange(Group(0, 2, service), first, [other]) == []
+    del writer, second
+    np.testing.assert_array_equal(first.features([other]).gather(np.array([0]))[0], tensor)
 
 
 def test_features_of_others_stay_in_memory_without_the_block_they_came_in(
