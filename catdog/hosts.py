@@ -26,6 +26,7 @@ _HEARTBEAT_SECONDS = 10  # without a sign of life, a process counts as dead
 _SHUTDOWN_SECONDS = 10
 _PATIENCE = 3600.0  # seconds that a process waits for another one at the same point
 _LISTEN = 0.25  # seconds between two looks at whether the training ends early
+_STUCK = 15.0  # seconds after which a process does not see a signal any more; some schedulers give it 30
 _FAREWELL = 1.5  # seconds that the others have to read why this process ends
 AUTO = "auto"  # the coordinator, the number of processes and this one's number are what JAX finds
 
@@ -236,13 +237,16 @@ class Group:
         threading.Thread(target=self._listen, args=(tell, failed), daemon=True).start()
 
     def _listen(self, tell: Tell, failed: Callable[[int, str], str]) -> None:
-        has_stopped = False
+        asked = math.inf  # when another one has stopped
         while not self._is_over:
             time.sleep(_LISTEN)
             with contextlib.suppress(Exception):  # JAX itself ends the process when others cannot be reached
-                if not has_stopped and self._client.key_value_dir_get(_STOP):
-                    has_stopped = True
+                if asked == math.inf and self._client.key_value_dir_get(_STOP):
+                    asked = time.monotonic()
                     os.kill(os.getpid(), signal.SIGTERM)
+                if time.monotonic() - asked > _STUCK and not interrupt.requested():
+                    # JAX waits for the one that has stopped, and Python sees no signal meanwhile.
+                    self.end(interrupt.PREEMPTED, "")
                 for key, sentence in self._client.key_value_dir_get(_FAILED):
                     number = int(key.rsplit("/", 1)[1])
                     if number != self.process and not self._is_over:

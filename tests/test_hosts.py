@@ -38,6 +38,18 @@ def test_a_process_that_stops_with_the_others_is_not_stopped_again(
         group.end(interrupt.PREEMPTED, "")
 
 
+def test_a_process_that_waits_for_a_stopped_one_ends_too(
+    signals: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "kill", lambda *_: None)  # as if Python did not come to its handler
+    for name in ("_LISTEN", "_STUCK", "_FAREWELL"):
+        monkeypatch.setattr(hosts, name, 0.01)
+    service = Service({"catdog/stop/1": ""})
+    with pytest.raises(SystemExit, match="75"):
+        Group(0, 2, service)._listen(print, "{} {}".format)
+    assert "catdog/stop/0" in service
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_signal_does_not_change_the_status(
     signals: None, monkeypatch: pytest.MonkeyPatch, number: int
