@@ -65,8 +65,6 @@ def train(
         if isinstance(options, NewRun):
             if options.name and group.process == 0:  # refused before every photo is read
                 new_folder(options.runs_dir, options.name)
-            if (options.time_limit or not options.batch_size) and group.processes > 1:
-                raise OptionError("--time-limit and --batch-size auto measure one process: leave them out")
             weights = find(options.weights, preprocessing=options.preprocessing)
             chosen = options.complete(weights)
         else:
@@ -78,8 +76,11 @@ def train(
             if options.data:  # other hosts may have the photos elsewhere
                 chosen = replace(chosen, data=str(options.data.absolute()))
             weights = find(chosen.weights, preprocessing=preprocessing)
-        # Before anything is written: options that do not fit these classes are refused here.
         limit = options.time_limit if isinstance(options, NewRun) else None
+        # A run may have been stopped before its batch size was found.
+        if group.processes > 1 and (limit or not (chosen.batch_size or chosen.optimizer == "lbfgs")):
+            raise OptionError("--time-limit and --batch-size auto measure one process: leave them out")
+        # Before anything is written: options that do not fit these classes are refused here.
         chosen, photos, prefix, suffix = read(
             chosen, weights, workspace=workspace, report=report, deadline=limit and began + limit
         )

@@ -6,12 +6,15 @@ from pathlib import Path
 import jax
 import pytest
 
+from catdog import hosts
 from catdog.errors import OptionError
+from catdog.hosts import Group
 from catdog.training import batch_size
 from catdog.training.batch_size import first_that_fits, sizes_to_try
 from catdog.training.options import Resume
 from catdog.training.step import Trainer
 from catdog.training.train import train as train_run
+from tests.process import Service
 from tests.training.whole import train
 from tests.workspaces import two_workers
 
@@ -74,3 +77,8 @@ def test_the_size_that_was_found_is_that_of_the_run(
     longer = train_run(Resume(found.folder, epochs=3), two_workers(tmp_path / "found" / "cache"))
     assert longer.config.options.batch_size == 8
     assert tried[5:] == [8]
+
+    longer.write_config(replace(longer.config, options=replace(longer.config.options, batch_size=0)))
+    monkeypatch.setattr(hosts, "_group", Group(0, 2, Service({"catdog/1/1": "null"})))
+    with pytest.raises(OptionError, match="--batch-size auto measure one process"):
+        train_run(Resume(found.folder, epochs=5), two_workers(tmp_path / "found" / "cache"))
