@@ -175,12 +175,12 @@ class Group:
         return any(self.gather(value))
 
     def require_same(self, facts: Mapping[str, Any]) -> None:
-        """Compare facts, by what they are called.
+        """Compare facts, by what they are called, however long one process reads all photos for them.
 
         Raises:
             OptionError: names the first one that differs.
         """
-        mine = self.gather(dict(facts))
+        mine = self.gather(dict(facts), patience=math.inf)
         for number, others in enumerate(mine):
             for name, value in mine[0].items():
                 if others.get(name) != value:

@@ -3,6 +3,7 @@
 import itertools
 import json
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,18 +21,29 @@ from tests.features.test_store import KEY
 from tests.process import Service
 
 
-def test_a_process_waits_hours_for_the_features_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+def _united(group: Group) -> object:
+    return set(united(group, {str(group.process): Message("not a photo")}))
+
+
+def _compared(group: Group) -> object:
+    return group.require_same({"photos": "ab"})
+
+
+@pytest.mark.parametrize(("together", "expected"), [(_united, {"0", "1"}), (_compared, None)])
+def test_a_process_waits_hours_for_what_another_reads_or_computes(
+    monkeypatch: pytest.MonkeyPatch, together: Callable[[Group], object], expected: object
+) -> None:
     service, clock = Service(), itertools.count(0, 3600)  # an hour between two looks
 
-    def late() -> dict[str, Message]:
+    def late() -> object:
         time.sleep(0.1)
-        return united(Group(1, 2, service), {"b": Message("not a photo")})
+        return together(Group(1, 2, service))
 
     monkeypatch.setattr(hosts.time, "monotonic", lambda: next(clock))
     with ThreadPoolExecutor(1) as pool:
         other = pool.submit(late)
-        found = united(Group(0, 2, service), {"a": Message("empty")})
-    assert found.keys() == other.result().keys() == {"a", "b"}
+        found = together(Group(0, 2, service))
+    assert found == other.result() == expected
 
 
 def test_features_of_others_stay_on_the_disk_when_those_let_them_go(tmp_path: Path) -> None:
