@@ -194,9 +194,10 @@ class Group:
                     )
 
     def finish(self) -> None:
-        """Wait for the end of all processes, however long one trains alone."""
+        """Wait for the end of all processes, however long one trains alone; then a signal comes too late."""
         self.gather(None, patience=math.inf)
         self._is_over = True
+        interrupt.ignore_preemption()
 
     def is_broken(self, error: RuntimeError) -> bool:
         """Whether this is what a step raises where another process has died."""

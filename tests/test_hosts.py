@@ -1,5 +1,6 @@
 """What the processes of a training tell each other, with a dictionary in place of JAX's service."""
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -8,7 +9,10 @@ from threading import Thread
 import pytest
 
 from catdog import hosts, interrupt
+from catdog.errors import OptionError
 from catdog.hosts import Group
+from catdog.runs import shipped_run
+from catdog.training.train import _shared
 from tests.process import Service, command_line_signals
 
 
@@ -36,6 +40,19 @@ def test_a_process_that_stops_with_the_others_is_not_stopped_again(
     Thread(target=group._listen, args=(print, "{} {}".format), daemon=True).start()
     with pytest.raises(SystemExit, match="75"):
         group.end(interrupt.PREEMPTED, "")
+
+
+def test_a_signal_that_comes_when_all_are_done_is_ignored(signals: None) -> None:
+    Group(0, 2, Service({"catdog/1/1": "null"})).finish()
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert not interrupt.requested()
+
+
+def test_processes_with_different_numbers_of_devices_are_named() -> None:
+    facts = _shared(shipped_run().config)  # as each process has them
+    others = json.dumps(facts | {"number of devices": 9})
+    with pytest.raises(OptionError, match="the same number of devices: process 0 has 1, process 1 has 9"):
+        Group(0, 2, Service({"catdog/1/1": others})).require_same(facts)
 
 
 def test_a_process_that_waits_for_a_stopped_one_ends_too(
