@@ -99,7 +99,8 @@ def _launched(environment: Mapping[str, str]) -> Place | None:
     """What the variables of a launcher say, if it has started more than one process."""
 
     def number(name: str) -> int:
-        return int(environment.get(name) or 0)
+        text = environment.get(name, "")
+        return int(text) if text.isdecimal() else 0
 
     def device(rank: str, size: str) -> int | None:
         return number(rank) if number(size) > 1 else None

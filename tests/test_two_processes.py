@@ -62,6 +62,7 @@ KUBERNETES = {"JOB_COMPLETION_INDEX": "2"}
             Place("a:1", 2, 1, device=1),
         ),
         (TORCHRUN | {"LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}, {}, Place("node1:29500", 8, 5)),
+        (TORCHRUN | {"WORLD_SIZE": "many"}, {}, None),
         (SRUN | TORCHRUN, {}, Place("node1:29500", 8, 5)),  # srun torchrun: a task starts several processes
         (SRUN | MPIRUN, {"coordinator": "a:1"}, Place("a:1", 2, 1)),
         (KUBERNETES, {"coordinator": "job-0.job:1", "processes": 4}, Place("job-0.job:1", 4, 2)),
