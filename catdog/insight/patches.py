@@ -11,6 +11,7 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 
+from catdog.archives import is_folder
 from catdog.config import Decoding
 from catdog.data import Photo, decode, fingerprint, scan
 from catdog.data.walk import walk
@@ -67,7 +68,10 @@ class Cached:
 def photos_of(model: Run | Path | None) -> tuple[Photo, ...]:
     """The photos that a run was trained on, those that are still in its folder; of another model none."""
     folder = Path(model.config.options.data) if isinstance(model, Run) else Path()
-    if not (folder.is_absolute() and folder.is_dir()):
+    try:
+        if not (folder.is_absolute() and is_folder(folder)):
+            return ()
+    except DataError:  # an archive that is damaged by now
         return ()
     try:
         return tuple(photo for photos in scan(folder).splits.values() for photo in photos)

@@ -1,6 +1,7 @@
 """The strongest patches of own photos are those of all maps, found from what is cached."""
 
 from pathlib import Path
+from shutil import make_archive
 from types import SimpleNamespace
 
 import numpy as np
@@ -99,5 +100,9 @@ def test_whose_photos_they_are(tmp_path: Path) -> None:
     assert {photo.label for photo in photos_of(run)} == {"cats", "dogs"}
     options.data = str(ROOT / "sample_data" / "photos")
     assert len(photos_of(run)) == len(list(Path(options.data).glob("*.jpg")))
+    options.data = make_archive(str(tmp_path / "own"), "zip", ROOT / "sample_data" / "valid")
+    assert {photo.label for photo in photos_of(run)} == {"cats", "dogs"}
+    Path(options.data).write_bytes(b"damaged")
+    assert photos_of(run) == ()
     options.data = str(tmp_path / "gone")
     assert photos_of(run) == ()
