@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from collections.abc import Callable
 
 import click
@@ -41,9 +42,9 @@ def join(place: hosts.Place | None) -> hosts.Group:
     """
     if place is None:
         return hosts.ALONE
-    _keep_stdout()
     group = hosts.join(place)
     console.prefix = group.prefix
+    _keep_stdout(group.prefix)
 
     def sentence(reason: Message) -> str:
         return group.prefix + translated(message("catdog: error: {sentence}", sentence=reason))
@@ -56,11 +57,21 @@ def join(place: hosts.Place | None) -> hosts.Group:
     return group
 
 
-def _keep_stdout() -> None:
+def _keep_stdout(prefix: str) -> None:
     """Libraries report their connections on stdout, which belongs to the results: they get stderr instead."""
     sys.stdout.flush()
     kept = os.dup(1)
-    os.dup2(2, 1)
+    reading, writing = os.pipe()
+    os.dup2(writing, 1)
+    os.close(writing)
+    threading.Thread(target=_forward, args=(reading, prefix.encode()), daemon=True).start()
     buffering = 1 if os.isatty(kept) else -1
     words = {"encoding": sys.stdout.encoding, "errors": "backslashreplace"}
     sys.stdout = open(kept, "w", buffering, closefd=False, **words)
+
+
+def _forward(reading: int, prefix: bytes) -> None:
+    """Whole lines: they come in pieces, between which this process writes lines of its own."""
+    with open(reading, "rb") as lines:
+        for line in lines:
+            os.write(2, prefix + line)
