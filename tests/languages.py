@@ -18,6 +18,8 @@ import catdog
 from catdog import errors
 from catdog.cli import COMMANDS, cli
 from catdog.cli.command import help_text
+from catdog.reports import lessons_page, photo_page
+from catdog.reports.script_page import sentences
 from catdog.training.optimizers import OPTIMIZERS
 
 PACKAGE = Path(catdog.__file__).parent
@@ -104,6 +106,10 @@ def _of_live_objects() -> Iterator[tuple[str, str]]:
             text = getattr(param, "meaning", getattr(param, "help", None))
             if text:
                 yield f"cli/{name}.py", getattr(text, "template", text)
+    for page in (lessons_page, photo_page):
+        name = page.__name__.rpartition(".")[2].removesuffix("_page")
+        for sentence in sentences(name, page.SCRIPTS):
+            yield f"reports/{name}", sentence
     for optimizer in OPTIMIZERS.values():
         yield "training/optimizers.py", str(optimizer.sentence)
 

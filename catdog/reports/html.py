@@ -13,7 +13,7 @@ from catdog import __version__, durable
 from catdog.data import decode_for_people
 from catdog.data.overlay import Pixels, to_jpeg
 from catdog.errors import OptionError, PhotoError
-from catdog.text import Message, quantity
+from catdog.text import N_, Message, quantity
 
 ENGLISH = gettext.NullTranslations()
 
@@ -25,7 +25,8 @@ def render(template: str, translations: gettext.NullTranslations = ENGLISH, **fa
     """The page of that name below `templates`, in the language of `translations`.
 
     A template has `_("template {field}", field=...)` and `ngettext(singular, plural, count, ...)`, like
-    `catdog.text.message` and `plural`. Messages among the facts are translated; all but `Markup` is escaped.
+    `catdog.text.message` and `plural`; and `N_`. Messages among the facts are translated; all but `Markup` is
+    escaped.
     """
 
     def _(text: str, /, **fields: object) -> str:
@@ -96,5 +97,5 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["percent"] = lambda fraction, digits=2: f"{fraction:.{digits}%}"
-    environment.globals |= {"version": __version__, "quantity": quantity}
+    environment.globals |= {"version": __version__, "quantity": quantity, "N_": N_}
     return environment

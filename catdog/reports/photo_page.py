@@ -1,6 +1,6 @@
 """`catdog inspect PHOTO --report`: one photo inside one network, as one page of HTML that computes.
 
-The page's script is in the folder `photo`, its sentences in `photo_text`, its numbers in `photo_arrays`.
+The page's script is in the folder `photo`, its numbers are in `photo_arrays`.
 """
 
 import gettext
@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from catdog import __version__
 from catdog.config import Output
 from catdog.data import Photo, probe
 from catdog.inference.classifier import Classifier
@@ -20,7 +19,7 @@ from catdog.insight.anatomy import Anatomy, Maps, dissect
 from catdog.insight.head import PooledHead, pooled_head
 from catdog.insight.own_images import SIZE, STEPS, OwnImages, own_images
 from catdog.insight.patches import Searched, find_cached, search
-from catdog.insight.three_outputs import ThreeOutputs, three_outputs
+from catdog.insight.three_outputs import three_outputs
 from catdog.insight.unit_images import unit_images
 from catdog.model.architecture import CONVOLUTIONS, LayerFacts, body, describe, head, vgg16
 from catdog.model.layers import Dense, Dropout, Layer, MaxPool
@@ -28,12 +27,11 @@ from catdog.model.preprocess import constants_of
 from catdog.progress import OnProgress
 from catdog.reports.html import jpeg_address, picture, shown, thumbnail
 from catdog.reports.photo_arrays import KERNELS, page_arrays
-from catdog.reports.photo_text import SENTENCES
 from catdog.reports.script_page import write_script_page
 from catdog.text import message, quantity
 from catdog.workspace import Workspace
 
-_SCRIPTS = (
+SCRIPTS = (
     *"network maps view paint prediction layers receipt crops seeks sums head convolution".split(),
     *"example code start".split(),
 )
@@ -71,10 +69,9 @@ def write_report(
     write_script_page(
         file,
         "photo",
-        _SCRIPTS,
+        SCRIPTS,
         _facts(photo, classifier, predictions, own, progress, workspace),
-        SENTENCES,
-        title=message("Inside the network: {photo}", photo=shown(photo)),
+        title=message("Inside the network: {photo}", photo=shown(photo.name)),
         translations=translations,
     )
 
@@ -109,7 +106,6 @@ def _facts(
         "picture": picture(thumbnail(photo)),
         "fileSize": f"{header.width}×{header.height}",
         "model": shown(Path(model).name),
-        "version": __version__,
         "resize": classifier.decoding.resize,
         "preprocessing": {
             "channels": channels,
@@ -133,7 +129,7 @@ def _facts(
         ],
         "kernels": KERNELS,
         "images": _images(classifier, made.units),
-        "three": three and _three(three),
+        "three": three,
         "own": synthetic and _own(synthetic),
         "patches": [_searched(each) for each in search(cached, classifier, seen)],
         "head": pooled and _head(pooled),
@@ -176,34 +172,22 @@ def _images(classifier: Classifier, units: Mapping[str, list[int]]) -> dict[str,
     found = {}
     for name, images in unit_images(pretrained).items():
         there = [unit for unit in units[name] if unit in images][:_SEEN]
-        addresses = {str(unit): jpeg_address(images[unit]) for unit in there}
+        addresses = {unit: jpeg_address(images[unit]) for unit in there}
         found[name] = {"before": name.partition("_")[0] in trained, "units": addresses}
     return found
-
-
-def _three(found: ThreeOutputs) -> dict[str, Any]:
-    facts = {name: getattr(found, name) for name in ("label", "brightness", "fitted", "held_out")}
-    return facts | {"outputs": [vars(each) for each in found.outputs]}
 
 
 def _own(images: OwnImages) -> dict[str, Any]:
     sets = {name: getattr(images, name) for name in ("classes", "before", "after")}
     return {"layer": images.layer, "size": SIZE, "steps": STEPS} | {
-        name: {str(number): picture(pixels) for number, pixels in found.items()}
-        for name, found in sets.items()
+        name: {number: picture(pixels) for number, pixels in found.items()} for name, found in sets.items()
     }
 
 
 def _searched(found: Searched) -> dict[str, Any]:
     units = {
-        str(unit): [
-            {
-                "src": picture(patch.pixels),
-                "value": patch.value,
-                "photo": shown(patch.photo.name),
-                "y": patch.y,
-                "x": patch.x,
-            }
+        unit: [
+            vars(patch) | {"pixels": picture(patch.pixels), "photo": shown(patch.photo.name)}
             for patch in patches
         ]
         for unit, patches in found.patches.items()
@@ -222,27 +206,28 @@ def _code(anatomy: Anatomy, classifier: Classifier) -> list[dict[str, Any]]:
     kept = body(classifier.head)
     for fact in describe(vgg16())[len(CONVOLUTIONS) :]:
         absent = fact.layer.name not in [layer.name for layer in kept]
-        lines.append(_line(_in_keras(fact.layer), [fact], note="note_absent" if absent else ""))
+        note = message("in the original network only") if absent else None
+        lines.append(_line(_in_keras(fact.layer), [fact], note=note))
     features = describe(kept, input_shape=anatomy.pixels.shape)[-1].output_shape
     new = describe(head(classifier.head, len(classifier.classes), features=features), input_shape=features)
+    frozen, last = message("the layers before stay as they are"), message("the new head of this model")
     lines += [
-        _line("model.pop()", note="note_pop"),
-        _line("for layer in model.layers: layer.trainable = False", note="note_freeze"),
-        _line(_last_in_keras(new[-1].output_shape[-1], classifier.output), new, note="note_head"),
+        _line("model.pop()", note=message("takes the layer of 1000 classes away")),
+        _line("for layer in model.layers: layer.trainable = False", note=frozen),
+        _line(_last_in_keras(new[-1].output_shape[-1], classifier.output), new, note=last),
     ]
     return lines
 
 
-def _line(
-    line: str, facts: Sequence[LayerFacts] = (), *, milliseconds: float | None = None, note: str = ""
-) -> dict[str, Any]:
+def _line(line: str, facts: Sequence[LayerFacts] = (), **told: object) -> dict[str, Any]:
     return {
         "line": line,
         "shape": facts[-1].output_shape if facts else (),
         "parameters": sum(fact.parameters for fact in facts) or None,
         "work": sum(fact.multiply_adds for fact in facts) or None,
-        "milliseconds": milliseconds,
-        "note": note,
+        "milliseconds": None,
+        "note": None,
+        **told,
     }
 
 

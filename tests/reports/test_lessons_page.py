@@ -19,21 +19,11 @@ from catdog.insight.lessons.plane import Plane
 from catdog.model.architecture import CONVOLUTIONS
 from catdog.reports import lessons_page
 from catdog.reports.html import ENGLISH
-from catdog.reports.lessons_text import SENTENCES
 from catdog.training.optimizers import OPTIMIZERS
-from tests.browser import (
-    Browser,
-    assert_it_fits,
-    assert_korean_is_whole,
-    browser,
-    nameless,
-    reached_by_tab,
-    unknown_and_unused_sentences,
-)
+from tests.browser import Browser, assert_it_fits, assert_korean_is_whole, browser, nameless, reached_by_tab
 from tests.conftest import ROOT
 from tests.insight.lessons import material
 
-FOLDER = Path(lessons_page.__file__).parent
 LARGEST = 8_000_000  # bytes of a page
 FEW = ("gd", "lbfgs", "momentum", "adam")
 
@@ -129,14 +119,6 @@ def test_the_page_is_one_small_file_with_a_strict_policy(made: Any) -> None:
     assert policy.startswith("default-src 'none';")
     assert re.search(r"script-src 'sha256-[^']*'$", policy)
     assert "https://" not in text and "http://" not in text.replace("http://www.w3.org/2000/svg", "")
-
-
-def test_every_sentence_is_used_and_every_used_sentence_exists() -> None:
-    templates = [FOLDER / "templates" / name for name in ("lessons.html", "script_page.html")]
-    unknown, unused = unknown_and_unused_sentences(
-        SENTENCES, templates, FOLDER / "lessons", FOLDER / "lessons_page.py"
-    )
-    assert (unknown, unused) == (set(), [])
 
 
 def test_the_surface_is_the_one_of_jax(fresh: Browser, made: Any) -> None:
@@ -250,7 +232,7 @@ def test_korean(fresh: Browser) -> None:
     assert_korean_is_whole(fresh)
     texts = fresh.value("page.text")
     same = [key for key in texts["en"] if texts["en"][key] == texts["ko"][key]]
-    assert sorted(same) == ["activation_relu", "start_glorot", "start_he"]
+    assert sorted(same) == ["Glorot", "He", "ReLU"]
 
 
 def test_a_screen_reader_finds_a_name_for_everything(fresh: Browser) -> None:

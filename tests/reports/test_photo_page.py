@@ -24,23 +24,13 @@ from catdog.progress import Progress
 from catdog.reports import photo_page
 from catdog.reports.html import ENGLISH
 from catdog.reports.photo_page import write_report
-from catdog.reports.photo_text import SENTENCES
 from catdog.runs import shipped_run
 from catdog.weights.source import find_weights
 from catdog.workspace import Workspace
-from tests.browser import (
-    Browser,
-    assert_it_fits,
-    assert_korean_is_whole,
-    browser,
-    nameless,
-    reached_by_tab,
-    unknown_and_unused_sentences,
-)
+from tests.browser import Browser, assert_it_fits, assert_korean_is_whole, browser, nameless, reached_by_tab
 from tests.conftest import ROOT
 
 PHOTO = ROOT / "sample_data" / "photos" / "pug_139.jpg"
-FOLDER = Path(photo_page.__file__).parent
 LARGEST = 8_000_000  # bytes of a page
 
 
@@ -109,14 +99,6 @@ def test_the_page_is_one_small_file_with_a_strict_policy(made: Any) -> None:
     assert policy.startswith("default-src 'none';")
     assert re.search(r"script-src 'sha256-[^']*'$", policy)
     assert "http://" not in text and "https://" not in text
-
-
-def test_every_sentence_is_used_and_every_used_sentence_exists() -> None:
-    templates = [FOLDER / "templates" / name for name in ("photo.html", "script_page.html")]
-    unknown, unused = unknown_and_unused_sentences(
-        SENTENCES, templates, FOLDER / "photo", FOLDER / "photo_page.py"
-    )
-    assert (unknown, unused) == (set(), [])
 
 
 def test_it_computes_what_jax_computes(fresh: Browser) -> None:
@@ -218,15 +200,15 @@ def test_the_lines_of_the_lecture(fresh: Browser, made: Any) -> None:
     assert lines["ConvBlock(3, 256)"]["parameters"] == 1_475_328
     assert lines["ConvBlock(2, 64)"]["work"] == 224 * 224 * 9 * (3 * 64 + 64 * 64)
     assert lines["Dense(2, activation='softmax')"]["parameters"] == 2 * 512 + 2
-    assert lines["Dense(4096, activation='relu')"]["note"] == "note_absent"
+    assert lines["Dense(4096, activation='relu')"]["note"]["en"] == "in the original network only"
     assert sum(line["milliseconds"] or 0 for line in lines.values()) > 1
     lecture = SimpleNamespace(
         head=Head("imagenet"), classes=("cats", "dogs"), decoding=Decoding(224), output="category"
     )
     lines = {line["line"]: line for line in photo_page._code(made.anatomy, lecture)}  # pyright: ignore
     assert lines["Dense(2, activation='softmax')"]["parameters"] == 2 * 4096 + 2
-    assert lines["Dense(4096, activation='relu')"]["note"] == ""
-    assert lines["Dense(1000, activation='softmax')"]["note"] == "note_absent"
+    assert lines["Dense(4096, activation='relu')"]["note"] is None
+    assert str(lines["Dense(1000, activation='softmax')"]["note"]) == "in the original network only"
 
 
 @pytest.mark.parametrize(
@@ -482,7 +464,7 @@ def test_korean(fresh: Browser) -> None:
     fresh.click("#languages button[lang=ko]")
     assert_korean_is_whole(fresh)
     texts = fresh.value("page.text")
-    assert [key for key in texts["en"] if texts["en"][key] == texts["ko"][key]] == ["tap_pixel"]
+    assert [key for key in texts["en"] if texts["en"][key] == texts["ko"][key]] == ["{colour}, y {y}, x {x}"]
 
 
 def test_a_screen_reader_finds_a_name_for_everything_that_takes_the_focus(fresh: Browser) -> None:

@@ -30,10 +30,10 @@ function drawBall(steps) {
   const trail = trailOf(steps), place = trail[trail.length - 1], { loss, gradient } = lossAt(place);
   drawSurface(at("surface"), trail, dropped());
   const names = shownRacers().map((racer) => racer.name).join(", ");
-  const text = t("ball_at", { rule: state.rule, steps: trail.length - 1, a: number(place[0], 3), b: number(place[1], 3),
-    loss: number(loss, 4), gradient: number(Math.hypot(...gradient), 2), lowest: number(heights.lowest, 4) });
-  at("ball-text").textContent = text;
-  at("surface").setAttribute("aria-label", `${t("surface_label", { names })} ${text}`);
+  const text = fill("ball-text", { rule: state.rule, steps: trail.length - 1, a: number(place[0], 3),
+    b: number(place[1], 3), loss: number(loss, 4), gradient: number(Math.hypot(...gradient), 2),
+    lowest: number(heights.lowest, 4) });
+  at("surface").setAttribute("aria-label", `${t("The loss surface with the paths of {names}.", { names })} ${text}`);
 }
 
 function listenToBall() {

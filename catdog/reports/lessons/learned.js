@@ -2,9 +2,8 @@
 
 sections.push(function learned() {
   ifChanged("learned", `${state.lang} ${chartWidth()}`, () => {
-    const { photos, shown } = page.learning;
-    at("learned-text").textContent = t("learned_text", { shown, epochs: page.learning.accuracy.length });
-    at("learned").replaceChildren(...photos.map(card));
+    fill("learned-text", page.learning);
+    at("learned").replaceChildren(...page.learning.photos.map(card));
   });
 });
 
@@ -12,7 +11,8 @@ function card(photo) {
   const { name, label, predicted, changed, probabilities } = photo;
   const epochs = probabilities.map((_, i) => i + 1);
   const before = predicted[Math.max(0, changed - 2)], last = predicted[predicted.length - 1];
-  const text = changed === 1 ? t("never_changed", { label, last }) : t("changed_in", { label, epoch: changed, before, last });
+  const text = changed === 1 ? t("{label}: predicted {last} from the first epoch on", { label, last })
+    : t("{label}: predicted {before}, since epoch {epoch} {last}", { label, epoch: changed, before, last });
   const image = make("img", null, { src: photo.picture ?? "", alt: name });
   return make("figure", null, { className: "card" }, image, smallChart(epochs, probabilities, name),
     make("figcaption", null, {}, make("strong", name), make("br"), text));
@@ -22,7 +22,8 @@ function card(photo) {
 function smallChart(epochs, probabilities, name) {
   const width = 200, height = 84, left = 40, across = (i) => left + (i / (epochs.length - 1)) * (width - left - 6);
   const up = (value) => 8 + (1 - value) * (height - 24);
-  const title = t("probability_of", { name, first: percent(probabilities[0], 0),
+  const title = t("Probability of the class of {name}: {first} after the first epoch, {last} at the end",
+    { name, first: percent(probabilities[0], 0),
     last: percent(probabilities[probabilities.length - 1], 0) });
   const svg = svgElement("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": title });
   for (const value of [0, 0.5, 1]) {
@@ -32,6 +33,6 @@ function smallChart(epochs, probabilities, name) {
   const points = probabilities.map((value, i) => [across(i), up(value)]).join(" ");
   svg.append(svgElement("polyline", { points, fill: "none", stroke: COLOURS[0], "stroke-width": 2.2 }));
   svg.append(svgElement("text", { x: width - 6, y: height - 3, "text-anchor": "end", class: "dim" },
-    t("to_epoch", { epochs: epochs.length })));
+    t("epochs 1 to {epochs}", { epochs: epochs.length })));
   return svg;
 }

@@ -2,14 +2,15 @@
 
 sections.push(function overfitting() {
   ifChanged("overfitting", `${state.lang} ${chartWidth()}`, () => {
-    const { photos, flipped, validated, units, epochs, batch, rate, seeds, found } = page.overfitting;
-    at("overfitting-text").textContent = t("overfitting_text",
-      { photos, flipped, validated, units, epochs, batch, rate, seeds });
-    const lines = found.flatMap((fits, i) => [["train", ""], ["valid", "6 4"]].map(([split, dash]) => ({
-      name: t(`loss_${split}`, { dropout: fits.dropout }), colour: COLOURS[i], dash,
+    const { epochs, without, dropped } = page.overfitting, found = [without, dropped];
+    fill("overfitting-text", page.overfitting);
+    const kinds = [["train", N_("training, dropout {dropout}"), ""],
+      ["valid", N_("validation, dropout {dropout}"), "6 4"]];
+    const lines = found.flatMap((fits, i) => kinds.map(([split, name, dash]) => ({
+      name: t(name, { dropout: fits.dropout }), colour: COLOURS[i], dash,
       xs: fits[split][0].map((_, epoch) => epoch), ...overSeeds(fits[split]) })));
-    at("overfitting").replaceChildren(lineChart({ title: t("overfitting_title"), x: { label: t("axis_epochs") },
-      y: { label: t("loss"), least: 0 }, lines }));
+    at("overfitting").replaceChildren(lineChart({ title: t("Dropout against overfitting"), x: { label: t("epochs") },
+      y: { label: t("loss in nats"), least: 0 }, lines }));
     const end = epochs, fraction = (value) => percent(value, 1);
     const rows = [
       ...lines.map(({ name, mean, low, high }, i) => {
@@ -19,10 +20,10 @@ sections.push(function overfitting() {
       }),
       ...found.map((fits) => {
         const { mean, low, high } = overSeeds(fits.accuracy);
-        return [t("accuracy_with", { dropout: fits.dropout }), fraction(mean[end]),
+        return [t("validation accuracy, dropout {dropout}", { dropout: fits.dropout }), fraction(mean[end]),
           `${fraction(low[end])} … ${fraction(high[end])}`, ""];
       })];
-    at("overfitting-table").replaceChildren(tableOf(["", t("at_the_end"), t("over_seeds"), t("lowest_in_training")],
-      rows));
+    at("overfitting-table").replaceChildren(tableOf(
+      ["", t("at the end"), t("range over seeds"), t("lowest on the way, mean")], rows));
   });
 });

@@ -6,11 +6,10 @@ const shownRacers = () => page.race.racers.filter((racer) => state.shown.split("
 
 sections.push(function race() {
   ifChanged("race", [state.lang, state.rate, state.axis, state.shown, chartWidth()].join(" "), () => {
-    const { epochs, batch, penalty, photos, rates, slowest, fastest, apart } = page.race;
-    at("race-text").textContent = t("race_text",
-      { epochs, batch, penalty, photos, rates, slowest: written(slowest), fastest: written(fastest), apart });
-    choices("rate", ["small", "right", "large"], (value) => t(`rate_${value}`));
-    choices("axis", ["epochs", "seconds"], (value) => t(`axis_${value}`));
+    const { slowest, fastest } = page.race;
+    fill("race-text", { ...page.race, slowest: written(slowest), fastest: written(fastest) });
+    choices("rate", RATES);
+    choices("axis", AXES);
     at("shown").replaceChildren(...page.race.racers.map(racerButton));
     at("race").replaceChildren(raceChart());
     at("race-table").replaceChildren(raceTable());
@@ -35,13 +34,14 @@ function raceChart() {
     const { losses } = racer.runs[state.rate], unit = state.axis === "seconds" ? 1000 * racer.seconds : 1;
     return { name: racer.name, ...inkOfRacer(racer.name), xs: losses.map((_, epoch) => epoch * unit), mean: losses };
   });
-  if (!lines.length) return make("p", t("nobody_runs"));
+  if (!lines.length) return make("p", t("None of the chosen optimizers has such a learning rate."));
   const start = page.race.racers[0].runs.right.losses[0];
   const xs = lines.flatMap((line) => line.xs), ends = [Math.min(...xs), Math.max(...xs)];
-  const lowest = { name: t("lowest"), colour: "currentColor", dash: "1 5", xs: ends,
+  const lowest = { name: t("the lowest loss that there is"), colour: "currentColor", dash: "1 5", xs: ends,
     mean: ends.map(() => page.race.lowest) };
-  return lineChart({ title: t("race_title"), x: { label: t(`axis_${state.axis}`) },
-    y: { label: t("loss"), log: true, most: 20 * start }, lines: [...lines, lowest], height: 400, width: chartWidth(1) });
+  return lineChart({ title: t("The optimizers' race"), x: { label: t(AXES[state.axis]) },
+    y: { label: t("loss in nats"), log: true, most: 20 * start }, lines: [...lines, lowest],
+    height: 400, width: chartWidth(1) });
 }
 
 function raceTable() {
@@ -53,6 +53,6 @@ function raceTable() {
   const rows = page.race.racers.map(({ name, year, runs, seconds }) => [name, String(year),
     name === "lbfgs" ? "" : written(runs.right.rate), last(runs.small), last(runs.right), last(runs.large),
     (1000 * seconds).toPrecision(2), percent(page.plane.fractions[name], 0)]);
-  return tableOf([t("optimizer"), t("year"), t("right_rate"), t("loss_small"), t("loss_right"), t("loss_large"),
-    t("milliseconds"), t("in_plane")], rows);
+  return tableOf([t("optimizer"), t("year"), t("right learning rate"), t("loss, rate too small"),
+    t("loss, right rate"), t("loss, rate too large"), t("milliseconds per epoch"), t("path inside the plane")], rows);
 }

@@ -9,11 +9,12 @@ openPage(() => {
 });
 
 sections.push(function introduction() {
-  const { train, valid, classes, size, featureSeconds, seconds } = page;
-  at("material").textContent = t("material", { train, valid, classes: classes.join(", "), size, featureSeconds, seconds });
   for (const element of document.querySelectorAll("[data-found]")) {
-    element.textContent = t(`found_${element.dataset.found}`);
+    element.textContent = told(page.found[element.dataset.found]);
   }
-  at("checks").textContent = t("checks_surface", { surface: Number(document.body.dataset.surface).toExponential(1),
+  at("checks").textContent = t(
+    "Checked in this page: the loss at {count} places of the surface differs from the loss that Python " +
+    "computed by at most {surface} of it.",
+    { surface: Number(document.body.dataset.surface).toExponential(1),
     count: page.plane.samples.length });
 });

@@ -5,6 +5,8 @@ const state = { lang: "en", rate: "right", axis: "epochs", // the race
   rule: "momentum", size: 2, across: 15, up: 85, steps: 0 }; // the ball: its step size, where it was dropped
 
 const SIZES = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100]; // learning rates of the ball
+const RATES = { small: N_("too small"), right: N_("right"), large: N_("too large") };
+const AXES = { epochs: N_("epochs"), seconds: N_("milliseconds") };
 const GRID = 100; // places of the ball, each way
 const MOST_STEPS = 300;
 
@@ -25,8 +27,8 @@ function keepInside() {
   state.up = within(state.up, GRID);
   state.steps = within(state.steps, MOST_STEPS);
   if (!Object.hasOwn(RULES, state.rule)) state.rule = "momentum";
-  if (!["small", "right", "large"].includes(state.rate)) state.rate = "right";
-  if (!["epochs", "seconds"].includes(state.axis)) state.axis = "epochs";
+  if (!Object.hasOwn(RATES, state.rate)) state.rate = "right";
+  if (!Object.hasOwn(AXES, state.axis)) state.axis = "epochs";
   const names = page.race.racers.map((racer) => racer.name);
   state.shown = names.filter((name) => state.shown.split(".").includes(name)).join(".");
 }
@@ -37,10 +39,10 @@ const DASHES = ["", "7 4", "2 3"];
 const inkOf = (index) => ({ colour: COLOURS[index % COLOURS.length],
   dash: DASHES[Math.floor(index / COLOURS.length) % DASHES.length] });
 
-// A group of buttons of which one is pressed; `name` is what people read for a value.
-function choices(id, values, name) {
-  at(id).replaceChildren(...values.map((value) => {
-    const made = make("button", name(value),
+// A group of buttons of which one is pressed, by their values: what people read for each.
+function choices(id, names) {
+  at(id).replaceChildren(...Object.entries(names).map(([value, name]) => {
+    const made = make("button", t(name),
       { type: "button", "aria-pressed": String(state[id] === value) });
     made.dataset.value = value;
     made.addEventListener("click", () => {

@@ -5,10 +5,10 @@ sections.push(() => ifChanged("code", state.lang, () => {
   const rows = page.code.map(({ line, shape, parameters, work, milliseconds, note }) => [
     make("code", line), shape.join("×"), optional(parameters, grouped),
     optional(work, (each) => (each / 1e6).toFixed(1)), optional(milliseconds, (each) => each.toFixed(1)),
-    note ? t(note) : "",
+    note ? told(note) : "",
   ]);
   at("code").replaceChildren(tableOf(
-    [t("line"), t("output"), t("parameters"), t("work"), t("milliseconds"), ""], rows));
+    [t("line"), t("output"), t("parameters"), t("multiply-adds (M)"), t("ms"), ""], rows));
 }));
 
 sections.push(() => ifChanged("moved", state.lang, () => {

@@ -28,7 +28,8 @@ sections.push(function convolution() {
   }
   for (const option of at("kernel").children) {
     const unit = option.value;
-    option.textContent = unit === "edges" ? t("kernel_edges") : t("kernel_unit", { unit });
+    option.textContent = unit === "edges" ? t("the lecture's: 8 in the middle, -1 around it")
+      : t("block1_conv1, unit {unit}", { unit });
     option.selected = option.value === state.kernel;
   }
   at("padding").checked = Boolean(state.padding);
@@ -38,7 +39,7 @@ sections.push(function convolution() {
     state.column = Math.min(Math.max(state.column, 1), inputSize() - 2);
   }
   overPhoto(at("window"), null, [{ top: state.row - 1, left: state.column - 1, edge: 3, style: "#fc3" }], 1);
-  at("result-text").textContent = t("result", { size: inputSize() - (state.padding ? 0 : 2) });
+  fill("result-text", { size: inputSize() - (state.padding ? 0 : 2) });
   ifChanged("result", `${state.kernel} ${state.padding}`, () => drawResult(isEdges, unit));
   at("products").replaceChildren(...(isEdges ? edgeProducts() : unitProducts(unit)));
   drawPooling();
@@ -49,7 +50,7 @@ function drawPooling() {
   const pool = layerNamed("block1_pool"), unit = pool.units[0];
   const [y, x] = [state.row, state.column].map((at) => Math.floor(at / 2));
   const made = receiptOf(pool, unit, y, x);
-  at("pooling-text").textContent = t("pooling_text", { unit, y, x, value: number(made.value) });
+  fill("pooling-text", { unit, y, x, value: number(made.value) });
   at("pooling").replaceChildren(poolTable(made));
 }
 
@@ -69,11 +70,12 @@ function drawResult(isEdges, unit) {
 }
 
 function edgeProducts() {
-  const place = `${state.row},${state.column}`;
-  if (typedAt !== place) [typed, typedAt] = [greyWindow(state.row, state.column), place];
+  const here = `${state.row},${state.column}`;
+  if (typedAt !== here) [typed, typedAt] = [greyWindow(state.row, state.column), here];
   const sum = make("output", nineSum(typed), { id: "nine-sum" });
   const cells = typed.map((value, i) => {
-    const field = make("input", null, { type: "number", value, "aria-label": t("cell", { number: i + 1 }) });
+    const label = t("number {number} of the window", { number: i + 1 });
+    const field = make("input", null, { type: "number", value, "aria-label": label });
     const product = make("small", `× ${EDGES[i]} = ${value * EDGES[i]}`);
     field.addEventListener("input", () => {
       typed[i] = Number(field.value);
@@ -83,8 +85,11 @@ function edgeProducts() {
     return make("span", null, {}, field, product);
   });
   const outside = outsideCount();
-  at("products-text").textContent =
-    t("nine", { y: state.row, x: state.column }) + (outside ? ` ${t("outside", { outside })}` : "");
+  const place = { y: state.row, x: state.column };
+  at("products-text").textContent = [
+    t("Nine grey values around y {y}, x {x}, their products, and the sum of these.", place),
+    outside ? t("{outside} of them are outside of the photo: zeros.", { outside }) : "",
+  ].join(" ");
   return [make("div", null, { className: "nine" }, ...cells), make("p", `${t("sum")}: `, {}, sum)];
 }
 
@@ -106,7 +111,9 @@ function unitProducts(unit) {
     const grid = make("div", null, { className: "nine" }, ...cells);
     return make("div", null, {}, make("p", colourOf(channel)), grid);
   });
-  at("products-text").textContent = t("twenty_seven", { y: state.row, x: state.column, sum: number(made.sum),
+  at("products-text").textContent = t(
+    "Three channels around y {y}, x {x}: 27 products, their sum {sum}, bias {bias}; after ReLU {value}.",
+    { y: state.row, x: state.column, sum: number(made.sum),
     bias: number(made.bias), value: number(made.value) });
   return [make("div", null, { className: "grids" }, ...grids)];
 }

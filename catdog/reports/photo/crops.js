@@ -2,14 +2,14 @@
 
 sections.push(function crops() {
   const layer = layerNamed(state.layer);
-  at("crops-text").textContent = t("crops_text", { layer: layer.name, field: layer.field });
+  fill("crops-text", { layer: layer.name, field: layer.field });
   ifChanged("crops", `${layer.name} ${state.lang}`, () =>
     at("crops").replaceChildren(...layer.units.slice(0, 12).map((unit) => cropButton(layer, unit))));
 });
 
 function cropButton(layer, unit) {
   const { y, x } = strongestOf(layer, unit);
-  const text = t("crop", { unit, value: number(largestOf(layer, unit)) });
+  const text = t("unit {unit}: {value}", { unit, value: number(largestOf(layer, unit)) });
   const canvas = named(cropOf(fieldOf(layer, y, x), 112), text);
   const made = make("button", null, { type: "button" }, canvas, make("span", text));
   made.addEventListener("click", () => go({ unit, y, x }));

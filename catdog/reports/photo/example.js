@@ -23,9 +23,8 @@ sections.push(function example() {
   grid("example", (y, x) => EXAMPLE[y][x], (y, x) => Math.abs(y - row) < 2 && Math.abs(x - column) < 2);
   grid("example-result", (y, x) => nineSum(exampleWindow(y, x)), (y, x) => y === row && x === column);
   const sum = nineSum(values), around = values.filter((_, i) => i !== 4).join(" + ");
-  const text = t("example_sum", { row, column, middle: values[4], around, sum, positive: Math.max(0, sum) });
+  const text = fill("example-text", { row, column, middle: values[4], around, sum, positive: Math.max(0, sum) });
   at("example").setAttribute("aria-label", text);
-  at("example-text").textContent = text;
 });
 
 function listenToExample() {

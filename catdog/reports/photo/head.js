@@ -5,6 +5,27 @@ function toggle(name) {
   go({ off: (names.includes(name) ? names.filter((each) => each !== name) : [...names, name]).join(".") });
 }
 
+const KINDS = {
+  gem: N_(
+    "This head takes the generalized mean of each channel over all places (the cube root of the mean of the " +
+    "cubes), scales the vector to unit length, and adds up its products with the weights."),
+  concat: N_(
+    "This head takes the mean and the maximum of each channel over all places, and adds up their products " +
+    "with the weights."),
+  linear: N_("This head takes the mean of each channel over all places, and adds up its products with the weights."),
+};
+const MARGINS = { // by the output
+  category: N_(
+    "The logit of {label} minus the logit of {rival} is {margin}: channels {channels}, bias {bias}. The " +
+    "same channels, divided among the places: {places}, and {elsewhere} that belongs to no place."),
+  labels: N_(
+    "The logit of {label} is {margin}: channels {channels}, bias {bias}. The same channels, divided among " +
+    "the places: {places}, and {elsewhere} that belongs to no place."),
+  value: N_(
+    "The value is {margin}: channels {channels}, bias {bias}. The same channels, divided among the places: " +
+    "{places}, and {elsewhere} that belongs to no place."),
+};
+
 sections.push(function head() {
   for (const id of ["head", "places-box", "cam-or-sum"]) at(id).hidden = !page.head;
   at("no-head").hidden = Boolean(page.head);
@@ -21,14 +42,14 @@ sections.push(function head() {
   const total = channels.reduce((a, b) => a + b, margin.bias);
   at("class").replaceChildren(...page.shownClasses.map((i) =>
     make("option", page.classes[i], { value: i, selected: i === state.label })));
-  at("head-kind").textContent = t(`head_${page.head.kind}`);
+  at("head-kind").textContent = t(KINDS[page.head.kind]);
   at("class").parentElement.hidden = isValue;
-  const sentence = { labels: "margin_label", value: "margin_value" }[page.head.output] ?? "margin";
-  at("margin").textContent = t(sentence, { label, rival, margin: number(total), bias: number(margin.bias),
+  at("margin").textContent = t(MARGINS[page.head.output] ?? MARGINS.category,
+    { label, rival, margin: number(total), bias: number(margin.bias),
     channels: number(total - margin.bias), places: number(places.sums.reduce((a, b) => a + b, 0)),
     elsewhere: number(places.elsewhere) });
-  at("after").textContent = t(state.off ? "after" : "before",
-    { label, result, whole });
+  at("after").textContent = t(state.off ? N_("{label}: {result}. With everything on it was {whole}.")
+    : N_("{label}: {result}. Switch a channel or a place off to see it change."), { label, result, whole });
   at("reset").hidden = !state.off;
   drawChannels(channels, off);
   drawPlaces(places.sums, off);
@@ -43,11 +64,12 @@ function drawChannels(sums, off) {
     const id = `channel${unit}`, checked = !off.channels.has(unit);
     const check = make("input", null, { type: "checkbox", id, checked });
     check.addEventListener("change", () => { toggle(`c${unit}`); at(id)?.focus(); });
-    const name = make("label", null, {}, check, ` ${t("channel", { channel: unit })}`);
+    const name = make("label", null, {}, check, ` ${t("channel {channel}", { channel: unit })}`);
     return [name, number(sums[unit]), bar(sums[unit], largest)];
   });
-  rows.push([t("rest_channels", { count: sums.length - shown.length }), number(rest), bar(rest, largest)]);
-  at("channels").replaceChildren(tableOf([t("channel_on"), t("adds"), ""], rows));
+  const others = t("the {count} other channels", { count: sums.length - shown.length });
+  rows.push([others, number(rest), bar(rest, largest)]);
+  at("channels").replaceChildren(tableOf([t("channel (on)"), t("adds"), ""], rows));
 }
 
 function drawPlaces(sums, off) {
@@ -57,16 +79,13 @@ function drawPlaces(sums, off) {
   const marks = [...[...off.places].map((place) => square(place, "#f55")), square(state.place, "#fff")];
   overPhoto(canvas, { width, height, values: sums }, marks, 0.6);
   const [y, x] = [Math.floor(state.place / width), state.place % width];
-  const text = t("place_adds", { y, x, value: number(sums[state.place]) });
-  canvas.setAttribute("aria-label", text);
-  at("places-text").textContent = text;
+  canvas.setAttribute("aria-label", fill("places-text", { y, x, value: number(sums[state.place]) }));
 }
 
 function drawHeat() {
   const { shape: [height, width], values } = arrays.heat, canvas = at("heat");
   overPhoto(canvas, { width, height, values }, [], 0.6);
-  canvas.setAttribute("aria-label", t("grad_cam", { label: page.classes[page.predicted] }));
-  at("heat-text").textContent = t("grad_cam", { label: page.classes[page.predicted] });
+  canvas.setAttribute("aria-label", fill("heat-text", { label: page.classes[page.predicted] }));
 }
 
 function listenToHead() {

@@ -6,7 +6,7 @@ sections.push(function layers() {
   for (const button of at("strip").children) {
     button.setAttribute("aria-pressed", String(button.getAttribute("aria-label") === layer.name));
   }
-  at("facts").textContent = t("facts", { layer: layer.name, shape: layer.shape.join("×"), field: layer.field,
+  fill("facts", { layer: layer.name, shape: layer.shape.join("×"), field: layer.field,
     parameters: grouped(layer.parameters), work: grouped(layer.work) });
   ifChanged("grid", layer, () =>
     at("grid").replaceChildren(...layer.units.map((unit) => thumbnail(layer, unit))));
@@ -35,8 +35,8 @@ function markUnit() {
   for (const canvas of grid.children) {
     const unit = Number(canvas.id.slice(4)), chosen = unit === state.unit;
     canvas.setAttribute("aria-selected", String(chosen));
-    canvas.setAttribute("aria-label", t("unit", { unit }));
-    canvas.title = t("unit", { unit });
+    canvas.setAttribute("aria-label", t("unit {unit}", { unit }));
+    canvas.title = t("unit {unit}", { unit });
     if (!chosen) continue;
     const below = canvas.offsetTop + canvas.offsetHeight - grid.scrollTop - grid.clientHeight;
     if (below > 0) grid.scrollTop += below;
@@ -51,11 +51,15 @@ function drawLarge(layer) {
   const known = (layer.places[layer.units.indexOf(unit)] || []).map(([row, column]) => (
     { top: row * layer.step, left: column * layer.step, edge: layer.step, style: "#9c6" }));
   overPhoto(large, map, [...known, { ...fieldOf(layer, y, x), style: "#fc3" }, place]);
-  const text = t("large", { layer: layer.name, unit, y, x, value: number(valueAt(layer, map)),
+  const text = t(
+    "{layer}, unit {unit} (number {rank} of {count} by its largest value, {largest}). At y {y}, x {x}, the " +
+    "white square: {value}. The yellow square is the receptive field, {field} pixels.",
+    { layer: layer.name, unit, y, x, value: number(valueAt(layer, map)),
     field: layer.field, largest: number(largestOf(layer, unit)), rank: layer.units.indexOf(unit) + 1,
     count: layer.units.length });
   large.setAttribute("aria-label", text);
-  at("large-text").textContent = text + (map.coarse ? ` ${t("coarse")}` : "");
+  at("large-text").textContent = map.coarse
+    ? `${text} ${t("Of this unit the page has a small map only: values are means over squares.")}` : text;
 }
 
 function valueAt(layer, map) {

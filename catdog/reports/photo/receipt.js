@@ -6,7 +6,8 @@ const SHOWN = 10; // products; all 27 of the first layer
 sections.push(function receipt() {
   const layer = layerNamed(state.layer), { unit, y, x } = state;
   const made = receiptOf(layer, unit, y, x);
-  const title = t("receipt_of", { layer: layer.name, unit, y, x });
+  const title = t("Where the value of {layer}, unit {unit}, at y {y}, x {x} comes from:",
+    { layer: layer.name, unit, y, x });
   if (!made) return at("receipt").replaceChildren(make("p", title), make("p", missingSentence(layer)));
   const table = made.four ? poolTable(made) : convolutionTable(layer, made);
   const compared = make("p", comparison(layer, made), { className: "dim" });
@@ -14,9 +15,12 @@ sections.push(function receipt() {
 });
 
 function missingSentence(layer) {
-  if (layer.pool) return t("missing_pool");
+  if (layer.pool) return t("The four inputs of this value are not in the page.");
   const units = layer.units.slice(0, page.kernels).join(", ");
-  return t(layer.places.length ? "missing_place" : "missing_unit", { units });
+  return layer.places.length ? t(
+    "The inputs of this place are not in the page. In this layer, receipts are there for the units {units}, " +
+    "each at the places with a green square.", { units })
+    : t("The weights of this unit are not in the page. Those of the units {units} are.", { units });
 }
 
 function convolutionTable(layer, { products, bias, sum, value }) {
@@ -27,7 +31,7 @@ function convolutionTable(layer, { products, bias, sum, value }) {
     number(each.product), bar(each.product, largest)]);
   const line = (name, result) => rows.push([name, "", "", number(result), ""]);
   const others = products.length - shown.length;
-  if (others) line(t("rest", { count: grouped(others) }), rest);
+  if (others) line(t("the {count} other products", { count: grouped(others) }), rest);
   line(t("bias"), bias);
   line(t("sum"), sum + bias);
   line("ReLU: max(0, …)", value);
@@ -38,8 +42,8 @@ function convolutionTable(layer, { products, bias, sum, value }) {
 function sourceOf(layer, { down, right, channel }) {
   const before = layerBefore(layer), [y, x] = [state.y + down, state.x + right];
   const isInside = y >= 0 && x >= 0 && y < layer.shape[0] && x < layer.shape[1];
-  const name = before ? t("tap", { unit: channel, y, x })
-    : t("tap_pixel", { colour: colourOf(channel), y, x });
+  const name = before ? t("unit {unit}, y {y}, x {x}", { unit: channel, y, x })
+    : t("{colour}, y {y}, x {x}", { colour: colourOf(channel), y, x });
   if (!before || !isInside) return name;
   const made = make("button", name, { type: "button" });
   made.addEventListener("click", () => {
@@ -52,13 +56,18 @@ function sourceOf(layer, { down, right, channel }) {
 function poolTable({ four, value }) {
   const won = four.find((each) => each.value === value);
   return tableOf([t("place"), t("input"), ""], four.map((each) =>
-    [`y ${each.y}, x ${each.x}`, number(each.value), each === won ? t("won") : ""]));
+    [`y ${each.y}, x ${each.x}`, number(each.value), each === won ? t("the largest: this one goes on") : ""]));
 }
 
 function comparison(layer, made) {
   const difference = differenceOf(layer, state.unit, state.y, state.x, made);
-  if (difference === undefined) return t("no_comparison");
-  return t("comparison", { difference: (100 * difference).toPrecision(2), tolerance: 100 * TOLERANCE });
+  if (difference === undefined) {
+    return t("The page computed this from the photo's pixels with the network's own weights.");
+  }
+  return t(
+    "The page added this up itself. It differs from the value that JAX computed by {difference} % of the " +
+    "sizes of all products; allowed are {tolerance} %, since the numbers in the page have 11 bits.",
+    { difference: (100 * difference).toPrecision(2), tolerance: 100 * TOLERANCE });
 }
 
 // Of a receipt from the value that Python computed, relative to the sum of the sizes of its products.

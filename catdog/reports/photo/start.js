@@ -31,7 +31,10 @@ function check() {
 
 sections.push(function checks() {
   const data = document.body.dataset, shown = (value) => Number(value).toExponential(1);
-  const head = page.head ? t("check_head", { head: shown(data.head) }) : "";
-  at("checks").textContent = `${t("checks", { convolution: shown(data.convolution),
-    receipts: shown(data.receipts), count: data.receiptsCount })} ${head}`;
+  const head = page.head ? t("What the head predicts differs by {head}.", { head: shown(data.head) }) : "";
+  const checked = t(
+    "Checked in this page: block1_conv1 computed from the pixels differs from JAX by {convolution} of the " +
+    "largest value, {count} receipts by at most {receipts} of the sizes of their products.",
+    { convolution: shown(data.convolution), receipts: shown(data.receipts), count: data.receiptsCount });
+  at("checks").textContent = `${checked} ${head}`;
 });

@@ -28,19 +28,32 @@ function go(changes) {
 
 function draw() {
   document.documentElement.lang = state.lang;
-  document.title = t("title", page);
-  for (const element of document.querySelectorAll("[data-text]")) {
-    element.textContent = t(element.dataset.text, page);
-  }
+  document.title = document.querySelector("h1").textContent = told(page.title);
+  for (const element of document.querySelectorAll("[data-text]")) fill(element);
   for (const element of document.querySelectorAll("[data-label]")) {
     element.setAttribute("aria-label", t(element.dataset.label));
   }
+  ifChanged("contents", state.lang, () => at("contents").replaceChildren(
+    ...[...document.querySelectorAll("[data-section]")].map((each) =>
+      make("a", each.querySelector("h2").textContent, { href: `#section=${each.dataset.section}` }))));
   for (const section of sections) section();
 }
 
-// A sentence in the language of the page.
-function t(key, fields = {}) {
-  return page.text[state.lang][key].replace(/\{(\w+)\}/g, (_, name) => fields[name]);
+// A sentence in the language of the page, by the English one. Python finds what `t` and `N_` are called with.
+function t(sentence, fields = {}) {
+  const translated = page.text[state.lang][sentence] ?? sentence;
+  return translated.replace(/\{(\w+)\}/g, (_, name) => [fields[name]].flat().join(", "));
+}
+
+const N_ = (sentence) => sentence; // marks one that is translated elsewhere
+const told = (message) => message[state.lang]; // a message of Python's
+
+// Fills in the fields of an element's own sentence, which has `data-text`; returns it.
+function fill(place, fields) {
+  const element = typeof place === "string" ? at(place) : place;
+  element.fields = fields ?? element.fields ?? page;
+  element.dataset.text ||= element.textContent;
+  return element.textContent = t(element.dataset.text, element.fields);
 }
 
 // A new element: make("td", "3", {className: "good"}, child, …).
