@@ -28,6 +28,10 @@ def write_report(report: DatasetReport, file: Path, *, translations: gettext.Nul
         "dataset.html",
         translations,
         report=report,
+        splits=[
+            (message("all (train splits it)") if name == "all" else name, split)
+            for name, split in report.splits.items()
+        ],
         total=sum(sum(split.counts.values()) for split in report.splits.values()),
         leaks=len(report.exact_duplicates.leaks) + (len(report.findings.leaks) if report.findings else 0),
         unreadable=[(relative_path(bad.path, root), bad.reason) for bad in report.unreadable[:_LINES]],
