@@ -56,6 +56,17 @@ function written(value, digits = 3) {
   return String(Number(value.toPrecision(digits)));
 }
 
+// A picture with the names of its axes and a line for each tick of the upright one.
+function axesOf({ title, x, y, width, height, left, right, bottom, up, ticks }) {
+  const name = { "text-anchor": "middle", class: "dim" }, middle = (height - bottom) / 2;
+  return svgElement("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": title },
+    ...ticks.flatMap((tick) => [
+      svgElement("line", { x1: left, x2: width - right, y1: up(tick), y2: up(tick), class: "grid" }),
+      svgElement("text", { x: left - 6, y: up(tick) + 4, "text-anchor": "end" }, written(tick))]),
+    svgElement("text", { x: (left + width) / 2, y: height - 8, ...name }, x),
+    svgElement("text", { x: 12, y: middle, transform: `rotate(-90 12 ${middle})`, ...name }, y));
+}
+
 // lines: [{name, colour, dash, xs, mean, low, high}]; x: {label, ticks: [[value, text], …]}; y: {label, log}.
 function lineChart({ title, x, y, lines, height = 300, width = chartWidth() }) {
   const left = 56, right = 10, top = 10, bottom = 46;
@@ -71,17 +82,11 @@ function lineChart({ title, x, y, lines, height = 300, width = chartWidth() }) {
   const across = (value) => left + ((value - start) / (end - start || 1)) * (width - left - right);
   const part = (value) => (scale(Math.min(value, most)) - scale(least)) / (scale(most) - scale(least));
   const up = (value) => height - bottom - part(value) * (height - top - bottom);
-  const svg = svgElement("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": title });
-  for (const tick of ticksOf(least, most, y.log)) {
-    svg.append(svgElement("line", { x1: left, x2: width - right, y1: up(tick), y2: up(tick), class: "grid" }));
-    svg.append(svgElement("text", { x: left - 6, y: up(tick) + 4, "text-anchor": "end" }, written(tick)));
-  }
+  const svg = axesOf({ title, x: x.label, y: y.label, width, height, left, right, bottom, up,
+    ticks: ticksOf(least, most, y.log) });
   for (const [tick, text] of x.ticks ?? ticksOf(start, end, false).map((each) => [each, written(each)])) {
     svg.append(svgElement("text", { x: across(tick), y: height - bottom + 16, "text-anchor": "middle" }, text));
   }
-  svg.append(svgElement("text", { x: (left + width) / 2, y: height - 8, "text-anchor": "middle", class: "dim" }, x.label));
-  svg.append(svgElement("text", { x: 12, y: (height - bottom) / 2, "text-anchor": "middle", class: "dim",
-    transform: `rotate(-90 12 ${(height - bottom) / 2})` }, y.label));
   for (const line of lines) {
     const points = (values) => values.map((value, i) => usable(value) && [across(line.xs[i]), up(value)]);
     if (line.low) {
@@ -123,11 +128,7 @@ function histogram({ title, x, y, xs, counts, band, mark, height = 260 }) {
   const start = Math.min(xs[0] - step, band[0]), end = Math.max(xs[xs.length - 1] + step, band[1]);
   const across = (value) => left + ((value - start) / (end - start)) * (width - left - right);
   const most = Math.max(...counts), up = (value) => height - bottom - (value / most) * (height - top - bottom);
-  const svg = svgElement("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": title });
-  for (const tick of ticksOf(0, most, false)) {
-    svg.append(svgElement("line", { x1: left, x2: width - right, y1: up(tick), y2: up(tick), class: "grid" }));
-    svg.append(svgElement("text", { x: left - 6, y: up(tick) + 4, "text-anchor": "end" }, written(tick)));
-  }
+  const svg = axesOf({ title, x, y, width, height, left, right, bottom, up, ticks: ticksOf(0, most, false) });
   const wide = Math.max(2, across(start + step) - across(start) - 2);
   xs.forEach((value, i) => svg.append(svgElement("rect", { x: across(value) - wide / 2, y: up(counts[i]), width: wide,
     height: height - bottom - up(counts[i]), fill: COLOURS[0] },
@@ -139,8 +140,5 @@ function histogram({ title, x, y, xs, counts, band, mark, height = 260 }) {
   for (const tick of ticksOf(start, Math.min(end, 1), false)) {
     svg.append(svgElement("text", { x: across(tick), y: y0 + 22, "text-anchor": "middle" }, percent(tick, 0)));
   }
-  svg.append(svgElement("text", { x: (left + width) / 2, y: height - 8, "text-anchor": "middle", class: "dim" }, x));
-  svg.append(svgElement("text", { x: 12, y: (height - bottom) / 2, "text-anchor": "middle", class: "dim",
-    transform: `rotate(-90 12 ${(height - bottom) / 2})` }, y));
   return make("figure", null, { className: "chart" }, svg);
 }

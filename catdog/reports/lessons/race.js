@@ -17,16 +17,9 @@ sections.push(function race() {
 });
 
 function racerButton({ name }) {
-  const made = make("button", null,
-    { type: "button", "aria-pressed": String(state.shown.split(".").includes(name)) }, inkSample(inkOfRacer(name)), name);
-  made.dataset.value = name;
-  made.addEventListener("click", () => {
-    const names = state.shown ? state.shown.split(".") : [];
-    const others = names.filter((each) => each !== name);
-    go({ shown: (others.length < names.length ? others : [...names, name]).join(".") });
-    at("shown").querySelector(`[data-value="${name}"]`).focus();
-  });
-  return made;
+  const names = state.shown ? state.shown.split(".") : [], isShown = names.includes(name);
+  const changed = isShown ? names.filter((each) => each !== name) : [...names, name];
+  return choice("shown", name, isShown, () => go({ shown: changed.join(".") }), inkSample(inkOfRacer(name)), name);
 }
 
 function raceChart() {

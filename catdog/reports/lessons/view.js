@@ -11,17 +11,10 @@ const GRID = 100; // places of the ball, each way
 const MOST_STEPS = 300;
 
 function readAddress() {
-  const given = new URLSearchParams(location.hash.slice(1));
-  for (const name of ["size", "across", "up", "steps"]) {
-    if (/^\d+$/.test(given.get(name) ?? "")) state[name] = Number(given.get(name));
-  }
-  for (const name of ["rate", "axis", "shown", "rule"]) if (given.has(name)) state[name] = given.get(name);
-  if (page.text[given.get("lang")]) state.lang = given.get("lang");
-  keepInside();
+  take(new URLSearchParams(location.hash.slice(1)), ["size", "across", "up", "steps"], ["rate", "axis", "shown", "rule"]);
 }
 
 function keepInside() {
-  const within = (value, most) => Math.min(Math.max(value, 0), most);
   state.size = within(state.size, SIZES.length - 1);
   state.across = within(state.across, GRID);
   state.up = within(state.up, GRID);
@@ -39,16 +32,16 @@ const DASHES = ["", "7 4", "2 3"];
 const inkOf = (index) => ({ colour: COLOURS[index % COLOURS.length],
   dash: DASHES[Math.floor(index / COLOURS.length) % DASHES.length] });
 
+// One button of a group, pressed or not; it keeps the focus when the group is drawn again.
+function choice(id, value, isPressed, act, ...content) {
+  return button(null, () => {
+    act();
+    at(id).querySelector(`[data-value="${value}"]`).focus();
+  }, { "aria-pressed": String(isPressed), "data-value": value }, ...content);
+}
+
 // A group of buttons of which one is pressed, by their values: what people read for each.
 function choices(id, names) {
-  at(id).replaceChildren(...Object.entries(names).map(([value, name]) => {
-    const made = make("button", t(name),
-      { type: "button", "aria-pressed": String(state[id] === value) });
-    made.dataset.value = value;
-    made.addEventListener("click", () => {
-      go({ [id]: value });
-      at(id).querySelector(`[data-value="${value}"]`).focus();
-    });
-    return made;
-  }));
+  at(id).replaceChildren(...Object.entries(names).map(([value, name]) =>
+    choice(id, value, state[id] === value, () => go({ [id]: value }), t(name))));
 }

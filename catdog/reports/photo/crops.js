@@ -11,7 +11,5 @@ function cropButton(layer, unit) {
   const { y, x } = strongestOf(layer, unit);
   const text = t("unit {unit}: {value}", { unit, value: number(largestOf(layer, unit)) });
   const canvas = named(cropOf(fieldOf(layer, y, x), 112), text);
-  const made = make("button", null, { type: "button" }, canvas, make("span", text));
-  made.addEventListener("click", () => go({ unit, y, x }));
-  return made;
+  return button(null, () => go({ unit, y, x }), {}, canvas, make("span", text));
 }

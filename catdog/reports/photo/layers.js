@@ -15,11 +15,8 @@ sections.push(function layers() {
 });
 
 function layerButton(layer) {
-  const made = make("button", layer.name.replace("block", ""),
-    { type: "button", className: layer.pool ? "pool" : "", "aria-label": layer.name });
-  made.append(make("small", layer.shape.slice(1).join("×")));
-  made.addEventListener("click", () => goToLayer(layer.name));
-  return made;
+  return button(layer.name.replace("block", ""), () => goToLayer(layer.name),
+    { className: layer.pool ? "pool" : "", "aria-label": layer.name }, make("small", layer.shape.slice(1).join("×")));
 }
 
 function thumbnail(layer, unit) {

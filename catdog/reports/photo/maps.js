@@ -5,11 +5,8 @@ function exactMap(layer, unit) {
   const whole = arrays[`maps/${layer.name}`], some = arrays[`large/${layer.name}`];
   const stored = whole || some;
   if (!stored) return undefined;
-  const index = whole ? unit : layer.units.indexOf(unit);
-  const [count, height, width] = stored.shape;
-  if (index >= count) return undefined;
-  const size = height * width;
-  return { height, width, values: stored.values.subarray(index * size, (index + 1) * size) };
+  const values = partOf(stored, whole ? unit : layer.units.indexOf(unit)), [, height, width] = stored.shape;
+  return values && { height, width, values };
 }
 
 const computed = new Map(); // `layer/unit` → map, and `layer` → region of the whole layer
@@ -47,8 +44,8 @@ function smallMap(layer, unit) {
   const small = arrays[`small/${layer.name}`];
   if (!small) return exactMap(layer, unit);
   const [, height, width] = small.shape, largest = largestOf(layer, unit);
-  const bytes = small.values.subarray(unit * height * width, (unit + 1) * height * width);
-  return { height, width, coarse: true, values: Float32Array.from(bytes, (byte) => (byte / 255) * largest) };
+  const values = Float32Array.from(partOf(small, unit), (byte) => (byte / 255) * largest);
+  return { height, width, coarse: true, values };
 }
 
 const largestOf = (layer, unit) => arrays[`largest/${layer.name}`].values[unit];

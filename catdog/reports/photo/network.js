@@ -90,11 +90,7 @@ const biasOf = (layer, unit) => arrays[`bias/${layer.name}`].values[unit];
 // The 3 × 3 × channels weights of a unit; undefined where they are not in the page.
 function kernelOf(layer, unit) {
   const whole = arrays[`kernel/${layer.name}`], some = arrays[`kernels/${layer.name}`];
-  const index = whole ? unit : layer.units.indexOf(unit);
-  const { shape, values } = whole || some;
-  if (index >= shape[0]) return undefined;
-  const size = shape[1] * shape[2] * shape[3];
-  return values.subarray(index * size, (index + 1) * size);
+  return partOf(whole || some, whole ? unit : layer.units.indexOf(unit));
 }
 
 // The 3 × 3 × channels inputs of a place of a convolution; undefined where the page cannot know them.

@@ -45,12 +45,10 @@ function sourceOf(layer, { down, right, channel }) {
   const name = before ? t("unit {unit}, y {y}, x {x}", { unit: channel, y, x })
     : t("{colour}, y {y}, x {x}", { colour: colourOf(channel), y, x });
   if (!before || !isInside) return name;
-  const made = make("button", name, { type: "button" });
-  made.addEventListener("click", () => {
+  return button(name, () => {
     go({ layer: before.name, unit: channel, y, x });
     at("receipt").querySelector("button")?.focus();
   });
-  return made;
 }
 
 function poolTable({ four, value }) {

@@ -23,10 +23,8 @@ sections.push(function seeks() {
 
 function imageButton(layer, unit, src) {
   const text = t("unit {unit}", { unit });
-  const made = make("button", null, { type: "button", value: unit },
+  return button(null, () => go(strongestOf(layer, unit)), { value: unit },
     make("img", null, { src, alt: t("what unit {unit} looks for", { unit }) }), make("span", text));
-  made.addEventListener("click", () => go(strongestOf(layer, unit)));
-  return made;
 }
 
 // The layer whose features were searched for units of this one.
@@ -63,11 +61,9 @@ function patchesText(found, known, unit) {
 }
 
 function patchFigure({ pixels: src, value, photo, y, x }) {
-  const text = t("{photo}, value {value}", { value: number(value), photo });
-  const caption = make("figcaption", number(value));
-  caption.append(make("small", photo));
+  const alt = t("{photo}, value {value}", { value: number(value), photo });
   return make("figure", null, { title: t("unit {unit}, y {y}, x {x}", { unit: state.unit, y, x }) },
-    make("img", null, { src, alt: text }), caption);
+    make("img", null, { src, alt }), make("figcaption", number(value), {}, make("small", photo)));
 }
 
 // Images that were computed for this page: of classes, and of units before and after the training.

@@ -12,18 +12,12 @@ function readAddress() {
     const unit = Number(given.get("unit") ?? layer.units[0]);
     Object.assign(state, { layer: layer.name, ...strongestOf(layer, unit) });
   }
-  for (const name of ["y", "x", "label", "place", "row", "column", "padding", "cell"]) {
-    if (/^\d+$/.test(given.get(name) ?? "")) state[name] = Number(given.get(name));
-  }
-  if (given.has("off")) state.off = given.get("off");
   if (/^(edges|\d|[1-5]\d|6[0-3])$/.test(given.get("kernel") ?? "")) state.kernel = given.get("kernel");
-  if (page.text[given.get("lang")]) state.lang = given.get("lang");
-  keepInside();
+  take(given, ["y", "x", "label", "place", "row", "column", "padding", "cell"], ["off"]);
 }
 
 function keepInside() {
   const layer = layerNamed(state.layer), edge = inputSize() - 1;
-  const within = (at, most) => Math.min(Math.max(at, 0), most);
   state.unit = within(state.unit, layer.shape[2] - 1);
   state.y = within(state.y, layer.shape[0] - 1);
   state.x = within(state.x, layer.shape[1] - 1);

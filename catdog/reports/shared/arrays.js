@@ -32,6 +32,12 @@ function numbers(type, planes) {
   return new Float32Array(bytes.buffer);
 }
 
+// The numbers of one index of the first axis; undefined where there is no such index.
+function partOf({ shape, values }, index) {
+  const size = shape.slice(1).reduce((a, b) => a * b);
+  return index < shape[0] ? values.subarray(index * size, (index + 1) * size) : undefined;
+}
+
 async function inflateAll(packed) {
   const names = Object.keys(packed);
   const made = await Promise.all(names.map((name) => inflate(packed[name])));

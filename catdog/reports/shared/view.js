@@ -19,6 +19,14 @@ function scrollToSection() {
   all.find((each) => each.dataset.section === wanted)?.scrollIntoView();
 }
 
+// Takes over what the address says: these numbers, these words, and the language.
+function take(given, numbers, words) {
+  for (const name of numbers) if (/^\d+$/.test(given.get(name) ?? "")) state[name] = Number(given.get(name));
+  for (const name of words) if (given.has(name)) state[name] = given.get(name);
+  if (page.text[given.get("lang")]) state.lang = given.get("lang");
+  keepInside();
+}
+
 function go(changes) {
   Object.assign(state, changes);
   keepInside();
@@ -68,16 +76,19 @@ function make(tag, text, properties = {}, ...children) {
   return element;
 }
 
+// A button that calls `act`.
+function button(text, act, properties = {}, ...children) {
+  const made = make("button", text, { type: "button", ...properties }, ...children);
+  made.addEventListener("click", act);
+  return made;
+}
+
 const at = (id) => document.getElementById(id);
+const within = (value, most) => Math.min(Math.max(value, 0), most);
 
 function tableOf(head, rows) {
-  const cell = (tag) => (content) => {
-    const made = make(tag);
-    made.append(content);
-    return made;
-  };
   const headings = head.map((text) => make("th", text, { scope: "col" }));
-  const lines = rows.map((row) => make("tr", null, {}, ...row.map(cell("td"))));
+  const lines = rows.map((row) => make("tr", null, {}, ...row.map((cell) => make("td", null, {}, cell))));
   return make("table", null, {}, make("thead", null, {}, make("tr", null, {}, ...headings)),
     make("tbody", null, {}, ...lines));
 }
@@ -110,10 +121,8 @@ async function openPage(prepare) {
   arrays = await inflateAll(page.arrays);
   state.lang = page.language;
   prepare();
-  for (const language of Object.keys(page.text)) {
-    const button = make("button", page.languages[language], { type: "button", lang: language });
-    button.addEventListener("click", () => go({ lang: language }));
-    at("languages").append(button);
+  for (const [lang, name] of Object.entries(page.languages)) {
+    at("languages").append(button(name, () => go({ lang }), { lang }));
   }
   addEventListener("hashchange", () => { readAddress(); draw(); scrollToSection(); });
   draw();
