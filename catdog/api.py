@@ -164,40 +164,13 @@ def train(
         RunError: the name is taken, the folder cannot be written, or the training diverged: lower `lr`.
         CacheError: the cache cannot be made, or neither the disk nor the memory has room for the features.
     """
-    options = NewRun(
-        data=Path(data),
-        name=name,
-        runs_dir=Path(runs_dir),
-        epochs=epochs,
-        batch_size=batch_size,
-        optimizer=optimizer,
-        lr=lr,
-        head=head,
-        fc_units=fc_units,
-        dropout=dropout,
-        output=output,
-        labels=None if labels is None else Path(labels),
-        loss=loss,
-        unit=unit,
-        unfreeze=unfreeze,
-        weights=weights,
-        preprocessing=preprocessing,
-        quality=quality,
-        size=size,
-        time_limit=time_limit,
-        resize=resize,
-        l2=l2,
-        folds=folds,
-        class_weights=class_weights,
-        views=views,
-        schedule=schedule,
-        label_smoothing=label_smoothing,
-        mixup=mixup,
-        patience=patience,
-        valid_fraction=valid_fraction,
-        seed=seed,
-        strict=strict,
-    )
+    chosen = {name: value for name, value in locals().items() if name in NewRun.__dataclass_fields__}
+    paths = {
+        "data": Path(data),
+        "runs_dir": Path(runs_dir),
+        "labels": None if labels is None else Path(labels),
+    }
+    options = NewRun(**chosen | paths)
     return train_run(options, _opened(cache_dir, workers), report)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from catdog.config import Decoding, Resize
 from catdog.data import decode
 from catdog.model.layers import Conv, Dense, Layer, tensor_shapes
+from catdog.model.network import Network
 
 Tensors = dict[str, np.ndarray]
 
@@ -21,6 +22,11 @@ PHOTOS = [Path(__file__).parents[1] / "sample_data" / "photos" / name for name i
 def real_photos(side: int = 224, resize: Resize = "squash") -> np.ndarray:
     """Four photos of sample_data, (4, side, side, 3) uint8 RGB."""
     return np.stack([decode(path, Decoding(side, resize)) for path in PHOTOS])
+
+
+def tensors_of(network: Network) -> Tensors:
+    """All stored tensors of the network, float32, as NumPy arrays: what `load_into` takes."""
+    return {path: np.asarray(variable[...]) for path, variable in network.variables().items()}
 
 
 def random_tensors(layers: tuple[Layer, ...]) -> Tensors:

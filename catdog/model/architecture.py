@@ -70,7 +70,6 @@ def stages(layers: Sequence[Layer]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(layer.stage for layer in layers))
 
 
-STAGES: tuple[str, ...] = (*stages(CONVOLUTIONS + IMAGENET_TOP), "head")
 ALL = "all"  # as a stage: the first of them
 
 

@@ -15,87 +15,63 @@ GEM_FLOOR = 1e-6  # of a mean of cubes; activations are in the tens
 
 
 @dataclass(frozen=True)
-class Conv:
-    """3×3 convolution, stride 1, zero padding 1, then ReLU."""
-
+class _Record:
     name: str
     stage: str
+
+
+@dataclass(frozen=True)
+class Conv(_Record):
+    """3×3 convolution, stride 1, zero padding 1, then ReLU."""
+
     channels_in: int
     channels_out: int
 
 
-@dataclass(frozen=True)
-class MaxPool:
+class MaxPool(_Record):
     """The largest of each 2×2 window, stride 2; an odd last row or column is dropped."""
 
-    name: str
-    stage: str
 
-
-@dataclass(frozen=True)
-class GlobalAveragePool:
+class GlobalAveragePool(_Record):
     """(b, h, w, c) to (b, c): the mean over all positions."""
 
-    name: str
-    stage: str
 
-
-@dataclass(frozen=True)
-class GlobalConcatPool:
+class GlobalConcatPool(_Record):
     """(b, h, w, c) to (b, 2c): the mean over all positions, then the largest over all positions."""
 
-    name: str
-    stage: str
 
-
-@dataclass(frozen=True)
-class GlobalGemPool:
+class GlobalGemPool(_Record):
     """(b, h, w, c) to (b, c): the cube root of the mean of the cubes over all positions, then unit length.
 
     Generalized-mean pooling with p = 3, between the mean and the maximum. Source: F. Radenović, G. Tolias,
     O. Chum, Fine-tuning CNN Image Retrieval with No Human Annotation, TPAMI 2019 (arXiv:1711.02512).
     """
 
-    name: str
-    stage: str
 
-
-@dataclass(frozen=True)
-class Flatten:
+class Flatten(_Record):
     """(b, h, w, c) to (b, h·w·c), in row-major order."""
 
-    name: str
-    stage: str
 
-
-@dataclass(frozen=True)
-class Rescale:
+class Rescale(_Record):
     """Division by one stored number that is not trained: the standard deviation of the input.
 
     That of VGG16's features is in the tens; the usual learning rates are made for inputs near 1.
     """
 
-    name: str
-    stage: str
-
 
 @dataclass(frozen=True)
-class Dense:
+class Dense(_Record):
     """Each output is a weighted sum of all inputs, plus a bias."""
 
-    name: str
-    stage: str
     units_in: int
     units_out: int
     activation: Literal["relu", "none"]
 
 
 @dataclass(frozen=True)
-class Dropout:
+class Dropout(_Record):
     """In training, a unit is set to zero with probability `rate`, and the others are divided by 1 - rate."""
 
-    name: str
-    stage: str
     rate: float
 
 

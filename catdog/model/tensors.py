@@ -81,8 +81,3 @@ def load_into(network: "Network", tensors: Mapping[str, np.ndarray]) -> None:
     if problems := all_differences(expected_shapes(network.layers), tensors):
         raise WeightsError("the tensors do not match the network: {problems}", problems=problems)
     network.assign(tensors)
-
-
-def tensors_of(network: "Network") -> dict[str, np.ndarray]:
-    """All stored tensors of the network, float32, as NumPy arrays: what `load_into` takes."""
-    return {path: np.asarray(variable[...]) for path, variable in network.variables().items()}

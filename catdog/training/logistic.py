@@ -20,7 +20,6 @@ from catdog.config import Loss, Output
 from catdog.features import forward
 from catdog.features.features import Features
 from catdog.model import outputs
-from catdog.model.layers import Conv, Dense, Dropout
 from catdog.model.suffix import Suffix, Tensors
 from catdog.progress import Progress
 from catdog.records import CrossValidation, Penalty
@@ -47,17 +46,6 @@ _MEMORY = 20  # pairs of steps and gradients
 _TOLERANCE = {"ftol": 1e-8, "gtol": 1e-5}
 # Near enough to the end to tell penalties apart: ten times as fast.
 _ROUGH = {"maxiter": 60, "ftol": 1e-6, "gtol": 3e-5}
-
-
-def is_logistic(suffix: Suffix) -> bool:
-    """Whether only the last layer is trained, and nothing before it is random."""
-    trained = [
-        layer
-        for layer in suffix.layers
-        if isinstance(layer, Conv | Dense) and f"{layer.name}/kernel" not in suffix.frozen
-    ]
-    random = any(isinstance(layer, Dropout) for layer in suffix.layers)
-    return trained == [suffix.layers[-1]] and not random
 
 
 @dataclass(frozen=True)

@@ -38,29 +38,11 @@ class Optimizer:
 
 
 # Optax is imported when an optimizer is built: `--help` and `inspect --optimizers` only read the table.
-def _sgd(rate: "Rate") -> "optax.GradientTransformation":
-    import optax
-
-    return optax.sgd(rate)
-
-
-def _momentum(rate: "Rate") -> "optax.GradientTransformation":
-    import optax
-
-    return optax.sgd(rate, momentum=0.9)
-
-
-def _nag(rate: "Rate") -> "optax.GradientTransformation":
-    import optax
-
-    return optax.sgd(rate, momentum=0.9, nesterov=True)
-
-
-def _from_optax(name: str) -> "Callable[[Rate], optax.GradientTransformation]":
+def _optax(name: str, **constants: float) -> "Callable[[Rate], optax.GradientTransformation]":
     def build(rate: "Rate") -> "optax.GradientTransformation":
         import optax
 
-        return getattr(optax, name)(rate)
+        return getattr(optax, name)(rate, **constants)
 
     return build
 
@@ -115,7 +97,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
             1847,
             0.5,
             "Gradient descent: one step per epoch, along the gradient of all training photos.",
-            _sgd,
+            _optax("sgd"),
             whole_epoch=True,
         ),
         Optimizer(
@@ -124,7 +106,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
             1989,
             1.0,
             "Gradient descent with the curvature from its past steps; for one layer on frozen features.",
-            _sgd,
+            _optax("sgd"),
             whole_epoch=True,
         ),
         Optimizer(
@@ -133,10 +115,15 @@ OPTIMIZERS: dict[str, Optimizer] = {
             1951,
             0.05,
             "Stochastic gradient descent: one step per batch, along the gradient of its photos.",
-            _sgd,
+            _optax("sgd"),
         ),
         Optimizer(
-            "momentum", "sgd", 1964, 0.01, "SGD that adds most of the previous step to each step.", _momentum
+            "momentum",
+            "sgd",
+            1964,
+            0.01,
+            "SGD that adds most of the previous step to each step.",
+            _optax("sgd", momentum=0.9),
         ),
         Optimizer(
             "nag",
@@ -144,7 +131,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
             1983,
             0.01,
             "Nesterov's accelerated gradient: momentum with the gradient after the momentum step.",
-            _nag,
+            _optax("sgd", momentum=0.9, nesterov=True),
         ),
         Optimizer(
             "adagrad",
@@ -152,7 +139,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
             2011,
             0.01,
             "SGD with a step size for each weight: smaller where its past gradients were large.",
-            _from_optax("adagrad"),
+            _optax("adagrad"),
         ),
         Optimizer(
             "rmsprop",
@@ -160,7 +147,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
             2012,
             0.001,
             "Adagrad that forgets old gradients, so that steps do not shrink for ever.",
-            _from_optax("rmsprop"),
+            _optax("rmsprop"),
         ),
         Optimizer(
             "adadelta",
@@ -168,7 +155,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
             2012,
             1.0,
             "Adagrad that forgets old gradients, with a step size that follows from past steps.",
-            _from_optax("adadelta"),
+            _optax("adadelta"),
         ),
         Optimizer(
             "adam",
@@ -178,7 +165,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
             "RMSProp with momentum: moving averages of the gradient and of its square.",
             _adam,
         ),
-        Optimizer("nadam", "adam", 2016, 0.001, "Adam with Nesterov's momentum.", _from_optax("nadam")),
+        Optimizer("nadam", "adam", 2016, 0.001, "Adam with Nesterov's momentum.", _optax("nadam")),
         Optimizer(
             "adamw",
             "adam",
@@ -193,7 +180,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
             2019,
             0.001,
             "AdamW with steps in proportion to the weights of each layer, for very large batches.",
-            _from_optax("lamb"),
+            _optax("lamb"),
         ),
         Optimizer(
             "muon",

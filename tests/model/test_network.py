@@ -10,7 +10,8 @@ from catdog.config import Head
 from catdog.model.architecture import head, split_at
 from catdog.model.layers import Dense, Flatten, Layer
 from catdog.model.network import Constant, Network
-from catdog.model.tensors import load_into, tensors_of
+from catdog.model.tensors import load_into
+from tests.weights_files import tensors_of
 
 Table = tuple[Layer, ...]
 

@@ -12,8 +12,9 @@ from catdog.errors import OptionError, WeightsError
 from catdog.model.architecture import CONVOLUTIONS, split_at, vgg16
 from catdog.model.layers import Conv, Layer, tensor_shapes
 from catdog.model.network import Network
-from catdog.model.tensors import load_into, tensors_of
+from catdog.model.tensors import load_into
 from catdog.weights.source import BUILTIN_DIGEST, WeightSource, digest, find_weights, read_tensors
+from tests.weights_files import tensors_of
 
 Tensors = dict[str, np.ndarray]
 
