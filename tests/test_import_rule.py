@@ -34,7 +34,6 @@ ONLY = {
     "jinja2": {"reports"},
     "matplotlib": {"reports"},
     "scipy": {"evaluation", "checks", "training"},
-    "pooch": {"weights"},
     "psutil": {"memory"},
     "requests": {"weights"},
     "urllib3": set(),  # not for photos of the web: it has no deadline
@@ -46,7 +45,6 @@ SLOW_TO_IMPORT = {
     "jinja2",
     "matplotlib",
     "optax",
-    "pooch",
     "psutil",
     "requests",
     "scipy",

@@ -317,29 +317,10 @@ _CACHE = _Subject(message("--cache"), ("cache", "clear", "runs_dir"), _cache)
 _RUN = _Subject(message("a run"), ("runs_dir",), _run)
 _RUNS = _Subject(message("a folder of runs"), (), lambda folder, **_: runs_page(folder, runs_below(folder)))
 _EXPORTED_FILE = _Subject(message("an exported file"), (), _exported)
-_PHOTO_OPTIONS = (
-    "model",
-    "runs_dir",
-    "weights",
-    "preprocessing",
-    "report",
-    "synthesize",
-    "layer",
-    "unit",
-    "show",
-)
+_PHOTO_OPTIONS = tuple("model runs_dir weights preprocessing report synthesize layer unit show".split())
 _PHOTO = _Subject(message("a photo"), _PHOTO_OPTIONS, _photo)
 _DATA_SET = _Subject(message("a data set"), ("quick", "report", "strict"), _data_set)
 _LESSONS = _Subject(message("a data set with --lessons"), ("lessons",), _lessons)
 _WITHOUT_TARGET = {"optimizers": _OPTIMIZERS, "architectures": _ARCHITECTURES, "cache": _CACHE}
-_SUBJECTS = (
-    _VGG16,
-    _LAYERS,
-    *_WITHOUT_TARGET.values(),
-    _RUN,
-    _RUNS,
-    _EXPORTED_FILE,
-    _PHOTO,
-    _DATA_SET,
-    _LESSONS,
-)
+_AT_A_TARGET = (_RUN, _RUNS, _EXPORTED_FILE, _PHOTO, _DATA_SET, _LESSONS)
+_SUBJECTS = (_VGG16, _LAYERS, *_WITHOUT_TARGET.values(), *_AT_A_TARGET)

@@ -111,9 +111,7 @@ def compute_metrics(
             ClassScore(
                 label=label,
                 count=int(photos),
-                precision=_fraction(hits, predicted),
-                recall=_fraction(hits, photos),
-                f1=_fraction(2 * hits, photos + predicted),
+                **fractions(hits, photos, predicted),
                 roc_auc=roc_auc(probabilities[:, index], labels == index),
             )
         )
@@ -133,5 +131,7 @@ def compute_metrics(
     )
 
 
-def _fraction(part: np.integer, whole: np.integer) -> float | None:
-    return float(part / whole) if whole else None
+def fractions(hits: int, photos: int, predicted: int) -> dict[str, float | None]:
+    """Precision, recall and F1; None where the denominator is zero."""
+    parts = {"precision": (hits, predicted), "recall": (hits, photos), "f1": (2 * hits, photos + predicted)}
+    return {name: float(part / whole) if whole else None for name, (part, whole) in parts.items()}

@@ -8,7 +8,7 @@ import numpy as np
 
 from catdog.config import JsonRecord
 from catdog.evaluation.evaluated import Evaluated
-from catdog.evaluation.metrics import wilson_interval
+from catdog.evaluation.metrics import fractions, wilson_interval
 from catdog.text import message
 
 OWN_THRESHOLDS = message(
@@ -137,9 +137,7 @@ class EvaluatedLabels(Evaluated):
             label=self.names[index],
             count=photos,
             threshold=self.classifier.thresholds[index],
-            precision=hits / found if found else None,
-            recall=hits / photos if photos else None,
-            f1=2 * hits / (photos + found) if photos + found else None,
+            **fractions(hits, photos, found),
             average_precision=average_precision(self.probabilities[:, index], true),
         )
 

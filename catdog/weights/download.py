@@ -1,19 +1,16 @@
 """Pretrained weights that are too large for the package: downloaded at their first use.
 
-pooch checks the digest, and gives a file its name only if the digest is right. This module adds: the address,
-one download for two processes that need a file at once, and an error that says how to download it by hand.
-`transfer` gets the bytes over the network.
+Here are the addresses, one download for two processes that need a file at once, and an error that says how to
+download it by hand. `transfer` gets the bytes over the network.
 
 Environment variables: CATDOG_OFFLINE and HF_HUB_OFFLINE forbid a download; CATDOG_MIRROR and, for the Hugging
 Face hub, HF_ENDPOINT name another server.
 """
 
-import logging
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from catdog.errors import CatdogError, WeightsError
 from catdog.progress import OnProgress, unreported
@@ -115,22 +112,23 @@ def _obtain(download: Download, path: Path, report: OnProgress) -> None:
 
 
 def _retrieve(download: Download, path: Path, report: OnProgress) -> None:
-    """Let pooch download, check and name the file, unless another process has.
+    """Download the file and give it its name if it has the right digest, unless another process has.
 
     It starts again from the first byte if the part of an earlier download was wrong.
     """
-    import pooch
-
     from catdog.weights.transfer import Transfer
 
-    pooch.get_logger().setLevel(logging.WARNING)
+    part = path.with_name(f"{path.name}.part")
     for is_last in (False, True):
-        transfer = Transfer(path.with_name(f"{path.name}.part"), download.size, report)
-        bring: Any = transfer.bring  # pooch's type has other names for the arguments that it passes
-        try:
-            pooch.retrieve(_address(download), download.digest, path.name, path.parent, downloader=bring)
+        if os.path.exists(path):
             return
-        except ValueError as error:  # another digest; pooch has deleted the file
+        transfer = Transfer(part, download.size, report)
+        transfer.bring(_address(download))
+        try:
+            require_digest(part, download.digest)
+            os.replace(part, path)
+        except WeightsError as error:
+            part.unlink()
             if is_last or not transfer.resumed:
                 raise CatdogError(
                     "expected {digest}, found {received:,} bytes with another digest",

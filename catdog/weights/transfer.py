@@ -43,16 +43,13 @@ class Transfer:
         self.resumed = False  # whether they came with more than one response
         self._part, self._size, self._report = part, size, report
 
-    def bring(self, url: str, output_file: str, _pooch: object) -> None:
-        """Download the whole file to `output_file`, which pooch has made.
-
-        Sends requests until the file is complete, or too many in a row brought no new bytes.
+    def bring(self, url: str) -> None:
+        """Send requests until the file is complete, or too many in a row brought no new bytes.
 
         Raises:
             CatdogError: the server does not send it; the message is the reason.
             OSError: it cannot be written.
         """
-        os.unlink(output_file)  # it would stay if this process were killed
         furthest, fruitless = self.held, 0
         with requests.Session() as session:
             # The two variables that requests reads win over this.
@@ -68,7 +65,6 @@ class Transfer:
                         raise self._failure(error) from error
                     pause = BACK_OFF * 2**fruitless if error.pause is None else error.pause
                     time.sleep(min(pause, LONGEST_PAUSE))
-        os.replace(self._part, output_file)
 
     def _failure(self, error: _TemporaryError) -> CatdogError:
         if not self.held:

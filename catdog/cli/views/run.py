@@ -14,6 +14,8 @@ from catdog.runs import Run
 from catdog.text import N_, Message, message, plural
 
 _METRICS = ("val_loss", "val_acc", "val_mae")
+# Of an exported file.
+_DESCRIBED = "preprocessing head decoding calibrated views other_sizes scale thresholds".split()
 
 
 def run_page(run: Run) -> Page:
@@ -77,17 +79,7 @@ def runs_page(folder: Path, runs: Sequence[Run]) -> Page:
 def exported_page(file: Path, spec: ModelSpec, layers: Page) -> Page:
     """A file that `catdog export` wrote: what it says of itself, and its layers."""
     size = file.stat().st_size
-    described = (
-        "preprocessing",
-        "head",
-        "decoding",
-        "calibrated",
-        "views",
-        "other_sizes",
-        "scale",
-        "thresholds",
-    )
-    settings = {name: value for name, value in spec.to_json().items() if name in described}
+    settings = {name: value for name, value in spec.to_json().items() if name in _DESCRIBED}
     facts = {"file": str(file), "bytes": size, "classes": list(spec.classes)} | settings | layers.facts
     title = message("{file}: exported model, {size}", file=file, size=decimal(size))
     use = message("Use it with: catdog predict PHOTO --model {file}", file=file)

@@ -10,10 +10,12 @@ from catdog.cli.views.comparison import comparison
 from catdog.evaluation.calibration import Calibration
 from catdog.evaluation.evaluate import Evaluation
 from catdog.evaluation.metrics import Metrics
-from catdog.evaluation.several import OWN_THRESHOLDS, EvaluatedLabels
-from catdog.evaluation.values import EvaluatedValues
+from catdog.evaluation.predictions import AnyOutput, EvaluatedPredictions
+from catdog.evaluation.several import OWN_THRESHOLDS, EvaluatedLabelled, EvaluatedLabels
+from catdog.evaluation.values import EvaluatedValue, EvaluatedValues
 from catdog.text import N_, message, plural, quantity
 
+_COLOURS = ("red", "green")  # of a wrong and of a right prediction
 _MATRIX = 10  # classes whose confusion matrix still fits
 
 
@@ -23,17 +25,24 @@ def scores(evaluation: Evaluation, worst: int) -> Parts:
         yield from comparison(evaluation)
         return
     (model,) = evaluation.models
-    if isinstance(model, EvaluatedValues):
-        yield from _values(evaluation, model, worst)
-        return
-    if isinstance(model, EvaluatedLabels):
-        yield from _labels(evaluation, model, worst)
-        return
-    metrics, (low, high) = model.metrics, model.metrics.accuracy_interval
-    fields = {"model": model.name, "right": metrics.right, "photos": metrics.count, "low": low, "high": high}
-    yield styled(
-        plural("{model} on {count:,} photo", "{model} on {count:,} photos", metrics.count, **fields), "bold"
+    photos = plural(
+        "{model} on {count:,} photo", "{model} on {count:,} photos", model.metrics.count, model=model.name
     )
+    yield styled(photos, "bold")
+    if isinstance(model, EvaluatedValues):
+        rows = [(translated(name), value, translated(ends)) for name, value, ends in model.metrics.rows()]
+        yield table(N_("metric"), N_("value"), N_("95 % confidence interval"), rows=rows)
+    elif isinstance(model, EvaluatedLabels):
+        yield from _labels(model)
+    else:
+        yield from _classes(model)
+    if worst:
+        yield from ("", *_worst(evaluation, model, worst))
+
+
+def _classes(model: EvaluatedPredictions) -> Parts:
+    metrics, (low, high) = model.metrics, model.metrics.accuracy_interval
+    fields = {"right": metrics.right, "photos": metrics.count, "low": low, "high": high}
     yield message("loss: {loss:.4f} - acc: {accuracy:.4f}", loss=metrics.loss, accuracy=metrics.accuracy)
     yield message(
         "{right:,} of {photos:,} predictions are correct; 95 % confidence interval {low:.2%} to {high:.2%}",
@@ -58,42 +67,11 @@ def scores(evaluation: Evaluation, worst: int) -> Parts:
     yield made
     if metrics.confused or len(metrics.classes) <= _MATRIX:
         yield from ("", _confusion(metrics))
-    if worst:
-        yield from ("", message("Photos with the largest loss in {folder}:", folder=short(evaluation.data)))
-        headings = N_("photo"), N_("true class"), N_("prediction"), N_("probability"), N_("loss")
-        made = table(*headings, right=(3, 4))
-        for photo in map(model.photo, model.worst(worst)):
-            path, style = short(evaluation.shown(Path(photo.path))), "green" if photo.is_right else "red"
-            cells = styled(path), styled(photo.true), styled(photo.label, style)
-            made.add_row(*cells, f"{photo.probability:.1%}", f"{photo.loss:.3f}")
-        yield made
 
 
-def _values(evaluation: Evaluation, model: EvaluatedValues, worst: int) -> Parts:
-    """The metrics of a model that predicts a value, with the `worst` photos."""
-    metrics = model.metrics
-    photos = plural(
-        "{model} on {count:,} photo", "{model} on {count:,} photos", metrics.count, model=model.name
-    )
-    yield styled(photos, "bold")
-    rows = [(translated(name), value, translated(interval)) for name, value, interval in metrics.rows()]
-    yield table(N_("metric"), N_("value"), N_("95 % confidence interval"), rows=rows)
-    if worst:
-        yield from ("", message("Photos with the largest error in {folder}:", folder=short(evaluation.data)))
-        made = table(N_("photo"), N_("true value"), N_("prediction"), N_("error"))
-        for photo in map(model.photo, model.worst(worst)):
-            numbers = (quantity(number, model.unit) for number in (photo.true, photo.value, photo.error))
-            made.add_row(*map(styled, (short(evaluation.shown(Path(photo.path))), *numbers)))
-        yield made
-
-
-def _labels(evaluation: Evaluation, model: EvaluatedLabels, worst: int) -> Parts:
-    """The metrics of a model that predicts several labels, with the `worst` photos."""
+def _labels(model: EvaluatedLabels) -> Parts:
     metrics, (low, high) = model.metrics, model.metrics.right_interval
-    fields = {"model": model.name, "right": metrics.right, "photos": metrics.count, "low": low, "high": high}
-    yield styled(
-        plural("{model} on {count:,} photo", "{model} on {count:,} photos", metrics.count, **fields), "bold"
-    )
+    fields = {"right": metrics.right, "photos": metrics.count, "low": low, "high": high}
     yield message("loss: {loss:.4f}", loss=metrics.loss)
     yield message(
         "all labels of {right:,} of {photos:,} photos are correct; 95 % confidence interval {low:.2%} to "
@@ -110,14 +88,31 @@ def _labels(evaluation: Evaluation, model: EvaluatedLabels, worst: int) -> Parts
     if model.has_own_thresholds:
         made.caption, made.caption_justify = translated(OWN_THRESHOLDS), "left"
     yield from ("", made)
-    if worst:
-        yield from ("", message("Photos with the largest loss in {folder}:", folder=short(evaluation.data)))
+
+
+def _worst(evaluation: Evaluation, model: AnyOutput, count: int) -> Parts:
+    """The photos with the largest loss or error."""
+    title = message("Photos with the largest loss in {folder}:", folder=short(evaluation.data))
+    if isinstance(model, EvaluatedValues):
+        title = message("Photos with the largest error in {folder}:", folder=short(evaluation.data))
+        made = table(N_("photo"), N_("true value"), N_("prediction"), N_("error"))
+    elif isinstance(model, EvaluatedLabels):
         made = table(N_("photo"), N_("true labels"), N_("predicted labels"), N_("loss"), right=(3,))
-        for photo in map(model.photo, model.worst(worst)):
-            path, style = short(evaluation.shown(Path(photo.path))), "green" if photo.is_right else "red"
-            names = styled(", ".join(photo.true) or "-"), styled(", ".join(photo.labels) or "-", style)
-            made.add_row(styled(path), *names, f"{photo.loss:.3f}")
-        yield made
+    else:
+        headings = N_("photo"), N_("true class"), N_("prediction"), N_("probability"), N_("loss")
+        made = table(*headings, right=(3, 4))
+    for photo in map(model.photo, model.worst(count)):
+        path = short(evaluation.shown(Path(photo.path)))
+        if isinstance(photo, EvaluatedValue):
+            cells = (quantity(each, model.metrics.unit) for each in (photo.true, photo.value, photo.error))
+        elif isinstance(photo, EvaluatedLabelled):
+            found = styled(", ".join(photo.labels) or "-", _COLOURS[photo.is_right])
+            cells = ", ".join(photo.true) or "-", found, f"{photo.loss:.3f}"
+        else:
+            found = styled(photo.label, _COLOURS[photo.is_right])
+            cells = photo.true, found, f"{photo.probability:.1%}", f"{photo.loss:.3f}"
+        made.add_row(*map(styled, (path, *cells)))
+    return title, made
 
 
 def _calibration(calibration: Calibration) -> Table:

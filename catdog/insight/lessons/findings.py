@@ -10,7 +10,7 @@ from catdog.insight.lessons.gradients import Gradients
 from catdog.insight.lessons.race import EPOCHS
 from catdog.insight.lessons.run import Lessons
 from catdog.insight.lessons.stack import Stack
-from catdog.text import Message, message
+from catdog.text import N_, Message, message
 
 _CLEAR = 7 / 8  # of the seeds: of 8, chance alone gives so many in 4 % of all cases
 
@@ -159,23 +159,21 @@ def _of_overfitting(lessons: Lessons) -> Message:
         "without": float(without.mean()),
         "dropped": float(dropped.mean()),
     }
-    if fields["lower"] >= _CLEAR * len(without):
-        return message(
-            "Dropout helps on these photos: with it the last validation loss is lower in {lower} of {seeds} "
-            "seeds, {dropped:.3f} on average instead of {without:.3f}.",
-            **fields,
-        )
-    if fields["lower"] <= (1 - _CLEAR) * len(without):
-        return message(
-            "Dropout does harm on these photos: with it the last validation loss is lower in only {lower} of "
-            "{seeds} seeds, {dropped:.3f} on average instead of {without:.3f}.",
-            **fields,
-        )
-    return message(
+    sentence = N_(
         "Dropout makes no clear difference on these photos: with it the last validation loss is lower in "
-        "{lower} of {seeds} seeds, {dropped:.3f} on average instead of {without:.3f}.",
-        **fields,
+        "{lower} of {seeds} seeds, {dropped:.3f} on average instead of {without:.3f}."
     )
+    if fields["lower"] >= _CLEAR * len(without):
+        sentence = N_(
+            "Dropout helps on these photos: with it the last validation loss is lower in {lower} of {seeds} "
+            "seeds, {dropped:.3f} on average instead of {without:.3f}."
+        )
+    elif fields["lower"] <= (1 - _CLEAR) * len(without):
+        sentence = N_(
+            "Dropout does harm on these photos: with it the last validation loss is lower in only {lower} of "
+            "{seeds} seeds, {dropped:.3f} on average instead of {without:.3f}."
+        )
+    return message(sentence, **fields)
 
 
 def _of_learning(lessons: Lessons) -> Message:
