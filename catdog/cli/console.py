@@ -4,7 +4,9 @@ Results go to stdout, progress and notes to stderr.
 """
 
 import os
+import stat
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -47,10 +49,21 @@ for _console in (out, err):
 prefix = ""  # of every line on stderr: the number of the process, where there are several
 
 
-def moves() -> bool:
-    """Whether progress may be drawn over itself."""
-    is_plain = prefix or any(map(os.environ.get, ("NO_COLOR", "CI")))
+def moves(*, beside_rows: bool = False) -> bool:
+    """Whether progress may be drawn over itself.
+
+    Args:
+        beside_rows: while rows go to stdout. Where that is a pipe, the program that reads it may print them
+            on the same terminal at any time, in the middle of a bar.
+    """
+    is_plain = prefix or any(map(os.environ.get, ("NO_COLOR", "CI"))) or (beside_rows and _is_pipe(1))
     return err.is_terminal and not err.is_dumb_terminal and not is_plain
+
+
+def _is_pipe(descriptor: int) -> bool:
+    with suppress(OSError):  # it is closed
+        return stat.S_ISFIFO(os.fstat(descriptor).st_mode)
+    return False
 
 
 def say(line: Words = "") -> None:

@@ -1,6 +1,7 @@
 """Progress: Keras' epoch lines, and the bar for reading photos and computing features.
 
-On a terminal progress moves; elsewhere (a pipe, CI, NO_COLOR, TERM=dumb) it is a few plain lines per minute.
+On a terminal progress moves; elsewhere (a pipe, CI, NO_COLOR, TERM=dumb) it is a few plain lines per minute,
+and also on a terminal while rows go into a pipe.
 """
 
 import time
@@ -38,9 +39,8 @@ class EpochBar:
     """The lines of the epochs on stdout, word for word as Keras 1 logs them; on a terminal one moves."""
 
     def __init__(self) -> None:
-        self._live = (
-            Live(console=console.err, transient=True, auto_refresh=False) if console.moves() else None
-        )
+        live = Live(console=console.err, transient=True, auto_refresh=False)
+        self._live = live if console.moves(beside_rows=True) else None
         self._photos = 0
         self._metric = ""  # such as acc
         self._began = 0.0  # seconds
@@ -90,13 +90,14 @@ class FeatureBar(AbstractContextManager["FeatureBar"]):
     """How far reading, compiling and computing features are; call it with each `Step`.
 
     Args:
-        in_parts: several extractions follow each other, nobody knows how many: photos are counted on without
-            a total, and where it cannot move there is a line only after a while.
+        in_parts: several extractions follow each other, with rows on stdout between them, nobody knows how
+            many: photos are counted on without a total, and where it cannot move there is a line only after a
+            while.
     """
 
     def __init__(self, *, in_parts: bool = False) -> None:
         self._in_parts = in_parts
-        self._moves = console.moves()
+        self._moves = console.moves(beside_rows=in_parts)
         self._bar: Progress | None = None
         self._last: Step | None = None
         self._before = 0  # photos of earlier parts

@@ -1,6 +1,8 @@
 """Progress where nothing can move: a plain line every ten seconds; and how long lines are broken."""
 
 import io
+import os
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -61,6 +63,26 @@ def test_parts_are_counted_on(capfd: pytest.CaptureFixture[str], monkeypatch: py
             now[0] += 20
             bar(Progress("features", 10, 10))
             assert f"{10 * (part + 1)} photos, 0.5 photos/s" in capfd.readouterr().err
+
+
+def test_no_bar_moves_where_rows_go_through_a_pipe_to_the_same_terminal(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(console, "err", Console(file=io.StringIO(), force_terminal=True))
+    for name in ("NO_COLOR", "CI"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    before, (reading, writing) = os.dup(1), os.pipe()
+    try:
+        os.dup2(writing, 1)
+        assert console.moves() and not console.moves(beside_rows=True)
+        with (tmp_path / "rows").open("w") as file:
+            os.dup2(file.fileno(), 1)
+        assert console.moves(beside_rows=True)
+    finally:
+        os.dup2(before, 1)
+        for descriptor in (before, reading, writing):
+            os.close(descriptor)
 
 
 def test_a_terminal_gets_lines_that_are_broken_at_spaces_only(monkeypatch: pytest.MonkeyPatch) -> None:
