@@ -212,7 +212,7 @@ def replicate(mesh: "Mesh", tree: Any) -> Any:
     """Copy every array of `tree` to every device of the mesh; of several processes, that of the first."""
     import jax
 
-    sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+    sharding = _sharding(mesh)
     if not mesh.is_multi_process:
         return jax.device_put(tree, sharding)
     import numpy as np
@@ -240,10 +240,9 @@ def put_rows(
     """
     import jax
 
-    split = jax.sharding.PartitionSpec(*[None] * batch_axis, "data")
-    sharding = jax.sharding.NamedSharding(mesh, split)
     if not mesh.is_multi_process:
-        return jax.device_put(read(rows), sharding)
+        return put_batch(mesh, read(rows), batch_axis=batch_axis)
+    sharding = _sharding(mesh, *[None] * batch_axis, "data")
     import numpy as np
 
     slices = sharding.addressable_devices_indices_map(rows.shape).values()
@@ -258,8 +257,7 @@ def put_batch(mesh: "Mesh", array: "np.ndarray", *, batch_axis: int = 0) -> "jax
     """Copy a host array to the mesh: only axis `batch_axis` is split among the devices."""
     import jax
 
-    split = jax.sharding.PartitionSpec(*[None] * batch_axis, "data")
-    return jax.device_put(array, jax.sharding.NamedSharding(mesh, split))
+    return jax.device_put(array, _sharding(mesh, *[None] * batch_axis, "data"))
 
 
 def to_host(array: "jax.Array") -> "np.ndarray":
@@ -268,9 +266,7 @@ def to_host(array: "jax.Array") -> "np.ndarray":
     import numpy as np
 
     if not (array.is_fully_addressable or array.is_fully_replicated):
-        mesh = data_mesh()
-        whole = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
-        array = jax.jit(lambda x: x, out_shardings=whole)(array)
+        array = jax.jit(lambda x: x, out_shardings=_sharding(data_mesh()))(array)
     return np.asarray(array)
 
 
@@ -288,6 +284,11 @@ def everywhere(mesh: "Mesh", tree: Any) -> Any:
 
     if not mesh.is_multi_process:
         return tree
-    return jax.lax.with_sharding_constraint(
-        tree, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
-    )
+    return jax.lax.with_sharding_constraint(tree, _sharding(mesh))
+
+
+def _sharding(mesh: "Mesh", *axes: str | None) -> "jax.sharding.NamedSharding":
+    """The first axes of an array along those of the mesh; without any, each device has all of it."""
+    import jax
+
+    return jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(*axes))

@@ -211,7 +211,9 @@ def _random(asked: _Asked, wanted: int, run: Run, model: "Classifier", workspace
 
     data = Path(asked.photos[0]) if asked.photos else None
     with FeatureBar() as bar:
-        found = choose(run, model.classes, data, None, output=model.output, workspace=workspace, report=bar)
+        (found,) = choose(
+            [run], model.classes, data, None, output=model.output, workspace=workspace, report=bar
+        )
     for remark in found.remarks:
         console.note(remark)
     available = len(found.photos)

@@ -14,7 +14,7 @@ import numpy as np
 from catdog.data.fingerprint import Skipped
 from catdog.data.labels import Photo
 from catdog.errors import DataError
-from catdog.text import Message, message, numbered
+from catdog.text import N_, Message, message, numbered
 
 FEW = 5  # validation photos of a class, training photos of a label
 _IMBALANCE = 3  # times as many photos in the largest class as in the smallest: worth a sentence
@@ -61,22 +61,21 @@ def require_trainable(
         return
     facts = {"folder": root, "photos": len(valid), "training": numbered(of_class)}
     if has_own_split:
-        raise DataError(
-            "expected at least two validation photos in {folder}, found {photos}. Add validation photos",
-            **facts,
+        expected = N_(
+            "expected at least two validation photos in {folder}, found {photos}. Add validation photos"
         )
-    if max(of_class.values()) < 2:
-        raise DataError(
+    elif max(of_class.values()) < 2:
+        expected = N_(
             "expected at least two validation photos in {folder}, found {photos}. A class needs at least two "
-            "different photos, one for validation (training photos: {training}). Add photos",
-            **facts,
+            "different photos, one for validation (training photos: {training}). Add photos"
         )
-    raise DataError(
-        "expected at least two validation photos in {folder}, found {photos}. A class needs at least two "
-        "different photos, one for validation (training photos: {training}). Add photos, or choose a "
-        "larger --valid-fraction",
-        **facts,
-    )
+    else:
+        expected = N_(
+            "expected at least two validation photos in {folder}, found {photos}. A class needs at least two "
+            "different photos, one for validation (training photos: {training}). Add photos, or choose a "
+            "larger --valid-fraction"
+        )
+    raise DataError(expected, **facts)
 
 
 def require_targets(train: np.ndarray, valid: np.ndarray, root: Path) -> None:
@@ -150,83 +149,65 @@ def few_to_validate(
         "training": numbered({of_class.label: of_class.train for of_class in without}),
         "unreadable": sum(of_class.unreadable for of_class in without),
     }
-    if has_own_split and not in_turn:
-        lacking = message(
-            "classes without validation photos: {classes:,} (training photos: {training}; unreadable: "
-            "{unreadable}). Add validation photos",
-            **facts,
-        )
-    else:
-        lacking = message(
-            "classes without validation photos: {classes:,} (training photos: {training}; unreadable: "
-            "{unreadable}). A class needs at least two different readable photos, one for validation",
-            **facts,
-        )
-    counts = {"few": FEW, "classes": len(few), "photos": numbered(few)}
+    lacking = N_(
+        "classes without validation photos: {classes:,} (training photos: {training}; unreadable: "
+        "{unreadable}). A class needs at least two different readable photos, one for validation"
+    )
+    hint = N_(
+        "classes with fewer than {few} validation photos: {classes:,} ({photos}). Their validation accuracy "
+        "is only a hint. Add photos, or choose a larger --valid-fraction"
+    )
     if in_turn:
-        hint = message(
+        hint = N_(
             "classes with fewer than {few} validation photos: {classes:,} ({photos}). Their validation "
-            "accuracy is only a hint. Add photos",
-            **counts,
+            "accuracy is only a hint. Add photos"
         )
     elif has_own_split:
-        hint = message(
-            "classes with fewer than {few} validation photos: {classes:,} ({photos}). Their validation "
-            "accuracy is only a hint. Add validation photos",
-            **counts,
+        lacking = N_(
+            "classes without validation photos: {classes:,} (training photos: {training}; unreadable: "
+            "{unreadable}). Add validation photos"
         )
-    else:
-        hint = message(
+        hint = N_(
             "classes with fewer than {few} validation photos: {classes:,} ({photos}). Their validation "
-            "accuracy is only a hint. Add photos, or choose a larger --valid-fraction",
-            **counts,
+            "accuracy is only a hint. Add validation photos"
         )
-    return [sentence for sentence, about in ((lacking, without), (hint, few)) if about]
+    counts = {"few": FEW, "classes": len(few), "photos": numbered(few)}
+    sentences = (message(lacking, **facts), without), (message(hint, **counts), few)
+    return [sentence for sentence, about in sentences if about]
 
 
 def few_labels(labels: Sequence[ClassPhotos]) -> list[Message]:
     """Likewise about labels of which a photo may have several, and about those that no photo trains."""
-    unlearned, without = (
-        [label for label in labels if not label.train],
-        [label for label in labels if label.train and not label.valid],
-    )
+    unlearned = [label for label in labels if not label.train]
+    without = [label for label in labels if label.train and not label.valid]
     few = {label.label: label.train for label in labels if 0 < label.train < FEW}
-    return [
-        sentence
-        for sentence, about in (
-            (
-                message(
-                    "labels without readable training photos: {labels:,} (validation photos: {photos}; "
-                    "unreadable: {unreadable}). They are not learned",
-                    labels=len(unlearned),
-                    photos=numbered({label.label: label.valid for label in unlearned}),
-                    unreadable=sum(label.unreadable for label in unlearned),
-                ),
-                unlearned,
-            ),
-            (
-                message(
-                    "labels without readable validation photos: {labels:,} (training photos: {photos}; "
-                    "unreadable: {unreadable}). They have no metrics",
-                    labels=len(without),
-                    photos=numbered({label.label: label.train for label in without}),
-                    unreadable=sum(label.unreadable for label in without),
-                ),
-                without,
-            ),
-            (
-                message(
-                    "labels of fewer than {few} training photos: {labels:,} ({photos}). Their metrics are a "
-                    "hint",
-                    few=FEW,
-                    labels=len(few),
-                    photos=numbered(few),
-                ),
-                few,
-            ),
+    sentences = []
+    if unlearned:
+        sentences.append(
+            message(
+                "labels without readable training photos: {labels:,} (validation photos: {photos}; "
+                "unreadable: {unreadable}). They are not learned",
+                labels=len(unlearned),
+                photos=numbered({label.label: label.valid for label in unlearned}),
+                unreadable=sum(label.unreadable for label in unlearned),
+            )
         )
-        if about
-    ]
+    if without:
+        sentences.append(
+            message(
+                "labels without readable validation photos: {labels:,} (training photos: {photos}; "
+                "unreadable: {unreadable}). They have no metrics",
+                labels=len(without),
+                photos=numbered({label.label: label.train for label in without}),
+                unreadable=sum(label.unreadable for label in without),
+            )
+        )
+    if few:
+        hint = N_(
+            "labels of fewer than {few} training photos: {labels:,} ({photos}). Their metrics are a hint"
+        )
+        sentences.append(message(hint, few=FEW, labels=len(few), photos=numbered(few)))
+    return sentences
 
 
 def class_imbalance(counts: Mapping[str, int]) -> Message | None:

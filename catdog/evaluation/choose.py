@@ -56,39 +56,6 @@ class _Pool(Chosen):
     classes: tuple[str, ...]
 
 
-def choose(
-    model: Run | Path,
-    classes: tuple[str, ...],
-    data: Path | None,
-    split: str | None,
-    *,
-    output: Output = "category",
-    table: Path | None = None,
-    workspace: Workspace,
-    report: Callable[[Progress], None] = lambda _: None,
-) -> Chosen:
-    """Choose the photos to evaluate one model on.
-
-    Args:
-        model: a run, or an exported file.
-        classes: those of the model.
-        data: a folder; None is the run's own.
-        split: a name among `SPLITS`. None is validation: the folder's own, or without one, the photos that
-            the run was not trained on (of the run's own folder: its validation photos).
-        output: of the model.
-        table: a CSV file with the values; None is the run's, if it has such a file in this folder.
-
-    Raises:
-        DataError: there is no such folder, or nothing in it to evaluate on.
-        OptionError: no folder is given for an exported file.
-    """
-    root, own = data or own_folder([model]), data is None
-    (chosen,) = choose_for_all(
-        [model], classes, root, split, own=own, output=output, table=table, workspace=workspace, report=report
-    )
-    return chosen
-
-
 def own_folder(models: Sequence[Run | Path]) -> Path:
     """The folder of photos of the first run among the models.
 
@@ -112,23 +79,33 @@ def own_folder(models: Sequence[Run | Path]) -> Path:
     return folder
 
 
-def choose_for_all(
+def choose(
     models: Sequence[Run | Path],
     classes: tuple[str, ...],
-    root: Path,
+    data: Path | None,
     split: str | None,
     *,
-    own: bool = False,
     output: Output = "category",
     table: Path | None = None,
     workspace: Workspace,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> list[Chosen]:
-    """Choose, as `choose` does, for several models of the same classes. Each file is read once for all.
+    """Choose the photos to evaluate each of the models on. Each file is read once for all.
 
     Args:
-        own: the folder is the run's own.
+        models: runs, or exported files.
+        classes: those of the models.
+        data: a folder; None is that of the first run.
+        split: a name among `SPLITS`. None is validation: the folder's own, or without one, the photos that
+            the run was not trained on (of one run and its own folder: its validation photos).
+        output: of the models.
+        table: a CSV file with the values; None is the run's, if it has such a file in this folder.
+
+    Raises:
+        DataError: there is no such folder, or nothing in it to evaluate on.
+        OptionError: no folder is given for exported files.
     """
+    root, own = data or own_folder(models), data is None and len(models) == 1
     # Before the photos are read: one of them may be damaged.
     splits = [_splits_of(model) if isinstance(model, Run) else {} for model in models]
     dataset = find_labelled(root, output, table or _own_table(models, root))

@@ -11,7 +11,7 @@ import numpy as np
 from catdog.config import has_classes
 from catdog.data import Skipped
 from catdog.errors import OptionError
-from catdog.evaluation.choose import Chosen, choose_for_all, own_folder
+from catdog.evaluation.choose import Chosen, choose, own_folder
 from catdog.evaluation.compare import Comparison, ErrorDifference, compare_errors, mcnemar
 from catdog.evaluation.predictions import AnyOutput, EvaluatedPredictions, evaluate_predictions
 from catdog.evaluation.several import EvaluatedLabels
@@ -115,12 +115,11 @@ def evaluate(
             ),
         )
     chosen, remarks = _common(
-        choose_for_all(
+        choose(
             models,
             classifiers[0].classes,
-            root,
+            data,
             split,
-            own=data is None and len(models) == 1,
             output=classifiers[0].output,
             table=table,
             workspace=workspace,

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from catdog.model.architecture import vgg16
-from catdog.model.layers import Conv, Dense, Layer, MaxPool, Shape
+from catdog.model.architecture import LayerFacts, describe, vgg16
+from catdog.model.layers import Shape
 from catdog.text import Message, message
 
 COMPUTED = message(
@@ -139,18 +139,11 @@ def cost(steps: Sequence[Step], shape: Shape) -> Cost:
     return Cost(shape, depth, parameters, work)
 
 
-def _steps(layers: Sequence[Layer]) -> tuple[Step, ...]:
-    """The layers of VGG16 as such a table."""
-    made: list[Step] = []
-    for layer in layers:
-        match layer:
-            case Conv():
-                made.append(Convolution(layer.channels_out, 3))
-            case MaxPool():
-                made.append(Pool(2, 2))
-            case Dense():
-                made.append(Full(layer.units_out))
-    return tuple(made)
+def _cost_of(layers: Sequence[LayerFacts]) -> Cost:
+    """The same of catdog's own table."""
+    weighted = [facts for facts in layers if facts.parameters]
+    counts = (sum(facts.parameters for facts in weighted), sum(facts.multiply_adds for facts in weighted))
+    return Cost(layers[-1].output_shape, len(weighted), *counts)
 
 
 def _inception(ones: int, threes: tuple[int, int], fives: tuple[int, int], pooled: int) -> Branches:
@@ -242,7 +235,7 @@ def architectures() -> tuple[Architecture, ...]:
         Architecture(
             "VGG16",
             2014,
-            cost(_steps(vgg16()), (224, 224, 3)),
+            _cost_of(describe(vgg16())),
             24.8,
             7.5,
             "Simonyan, Zisserman, arXiv:1409.1556, table 4, D",

@@ -3,9 +3,10 @@
 import csv
 import io
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 from rich.cells import cell_len
@@ -16,6 +17,7 @@ from catdog.cli.translate import translated
 from catdog.cli.views.pictures import draw_photo
 from catdog.config import Output
 from catdog.escapes import json_text, visible_name
+from catdog.inference.inputs import Input
 from catdog.inference.prediction import UNSURE, Prediction
 from catdog.text import N_, Message, message, quantity
 
@@ -101,8 +103,8 @@ def writer_for(form: str, show: bool, columns: Columns) -> Iterator[Callable[[Pr
     elif form == "jsonl":
         yield lambda prediction: click.echo(_json(prediction, columns))
     elif form == "csv":
-        _print_csv(_headings(columns))
-        yield lambda prediction: _print_csv(_cells(prediction, columns))
+        _print_csv(_cells(Prediction(Input(Path())), columns))
+        yield lambda prediction: _print_csv(_cells(prediction, columns).values())
     else:
         if show and not console.out.is_terminal:
             console.warn(message("--show draws only on a terminal; here the photos are not drawn"))
@@ -132,34 +134,27 @@ def _json(prediction: Prediction, columns: Columns) -> str:
     return json_text(row if truth is None else row | {"true": truth})
 
 
-def _headings(columns: Columns) -> list[object]:
-    true = ["true"] if columns.truth else []
+def _cells(prediction: Prediction, columns: Columns) -> dict[str, object]:
+    """Heading → cell; the headings do not depend on the prediction."""
+    row: dict[str, object] = {"path": prediction.path}
     if columns.output == "value":
-        return ["path", "value", "unit", *true, "error"]
-    every = [f"probability of {name}" for name in columns.classes]
-    if columns.output == "labels":
-        return ["path", "labels", *true, *every, "calibrated", "error"]
-    more = [f"{name}_{place}" for place in range(2, columns.top_k + 1) for name in ("label", "probability")]
-    return ["path", "label", "probability", *more, *true, *every, "calibrated", "error"]
+        row |= {"value": "" if prediction.value is None else prediction.value, "unit": prediction.unit}
+    elif columns.output == "labels":
+        row["labels"] = ";".join(prediction.labels or ())
+    else:
+        ranked = [*prediction.probabilities.items(), *[("", "")] * columns.top_k][: columns.top_k]
+        row |= {"label": prediction.label or "", "probability": ranked[0][1]}
+        for place, (label, probability) in enumerate(ranked[1:], start=2):
+            row |= {f"label_{place}": label, f"probability_{place}": probability}
+    if columns.truth:
+        row["true"] = prediction.source.truth or ""
+    if columns.output != "value":
+        row |= {f"probability of {name}": prediction.probabilities.get(name, "") for name in columns.classes}
+        row["calibrated"] = str(columns.calibrated).lower()
+    return row | {"error": prediction.error or ""}
 
 
-def _cells(prediction: Prediction, columns: Columns) -> list[object]:
-    true = [prediction.source.truth or ""] if columns.truth else []
-    if columns.output == "value":
-        value = "" if prediction.value is None else prediction.value
-        return [prediction.path, value, prediction.unit, *true, prediction.error or ""]
-    every = (prediction.probabilities.get(name, "") for name in columns.classes)
-    last = str(columns.calibrated).lower(), prediction.error or ""
-    if columns.output == "labels":
-        return [prediction.path, ";".join(prediction.labels or ()), *true, *every, *last]
-    cells: list[object] = [""] * (2 * columns.top_k)
-    if prediction.probabilities:
-        more = list(prediction.probabilities.items())[1 : columns.top_k]
-        cells = [prediction.label, prediction.probability, *(cell for pair in more for cell in pair)]
-    return [prediction.path, *cells, *true, *every, *last]
-
-
-def _print_csv(row: list[object]) -> None:
+def _print_csv(row: Iterable[object]) -> None:
     # Elsewhere than on a terminal a program reads the names, and looks for files with them.
     if sys.stdout and sys.stdout.isatty():
         row = [visible_name(cell) if isinstance(cell, str) else cell for cell in row]

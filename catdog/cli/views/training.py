@@ -73,19 +73,13 @@ class TrainingLog(AbstractContextManager["TrainingLog"]):
                 _say_result(event)
 
 
-class OtherProcessLog(AbstractContextManager["OtherProcessLog"]):
+class OtherProcessLog(TrainingLog):
     """Shows what a process computes that does not write the run: the features that are its own."""
-
-    def __init__(self) -> None:
-        self._features = FeatureBar()
-
-    def __exit__(self, *_: object) -> None:
-        self._features.clear()
 
     def __call__(self, event: events.Event) -> None:
         """Show it."""
         if isinstance(event, Progress):
-            self._features(event)
+            super().__call__(event)
 
 
 _PENALTY = N_(
