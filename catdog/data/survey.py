@@ -1,6 +1,7 @@
 """What a data set contains: how many photos, how large, in which formats, which are unreadable."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -61,6 +62,15 @@ def survey(dataset: DataSet, *, workers: int, report: OnProgress = unreported) -
     return facts
 
 
+def sizes_and_formats(
+    headers: Sequence[PhotoHeader],
+) -> tuple[tuple[tuple[int, int], ...] | None, dict[str, int]]:
+    """(width, height) of the smallest, median and largest photo; format → photos. See `SplitFacts`."""
+    sizes = sorted(((header.width, header.height) for header in headers), key=lambda wh: (wh[0] * wh[1], wh))
+    chosen = (sizes[0], sizes[(len(sizes) - 1) // 2], sizes[-1]) if sizes else None
+    return chosen, dict(Counter(header.format for header in headers).most_common())
+
+
 def _look(path: Path) -> _Look:
     try:
         whole = decode_whole(path, _CHEAPEST)
@@ -78,13 +88,12 @@ def _look(path: Path) -> _Look:
 
 def _facts(classes: tuple[str, ...], looks: list[tuple[Photo, _Look]]) -> SplitFacts:
     counts = Counter(photo.label for photo, _ in looks)
-    headers = [look.header for _, look in looks if look.header is not None]
-    sizes = sorted(((header.width, header.height) for header in headers), key=lambda wh: (wh[0] * wh[1], wh))
+    sizes, formats = sizes_and_formats([look.header for _, look in looks if look.header is not None])
     return SplitFacts(
         {label: counts[label] for label in classes},
         sum(look.bytes for _, look in looks),
-        *((sizes[0], sizes[(len(sizes) - 1) // 2], sizes[-1]) if sizes else (None, None, None)),
-        formats=dict(Counter(header.format for header in headers).most_common()),
+        *(sizes or (None, None, None)),
+        formats=formats,
         unreadable=tuple(Skipped(photo.path, look.reason) for photo, look in looks if look.reason),
         digests={photo.path: look.digest for photo, look in looks if look.digest},
     )

@@ -3,7 +3,7 @@
 Source: B. Efron, The Annals of Statistics 7 (1979), 1-26.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -17,7 +17,7 @@ def resamples(count: int) -> Iterator[np.ndarray]:
         yield random.integers(count, size=count)
 
 
-def interval(numbers: list[float]) -> tuple[float, float]:
+def interval(numbers: Iterable[float]) -> tuple[float, float]:
     """Between the percentiles 2.5 and 97.5 of the numbers that are finite."""
     finite = [number for number in numbers if np.isfinite(number)]
     low, high = np.percentile(finite, (2.5, 97.5)) if finite else (float("nan"), float("nan"))

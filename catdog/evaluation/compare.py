@@ -1,6 +1,7 @@
 """Two models on the same photos: is the difference significant?"""
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from scipy.stats import binomtest
@@ -43,18 +44,11 @@ def mcnemar(first: str, second: str, right_first: np.ndarray, right_second: np.n
         right_second: the same for the second, in the same order of photos.
     """
     assert right_first.shape == right_second.shape
-    only_first = int((right_first & ~right_second).sum())
-    only_second = int((~right_first & right_second).sum())
+    both = product((right_first, ~right_first), (right_second, ~right_second))
+    both_right, only_first, only_second, both_wrong = (int((one & other).sum()) for one, other in both)
     differ = only_first + only_second
-    return Comparison(
-        first=first,
-        second=second,
-        both_right=int((right_first & right_second).sum()),
-        only_first=only_first,
-        only_second=only_second,
-        both_wrong=int((~right_first & ~right_second).sum()),
-        p_value=float(binomtest(only_first, differ).pvalue) if differ else 1.0,
-    )
+    p_value = float(binomtest(only_first, differ).pvalue) if differ else 1.0
+    return Comparison(first, second, both_right, only_first, only_second, both_wrong, p_value)
 
 
 @dataclass(frozen=True)

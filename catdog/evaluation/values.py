@@ -1,6 +1,6 @@
 """Predicted values compared with the true ones: mean absolute error, root mean squared error, R²."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -108,29 +108,18 @@ def compute_value_metrics(true_n: np.ndarray, values_n: np.ndarray, unit: str) -
     """
     if not len(true_n):
         raise DataError("expected at least one readable photo to evaluate, found none")
-    numbers: dict[str, Callable[[np.ndarray], float]] = {
-        "mae": lambda rows: float(np.abs(values_n[rows] - true_n[rows]).mean()),
-        "rmse": lambda rows: float(np.sqrt(np.mean((values_n[rows] - true_n[rows]) ** 2))),
-        "r2": lambda rows: _explained(true_n[rows], values_n[rows]),
-    }
-    drawn: dict[str, list[float]] = {name: [] for name in numbers}
-    for rows in resamples(len(true_n)):
-        for name, of in numbers.items():
-            drawn[name].append(of(rows))
-    intervals = {name: interval(found) for name, found in drawn.items()}
-    every = np.arange(len(true_n))
-    explained = numbers["r2"](every)
-    has_r2 = bool(np.isfinite(explained))
-    return ValueMetrics(
-        count=len(true_n),
-        unit=unit,
-        mae=numbers["mae"](every),
-        mae_interval=intervals["mae"],
-        rmse=numbers["rmse"](every),
-        rmse_interval=intervals["rmse"],
-        r2=explained if has_r2 else None,
-        r2_interval=intervals["r2"] if has_r2 else (),
-    )
+    mae, rmse, r2 = _errors(true_n, values_n)
+    drawn = np.array([_errors(true_n[rows], values_n[rows]) for rows in resamples(len(true_n))])
+    of_mae, of_rmse, of_r2 = map(interval, drawn.T)
+    explained = (r2, of_r2) if np.isfinite(r2) else (None, ())
+    return ValueMetrics(len(true_n), unit, mae, of_mae, rmse, of_rmse, *explained)
+
+
+def _errors(true_n: np.ndarray, values_n: np.ndarray) -> tuple[float, float, float]:
+    """Mean absolute error, root mean squared error, R²."""
+    errors = values_n - true_n
+    mae, rmse = float(np.abs(errors).mean()), float(np.sqrt(np.mean(errors**2)))
+    return mae, rmse, _explained(true_n, values_n)
 
 
 def _explained(true_n: np.ndarray, values_n: np.ndarray) -> float:

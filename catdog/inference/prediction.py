@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -58,6 +59,11 @@ class Prediction:
     def probability(self) -> float | None:
         """Of the most probable class; None where there is none."""
         return next(iter(self.probabilities.values()), None)
+
+    def top(self, most: int) -> list[dict[str, Any]]:
+        """The most probable classes, as JSON values."""
+        pairs = list(self.probabilities.items())[:most]
+        return [{"label": label, "probability": probability} for label, probability in pairs]
 
     @property
     def is_unsure(self) -> bool:

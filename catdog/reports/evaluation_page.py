@@ -3,8 +3,7 @@
 import gettext
 import hashlib
 import platform
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -15,7 +14,7 @@ import numpy as np
 
 from catdog import __version__, devices
 from catdog.config import Scale
-from catdog.data import PhotoHeader, probe
+from catdog.data import PhotoHeader, probe, sizes_and_formats
 from catdog.data.overlay import lay_over
 from catdog.data.parallel import ordered_map
 from catdog.errors import PhotoError
@@ -127,19 +126,10 @@ def _counts(predictions: AnyOutput) -> _Facts:
 def _pictures(paths: Sequence[Path]) -> _Facts:
     """Sizes and formats of the photos, as their headers say."""
     headers = [header for header in ordered_map(_header, paths, workers=devices.usable_cores()) if header]
-    sizes = sorted((header.width * header.height, header.width, header.height) for header in headers)
-    if not sizes:
-        return []
-    smallest, median, largest = (
-        f"{width}×{height}" for _, width, height in (sizes[0], sizes[(len(sizes) - 1) // 2], sizes[-1])
-    )
-    formats = Counter(header.format for header in headers).most_common()
-    return [
-        (message("smallest, pixels"), smallest),
-        (message("median, pixels"), median),
-        (message("largest, pixels"), largest),
-        (message("formats"), ", ".join(f"{name} {number}" for name, number in formats)),
-    ]
+    sizes, formats = sizes_and_formats(headers)
+    names = message("smallest, pixels"), message("median, pixels"), message("largest, pixels")
+    pixels = [(name, f"{width}×{height}") for name, (width, height) in zip(names, sizes or (), strict=False)]
+    return [*pixels, (message("formats"), _listed(formats))] if sizes else []
 
 
 def _header(path: Path) -> PhotoHeader | None:
@@ -218,5 +208,5 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _listed(versions: dict[str, str]) -> str:
+def _listed(versions: Mapping[str, object]) -> str:
     return ", ".join(f"{name} {number}" for name, number in versions.items())

@@ -114,7 +114,7 @@ def _facts(
             "mean": np.round(-offset.astype(float) / scale, 3).tolist(),
         },
         "predictions": [
-            {"model": shown(Path(name).name), "classes": _most_probable(found), "value": _value(found)}
+            {"model": shown(Path(name).name), "classes": _top(found), "value": _value(found)}
             for name, found in predictions.items()
         ],
         "classes": [shown(name) for name in classes],
@@ -139,9 +139,8 @@ def _facts(
     }
 
 
-def _most_probable(prediction: Prediction) -> list[dict[str, Any]]:
-    pairs = list(prediction.probabilities.items())[:_TOP]
-    return [{"label": shown(label), "probability": probability} for label, probability in pairs]
+def _top(prediction: Prediction) -> list[dict[str, Any]]:
+    return [each | {"label": shown(each["label"])} for each in prediction.top(_TOP)]
 
 
 def _value(prediction: Prediction) -> str | None:

@@ -179,12 +179,10 @@ def photo_page(
 ) -> Page:
     """A photo, and the most probable classes by the name of each model; `missing`: why one is not there."""
     facts = {"path": str(photo), "format": header.format, "width": header.width, "height": header.height}
-    ranked = {name: list(found.probabilities.items())[:_TOP] for name, found in predictions.items()}
-    listed: dict[str, Any] = {
-        name: [{"label": label, "probability": probability} for label, probability in pairs]
-        for name, pairs in ranked.items()
+    listed: dict[str, Any] = {name: found.top(_TOP) for name, found in predictions.items()}
+    shown = {
+        name: [(each["label"], f"{each['probability']:.1%}") for each in top] for name, top in listed.items()
     }
-    shown = {name: [(label, f"{value:.1%}") for label, value in pairs] for name, pairs in ranked.items()}
     for name, found in predictions.items():
         if found.value is not None:
             listed[name] = {"value": found.value, "unit": found.unit}

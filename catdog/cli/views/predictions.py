@@ -121,11 +121,10 @@ def _json(prediction: Prediction, columns: Columns) -> str:
         every = {"probabilities": prediction.probabilities, "calibrated": columns.calibrated}
         row |= {"labels": labels, **every}
     else:
-        ranked = list(prediction.probabilities.items())[: columns.top_k]
         row |= {
             "label": prediction.label,
             "probability": prediction.probability,
-            "top": [{"label": name, "probability": probability} for name, probability in ranked],
+            "top": prediction.top(columns.top_k),
             "probabilities": prediction.probabilities,
             "calibrated": columns.calibrated,
         }
