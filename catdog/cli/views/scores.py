@@ -92,8 +92,9 @@ def _labels(model: EvaluatedLabels) -> Parts:
 
 def _worst(evaluation: Evaluation, model: AnyOutput, count: int) -> Parts:
     """The photos with the largest loss or error."""
-    title = message("Photos with the largest loss in {folder}:", folder=short(evaluation.data))
+    title, unit = message("Photos with the largest loss in {folder}:", folder=short(evaluation.data)), ""
     if isinstance(model, EvaluatedValues):
+        unit = model.unit
         title = message("Photos with the largest error in {folder}:", folder=short(evaluation.data))
         made = table(N_("photo"), N_("true value"), N_("prediction"), N_("error"))
     elif isinstance(model, EvaluatedLabels):
@@ -104,7 +105,7 @@ def _worst(evaluation: Evaluation, model: AnyOutput, count: int) -> Parts:
     for photo in map(model.photo, model.worst(count)):
         path = short(evaluation.shown(Path(photo.path)))
         if isinstance(photo, EvaluatedValue):
-            cells = (quantity(each, model.metrics.unit) for each in (photo.true, photo.value, photo.error))
+            cells = (quantity(each, unit) for each in (photo.true, photo.value, photo.error))
         elif isinstance(photo, EvaluatedLabelled):
             found = styled(", ".join(photo.labels) or "-", _COLOURS[photo.is_right])
             cells = ", ".join(photo.true) or "-", found, f"{photo.loss:.3f}"
