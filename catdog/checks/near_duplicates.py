@@ -17,7 +17,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from catdog.checks.parts import parts
+from catdog.checks.parts import MOST_PHOTOS, parts
 from catdog.progress import OnProgress, Progress, unreported
 
 LEAST_COSINE = 0.90
@@ -28,6 +28,7 @@ NEIGHBOURS = 5  # the similarity to this most similar photo is part of the resul
 
 _CANDIDATES = 16  # near-duplicates of a photo that are looked for; more are found as theirs
 _CLOSEST = NEIGHBOURS + _CANDIDATES  # the most similar photos of each; some may be near-duplicates
+_FAR = 1024  # photos that may be outliers, compared with all
 _BLOCK = 512  # photos that are compared with all others at a time
 _LESS = 1e-6  # of a mean
 _PART = 64  # of these, sorted at a time: indices are twice as large as cosines
@@ -110,7 +111,7 @@ def _neighbours(
     again = (closeness > -2).sum(axis=1) < width
     done, total = len(means), len(means) + int(again.sum())
     if not again.any():
-        return neighbours
+        return _with_exact(means, firsts, neighbours, width)
     for home, photos in parts(lambda photos: _unit(_roots(means[firsts[photos]]) - whole), len(firsts)):
         order = home[again[home]]
         plain = _unit(_roots(means[firsts[photos]])) if len(order) else means[:0]
@@ -120,6 +121,20 @@ def _neighbours(
             neighbours[rows] = np.partition(cosines, -width, axis=1)[:, -width]
             done += len(rows)
             report(Progress("compare", done, total))
+    return _with_exact(means, firsts, neighbours, width)
+
+
+def _with_exact(means: np.ndarray, firsts: np.ndarray, neighbours: np.ndarray, width: int) -> np.ndarray:
+    """`neighbours`, the lowest of them exact: of many photos the nearest ones may be in another part."""
+    if len(firsts) <= MOST_PHOTOS:
+        return neighbours
+    far = np.argsort(neighbours, kind="stable")[:_FAR]
+    plain = _unit(_roots(means[firsts[far]]))
+    largest = np.full((len(far), width + 1), -2, np.float32)  # the photo itself too
+    for start in range(0, len(firsts), _BLOCK):
+        cosines = plain @ _unit(_roots(means[firsts[start : start + _BLOCK]])).T
+        largest = np.partition(np.hstack([largest, cosines]), -width - 1, axis=1)[:, -width - 1 :]
+    neighbours[far] = largest.min(axis=1)
     return neighbours
 
 
@@ -130,9 +145,7 @@ def _cosines(plain: np.ndarray, places: np.ndarray) -> np.ndarray:
     return cosines
 
 
-def _agree(
-    pairs: np.ndarray, means: np.ndarray, labels: np.ndarray, centres: np.ndarray
-) -> np.ndarray:
+def _agree(pairs: np.ndarray, means: np.ndarray, labels: np.ndarray, centres: np.ndarray) -> np.ndarray:
     """Which pairs are near-duplicates with the mean of the second photo's class too, (p,) bool."""
     first, second = pairs.T
     agreed = labels[first] == labels[second]

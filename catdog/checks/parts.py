@@ -1,7 +1,7 @@
 """Which photos are compared with which: of few, all with all; of many, those that are near each other.
 
-Many photos are divided by the nearest of some centres, each part again, and so on until it is small. A photo is
-at home in one part. Photos from beyond the border visit it: those that are nearly at home there first. A
+Many photos are divided by the nearest of some centres, each part again, and so on until it is small. A photo
+is at home in one part. Photos from beyond the border visit it: those first that are nearly at home there. A
 division costs every photo the same, and so does the comparison: time grows with n log n, not with the square.
 
 Sources: T. Liu, A. Moore, A. Gray, K. Yang, An Investigation of Practical Approximate Nearest Neighbor
@@ -28,7 +28,7 @@ Vectors = Callable[[np.ndarray], np.ndarray]  # unit vectors of photos, by their
 
 
 class Part(NamedTuple):
-    """Photos that are compared: each of `home` with all of `photos`, which contain them. Ascending indices."""
+    """Photos that are compared: each of `home` with all of `photos`, its own among them; ascending."""
 
     home: np.ndarray
     photos: np.ndarray
@@ -43,9 +43,7 @@ def parts(vectors: Vectors, count: int) -> Iterator[Part]:
         yield from _divided(vectors, everything, everything[:0], np.empty(0, np.float32))
 
 
-def _divided(
-    vectors: Vectors, home: np.ndarray, visitors: np.ndarray, beyond: np.ndarray
-) -> Iterator[Part]:
+def _divided(vectors: Vectors, home: np.ndarray, visitors: np.ndarray, beyond: np.ndarray) -> Iterator[Part]:
     """A part as it is, or divided; `beyond` is how far behind its border the visitors are."""
     if len(home) <= _HOME:
         yield Part(home, np.sort(np.concatenate([home, visitors])))
@@ -90,7 +88,7 @@ def _similar(vectors: Vectors, photos: np.ndarray, centres: np.ndarray) -> np.nd
 
 
 def _in_a_row(similar: np.ndarray, home: int) -> np.ndarray:
-    """As if the centres were as many places in a row of equally many photos, ordered by their first cosine."""
+    """As if the centres were places in a row of the photos, equally far apart, by their first cosine."""
     count = similar.shape[1]
     place = np.empty(len(similar))
     place[:home][np.argsort(similar[:home, 0], kind="stable")] = np.arange(home)
