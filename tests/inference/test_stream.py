@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import catdog
+from catdog import large
 from catdog.data import decode_for_people
 from catdog.errors import PhotoError
 from catdog.inference.classifier import Classifier
