@@ -6,7 +6,8 @@
 Makes so many files (PNGs of 2 x 2 pixels, with bytes behind their end) in a temporary folder, or in `--data`,
 which stays and is used again, and fills the feature cache for all of them: computing them is not measured. A
 photo's features take 100 kB, of `--size 96` 9 kB; `inspect` looks for those of 320 pixels. One photo in a
-hundred is nearly another one. Each step runs in a process of its own. `hash` is the first look at the files,
+hundred is nearly another one. Each step runs in a process of its own; its seconds of
+a core say more than its time where others use the machine too. `hash` is the first look at the files,
 `again` the second; the accuracy means nothing.
 """
 
@@ -73,9 +74,10 @@ def main() -> None:
             if step not in _OWN:
                 command = [sys.executable, "-m", "catdog", *_words(step, folder, given.size, given.options)]
             began = time.monotonic()
-            peak = _run(command, folder)
+            used = _run(command, folder)
             print(
-                f"{step}: {time.monotonic() - began:.1f} s, peak resident memory {peak / 1e9:.2f} GB",
+                f"{step}: {time.monotonic() - began:.1f} s, {used.ru_utime + used.ru_stime:.1f} s of a core, "
+                f"peak resident memory {used.ru_maxrss * 1024 / 1e9:.2f} GB",
                 flush=True,
             )
 
@@ -93,15 +95,15 @@ def _words(step: str, folder: Path, size: int, options: list[str]) -> list[str]:
     return [*words, "--cache-dir", str(folder / "cache"), "--cache-limit", str(_LIMIT)]
 
 
-def _run(command: list[str], folder: Path) -> int:
-    """Run a process to its end; the bytes of its peak resident memory, as Linux counts them."""
+def _run(command: list[str], folder: Path) -> resource.struct_rusage:
+    """Run a process to its end; what it used, as Linux counts it."""
     output = None if "--step" in command else subprocess.DEVNULL
     process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=output)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         print(f"{' '.join(command)}: exit status {process.returncode}")
-    return usage.ru_maxrss * 1024
+    return usage
 
 
 def _make(folder: Path, photos: int, classes: int, size: int) -> None:
