@@ -9,6 +9,8 @@ Measured by `tests/benchmarks/near_duplicates.py` on 2,000 real photos of dogs a
 one is above both bounds, and it is the same picture. Recall for 150 changed photos: cropped by 10 % 0.99, by
 20 % 0.93, mirrored 1.00, JPEG at quality 30 1.00, at half the size 0.99, darker by 30 % 1.00, brighter 0.99,
 mirrored and cropped 0.98; made grey 0.55.
+
+Many photos are not compared pair by pair, see `parts`. Among 100,000 all of 410 pairs were still found.
 """
 
 from dataclasses import dataclass
