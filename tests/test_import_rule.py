@@ -16,7 +16,8 @@ PACKAGE = Path(catdog.__file__).parent
 # A room may import the rooms behind it. The first part of a module's path below `catdog` is its room.
 ROOMS: Sequence[str] = (
     "cli api reports export insight evaluation checks inference training features data archives weights "
-    "model runs records devices hosts workspace progress config durable memory errors text escapes interrupt"
+    "model runs records devices hosts workspace progress config durable large memory errors text escapes "
+    "interrupt"
 ).split()
 ANYTHING = {"__main__", "__init__"}
 

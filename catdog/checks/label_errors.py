@@ -10,7 +10,7 @@ are, none is reported. With 2, 5 and 10 % of the labels changed, precision is 1.
 0.78, 0.74 and 0.78: medians of three seeds.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import cycle
@@ -27,7 +27,10 @@ LEAST_PHOTOS = FOLDS  # of each class, one in each fold
 _DECAY = 1e-3  # of the squared weights; features have a mean norm of 1. A tenth of it has lower precision
 _MOST = 2**24  # photos times classes that the models are trained on: time and memory do not grow from there
 _AT_ONCE = 2**22  # probabilities
+_ROWS = 8192  # photos whose vectors are in memory as float32
 _STEPS = 60  # of L-BFGS, which has converged by then
+
+Rows = Callable[[np.ndarray], np.ndarray]  # vectors of photos, by their indices
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,13 @@ class LabelErrors:
     agreement: float  # fraction of a class's photos whose label the models predict, the mean over classes
 
 
-def find_label_errors(vectors_nc: np.ndarray, labels_n: np.ndarray, groups_n: np.ndarray) -> LabelErrors:
+def find_label_errors(
+    vectors: Sequence[np.ndarray], labels_n: np.ndarray, groups_n: np.ndarray
+) -> LabelErrors:
     """Compare the labels with the predictions of five models, each for the fold that it was not trained on.
 
     Args:
-        vectors_nc: features, (n, c) float32.
+        vectors: features, (n, c) each, float32 or float16, which count as one vector.
         labels_n: class indices from 0, each with `LEAST_PHOTOS` photos or more.
         groups_n: photos with the same number are near-duplicates, and in the same fold.
     """
@@ -52,7 +57,7 @@ def find_label_errors(vectors_nc: np.ndarray, labels_n: np.ndarray, groups_n: np
     folds = _folds(labels_n, groups_n)
     counts = np.bincount(labels_n)
     own, agrees = np.empty(len(labels_n), np.float32), np.empty(len(labels_n), bool)
-    models = _models(scaled := _scaled(vectors_nc), labels_n, folds, classes)
+    models = _models(scaled := _scaled(vectors), labels_n, folds, classes)
     for rows, probabilities in _held_out(models, scaled, folds):
         own[rows] = probabilities[np.arange(len(rows)), labels_n[rows]]
         agrees[rows] = probabilities.argmax(axis=1) == labels_n[rows]
@@ -87,13 +92,22 @@ def _folds(labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
     return np.array([fold_of[group] for group in groups.tolist()])
 
 
-def _scaled(vectors: np.ndarray) -> np.ndarray:
-    scaled = vectors - vectors.mean(axis=0)
-    scaled /= np.sqrt((scaled**2).sum(axis=1).mean()) or 1.0
-    return scaled
+def _scaled(vectors: Sequence[np.ndarray]) -> Rows:
+    """The vectors (m, c) float32 of some photos, around the mean of all and with a mean norm of 1."""
+    count = len(vectors[0])
+
+    def joined(rows: np.ndarray | slice) -> np.ndarray:
+        return np.hstack([part[rows].astype(np.float32) for part in vectors])
+
+    blocks = [slice(start, start + _ROWS) for start in range(0, count, _ROWS)]
+    sums = np.sum([joined(rows).sum(axis=0, dtype=np.float64) for rows in blocks], axis=0)
+    mean = (sums / count).astype(np.float32)
+    squares = sum(float(((joined(rows) - mean) ** 2).sum()) for rows in blocks)
+    norm = np.float32(np.sqrt(squares / count) or 1.0)
+    return lambda rows: (joined(rows) - mean) / norm
 
 
-def _models(features: np.ndarray, labels: np.ndarray, folds: np.ndarray, classes: int) -> list[np.ndarray]:
+def _models(features: Rows, labels: np.ndarray, folds: np.ndarray, classes: int) -> list[np.ndarray]:
     """The weights of a model for each fold, trained without it; of many photos, on some of each class."""
     rows = np.random.default_rng(0).permutation(len(labels))
     by_class = rows[np.argsort(labels[rows], kind="stable")]
@@ -101,13 +115,13 @@ def _models(features: np.ndarray, labels: np.ndarray, folds: np.ndarray, classes
     place = np.empty(len(labels), np.int64)  # of each photo in its class
     place[by_class] = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
     chosen = np.sort(np.argsort(place, kind="stable")[: max(_MOST // classes, FOLDS * classes)])
-    arrays = jnp.asarray(features[chosen]), jnp.asarray(labels[chosen])
+    arrays = jnp.asarray(features(chosen)), jnp.asarray(labels[chosen])
     others = (jnp.asarray(folds[chosen] != fold, jnp.float32) for fold in range(FOLDS))
     return [np.asarray(_fit(*arrays, other, classes)) for other in others]
 
 
 def _held_out(
-    models: Sequence[np.ndarray], features: np.ndarray, folds: np.ndarray
+    models: Sequence[np.ndarray], features: Rows, folds: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """(photos, their probabilities (m, classes)): each photo's from the model that was trained without it."""
     step = max(1, _AT_ONCE // models[0].shape[1])
@@ -115,7 +129,7 @@ def _held_out(
         inside = np.flatnonzero(folds == fold)
         for start in range(0, len(inside), step):
             rows = inside[start : start + step]
-            logits = features[rows] @ weights[:-1] + weights[-1]
+            logits = features(rows) @ weights[:-1] + weights[-1]
             exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
             yield rows, exponentials / exponentials.sum(axis=1, keepdims=True)
 

@@ -85,7 +85,7 @@ def _label_errors(
             label=small[0],
             needed=label_errors.LEAST_PHOTOS,
         )
-    found = label_errors.find_label_errors(np.hstack([pooled.means, pooled.maxima]), labels, group_of)
+    found = label_errors.find_label_errors([pooled.means, pooled.maxima], labels, group_of)
     if found.agreement < label_errors.least_agreement(len(classes)):
         return message(
             "label errors were not checked: the cross-validation accuracy on these photos is only "

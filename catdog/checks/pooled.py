@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from catdog.checks.parts import MOST_PHOTOS
 from catdog.config import Decoding, Head
 from catdog.features.extract import extract
 from catdog.features.forward import condense, make_suffix
@@ -15,14 +16,16 @@ from catdog.training.options import SIZES_OF, NewRun
 from catdog.weights.source import find_weights
 from catdog.workspace import Workspace
 
+_BLOCK = 4096  # photos whose vectors are in memory as float32
+
 
 @dataclass(frozen=True)
 class Pooled:
     """The vectors of n readable photos."""
 
     photos: np.ndarray  # index of each among the given paths, ascending, (n,)
-    means: np.ndarray  # (n, 512) float32, not negative
-    maxima: np.ndarray  # (n, 512) float32
+    means: np.ndarray  # (n, 512) float32, of many photos float16; not negative
+    maxima: np.ndarray  # (n, 512) float16, as the features they are the largest of
 
 
 def pool(
@@ -40,7 +43,12 @@ def pool(
         nothing = np.empty((0, prefix.output_shape(decoding.size)[-1]), np.float32)
         return Pooled(np.empty(0, np.int64), nothing, nothing)
     suffix = make_suffix(prefix, head, 2, size=decoding.size)
-    vectors = condense(suffix, prefix.frozen_arrays, [found.features])
-    both = vectors.gather(np.arange(len(vectors)))
-    channels = both.shape[1] // 2
-    return Pooled(np.array(found.photos, np.int64), both[:, :channels], both[:, channels:])
+    count, channels = len(found.features), found.features.shape[-1]
+    means = np.empty((count, channels), np.float32 if count <= MOST_PHOTOS else np.float16)
+    maxima = np.empty((count, channels), np.float16)
+    for start in range(0, count, _BLOCK):
+        rows = np.arange(start, min(start + _BLOCK, count))
+        vectors = condense(suffix, prefix.frozen_arrays, [found.features.select(rows.tolist())])
+        both = vectors.gather(np.arange(len(rows)))
+        means[rows], maxima[rows] = both[:, :channels], both[:, channels:]
+    return Pooled(np.array(found.photos, np.int64), means, maxima)

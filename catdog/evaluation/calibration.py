@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from catdog import large
 from catdog.config import JsonRecord, Output
-from catdog.model.temperature import fit_temperature
+from catdog.model.temperature import enough, fit_temperature
 
 BINS = 15
 _FOLDS = 5
@@ -71,9 +72,8 @@ def reliability(probabilities_nk: np.ndarray, labels_n: np.ndarray) -> Reliabili
         probabilities_nk: (n, k).
         labels_n: the true classes, (n,).
     """
-    probabilities = probabilities_nk.astype(np.float64)
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels_n
+    confidence = large.by_block(lambda block: block.max(axis=1).astype(np.float64), probabilities_nk)
+    right = large.by_block(lambda block: block.argmax(axis=1), probabilities_nk) == labels_n
     edges = np.linspace(0, 1, BINS + 1)
     places = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, BINS - 1)
     bins, error = [], 0.0
@@ -83,28 +83,32 @@ def reliability(probabilities_nk: np.ndarray, labels_n: np.ndarray) -> Reliabili
         means = (float(confidence[inside].mean()), float(right[inside].mean())) if count else None
         bins.append(Bin(float(edges[number]), float(edges[number + 1]), count, *(means or (None, None))))
         error += count * abs(means[0] - means[1]) if means else 0.0
-    nll = float(negative_log_likelihoods(probabilities, labels_n).mean())
+    nll = float(negative_log_likelihoods(probabilities_nk, labels_n).mean())
     return Reliability(error / len(labels_n), nll, tuple(bins))
 
 
 def negative_log_likelihoods(probabilities_nk: np.ndarray, labels_n: np.ndarray) -> np.ndarray:
     """Of each photo's true class, (n,) float64, nats; finite also where its probability is 0."""
-    true = probabilities_nk[np.arange(len(labels_n)), labels_n].astype(np.float64)
-    return np.log(1 / np.maximum(true, np.finfo(np.float32).tiny))
+    true = large.by_block(
+        lambda block, labels: block[np.arange(len(labels)), labels], probabilities_nk, labels_n
+    )
+    return np.log(1 / np.maximum(true.astype(np.float64), np.finfo(np.float32).tiny))
 
 
 def held_out_temperatures(
-    logits_nk: np.ndarray, labels_n: np.ndarray, digests: Sequence[str], output: Output
+    logits_nk: np.ndarray, labels_n: np.ndarray, digests: Sequence[str], photos: np.ndarray, output: Output
 ) -> np.ndarray:
-    """For each photo a temperature (n,) that was fitted without it, by cross-validation.
+    """For each of m photos a temperature (m,) that was fitted to the others, by cross-validation.
 
     Args:
-        digests: content digests, which decide about the folds: exact duplicates are in the same one.
+        digests: content digests, (n,), which decide about the folds: exact duplicates are in the same one.
+        photos: indices, (m,).
     """
-    folds = np.array([int(digest[:8], 16) % _FOLDS for digest in digests])
-    temperatures = np.ones(len(labels_n))
+    folds = np.array([int(digests[int(photo)][:8], 16) % _FOLDS for photo in photos.tolist()])
+    temperatures = np.ones(len(photos))
     for fold in range(_FOLDS):
         inside = folds == fold
         if inside.any() and not inside.all():
-            temperatures[inside] = fit_temperature(logits_nk[~inside], labels_n[~inside], output)
+            others = enough(photos[~inside], logits_nk.shape[1])
+            temperatures[inside] = fit_temperature(logits_nk[others], labels_n[others], output)
     return temperatures

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from catdog import large
 from catdog.config import JsonRecord
 from catdog.data import Skipped
 from catdog.inference.classifier import Classifier
@@ -55,8 +56,8 @@ class Evaluated(ABC):
             paths=tuple(self.paths[row] for row in rows),
             digests=tuple(self.digests[row] for row in rows),
             labels=self.labels[rows],
-            logits=self.logits[rows],
-            plain_logits=self.plain_logits[rows],
+            logits=large.take(self.logits, rows),
+            plain_logits=large.take(self.plain_logits, rows),
             skipped=(*self.skipped, *skipped),
         )
 

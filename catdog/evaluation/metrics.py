@@ -5,8 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binomtest, rankdata
 
+from catdog import large
 from catdog.config import JsonRecord
 from catdog.errors import DataError
+
+_COLUMN_BYTES = 2**28
 
 
 @dataclass(frozen=True)
@@ -102,21 +105,23 @@ def compute_metrics(
     if not len(labels):
         raise DataError("expected at least one readable photo to evaluate, found none")
     confusion = np.zeros((len(classes), len(classes)), np.int64)
-    np.add.at(confusion, (labels, probabilities.argmax(axis=1)), 1)
+    predicted = large.by_block(lambda block: block.argmax(axis=1), probabilities)
+    np.add.at(confusion, (labels, predicted), 1)
     right, count = int(np.trace(confusion)), len(labels)
+    areas = _roc_areas(probabilities, labels)
     scores = []
     for index, label in enumerate(classes):
-        hits, photos, predicted = confusion[index, index], confusion[index].sum(), confusion[:, index].sum()
+        hits, photos, found = confusion[index, index], confusion[index].sum(), confusion[:, index].sum()
         scores.append(
             ClassScore(
                 label=label,
                 count=int(photos),
-                **fractions(hits, photos, predicted),
-                roc_auc=roc_auc(probabilities[:, index], labels == index),
+                **fractions(hits, photos, found),
+                roc_auc=areas[index],
             )
         )
     recalls = [score.recall for score in scores if score.recall is not None]
-    areas = [score.roc_auc for score in scores if score.roc_auc is not None]
+    known = [area for area in areas if area is not None]
     return Metrics(
         count=count,
         right=right,
@@ -124,7 +129,7 @@ def compute_metrics(
         balanced_accuracy=sum(recalls) / len(recalls),
         accuracy_interval=wilson_interval(right, count),
         loss=float(losses.astype(np.float64).mean()),
-        roc_auc=sum(areas) / len(areas) if areas else None,
+        roc_auc=sum(known) / len(known) if known else None,
         classes=classes,
         confusion=tuple(tuple(int(cell) for cell in row) for row in confusion),
         per_class=tuple(scores),
@@ -135,3 +140,16 @@ def fractions(hits: int, photos: int, predicted: int) -> dict[str, float | None]
     """Precision, recall and F1; None where the denominator is zero."""
     parts = {"precision": (hits, predicted), "recall": (hits, photos), "f1": (2 * hits, photos + predicted)}
     return {name: float(part / whole) if whole else None for name, (part, whole) in parts.items()}
+
+
+def _roc_areas(probabilities: np.ndarray, labels: np.ndarray) -> list[float | None]:
+    """Of each class; of large arrays some columns are in memory at a time."""
+    count, classes = probabilities.shape
+    step = max(1, _COLUMN_BYTES // (count * probabilities.itemsize))
+    areas: list[float | None] = []
+    for start in range(0, classes, step):
+        columns = large.by_block(
+            lambda block, start=start: block[:, start : start + step].copy(), probabilities
+        )
+        areas += [roc_auc(column, labels == start + index) for index, column in enumerate(columns.T)]
+    return areas

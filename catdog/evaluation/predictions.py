@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from catdog import large
 from catdog.config import JsonRecord
 from catdog.data import Skipped
 from catdog.errors import DataError, OptionError
@@ -84,7 +85,7 @@ class EvaluatedPredictions(Evaluated):
     @cached_property
     def predicted(self) -> np.ndarray:
         """The most probable class of each photo, (n,)."""
-        return self.probabilities.argmax(axis=1)
+        return large.by_block(_most_probable, self.probabilities)
 
     @property
     def right(self) -> np.ndarray:
@@ -101,19 +102,16 @@ class EvaluatedPredictions(Evaluated):
         temperatures = np.full(len(self.labels), model.temperature)
         fitted = np.array([digest in self.fitted_on for digest in self.digests])
         if fitted.any():
-            temperatures[fitted] = held_out_temperatures(
-                self.usual_logits[fitted],
-                self.labels[fitted],
-                [digest for digest, inside in zip(self.digests, fitted, strict=True) if inside],
-                model.output,
+            rows = np.flatnonzero(fitted)
+            temperatures[rows] = held_out_temperatures(
+                self.usual_logits, self.labels, self.digests, rows, model.output
             )
-        scaled = model.probabilities(self.logits / temperatures[:, None], temperature=1)
-        after = reliability(scaled, self.labels)
+        after = reliability(model.probabilities(self.logits, temperature=temperatures), self.labels)
         return Calibration(model.temperature, bool(fitted.any()), unscaled, after)
 
     def select(self, rows: np.ndarray, *, skipped: tuple[Skipped, ...] = ()) -> "EvaluatedPredictions":
         """See `Evaluated`."""
-        chosen = {"probabilities": self.probabilities[rows], "losses": self.losses[rows]}
+        chosen = {"probabilities": large.take(self.probabilities, rows), "losses": self.losses[rows]}
         return replace(super().select(rows, skipped=skipped), **chosen)
 
     @cached_property
@@ -142,8 +140,8 @@ class EvaluatedPredictions(Evaluated):
 
     def least_certain(self, count: int) -> np.ndarray:
         """Indices of the photos whose two most probable classes are closest, closest first."""
-        top = np.sort(self.probabilities, axis=1)[:, -2:]
-        return np.argsort(top[:, 1] - top[:, 0], kind="stable")[:count]
+        margins = large.by_block(_margins, self.probabilities)
+        return np.argsort(margins, kind="stable")[:count]
 
     def _facts(self) -> dict[str, Any]:
         tta = self.gain.to_json() if self.gain else None
@@ -186,8 +184,8 @@ def evaluate_predictions(
             run=model.folder if isinstance(model, Run) else model,
         )
     if rows:
-        logits = logits.copy()
-        logits[rows] = [held_out[found.digests[row]] for row in rows]
+        for row in rows:  # in place: the predictions of this call belong to nobody else
+            logits[row] = held_out[found.digests[row]]
     kind = {"value": EvaluatedValues, "labels": EvaluatedLabels}.get(classifier.output, _of_classes)
     return kind(
         model=model,
@@ -209,9 +207,19 @@ def _of_classes(**common: Any) -> EvaluatedPredictions:
     gain = None
     if logits is not plain and model.views > 1:
         gain = Gain(
-            right=int((model.probabilities(plain).argmax(axis=1) == labels).sum()),
-            right_averaged=int((probabilities.argmax(axis=1) == labels).sum()),
+            right=int((large.by_block(_most_probable, model.probabilities(plain)) == labels).sum()),
+            right_averaged=int((large.by_block(_most_probable, probabilities) == labels).sum()),
             loss=float(model.losses(plain, labels).mean()),
             loss_averaged=float(losses.mean()),
         )
     return EvaluatedPredictions(**common, probabilities=probabilities, losses=losses, gain=gain)
+
+
+def _most_probable(probabilities_nk: np.ndarray) -> np.ndarray:
+    return probabilities_nk.argmax(axis=1)
+
+
+def _margins(probabilities_nk: np.ndarray) -> np.ndarray:
+    """How much more probable the most probable class is than the second."""
+    top = np.sort(probabilities_nk, axis=1)[:, -2:]
+    return top[:, 1] - top[:, 0]

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from catdog import devices
+from catdog import devices, large
 from catdog.config import Head
 from catdog.features.features import Features
 from catdog.features.prefix import Prefix, shape_behind
@@ -82,7 +82,7 @@ def logits(
     rows: int | None = None,
     until: int | None = None,
 ) -> np.ndarray:
-    """Logits of all photos, (n, k) float32, dropout off.
+    """Logits of all photos, (n, k) float32, dropout off; see `catdog.large`.
 
     Args:
         until: stop before this layer and return its input.
@@ -91,15 +91,23 @@ def logits(
     """
     photo_bytes = suffix.photo_bytes(condensed.shape)
     params, constants = _placed(params, constants)
-    parts = [
-        devices.to_host(suffix.compiled_logits(params, constants, batch, until))[:count]
-        for batch, count in _batches(condensed, photo_bytes, rows)
-    ]
-    return np.concatenate(parts)
+    every: np.ndarray | None = None
+    done = 0
+    for batch, count in _batches(condensed, photo_bytes, rows):
+        found = devices.to_host(suffix.compiled_logits(params, constants, batch, until))[:count]
+        if every is None:
+            every = large.empty((len(condensed), *found.shape[1:]))
+        every[done : done + count] = found
+        done += count
+        large.forget(every)
+    assert every is not None  # there is at least one photo
+    return every
 
 
 def mean_of_views(logits_nk: np.ndarray, photos: int) -> np.ndarray:
     """(photos, k): mean logits, of rows with all photos, then all second views, ..."""
+    if len(logits_nk) == photos:
+        return logits_nk
     return logits_nk.reshape(-1, photos, logits_nk.shape[1]).mean(axis=0, dtype=np.float32)
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from catdog import large
 from catdog.config import Decoding, ModelSpec, Output
 from catdog.data import Skipped
 from catdog.data.views import averaged
@@ -37,6 +38,7 @@ from catdog.workspace import Workspace
 
 # Photos that go through the suffix together; fewer where the suffix has fc1 and fc2, which cost much more.
 _ROWS, _ROWS_PRETRAINED = 16, 4
+_WRITTEN = 4096  # photos whose logits are in memory although a file holds them
 
 
 def foundation(
@@ -134,8 +136,9 @@ class Classifier:
         """
         found: dict[int, str] = {}  # photo → digest
         reasons: dict[int, Message] = {}
-        # Allocated once: of a million photos and a thousand classes these are 4 GB.
-        logits_nvk = np.empty((len(paths), self.views, self._units), np.float32)
+        # Of a million photos and a thousand classes these are 4 GB.
+        folder, written = self._workspace.cache, 0
+        logits_nvk = large.empty((len(paths), self.views, self._units), folder)
         with closing(self._logits_of(paths, digests=digests, report=report)) as groups:
             for group in groups:
                 if isinstance(group, Unreadable):
@@ -144,12 +147,21 @@ class Classifier:
                 found |= _by_photo(group.photos, group.digests)
                 for photo, logits_vk in _by_photo(group.photos, group.logits).items():
                     logits_nvk[photo] = logits_vk
-        photos = sorted(found)
-        logits_nvk = logits_nvk if len(photos) == len(paths) else logits_nvk[photos]
+                written += len(group.photos)
+                if written > _WRITTEN:
+                    large.forget(logits_nvk)
+                    written = 0
+        photos = np.array(sorted(found), np.int64)
+        logits_nvk = logits_nvk if len(photos) == len(paths) else large.take(logits_nvk, photos, folder)
+        averaged = logits_nvk[:, 0]
+        if self.views > 1:
+            averaged = large.empty(averaged.shape, folder)
+            for rows in large.blocks(logits_nvk, averaged):
+                averaged[rows] = logits_nvk[rows].mean(axis=1)
         return Predictions(
-            photos=np.array(photos, np.int64),
-            digests=tuple(found[i] for i in photos),
-            logits=logits_nvk[:, 0] if self.views == 1 else logits_nvk.mean(axis=1),
+            photos=photos,
+            digests=tuple(found[i] for i in photos.tolist()),
+            logits=averaged,
             plain_logits=logits_nvk[:, 0],
             skipped=tuple(Skipped(paths[i], reasons[i]) for i in sorted(reasons)),
         )
@@ -255,19 +267,30 @@ class Classifier:
         assert self.scale
         return in_unit(logits_n1, self.scale)
 
-    def probabilities(self, logits_nk: np.ndarray, *, temperature: float | None = None) -> np.ndarray:
-        """(n, classes) float32 of logits, at the model's temperature or another."""
-        count = len(logits_nk)
-        padded = np.pad(logits_nk / (temperature or self.temperature), ((0, -count % _ROWS), (0, 0)))
-        parts = [
-            np.asarray(outputs.probabilities(jnp.asarray(part, jnp.float32), self.output))
-            for part in padded.reshape(-1, _ROWS, padded.shape[1])
-        ]
-        return np.concatenate(parts)[:count] if parts else np.empty((0, len(self.classes)), np.float32)
+    def probabilities(
+        self, logits_nk: np.ndarray, *, temperature: float | np.ndarray | None = None
+    ) -> np.ndarray:
+        """(n, classes) float32 of logits, at the model's temperature or another, or one for each photo."""
+        found = large.empty((len(logits_nk), len(self.classes)), self._workspace.cache)
+        for rows in large.blocks(logits_nk, found):
+            of_each = isinstance(temperature, np.ndarray)
+            divisor = temperature[rows, None] if of_each else temperature or self.temperature
+            scaled = logits_nk[rows] / divisor
+            padded = np.pad(scaled, ((0, -len(scaled) % _ROWS), (0, 0)))
+            parts = [
+                np.asarray(outputs.probabilities(jnp.asarray(part, jnp.float32), self.output))
+                for part in padded.reshape(-1, _ROWS, padded.shape[1])
+            ]
+            found[rows] = np.concatenate(parts)[: len(scaled)]
+        return found
 
     def losses(self, logits_nk: np.ndarray, labels_n: np.ndarray) -> np.ndarray:
         """The loss of each photo as trained, (n,), given its true class."""
-        return np.asarray(self._suffix.losses(jnp.asarray(logits_nk), jnp.asarray(labels_n)))
+
+        def of_block(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+            return np.asarray(self._suffix.losses(jnp.asarray(logits), jnp.asarray(labels)))
+
+        return large.by_block(of_block, logits_nk, labels_n)
 
     def tensors(self) -> Arrays:
         """Kernels and biases of the convolutions, and the model's own tensors, by name.

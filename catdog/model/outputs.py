@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from catdog import large
 from catdog.config import Loss, Output
 
 
@@ -73,5 +74,10 @@ def mean_loss_and_score(
     logits_nk: np.ndarray, labels_n: np.ndarray, output: Output, loss: Loss | None = None
 ) -> tuple[float, float]:
     """The means of `photo_losses` and of `scores`, by one compiled program; summed in float64."""
-    losses, found = _judged(jnp.asarray(logits_nk), jnp.asarray(labels_n), output, loss)
-    return float(np.asarray(losses, np.float64).mean()), float(np.asarray(found, np.float64).mean())
+
+    def judged(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        both = _judged(jnp.asarray(logits), jnp.asarray(labels), output, loss)
+        return np.stack([np.asarray(part, np.float64) for part in both], axis=1)
+
+    losses, found = large.by_block(judged, logits_nk, labels_n).T
+    return float(losses.mean()), float(found.mean())

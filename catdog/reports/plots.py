@@ -26,6 +26,7 @@ from catdog.evaluation.calibration import Calibration
 from catdog.evaluation.predictions import AnyOutput, EvaluatedPredictions
 from catdog.evaluation.several import EvaluatedLabels, precision_recall
 from catdog.evaluation.values import EvaluatedValues
+from catdog.large import by_block
 from catdog.reports.html import ENGLISH, shown, write_file
 from catdog.runs import EpochRecord, Run
 from catdog.text import Message, message, quantity, spelt
@@ -250,10 +251,10 @@ def _roc(predictions: EvaluatedPredictions) -> list[Plot]:
 
     def draw(axes: Axes, write: Write) -> None:
         for index in drawn:
-            order = np.argsort(-predictions.probabilities[:, index], kind="stable")
+            scores = by_block(lambda block, index=index: block[:, index].copy(), predictions.probabilities)
+            order = np.argsort(-scores, kind="stable")
             positive = (predictions.labels == index)[order]
-            # Ties move together.
-            ends = np.append(np.diff(predictions.probabilities[order, index]) != 0, True)
+            ends = np.append(np.diff(scores[order]) != 0, True)  # ties move together
             true = np.concatenate([[0], np.cumsum(positive)[ends]]) / positive.sum()
             false = np.concatenate([[0], np.cumsum(~positive)[ends]]) / (~positive).sum()
             label = f"{areas[index]:.4f} {_short(write(metrics.classes[index]))}"

@@ -53,8 +53,7 @@ def _scores(photos: Photos, rate: float, seed: int) -> tuple[int, float, float, 
     group_of = np.arange(count)
     for group in find_near_duplicates(photos.pooled.means, labels).groups:
         group_of[list(group)] = group[0]
-    vectors = np.hstack([photos.pooled.means, photos.pooled.maxima])
-    reported = find_label_errors(vectors, labels, group_of).photos
+    reported = find_label_errors([photos.pooled.means, photos.pooled.maxima], labels, group_of).photos
     seconds = time.monotonic() - began
     right = int(np.isin(reported, changed).sum())
     return len(reported), right / max(1, len(reported)), right / max(1, len(changed)), seconds
@@ -74,7 +73,7 @@ def _many() -> None:
     began = time.monotonic()
     find_near_duplicates(means, labels)
     compared = time.monotonic()
-    find_label_errors(np.hstack([means, maxima]), labels, np.arange(_MANY))
+    find_label_errors([means, maxima], labels, np.arange(_MANY))
     print(f"\n| {_MANY:,} photos, random features | seconds |\n| --- | --- |")
     print(f"| near-duplicates and outliers | {compared - began:.1f} |")
     print(f"| label errors | {time.monotonic() - compared:.1f} |")

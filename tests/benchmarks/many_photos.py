@@ -1,12 +1,14 @@
 """Time and peak memory of every command on many photos.
 
-    python tests/benchmarks/many_photos.py [--photos 10000] [--classes 1000] [--bytes 2000] [--data FOLDER]
-        [--only scan again train ...] [-- OPTIONS OF catdog train]
+    python tests/benchmarks/many_photos.py [--photos 10000] [--classes 1000] [--bytes 2000] [--size 320]
+        [--data FOLDER] [--only scan again train ...] [-- OPTIONS OF catdog train]
 
 Makes so many files (PNGs of 2 x 2 pixels, with bytes behind their end) in a temporary folder, or in `--data`,
-which stays and is used again, and fills the feature cache for all of them (100 kB a photo): computing them is
-not measured. Each step runs in a process of its own. `hash` is the first look at the files, `again` the
-second; the accuracy means nothing.
+which stays and is used again, and fills the feature cache for all of them: computing them is not measured. A
+photo's features take 100 kB, of `--size 96` 9 kB; `inspect` looks for those of 320 pixels. One photo in a
+hundred is nearly another one. Each step runs in a process of its own; its seconds of
+a core say more than its time where others use the machine too. `hash` is the first look at the files,
+`again` the second; the accuracy means nothing.
 """
 
 import argparse
@@ -46,6 +48,7 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=10_000)
     parser.add_argument("--classes", type=int, default=1000)
     parser.add_argument("--bytes", type=int, default=2000, help="of a file")
+    parser.add_argument("--size", type=int, default=SIZES_OF[NewRun.quality][0], help="pixels a side")
     parser.add_argument("--data", type=Path, help="keep the photos in this folder")
     parser.add_argument("--only", nargs="+", choices=_STEPS, default=_STEPS)
     parser.add_argument("options", nargs="*", help="options of catdog train, after --")
@@ -53,34 +56,37 @@ def main() -> None:
     given = parser.parse_args()
     if given.step:
         if given.step == "fill":
-            _fill(given.data, given.classes)
+            _fill(given.data, given.classes, given.size)
         else:
-            _measure(given.step, given.data)
+            _measure(given.step, given.data, given.size)
         return
     with tempfile.TemporaryDirectory() as name:
         folder = (given.data or Path(name)).absolute()
         if not (folder / "data").exists():
             _make(folder / "data", given.photos, given.classes, given.bytes)
             time.sleep(3)  # younger files are not remembered
-        own = [sys.executable, __file__, "--data", str(folder), "--classes", str(given.classes), "--step"]
+        same = ["--data", str(folder), "--classes", str(given.classes), "--size", str(given.size)]
+        own = [sys.executable, __file__, *same, "--step"]
         if not set(given.only) <= set(_WITHOUT_FEATURES) and not (folder / "cache" / "features").exists():
             _run([*own, "fill"], folder)
         for step in given.only:
             command = [*own, step]
             if step not in _OWN:
-                command = [sys.executable, "-m", "catdog", *_words(step, folder, given.options)]
+                command = [sys.executable, "-m", "catdog", *_words(step, folder, given.size, given.options)]
             began = time.monotonic()
-            peak = _run(command, folder)
+            used = _run(command, folder)
             print(
-                f"{step}: {time.monotonic() - began:.1f} s, peak resident memory {peak / 1e9:.2f} GB",
+                f"{step}: {time.monotonic() - began:.1f} s, {used.ru_utime + used.ru_stime:.1f} s of a core, "
+                f"peak resident memory {used.ru_maxrss * 1024 / 1e9:.2f} GB",
                 flush=True,
             )
 
 
-def _words(step: str, folder: Path, options: list[str]) -> list[str]:
+def _words(step: str, folder: Path, size: int, options: list[str]) -> list[str]:
+    train = ["train", "data", "--name", f"run{time.time_ns()}", "--size", str(size), *options]
     words = {
-        "train": ["train", "data", "--name", f"run{time.time_ns()}", *options],
-        "train-again": ["train", "data", "--name", f"run{time.time_ns()}", *options],
+        "train": train,
+        "train-again": train,
         "evaluate": ["evaluate", "--data", "data", "--split", "all"],
         "predict": ["predict", "data", "--format", "jsonl"],
         "inspect-quick": ["inspect", "data", "--quick"],
@@ -89,15 +95,15 @@ def _words(step: str, folder: Path, options: list[str]) -> list[str]:
     return [*words, "--cache-dir", str(folder / "cache"), "--cache-limit", str(_LIMIT)]
 
 
-def _run(command: list[str], folder: Path) -> int:
-    """Run a process to its end; the bytes of its peak resident memory, as Linux counts them."""
+def _run(command: list[str], folder: Path) -> resource.struct_rusage:
+    """Run a process to its end; what it used, as Linux counts it."""
     output = None if "--step" in command else subprocess.DEVNULL
     process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=output)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         print(f"{' '.join(command)}: exit status {process.returncode}")
-    return usage.ru_maxrss * 1024
+    return usage
 
 
 def _make(folder: Path, photos: int, classes: int, size: int) -> None:
@@ -114,17 +120,21 @@ def _make(folder: Path, photos: int, classes: int, size: int) -> None:
         (place / f"{number}.png").write_bytes(content[:size])
 
 
-def _fill(folder: Path, classes: int) -> None:
-    """Features of all photos: noise that repeats, and something of the class."""
+def _fill(folder: Path, classes: int, size: int) -> None:
+    """Features of all photos: sparse, something of the class in them, at 64 arrangements of the places."""
     devices.configure(folder / "cache")
-    store = _store(folder)
+    store = _store(folder, size)
     random = np.random.default_rng(0)
     noise = random.random((64, *store.key.shape), np.float32)
-    of_class = 3 * random.random((classes, store.key.shape[-1]), np.float32)
+    of_class = random.gamma(0.3, 1, (classes, store.key.shape[-1]))
     with ShardWriter(store) as writer:
         for digest, number in _contents(folder / "data"):
-            tensor = noise[number % 64] * (1 + number % 101 / 100) + of_class[number % classes]
-            writer.add(digest, tensor.astype(np.float16))
+            is_changed = number // classes % 100 == 1
+            own = np.random.default_rng(number - classes * is_changed).gamma(0.3, 1, store.key.shape[-1])
+            means = (own + of_class[number % classes]) * np.random.default_rng(number).normal(
+                1, 0.05, own.shape
+            )
+            writer.add(digest, noise[number % 64].astype(np.float16) * means.astype(np.float16))
 
 
 def _contents(folder: Path) -> Iterator[tuple[str, int]]:
@@ -132,12 +142,12 @@ def _contents(folder: Path) -> Iterator[tuple[str, int]]:
         yield hashlib.sha256(path.read_bytes()).hexdigest(), int(path.stem)
 
 
-def _store(folder: Path) -> FeatureStore:
-    key = Prefix(find_weights("builtin"), Head(), unfreeze="head").key(Decoding(SIZES_OF[NewRun.quality][0]))
+def _store(folder: Path, size: int) -> FeatureStore:
+    key = Prefix(find_weights("builtin"), Head(), unfreeze="head").key(Decoding(size))
     return FeatureStore(FeatureCache(folder / "cache" / "features", _LIMIT), key)
 
 
-def _measure(step: str, folder: Path) -> None:
+def _measure(step: str, folder: Path, size: int) -> None:
     began = time.monotonic()
     photos = scan(folder / "data").splits["all"]
     print(f"{len(photos):,} photos found in {time.monotonic() - began:.2f} s", end="")
@@ -150,7 +160,7 @@ def _measure(step: str, folder: Path) -> None:
         split_by_content([(photo, digests[photo.path]) for photo in photos], fraction=0.2)
         print(f", split in {time.monotonic() - began:.2f} s", end="")
         if step == "look-up":
-            store, began = _store(folder), time.monotonic()
+            store, began = _store(folder, size), time.monotonic()
             assert len(store.features(list(digests.values()))) == len(photos)
             print(f", found in the cache in {time.monotonic() - began:.2f} s", end="")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

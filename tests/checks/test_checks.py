@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from catdog.checks import label_errors, photos
+from catdog.checks import label_errors, parts, photos
 from catdog.checks import near_duplicates as near
 from catdog.checks.label_errors import FOLDS, find_label_errors, least_agreement
 from catdog.checks.near_duplicates import NEIGHBOURS, find_near_duplicates
@@ -50,6 +50,48 @@ def test_few_photos_are_no_trouble() -> None:
     for count in (0, 1, 2, 3):
         features, labels = _features(count)
         assert find_near_duplicates(features, labels).groups == ()
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand photos are many."""
+    monkeypatch.setattr(parts, "MOST_PHOTOS", 500)
+    monkeypatch.setattr(near, "MOST_PHOTOS", 500)
+    monkeypatch.setattr(parts, "_HOME", 32)
+    monkeypatch.setattr(parts, "_VISITORS", 128)
+    monkeypatch.setattr(parts, "_CENTRES", 8)
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_of_many_photos_neighbours_alone_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, labels = _features(1500, classes=20)
+    noise = np.random.default_rng(1).normal(1, 0.1, (40, 512)).astype(np.float32)
+    odd = np.zeros((1, 512), np.float32)
+    odd[0, :5] = 3
+    means = np.vstack([features, features[:40] * noise, odd])
+    of_class = np.append(labels, [*labels[:40], 0])
+    found = find_near_duplicates(means, of_class)
+    assert set(found.groups) == {(number, 1500 + number) for number in range(40)}
+    scores = outlier_scores(found.neighbours)
+    assert found.firsts[scores > LEAST_SCORE].tolist() == [1540]
+    monkeypatch.setattr(parts, "MOST_PHOTOS", 2000)
+    exact = find_near_duplicates(means, of_class)
+    assert exact.groups == found.groups
+    assert np.mean(np.abs(exact.neighbours - found.neighbours) < 1e-6) > 0.9
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_photo_is_at_home_in_one_part_which_is_small() -> None:
+    random = np.random.default_rng(0)
+    same = np.repeat(random.normal(size=(3, 16)).astype(np.float32), [1000, 30, 1], axis=0)
+    for vectors in (random.normal(size=(1031, 16)).astype(np.float32), same):
+        units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        found = list(parts.parts(units.__getitem__, len(units)))
+        assert sorted(np.concatenate([part.home for part in found])) == list(range(len(units)))
+        assert all(np.isin(part.home, part.photos).all() for part in found)
+        assert all((np.diff(part.photos) > 0).all() for part in found)
+        assert max(len(part.home) for part in found) <= 32
+        assert max(len(part.photos) for part in found) <= 32 + 8 * 32
 
 
 def test_an_outlier_is_far_from_all_and_nothing_else_is() -> None:
@@ -147,7 +189,7 @@ def test_flipped_labels_are_label_errors(monkeypatch: pytest.MonkeyPatch, most: 
     flipped = [0, 50, 100, 150, 200]
     wrong = labels.copy()
     wrong[flipped] = (wrong[flipped] + 1) % 3
-    found = find_label_errors(features, wrong, np.arange(300))
+    found = find_label_errors([features], wrong, np.arange(300))
     assert sorted(found.photos.tolist()) == flipped
     assert found.suggested.tolist() == labels[found.photos].tolist()
     assert found.agreement > least_agreement(3)
@@ -156,7 +198,7 @@ def test_flipped_labels_are_label_errors(monkeypatch: pytest.MonkeyPatch, most: 
 def test_random_labels_have_too_low_an_agreement() -> None:
     features, _ = _features(200)
     random = np.random.default_rng(0).integers(0, 2, 200)
-    assert find_label_errors(features, random, np.arange(200)).agreement < least_agreement(2)
+    assert find_label_errors([features], random, np.arange(200)).agreement < least_agreement(2)
 
 
 def test_near_duplicates_are_in_one_fold() -> None:
@@ -166,7 +208,7 @@ def test_near_duplicates_are_in_one_fold() -> None:
     given = np.append(labels, [1 - labels[0]] * FOLDS)
     given[0] = 1 - labels[0]
     groups = np.append(np.arange(200), [0] * FOLDS)
-    found = set(find_label_errors(repeated, given, groups).photos.tolist())
+    found = set(find_label_errors([repeated], given, groups).photos.tolist())
     assert {0, *range(200, 200 + FOLDS)} <= found
 
 

@@ -35,11 +35,11 @@ def test_a_held_out_temperature_is_fitted_without_its_photo() -> None:
     logits = random.normal(size=(50, 2)).astype(np.float32) * 4
     labels = random.integers(0, 2, 50)
     digests = tuple(hashlib.sha256(bytes([number // 2])).hexdigest() for number in range(50))  # all in pairs
-    before = held_out_temperatures(logits, labels, digests, "category")
+    before = held_out_temperatures(logits, labels, digests, np.arange(50), "category")
     for number in (0, 17, 49):
         changed = labels.copy()
         changed[number] = 1 - changed[number]
-        after = held_out_temperatures(logits, changed, digests, "category")
+        after = held_out_temperatures(logits, changed, digests, np.arange(50), "category")
         duplicates = [other for other in range(50) if digests[other] == digests[number]]
         assert np.array_equal(after[duplicates], before[duplicates])
         assert (after != before).any()

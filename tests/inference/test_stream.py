@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import catdog
+from catdog import large
 from catdog.data import decode_for_people
 from catdog.errors import PhotoError
 from catdog.inference.classifier import Classifier
@@ -55,9 +56,11 @@ def test_each_input_has_a_prediction_in_order(classifier: Classifier, tmp_path: 
     assert idle
 
 
+@pytest.mark.parametrize("in_memory", [0, 2**28])
 def test_the_arrays_of_many_predictions_are_those_of_single_ones(
-    classifier: Classifier, tmp_path: Path
+    classifier: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_memory: int
 ) -> None:
+    monkeypatch.setattr(large, "_IN_MEMORY", in_memory)
     paths = [DOG, tmp_path / "missing.jpg", CAT, DOG]
     many = classifier.predict(paths)
     assert many.photos.tolist() == [0, 2, 3]
