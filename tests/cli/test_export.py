@@ -32,11 +32,11 @@ from tests.weights_files import PHOTOS, real_photos
 pytestmark = pytest.mark.slow
 
 MADE = {
-    "gem": ("--quality", "fast"),
-    "concat": ("--head", "concat", "--quality", "fast"),
+    "gem": ("--size", "96"),
+    "concat": ("--head", "concat", "--size", "96"),
     "fc": ("--head", "fc", "--fc-units", "16,8", "--epochs", "2"),
     "yes-no": ("--head", "fc", "--fc-units", "8", "--output", "binary", "--epochs", "2"),
-    "crop": ("--resize", "crop", "--quality", "fast", "--epochs", "2"),
+    "crop": ("--resize", "crop", "--size", "96", "--epochs", "2"),
 }
 IMAGENET = "imagenet"
 
@@ -114,7 +114,7 @@ def float32_answers(run: Run) -> np.ndarray:
     network = whole_network(run, workspace=Workspace())
     module = Network(network.layers, rngs=None)
     module.assign(network.tensors)
-    photos = jnp.asarray(real_photos(resize=network.spec.decoding.resize))
+    photos = jnp.asarray(real_photos(network.spec.decoding.size, network.spec.decoding.resize))
     logits = module(preprocess(photos, network.spec.preprocessing), deterministic=True)
     return np.asarray(outputs.probabilities(logits, network.spec.head.output))
 
@@ -136,7 +136,7 @@ def test_onnxruntime_answers_as_the_run_does(
     facts = json.loads(session.get_modelmeta().custom_metadata_map["catdog"])
     assert facts["classes"] == ["cats", "dogs"] == list(run.config.classes)
     assert facts["preprocessing"] == "caffe"
-    photos = real_photos(resize=facts["decoding"]["resize"])
+    photos = real_photos(facts["decoding"]["size"], facts["decoding"]["resize"])
     (all_at_once,) = session.run(["probabilities"], {"photos": photos})
     (first,) = session.run(["probabilities"], {"photos": photos[:1]})
     expected = expected_of(name)
@@ -147,11 +147,11 @@ def test_onnxruntime_answers_as_the_run_does(
     np.testing.assert_allclose(all_at_once, said, rtol=0, atol=5e-4)
 
 
-def keras_network(keras: ModuleType, name: str) -> Any:
+def keras_network(keras: ModuleType, name: str, size: int) -> Any:
     """The network that the README says to build for a head."""
     if name == IMAGENET:
         return keras.applications.VGG16(weights=None, classes=2)
-    base = keras.applications.VGG16(weights=None, include_top=False, input_shape=(224, 224, 3))
+    base = keras.applications.VGG16(weights=None, include_top=False, input_shape=(size, size, 3))
     layers = keras.layers
     x = base.output
     if name == "concat":
@@ -178,13 +178,14 @@ def test_keras_loads_the_weights_and_answers_as_the_run_does(
     cli: Cli,
     keras: ModuleType,
 ) -> None:
-    path = file("model.h5")
-    assert cli("export", run_of(name).folder, path).status == 0
+    run, path = run_of(name), file("model.h5")
+    assert cli("export", run.folder, path).status == 0
+    size = run.read_model()[1].decoding.size
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keras.initializers.GlorotUniform, "__call__", keras.initializers.Zeros.__call__)
-        network = keras_network(keras, name)
+        network = keras_network(keras, name, size)
     network.load_weights(path)
-    photos = real_photos()
+    photos = real_photos(size)
     inputs = keras.applications.vgg16.preprocess_input(photos.astype(np.float32))
     found = network.predict(inputs, verbose=0)
     np.testing.assert_allclose(found, expected_of(name), rtol=0, atol=1e-4)
@@ -218,7 +219,7 @@ def test_what_it_was_trained_to_is_in_the_file(
     tmp_path: Path, few: Path, file: Callable[[str], Path], cli: Cli
 ) -> None:
     """Behind the freeze boundary the run's convolutions are in the file, not those that shipped."""
-    options = ("--unfreeze", "block5", "--epochs", 1, "--lr", "0.0001", "--name", "deep")
+    options = ("--unfreeze", "block5", "--epochs", 1, "--lr", "0.0001", "--name", "deep", "--size", 96)
     assert cli("train", few, *options).status == 0
     path = file("model.safetensors")
     assert cli("export", "runs/deep", path).status == 0
