@@ -22,8 +22,35 @@ devices.set_flags()  # before a test module, on being collected, makes JAX look 
 # Keras' own, whenever it gives an array or saves one.
 KERAS_WARNS = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
 
+# These share Keras, random weights for the whole of VGG16 and a training on them, which cost half a minute.
+WHOLE = (
+    "tests/cli/test_downloads.py",
+    "tests/cli/test_export.py",
+    "tests/cli/test_pytorch.py",
+    "tests/cli/test_whole_weights.py",
+    "tests/features/test_prefix.py",
+    "tests/inference/test_grad_cam.py",
+    "tests/model/test_keras_parity.py",
+    "tests/model/test_preprocess.py",
+    "tests/training/test_lecture_recipe.py",
+    "tests/weights/test_whole_files.py",
+)
+
 ROOT = Path(__file__).parent.parent
 _REAL = ROOT.parent / "shared" / "dogscats"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Gives each worker whole files, as `--dist loadfile` does, and one of them all of WHOLE."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "whole" if file in WHOLE else file
+
+    return Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session", autouse=True)

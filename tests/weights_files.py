@@ -19,9 +19,9 @@ _NAMES = ("Abyssinian_14.jpg", "Bombay_156.jpg", "Maine_Coon_143.jpg", "american
 PHOTOS = [Path(__file__).parents[1] / "sample_data" / "photos" / name for name in _NAMES]
 
 
-def real_photos(side: int = 224, resize: Resize = "squash") -> np.ndarray:
-    """Four photos of sample_data, (4, side, side, 3) uint8 RGB."""
-    return np.stack([decode(path, Decoding(side, resize)) for path in PHOTOS])
+def real_photos(size: int = 224, resize: Resize = "squash") -> np.ndarray:
+    """Four photos of sample_data, (4, size, size, 3) uint8 RGB."""
+    return np.stack([decode(path, Decoding(size, resize)) for path in PHOTOS])
 
 
 def tensors_of(network: Network) -> Tensors:

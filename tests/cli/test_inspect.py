@@ -151,24 +151,24 @@ def test_the_family_tree(cli: Cli) -> None:
 
 
 @pytest.mark.slow
-def test_the_cache_is_shown_and_emptied(cli: Cli, tmp_path: Path, shapes: Path) -> None:
+def test_the_cache_is_shown_and_emptied(cli: Cli, tmp_path: Path, few: Path) -> None:
     cache = ("--cache-dir", tmp_path / "cache")
     assert "features: 0 bytes, at most " in cli("inspect", "--cache", *cache).out
     limited = cli("inspect", "--cache", *cache, "--cache-limit", "20GB")
     assert "features: 0 bytes, at most 20.0 GB (--cache-limit)" in limited.out
-    assert cli("train", shapes, "--epochs", 1, *cache).status == 0
+    assert cli("train", few, "--epochs", 1, *cache).status == 0
     facts = json.loads(cli("inspect", "--cache", "--json", *cache).out)
-    assert [(entry["photos"], entry["data_sets"]) for entry in facts["entries"]] == [(64, {str(shapes): 64})]
+    assert [(entry["photos"], entry["data_sets"]) for entry in facts["entries"]] == [(12, {str(few): 12})]
     other = json.loads(cli("inspect", "--cache", "--json", "--runs-dir", tmp_path / "none", *cache).out)
     assert [entry["data_sets"] for entry in other["entries"]] == [{}]
-    assert facts["bytes"] > 64 * 7 * 7 * 512 * 2
+    assert facts["bytes"] > 12 * 7 * 7 * 512 * 2
     program = tmp_path / "cache" / "compiled" / "program-cache"
     program.parent.mkdir(exist_ok=True)
     program.write_bytes(bytes(1000))
     text = cli("inspect", "--cache", *cache).out
     assert str(tmp_path / "cache") in text
     assert "compiled programs: " in text
-    assert "7×7×512 float16" in text and f"{shapes.name} 64" in text
+    assert "7×7×512 float16" in text and f"{few.name} 12" in text
     for wrong in ("--strict", "--quick", "--layers"):
         assert cli("inspect", "--cache", "--clear", wrong, *cache).status == 2
     assert program.exists() and cli("inspect", "--cache", *cache).out == text  # refused before it is cleared

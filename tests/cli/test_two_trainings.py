@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from catdog.runs import Run, open_run
+from tests.cli.conftest import Cli
 from tests.pictures import draw_pictures
-from tests.process import catdog
 
 _SECONDS = 120.0  # until a training has written its first epoch
 
@@ -58,38 +58,36 @@ def stopped(data: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes
 
 @pytest.mark.slow
 def test_the_second_is_refused_until_the_first_is_gone(
-    stopped: tuple[subprocess.Popen[bytes], Run], data: Path, tmp_path: Path
+    stopped: tuple[subprocess.Popen[bytes], Run], data: Path, cli: Cli
 ) -> None:
     first, run = stopped
     done = run.epochs_done()
     before = run.config
 
-    second = catdog("train", "--resume", run.folder, cwd=tmp_path)
-    assert second.returncode == 1
-    assert f"another training is running in {run.folder}" in second.stderr
-    assert "Wait until it ends or stop it" in second.stderr
+    second = cli("train", "--resume", run.folder)
+    assert second.status == 1
+    assert f"another training is running in {run.folder}" in second.err
+    assert "Wait until it ends or stop it" in second.err
     assert open_run(run.folder).config == before
     assert run.epochs_done() == done
-    same_name = catdog("train", data, "--name", "both", "--size", 96, cwd=tmp_path)
-    assert same_name.returncode == 1
-    assert "both exists already" in same_name.stderr
+    same_name = cli("train", data, "--name", "both", "--size", 96)
+    assert same_name.status == 1
+    assert "both exists already" in same_name.err
 
     # Whoever only reads does not ask.
-    assert catdog("inspect", "runs", cwd=tmp_path).returncode == 0
-    assert catdog("evaluate", run.folder, cwd=tmp_path).returncode == 0
+    assert cli("inspect", "runs").status == 0
+    assert cli("evaluate", run.folder).status == 0
 
     first.kill()
     first.wait()
-    resumed = catdog("train", "--resume", run.folder, "--epochs", done + 2, cwd=tmp_path)
-    assert resumed.returncode == 0, resumed.stderr
+    resumed = cli("train", "--resume", run.folder, "--epochs", done + 2)
+    assert resumed.status == 0, resumed.err
     assert run.epochs_done() == done + 2
 
 
 @pytest.mark.slow
-def test_reading_a_run_takes_no_lock_and_writes_nothing(data: Path, tmp_path: Path) -> None:
-    assert (
-        catdog("train", data, "--name", "seen", "--epochs", "1", "--size", 96, cwd=tmp_path).returncode == 0
-    )
+def test_reading_a_run_takes_no_lock_and_writes_nothing(cli: Cli, data: Path, tmp_path: Path) -> None:
+    assert cli("train", data, "--name", "seen", "--epochs", 1, "--size", 96).status == 0
     run = Run(tmp_path / "runs" / "seen")
     photo = next((data / "valid" / "circles").iterdir())
     (run.folder / "resume" / "lock").unlink()
@@ -100,5 +98,5 @@ def test_reading_a_run_takes_no_lock_and_writes_nothing(data: Path, tmp_path: Pa
         ["inspect", run.folder],
         ["export", run.folder, "model.safetensors"],
     ):
-        assert catdog(*command, cwd=tmp_path).returncode == 0
+        assert cli(*command).status == 0
     assert {path: path.stat().st_mtime_ns for path in run.folder.rglob("*")} == before

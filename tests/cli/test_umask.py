@@ -33,8 +33,8 @@ def _catdog(mask: int, commands: list[list[str]], cwd: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mask", [0o077, 0o022], ids=oct)
-def test_all_that_is_written_follows_the_umask(tmp_path: Path, mask: int) -> None:
+def test_all_that_is_written_follows_the_umask(tmp_path: Path) -> None:
+    mask = 0o036  # files become 640 and folders 741, which no code asks for
     data = tmp_path / "data"
     draw_pictures(data / "train", {"circles": 4, "squares": 4}, seed=1)
     draw_pictures(data / "valid", {"circles": 2, "squares": 2}, seed=2)

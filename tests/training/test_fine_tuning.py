@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 
 from catdog.errors import OptionError, RunError
 from catdog.model.architecture import CONVOLUTIONS
-from catdog.runs import EpochRecord
+from catdog.runs import EpochRecord, Run
 from catdog.training.events import EpochStarted, Event, Finished, HeadFitted, RatesChosen, Remark, Sums
 from catdog.training.options import NewRun, Resume
 from catdog.training.train import train as train_run
@@ -104,23 +104,29 @@ def test_the_head_is_kept_where_fine_tuning_is_no_better(shapes: Path, tmp_path:
     assert longer.epochs_done() == 2
 
 
+MIXED = FINE | {"mixup": 0.4, "label_smoothing": 0.1, "epochs": 3, "lr": 0.003}
+
+
+@pytest.fixture(scope="module")
+def whole(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A training that is not stopped. Not to be changed."""
+    return train(shapes, tmp_path_factory.mktemp("whole"), "block5", **MIXED)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("stop", [HeadFitted, Sums, 2])
 def test_a_training_that_is_stopped_anywhere_ends_with_the_same_bits(
-    shapes: Path, tmp_path: Path, stop: type | int
+    shapes: Path, whole: Run, tmp_path: Path, stop: type | int
 ) -> None:
     """After the head, within the first epoch, or at the start of the second one."""
-    options = FINE | {"mixup": 0.4, "label_smoothing": 0.1, "epochs": 3, "lr": 0.003}
 
     def report(event: Event) -> None:
         if (isinstance(event, stop)) if isinstance(stop, type) else event == EpochStarted(stop, 3, 48):
             raise KeyboardInterrupt
 
-    whole = train(shapes, tmp_path / "whole", "block5", **options)
     with pytest.raises(KeyboardInterrupt):
-        train(shapes, tmp_path / "stopped", "block5", report=report, **options)
-    stopped = tmp_path / "stopped" / "runs" / "block5"
-    again = train_run(Resume(stopped), two_workers(tmp_path / "stopped" / "cache"))
+        train(shapes, tmp_path, "block5", report=report, **MIXED)
+    again = train_run(Resume(tmp_path / "runs" / "block5"), two_workers(tmp_path / "cache"))
     assert [(record.epoch, record.val_loss) for record in again.history()] == [
         (record.epoch, record.val_loss) for record in whole.history()
     ]
