@@ -113,12 +113,7 @@ def compute_metrics(
     for index, label in enumerate(classes):
         hits, photos, found = confusion[index, index], confusion[index].sum(), confusion[:, index].sum()
         scores.append(
-            ClassScore(
-                label=label,
-                count=int(photos),
-                **fractions(hits, photos, found),
-                roc_auc=areas[index],
-            )
+            ClassScore(label=label, count=int(photos), **fractions(hits, photos, found), roc_auc=areas[index])
         )
     recalls = [score.recall for score in scores if score.recall is not None]
     known = [area for area in areas if area is not None]
