@@ -46,18 +46,22 @@ def compute(
 
     Args:
         photos: content digest, hex → file.
-        writer: takes the features; the caller closes it.
+        writer: takes the features, of the kind of its store; the caller closes it.
         report: called after each batch.
     """
+    if not photos:
+        return
     total = len(photos)
     calls = prefix.calls(workers)
     size = prefix.batch_size(total, calls)
+    pooled = bool(writer.store.key.pool)
 
     def call(item: _Batch | Failed) -> Computed | Failed:
         if isinstance(item, Failed):
             return item
         digests, pixels = item
-        return Computed(digests, np.asarray(prefix(pad_batch(pixels, size)))[: len(digests)])
+        features = np.asarray(prefix(pad_batch(pixels, size), pooled=pooled))
+        return Computed(digests, features[: len(digests)])
 
     done = 0
     report(Progress("compile", 0, total))

@@ -12,18 +12,16 @@ from catdog.errors import CacheError
 from catdog.features.compute import Failed, compute
 from catdog.features.exchange import exchange, needs_all, united
 from catdog.features.features import Features
+from catdog.features.pooling import pool_cached, stores_of
 from catdog.features.prefix import Prefix
-from catdog.features.store import FeatureStore
+from catdog.features.room import fits, need_of, require_room
 from catdog.features.writer import ShardWriter
-from catdog.memory import available_bytes
 from catdog.progress import OnProgress, unreported
-from catdog.text import Message, bytes_for_people, message
+from catdog.text import Message
 from catdog.workspace import Workspace
 
 # How often features are computed again that have disappeared: another process may empty the cache.
 _TRIES = 3
-# The fraction of free memory that features may take.
-_MEMORY_FRACTION = 0.7
 
 
 @dataclass(frozen=True)
@@ -47,8 +45,8 @@ def extract(
     digests: dict[Path, str] | None = None,
     report: OnProgress = unreported,
     before: Callable[[tuple[Skipped, ...]], object] = lambda _: None,
-    done: int = 0,
-    to_come: int = 0,
+    done: Sequence[Decoding] = (),
+    to_come: Sequence[Decoding] = (),
 ) -> Extraction:
     """Features of `paths`, from the cache where they are there.
 
@@ -57,8 +55,8 @@ def extract(
         report: called with the progress.
         before: called before any feature is computed, with the photos that cannot be read or whose headers
             are not those of an image. What it raises ends the extraction.
-        done: photos whose features were extracted before, and are needed too.
-        to_come: photos whose features will be extracted next, and need room too.
+        done: in these ways the photos were decoded before; those features are needed too.
+        to_come: in these ways they will be decoded next, and the features need room too.
 
     Raises:
         CacheError: neither the disk nor the memory has room for the features, or another process empties the
@@ -66,7 +64,6 @@ def extract(
     """
     workers = workspace.workers
     digests, reasons = identify(paths, digests, workspace, report)
-    store = FeatureStore(workspace.features, prefix.key(decoding))
     path_of: dict[str, Path] = {}
     for path in paths:
         if path in digests:
@@ -78,18 +75,27 @@ def extract(
 
     group = hosts.group()
     own = list(filter(group.owns, path_of))
-    store.hold(list(path_of))
+    here = list(path_of) if needs_all(group) else own  # the photos whose features this process will have
+    stores = stores_of(workspace.features, prefix, decoding)
+    for store in stores:
+        store.hold(list(path_of))
+    vectors, maps = stores[0], stores[-1]
+    of_maps = need_of(maps, len(here), len(here) - maps.known(here), prefix, done, to_come)
+    pooled = not fits(maps.cache, of_maps) or 2 * vectors.known(here) > len(here)
+    store = vectors if group.any(pooled) else maps
     todo = store.missing(own)
     failed = unreadable_headers({digest: path_of[digest] for digest in todo}, workers=workers)
     failed = united(group, failed)
     before(skipped())
-    new, wanted = sum(digest not in failed for digest in todo), len(path_of) - len(failed)
-    if new:  # otherwise those to come may be cached too
-        _require_room(store, new + to_come, done + wanted + to_come)
+    wanted = sum(digest not in failed for digest in here)
+    if (new := wanted - store.known(here)) > 0:  # otherwise those to come may be cached too
+        require_room(store, need_of(store, wanted, new, prefix, done, to_come), of_maps)
     for _ in range(_TRIES):
         photos = {digest: path_of[digest] for digest in todo if digest not in failed}
         if not photos:
             break
+        if store is not maps:
+            photos = {digest: photos[digest] for digest in pool_cached(maps, store, list(photos), prefix)}
         with (
             ShardWriter(store, needed=True) as writer,
             closing(compute(photos, prefix, decoding, writer, workers=workers, report=report)) as events,
@@ -99,7 +105,13 @@ def extract(
         todo = store.missing(own)
     if group.processes > 1:
         failed = united(group, failed)
-        todo = store.missing(exchange(group, store, [digest for digest in path_of if digest not in failed]))
+        readable = [digest for digest in path_of if digest not in failed]
+        maps.hold(readable)
+        if group.any(needs_all(group) and maps.known(readable) < len(readable)) and store is not vectors:
+            # The processes have caches of their own, and vectors are sent in less time.
+            store = vectors
+            pool_cached(maps, store, list(filter(group.owns, readable)), prefix)
+        todo = store.missing(exchange(group, store, readable))
     if any(digest not in failed for digest in todo):
         raise CacheError(
             "expected features to stay in {folder}, but they disappeared {tries} times. Does another program "
@@ -110,10 +122,10 @@ def extract(
 
     unreadable = skipped()
     bad = {photo.path for photo in unreadable}
-    readable = tuple(number for number, path in enumerate(paths) if path not in bad)
-    found = tuple(digests[paths[number]] for number in readable)
+    kept = tuple(number for number, path in enumerate(paths) if path not in bad)
+    found = tuple(digests[paths[number]] for number in kept)
     features = store.features(found) if found and needs_all(group) else None
-    return Extraction(readable, found, features, unreadable, store.damaged)
+    return Extraction(kept, found, features, unreadable, sum(store.damaged for store in stores))
 
 
 def identify(
@@ -130,31 +142,3 @@ def unreadable_headers(photos: dict[str, Path], *, workers: int) -> dict[str, Me
     """Digest → reason of those photos (digest → file) whose headers are not those of an image."""
     digest_of = {path: digest for digest, path in photos.items()}
     return {digest_of[photo.path]: photo.reason for photo in probe_all(digest_of, workers=workers)}
-
-
-def _require_room(store: FeatureStore, new: int, all_photos: int) -> None:
-    """Refuse, before hours of work, features for which neither the disk nor the memory has room."""
-    cache, size = store.cache, store.key.tensor_bytes
-    memory, free = int(available_bytes() * _MEMORY_FRACTION), cache.bytes_free()
-    if new * size > free + memory:
-        raise CacheError(
-            "the features of {photos:,} photos take {needed}, but only {disk} of disk and {memory} of memory "
-            "may be used for them. Make room, name another folder with --cache-dir, leave out --no-cache, or "
-            "use fewer photos.",
-            photos=new,
-            needed=bytes_for_people(new * size),
-            disk=bytes_for_people(free),
-            memory=bytes_for_people(memory),
-        )
-    allowed = cache.bytes_allowed()
-    if new and free and all_photos * size > allowed:
-        cache.warn(
-            message(
-                "the features of {photos:,} photos take {needed}, more than the cache limit of {allowed}. "
-                "Some are deleted when this command ends, and computed again next time. --cache-limit allows "
-                "more.",
-                photos=all_photos,
-                needed=bytes_for_people(all_photos * size),
-                allowed=bytes_for_people(allowed),
-            )
-        )

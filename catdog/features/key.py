@@ -25,6 +25,7 @@ class FeatureKey(JsonRecord):
     decoding_version: int
     decoder: str  # the libraries that turn a file into pixels, with their versions
     store_version: int = STORE_VERSION
+    pool: str = ""  # the pooling layer behind the prefix; empty for its own output
 
     @property
     def tensor_bytes(self) -> int:
@@ -38,5 +39,7 @@ class FeatureKey(JsonRecord):
         values["decoding"]["mirrored"] = (
             view if view > 1 else view == 1
         )  # as in the first caches: they stay valid
+        if not self.pool:
+            del values["pool"]  # likewise
         text = json.dumps(values, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:24]

@@ -1,6 +1,7 @@
 """The frozen prefix as a function from uint8 photos to features, on all devices."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from threading import Lock
 from typing import Any
@@ -15,10 +16,10 @@ from catdog.data import DECODING_VERSION, decoder_version
 from catdog.errors import WeightsError
 from catdog.features.key import FeatureKey
 from catdog.model import winograd
-from catdog.model.architecture import CONVOLUTIONS, describe, freeze
+from catdog.model.architecture import CONVOLUTIONS, POOLS, describe, freeze
 from catdog.model.frozen import DENSE_ROWS, Program, direct, for_cpu
-from catdog.model.layers import Dense, Layer
-from catdog.model.network import device_float32
+from catdog.model.layers import Dense, GlobalPool, Layer, output_shape
+from catdog.model.network import Network, device_float32
 from catdog.model.preprocess import preprocess
 from catdog.weights import source as weights
 from catdog.weights.source import WeightSource
@@ -41,6 +42,7 @@ class Prefix:
         layers: the frozen layers that run once per photo.
         frozen: the frozen layers behind them; `frozen_tensors` are their weights.
         thawed: the layers that are trained.
+        pool: the first layer of the head, if it pools the output of `layers`; then vectors can be cached.
         preprocessing: what the weights expect of the photos.
         digest: of all frozen weights, hex SHA-256.
 
@@ -57,6 +59,7 @@ class Prefix:
         self, source: WeightSource, head: Head, *, unfreeze: str, workspace: Workspace | None = None
     ):
         self.layers, self.frozen, self.thawed = freeze(head, unfreeze)
+        self.pool = None if self.thawed else POOLS.get(head.kind)
         self.unfreeze = unfreeze
         self.preprocessing = source.preprocessing
         if head.kind == "imagenet" and not {"fc1", "fc2"} <= source.layers:
@@ -79,9 +82,9 @@ class Prefix:
         """All frozen weights, by name. Call it before the first photo: the network then replaces them."""
         return self._tensors | self.frozen_tensors
 
-    def key(self, decoding: Decoding) -> FeatureKey:
-        """The cache key of features of photos that are decoded like this."""
-        return FeatureKey(
+    def key(self, decoding: Decoding, *, pooled: bool = False) -> FeatureKey:
+        """The cache key of features of photos that are decoded like this; with `pooled`, behind `pool`."""
+        key = FeatureKey(
             prefix_digest=self._key_digest,
             # The layers behind all convolutions do not change the output of the convolutions.
             unfreeze="head" if len(self.layers) >= len(CONVOLUTIONS) else self.unfreeze,
@@ -93,6 +96,10 @@ class Prefix:
             decoding_version=DECODING_VERSION,
             decoder=decoder_version(),
         )
+        if not (pooled and self.pool):
+            return key
+        shape = output_shape(self.pool, key.shape)
+        return replace(key, pool=self.pool.name, shape=shape, dtype="float32")
 
     def calls(self, workers: int) -> int:
         """How many calls at a time, each in its own thread, keep the devices busy.
@@ -122,7 +129,7 @@ class Prefix:
         multiple = self._mesh.size
         return -(-largest // multiple) * multiple
 
-    def __call__(self, pixels_bhwc: np.ndarray) -> jax.Array:
+    def __call__(self, pixels_bhwc: np.ndarray, *, pooled: bool = False) -> jax.Array:
         """uint8 photos (b, h, w, 3) → features (b, *shape), with the dtype of the key. Thread-safe.
 
         Features are rounded here, not on disk: they are the same whether they come from the cache or not.
@@ -134,12 +141,18 @@ class Prefix:
             program, arrays = self._program
             if pixels_bhwc.shape not in self._compiled:
                 self._compiled.add(pixels_bhwc.shape)
-                return self._dispatch(pixels_bhwc, program, arrays)
-        return self._dispatch(pixels_bhwc, program, arrays)
+                return self._dispatch(pixels_bhwc, program, arrays, pooled)
+        return self._dispatch(pixels_bhwc, program, arrays, pooled)
 
-    def _dispatch(self, pixels_bhwc: np.ndarray, program: Program, arrays: Any) -> jax.Array:
+    def _dispatch(self, pixels_bhwc: np.ndarray, program: Program, arrays: Any, pooled: bool) -> jax.Array:
         batch = jnp.asarray(pixels_bhwc) if self._on_cpu else devices.put_batch(self._mesh, pixels_bhwc)
-        return _forward(batch, program, arrays, self.preprocessing, self._dtype(pixels_bhwc.shape[1]))
+        maps = _forward(batch, program, arrays, self.preprocessing, self._dtype(pixels_bhwc.shape[1]))
+        return self.pooled(maps) if pooled else maps
+
+    def pooled(self, maps_bhwc: jax.Array | np.ndarray) -> jax.Array:
+        """The vectors (b, channels) float32 that `pool` makes of features: of their rounded values."""
+        assert self.pool
+        return _pooled(maps_bhwc, self.pool)
 
     @property
     def _on_cpu(self) -> bool:
@@ -202,6 +215,12 @@ def _forward(
         # In float32: bfloat16 rounds the limit itself up, to a number that is infinite in float16.
         features = jnp.clip(features.astype(jnp.float32), -_FLOAT16_MAX, _FLOAT16_MAX)
     return features.astype(dtype)
+
+
+@jax.jit(static_argnums=1)
+def _pooled(maps_bhwc: jax.Array, pool: GlobalPool) -> jax.Array:
+    """A program of its own: XLA would leave out the rounding before it."""
+    return Network([pool], rngs=None)(maps_bhwc, deterministic=True)
 
 
 def pad_batch(arrays: Sequence[np.ndarray], size: int) -> np.ndarray:

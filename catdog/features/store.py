@@ -35,6 +35,7 @@ class FeatureStore:
 
     Attributes:
         memory: tensors that are not on disk, by digest (hex); they live as long as this object.
+        added: how many tensors were given to a `ShardWriter` for it.
         lease: protects shards from deletion by other processes while this object lives.
     """
 
@@ -42,6 +43,7 @@ class FeatureStore:
         self.cache, self.key = cache, key
         self.folder = cache.root / key.folder_name() if cache.root else None
         self.memory: dict[str, np.ndarray] = {}
+        self.added = 0
         self.lease: Lease | None = None
         self._bad: set[Path] = set()  # damaged shards, which may resist deletion
         self._forbidden: set[Path] = set()  # this user may not read these shards
@@ -103,6 +105,11 @@ class FeatureStore:
         if self.lease:
             with contextlib.suppress(OSError):  # a full disk
                 self.lease.add(index_paths)
+
+    def known(self, digests: Sequence[str]) -> int:
+        """How many of the content digests (hex) are in the indexes of the shards; reads no tensor."""
+        shards, _ = self._find(digests)
+        return int((shards < len(self._shards)).sum())
 
     def missing(self, digests: Sequence[str]) -> list[str]:
         """Those of the content digests (hex) that have no intact tensor here, each once, in order.

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Sequence
 from contextlib import closing, nullcontext
+from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,21 +42,23 @@ def stream(
     prefix: Prefix,
     decoding: Decoding,
     *,
-    store: FeatureStore,
+    stores: Sequence[FeatureStore],
     workspace: Workspace,
     digests: dict[Path, str] | None = None,
     report: OnProgress = unreported,
     writer: ShardWriter | None = None,
+    room: float = inf,
 ) -> Generator[Known | Unreadable, None, None]:
     """Every photo once: first what is cached or unreadable, then what is computed, in order.
 
     What is computed is cached. Closing the generator stops the work on the other photos.
 
     Args:
-        store: the cache of this prefix and decoding.
+        stores: the caches of this prefix and decoding, see `stores_of`; features are maps or vectors.
         digests: content digests, where they are known already; None reads and hashes the files.
         report: called with the progress.
         writer: caches what is computed; the caller closes it. None makes one that is closed at the end.
+        room: so many photos of one writer or store are cached as maps, the others as vectors.
 
     Raises:
         CacheError: the cache cannot be read.
@@ -72,34 +75,35 @@ def stream(
     if reasons:
         without = [photo for photo, path in enumerate(paths) if path in reasons]
         yield Unreadable([[photo] for photo in without], [reasons[paths[photo]] for photo in without])
-    store.refresh()
-    todo = store.missing(list(photos_of))
-    lacking = set(todo)
-    cached = [digest for digest in photos_of if digest not in lacking]
-    for start in range(0, len(cached), _AT_A_TIME):
-        names = cached[start : start + _AT_A_TIME]
-        tensors = _read(store, names)
-        if tensors is None:
-            todo += names
-        else:
-            yield known(names, tensors)
+    todo = list(photos_of)
+    for store in stores:
+        store.refresh()
+        asked, todo = todo, store.missing(todo)
+        lacking = set(todo)
+        cached = [digest for digest in asked if digest not in lacking]
+        for start in range(0, len(cached), _AT_A_TIME):
+            names = cached[start : start + _AT_A_TIME]
+            tensors = _read(store, names)
+            if tensors is None:
+                todo += names
+            else:
+                yield known(names, tensors)
     photos = {digest: paths[photos_of[digest][0]] for digest in todo}
     if failed := unreadable_headers(photos, workers=workspace.workers):
         yield Unreadable([photos_of[digest] for digest in failed], list(failed.values()))
     photos = {digest: path for digest, path in photos.items() if digest not in failed}
     if not photos:
         return
-    with (
-        nullcontext(writer) if writer else ShardWriter(store) as keeper,
-        closing(
-            compute(photos, prefix, decoding, keeper, workers=workspace.workers, report=report)
-        ) as events,
-    ):
-        for event in events:
-            if isinstance(event, Failed):
-                yield Unreadable([photos_of[event.digest]], [event.reason])
-            else:
-                yield known(event.digests, event.features)
+    with nullcontext(writer) if writer else ShardWriter(stores[-1]) as keeper:
+        if not keeper.store.key.pool and keeper.store.added + len(photos) > room:
+            keeper.turn_to(stores[0])
+        events = compute(photos, prefix, decoding, keeper, workers=workspace.workers, report=report)
+        with closing(events):
+            for event in events:
+                if isinstance(event, Failed):
+                    yield Unreadable([photos_of[event.digest]], [event.reason])
+                else:
+                    yield known(event.digests, event.features)
 
 
 def _read(store: FeatureStore, digests: list[str]) -> np.ndarray | None:

@@ -52,12 +52,6 @@ def extract_views(
 ) -> Views:
     """Features of photos that are decoded in each of these ways; see `extract`. The progress is over all."""
     count, views = len(set(digests.values())), len(decodings)
-    areas = [decoding.size**2 for decoding in decodings]  # features take room in proportion
-
-    def equal(others: Sequence[int], area: int) -> int:
-        """How many photos of this area take as much room as the others."""
-        return -(-count * sum(others) // area)
-
     return Views(
         paths,
         tuple(
@@ -69,8 +63,8 @@ def extract_views(
                 digests=digests,
                 report=part_of(report, view * count, count, views * count),
                 before=before,
-                done=equal(areas[:view], areas[view]),
-                to_come=equal(areas[view + 1 :], areas[view]),
+                done=decodings[:view],
+                to_come=decodings[view + 1 :],
             )
             for view, decoding in enumerate(decodings)
         ),

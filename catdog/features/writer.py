@@ -55,8 +55,19 @@ class ShardWriter:
         finally:
             self._pool.shutdown()
 
+    @property
+    def store(self) -> FeatureStore:
+        """Where the tensors are written."""
+        return self._store
+
+    def turn_to(self, store: FeatureStore) -> None:
+        """Write what was added; what is added from now on is for this store."""
+        self.close()
+        self._store = store
+
     def add(self, digest: str, tensor: np.ndarray) -> None:
         """Add the tensor of a photo, of the key's shape and dtype."""
+        self._store.added += 1
         if self._store.folder is None or not self._store.cache.writable:
             if self._needed:
                 self._store.memory[digest] = tensor

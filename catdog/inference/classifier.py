@@ -19,7 +19,9 @@ from catdog.data.views import averaged
 from catdog.errors import RunError
 from catdog.features.features import Features
 from catdog.features.forward import condense, logits, make_suffix
+from catdog.features.pooling import stores_of
 from catdog.features.prefix import Prefix
+from catdog.features.room import room_for
 from catdog.features.store import FeatureStore
 from catdog.features.stream import Known, Unreadable, stream
 from catdog.features.writer import ShardWriter
@@ -117,7 +119,7 @@ class Classifier:
         self._params, constants = self._suffix.from_tensors(tensors)
         self._constants = constants | prefix.frozen_arrays
         # Reused, since their indexes have been read; each is in use by one thread at a time.
-        self._stores: dict[Decoding, list[FeatureStore]] = {}
+        self._stores: dict[Decoding, list[list[FeatureStore]]] = {}
 
     def predict(
         self,
@@ -230,15 +232,20 @@ class Classifier:
         """See `stream` in `catdog.features` for the options."""
         idle = self._stores.setdefault(decoding, [])
         try:
-            store = idle.pop()
+            stores = idle.pop()
         except IndexError:
-            store = FeatureStore(self._workspace.features, self.prefix.key(decoding))
-        options |= {"store": store, "workspace": self._workspace}
+            stores = stores_of(self._workspace.features, self.prefix, decoding)
+        options |= {"stores": stores, "workspace": self._workspace, "room": self._room}
         try:
             with closing(stream(paths, self.prefix, decoding, **options)) as groups:
                 yield from groups
         finally:
-            idle.append(store)
+            idle.append(stores)
+
+    @cached_property
+    def _room(self) -> float:
+        """The photos whose maps, of all views, fit into the cache."""
+        return room_for(self._workspace.features, self.prefix, self._decodings)
 
     def _prediction(self, path: Path, found: Message | np.ndarray) -> Prediction:
         """Of probabilities, (classes,), of a value, (1,), or of the reason why there are none."""

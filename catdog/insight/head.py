@@ -6,6 +6,7 @@ import numpy as np
 
 from catdog.config import HeadKind, Output, Scale
 from catdog.inference.classifier import Classifier
+from catdog.model.architecture import POOLS
 from catdog.model.layers import GEM_FLOOR
 
 
@@ -30,7 +31,7 @@ class PooledHead:
 def pooled_head(classifier: Classifier) -> PooledHead | None:
     """The head of a classifier; None where it has hidden layers, whose sums over channels say little."""
     head, tensors = classifier.head, classifier.tensors()
-    if head.kind not in ("gem", "concat", "linear"):
+    if head.kind not in POOLS:
         return None
     return PooledHead(
         kind=head.kind,

@@ -21,6 +21,7 @@ from catdog.model.layers import (
     GlobalAveragePool,
     GlobalConcatPool,
     GlobalGemPool,
+    GlobalPool,
     Layer,
     MaxPool,
     Rescale,
@@ -63,6 +64,14 @@ IMAGENET_TOP: tuple[Layer, ...] = (
     _DROPOUT2,
     Dense("predictions", "predictions", 4096, 1000, "none"),
 )
+
+
+# What a head may begin with, by its kind.
+POOLS: dict[str, GlobalPool] = {
+    "gem": GlobalGemPool("gem_pool", "head"),
+    "concat": GlobalConcatPool("concat_pool", "head"),
+    "linear": GlobalAveragePool("avg_pool", "head"),
+}
 
 
 def stages(layers: Sequence[Layer]) -> tuple[str, ...]:
@@ -143,15 +152,9 @@ def head(config: Head, classes: int, *, features: Shape = (7, 7, 512)) -> tuple[
     if config.kind == "imagenet":
         layers = list(_dropped((replace(_DROPOUT2, stage="head"),), config.dropout))
         units_in = 4096
-    elif config.kind == "concat":
-        layers = [GlobalConcatPool("concat_pool", "head"), Rescale("rescale", "head")]
-        units_in = 2 * features[-1]
-    elif config.kind == "gem":
-        layers = [GlobalGemPool("gem_pool", "head"), Rescale("rescale", "head")]
-        units_in = features[-1]
-    elif config.kind == "linear":
-        layers = [GlobalAveragePool("avg_pool", "head"), Rescale("rescale", "head")]
-        units_in = features[-1]
+    elif pool := POOLS.get(config.kind):
+        layers = [pool, Rescale("rescale", "head")]
+        (units_in,) = output_shape(pool, features)
     else:
         if not config.fc_units:
             raise OptionError("an fc head needs the units of at least one hidden layer")

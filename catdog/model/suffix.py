@@ -98,7 +98,9 @@ class Suffix:
 
     @partial(jax.jit, static_argnums=0)
     def condense(self, constants: Tensors, features: jax.Array) -> jax.Array:
-        """Apply the condensed layers to a batch of features; float32."""
+        """Apply the condensed layers to a batch of features; float32. Pooled features stay as they are."""
+        if features.ndim == 2:
+            return features
         network = self._network(constants, layers=self.layers[: self.condensed])
         return network(features, deterministic=True).astype(jnp.float32)
 

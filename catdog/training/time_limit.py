@@ -7,8 +7,8 @@ from pathlib import Path
 
 from catdog.config import TrainOptions
 from catdog.features.extract import extract
+from catdog.features.pooling import lacking, stores_of
 from catdog.features.prefix import Prefix
-from catdog.features.store import FeatureStore
 from catdog.text import N_, Message, message
 from catdog.training.options import SIZES_OF
 from catdog.workspace import Workspace
@@ -60,7 +60,7 @@ def within(
 def _seconds(chosen: TrainOptions, photos: Mapping[str, Path], prefix: Prefix, workspace: Workspace) -> float:
     """How long the features take that are not in the cache, those of views included."""
     missing = {
-        decoding: FeatureStore(workspace.features, prefix.key(decoding)).missing(list(photos))
+        decoding: lacking(stores_of(workspace.features, prefix, decoding), list(photos))
         for decoding in chosen.decodings
     }
     decoding = max(missing, key=lambda decoding: (len(missing[decoding]), decoding.size))

@@ -68,11 +68,11 @@ def test_no_cache_leaves_nothing_behind_when_it_is_killed(few: Path, tmp_path: P
 def test_features_that_do_not_fit_in_memory_are_refused_before_they_are_computed(
     cli: Cli, few: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("catdog.features.extract.available_bytes", lambda: 800_000)
+    monkeypatch.setattr("catdog.features.room.available_bytes", lambda: 30_000)
     refused = cli("train", few, "--no-cache")
     assert refused.status == 1
-    assert "the features of 12 photos take 602.1 kB" in refused.err
-    assert "560.0 kB of memory" in refused.err
+    assert "the features of 12 photos take 24.6 kB" in refused.err
+    assert "21.0 kB of memory" in refused.err
     assert "--no-cache" in refused.err
     assert "Loading" not in refused.err
 
@@ -121,7 +121,7 @@ def test_a_limit_holds_when_the_command_has_ended(cli: Cli, tmp_path: Path) -> N
     cache = ("--cache-dir", tmp_path / "cache", "--cache-limit")
     trained = cli("train", data, "--name", "limited", "--epochs", 1, *cache, "500kB")
     assert trained.status == 0, trained.err
-    assert "the features of 24 photos take 1.2 MB, more than the cache limit of 500.0 kB" in trained.err
+    assert "the maps of 24 photos take 1.2 MB, but the cache may use 500.0 kB. Pooled" in trained.err
     features = tmp_path / "cache" / "features"
     assert sum(map(len, files_below(features).values())) <= 500_000
     # Within the limit, what was not used for longest makes room.

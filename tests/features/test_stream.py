@@ -12,6 +12,7 @@ import pytest
 from catdog.config import Decoding
 from catdog.features import open_files
 from catdog.features.extract import extract
+from catdog.features.pooling import stores_of
 from catdog.features.prefix import Prefix
 from catdog.features.store import FeatureStore
 from catdog.features.stream import Known, Unreadable, stream
@@ -36,8 +37,8 @@ def paths(shapes: Path, tmp_path: Path) -> list[Path]:
 TWO = Workspace(workers=2)
 
 
-def _store(prefix: Prefix, tmp_path: Path) -> FeatureStore:
-    return FeatureStore(FeatureCache(tmp_path / "cache"), prefix.key(SMALL))
+def _stores(prefix: Prefix, tmp_path: Path) -> list[FeatureStore]:
+    return stores_of(FeatureCache(tmp_path / "cache"), prefix, SMALL)
 
 
 def test_it_gives_what_extract_gives_however_much_is_cached(
@@ -48,7 +49,7 @@ def test_it_gives_what_extract_gives_however_much_is_cached(
     for count in (0, 5, 16):
         extract(paths[:count], prefix, SMALL, workspace=two_workers(tmp_path / "cache"))
         found: dict[int, list[Any]] = {}
-        for known in stream(paths, prefix, SMALL, store=_store(prefix, tmp_path), workspace=TWO):
+        for known in stream(paths, prefix, SMALL, stores=_stores(prefix, tmp_path), workspace=TWO):
             assert isinstance(known, Known)
             for photos, *both in zip(known.photos, known.digests, known.features, strict=True):
                 found |= dict.fromkeys(photos, both)
@@ -62,7 +63,7 @@ def test_a_batch_comes_before_the_next_is_computed(paths: list[Path], prefix: Pr
     steps: list[Progress] = []
     came: list[tuple[list[int], int]] = []
     for known in stream(
-        paths, prefix, SMALL, store=_store(prefix, tmp_path), workspace=TWO, report=steps.append
+        paths, prefix, SMALL, stores=_stores(prefix, tmp_path), workspace=TWO, report=steps.append
     ):
         computed = [step.done for step in steps if step.stage == "features"]
         came.append((sum(known.photos, []), max(computed, default=0)))
@@ -86,7 +87,7 @@ def test_bad_files_and_copies(paths: list[Path], prefix: Prefix, tmp_path: Path)
         paths[2],
         Path(copy(cut, folder / "cut 2.png")),
     ]
-    events = list(stream(given, prefix, SMALL, store=_store(prefix, tmp_path), workspace=TWO))
+    events = list(stream(given, prefix, SMALL, stores=_stores(prefix, tmp_path), workspace=TWO))
     reasons = {
         photo: reason
         for event in events
@@ -111,7 +112,9 @@ def test_shards_that_are_merged_or_deleted_meanwhile(
     assert expected.features is not None
     steps: list[Progress] = []
     rows: dict[int, Any] = {}
-    groups = stream(paths, prefix, SMALL, store=_store(prefix, tmp_path), workspace=TWO, report=steps.append)
+    groups = stream(
+        paths, prefix, SMALL, stores=_stores(prefix, tmp_path), workspace=TWO, report=steps.append
+    )
     for known in groups:
         if isinstance(known, Known):
             for photos, row in zip(known.photos, known.features, strict=True):
@@ -133,10 +136,10 @@ def test_what_was_computed_before_it_was_closed_is_cached(
     paths: list[Path], prefix: Prefix, tmp_path: Path
 ) -> None:
     seen: list[str] = []
-    with closing(stream(paths, prefix, SMALL, store=_store(prefix, tmp_path), workspace=TWO)) as groups:
+    with closing(stream(paths, prefix, SMALL, stores=_stores(prefix, tmp_path), workspace=TWO)) as groups:
         for known in groups:
             assert isinstance(known, Known)
             seen = known.digests
             break
     assert len(seen) == 4
-    assert not _store(prefix, tmp_path).missing(seen)
+    assert not _stores(prefix, tmp_path)[-1].missing(seen)

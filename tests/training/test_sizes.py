@@ -14,11 +14,13 @@ from catdog.errors import OptionError
 from catdog.evaluation.evaluate import evaluate
 from catdog.evaluation.predictions import EvaluatedPredictions
 from catdog.export import export
+from catdog.features.upkeep import cache_entries
 from catdog.inference.models import open_classifier
 from catdog.runs import Run
 from catdog.training.options import NewRun, Resume
 from catdog.training.train import train as train_run
 from catdog.weights.source import find_weights
+from catdog.workspace import FeatureCache, Workspace
 from tests.training.whole import train
 from tests.workspaces import two_workers
 
@@ -64,10 +66,17 @@ def test_an_evaluation_is_that_of_the_log(run: Run, place: Path) -> None:
     assert found.gain is not None
 
 
-def test_a_resumed_training_ends_with_the_same_bits(run: Run, shapes: Path, place: Path) -> None:
-    short = train(shapes, place, **SEVERAL | {"epochs": 1, "name": "short"})
-    again = train_run(Resume(short.folder, epochs=3), two_workers(place / "cache"))
+@pytest.mark.parametrize("limit", [None, 300_000])
+def test_a_resumed_training_ends_with_the_same_bits(
+    run: Run, shapes: Path, place: Path, tmp_path: Path, limit: int | None
+) -> None:
+    """Also with another cache that has no room for maps."""
+    short = train(shapes, place, **SEVERAL | {"epochs": 1, "name": f"short{limit}"})
+    cache = FeatureCache(tmp_path if limit else place / "cache", limit, warn=lambda _: None)
+    again = train_run(Resume(short.folder, epochs=3), Workspace(features=cache, workers=2))
     assert again.model_path.read_bytes() == run.model_path.read_bytes()
+    pooled = {bool(entry.key and entry.key.pool) for entry in cache_entries(tmp_path)}
+    assert pooled == ({True} if limit else set())
 
 
 @pytest.mark.parametrize(

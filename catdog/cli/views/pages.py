@@ -154,8 +154,10 @@ def cache_page(
             made.add_row(*cells, translated(N_("unknown")), "", "", names)
             continue
         shape, side = f"{'×'.join(map(str, key.shape))} {key.dtype}", key.decoding.size
-        before = translated(message("before {stage}, {shape}", stage=key.unfreeze, shape=shape))
-        made.add_row(*cells, before, key.prefix_digest[:12], f"{side}×{side} {key.decoding.resize}", names)
+        before = message("before {stage}, {shape}", stage=key.unfreeze, shape=shape)
+        behind = message("pooled by {layer}, {shape}", layer=key.pool, shape=shape)
+        kind = translated(behind if key.pool else before)
+        made.add_row(*cells, kind, key.prefix_digest[:12], f"{side}×{side} {key.decoding.resize}", names)
     size = sum(entry.bytes for entry in entries)
     facts: dict[str, Any] = {"root": str(root), "bytes": size, "limit": limit, "compiled_bytes": programs}
     facts |= {"cleared": cleared, "entries": listed}
