@@ -205,6 +205,8 @@ class TrainOptions(JsonRecord):
     label_smoothing: float = 0.0  # of each true label, so much goes to all classes alike
     mixup: float = 0.0  # parameters of the Beta distribution; 0 mixes no photos
     patience: int | None = None  # epochs without a lower validation loss that end the training
+    # Each epoch shows a new view of each photo (`catdog.training.drawn`); `views` are for predictions alone.
+    draws_views: bool = False
 
     @property
     def decodings(self) -> tuple[Decoding, ...]:

@@ -2,7 +2,8 @@
 
 The number of a view and the digest of the photo's content decide what the view looks like, wherever it is
 computed. The seed of a run has no part in it: the features of views are cached, and runs with other seeds and
-predictions use them again.
+predictions use them again. Views that no cache holds, see `catdog.training.drawn`, are decided by the seed
+and the epoch instead of a number.
 
 Crops as in C. Szegedy et al., Going Deeper with Convolutions, CVPR 2015, but of at least 0.35 of the area,
 and with an aspect ratio relative to the photo's own: a crop is squashed at most a third more than the photo.
@@ -23,7 +24,7 @@ _ASPECT = 3 / 4, 4 / 3
 _LIGHT = 0.2  # brightness, contrast and saturation change by at most this fraction
 _SALT = "catdog view 1"  # another one gives other views: raise DECODING_VERSION with it
 _GRID = 2**16  # steps of a box: the last digits of a power differ between machines
-_LUMA = np.array([299, 587, 114])  # thousandths of red, green and blue, ITU-R BT.601
+LUMA = np.array([299, 587, 114])  # thousandths of red, green and blue, ITU-R BT.601
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
@@ -62,7 +63,17 @@ def view_of(number: int, digest: str) -> View:
     """
     if number < 2:
         return View(mirrored=number == 1)
-    drawn = hashlib.sha256(f"{_SALT}:{number}:{digest}".encode()).digest()
+    return _drawn(f"{number}:{digest}")
+
+
+def view_in_epoch(seed: int, epoch: int, digest: str) -> View:
+    """A view that is drawn like those from 2 on, for one epoch of a training with that seed."""
+    return _drawn(f"{seed}:{epoch}:{digest}")
+
+
+def _drawn(name: str) -> View:
+    """The view of that name, the same on every machine."""
+    drawn = hashlib.sha256(f"{_SALT}:{name}".encode()).digest()
     chance = [int.from_bytes(drawn[start : start + 4], "big") / 2**32 for start in range(0, 32, 4)]
     area = _between(*_AREA, chance[0])
     lowest, highest = (
@@ -96,7 +107,7 @@ def averaged(trained: tuple[Decoding, ...], *, tta: bool | None = None) -> tuple
 def relit(pixels: npt.NDArray[np.uint8], light: tuple[float, float, float]) -> npt.NDArray[np.uint8]:
     """The pixels (h, w, 3) with brightness, contrast and saturation multiplied by these factors."""
     brightness, contrast, saturation = light
-    grey = (pixels.astype(np.int64) @ _LUMA)[..., None]  # whole thousandths: the mean is the same everywhere
+    grey = (pixels.astype(np.int64) @ LUMA)[..., None]  # whole thousandths: the mean is the same everywhere
     mean = grey.sum() / grey.size / 1000
     coloured = grey / 1000 + (pixels - grey / 1000) * saturation
     return np.clip(np.rint((mean + (coloured - mean) * contrast) * brightness), 0, 255).astype(np.uint8)

@@ -17,7 +17,7 @@ from catdog.workspace import Workspace
 class Views:
     """What was extracted of several views of the same photos: at other sizes, mirrored, cropped, ..."""
 
-    paths: Sequence[Path]
+    paths: tuple[Sequence[Path], ...]  # of each view
     found: tuple[Extraction, ...]
 
     @property
@@ -31,12 +31,13 @@ class Views:
         return sum(view.damaged_shards for view in self.found)
 
     def features(self, paths: Sequence[Path]) -> list[Features]:
-        """Of these photos, none of them skipped: of all photos, of all second views, ..."""
+        """Of these photos, none of them skipped: of all, then their second views, ..., if there are any."""
         parts = []
-        for view in self.found:
-            assert view.features is not None  # there are photos
-            row_of = {self.paths[photo]: row for row, photo in enumerate(view.photos)}
-            parts.append(view.features.select([row_of[path] for path in paths]))
+        for seen, view in zip(self.paths, self.found, strict=True):
+            row_of = {seen[photo]: row for row, photo in enumerate(view.photos)}
+            if paths[0] in row_of:
+                assert view.features is not None  # there are photos
+                parts.append(view.features.select([row_of[path] for path in paths]))
         return parts
 
 
@@ -49,23 +50,29 @@ def extract_views(
     digests: dict[Path, str],
     report: OnProgress = unreported,
     before: Callable[[tuple[Skipped, ...]], object] = lambda _: None,
+    further: Sequence[Path] | None = None,
 ) -> Views:
-    """Features of photos that are decoded in each of these ways; see `extract`. The progress is over all."""
-    count, views = len(set(digests.values())), len(decodings)
+    """Features of photos that are decoded in each of these ways; see `extract`. The progress is over all.
+
+    Args:
+        further: the photos that are seen in more than the first way; None is all.
+    """
+    paths_of = (paths, *[paths if further is None else further] * (len(decodings) - 1))
+    counts = [len({digests[path] for path in seen}) for seen in paths_of]
     return Views(
-        paths,
+        paths_of,
         tuple(
             extract(
-                paths,
+                seen,
                 prefix,
                 decoding,
                 workspace=workspace,
                 digests=digests,
-                report=part_of(report, view * count, count, views * count),
+                report=part_of(report, sum(counts[:view]), counts[view], sum(counts)),
                 before=before,
                 done=decodings[:view],
                 to_come=decodings[view + 1 :],
             )
-            for view, decoding in enumerate(decodings)
+            for view, (seen, decoding) in enumerate(zip(paths_of, decodings, strict=True))
         ),
     )

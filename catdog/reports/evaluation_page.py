@@ -175,7 +175,7 @@ def _model_card(predictions: AnyOutput) -> dict[str, Any]:
             (message("batch size"), None if is_fitted else options.batch_size),
             (message("L2 penalty"), penalty.l2 if (penalty := model.cross_validation()) else options.l2),
             (message("folds of the cross-validation"), options.folds),
-            (message("views of each training photo, beside it"), options.views),
+            (message("views of each photo in predictions, beside it"), options.views),
             (message("other sizes of each photo"), ", ".join(map(str, options.other_sizes)) or None),
             *_value_facts(scale),
             (message("random seed"), options.seed),

@@ -6,6 +6,7 @@ from pathlib import Path
 from catdog import config
 from catdog.config import Decoding, Head, TrainOptions
 from catdog.errors import OptionError
+from catdog.model.architecture import freeze
 from catdog.text import relative_path
 from catdog.training.optimizers import find_optimizer
 from catdog.training.rates import OF_OWN_RATE, stage_rates
@@ -18,6 +19,7 @@ DEFAULT_BATCH_SIZE = 64
 DEFAULT_VALID_FRACTION = 0.2
 DEFAULT_FOLDS = 5
 EPOCHS, LBFGS_EPOCHS, FINE_TUNING_EPOCHS = 20, 8, 6
+MOST_VIEWS = 32
 SMALL = 1000  # photos; for fewer, without a validation split, cross-validation says more than one split
 
 PRETRAINED_SIZE = 224  # pixels, both sides: VGG16 was trained on such photos, and fc1 takes no others
@@ -100,6 +102,13 @@ class NewRun:
         ):
             if not is_allowed:
                 raise OptionError("expected {bounds}, found {value}", bounds=bounds, value=value)
+        if self.views > MOST_VIEWS:
+            raise OptionError(
+                "expected at most {most} views, found {views}: each takes as much time as the photo itself, "
+                "in training and in every prediction",
+                most=MOST_VIEWS,
+                views=self.views,
+            )
         if self.optimizer:
             find_optimizer(self.optimizer)
 
@@ -183,6 +192,8 @@ class NewRun:
         loss = (self.loss or "mse") if self.output == "value" else None
         units = (self.fc_units or DEFAULT_FC_UNITS) if kind == "fc" else ()
         dropout = DEFAULT_DROPOUT if self.dropout is None else self.dropout
+        head = Head(kind, units, dropout, self.output, loss)
+        once_a_photo, *_ = freeze(head, self.unfreeze)
         epochs = FINE_TUNING_EPOCHS if fine_tunes else LBFGS_EPOCHS if optimizer == "lbfgs" else EPOCHS
         rate = self.lr or find_optimizer(optimizer).learning_rate * (OF_OWN_RATE if fine_tunes else 1)
         return TrainOptions(
@@ -191,7 +202,7 @@ class NewRun:
             batch_size=self.batch_size or 0,
             optimizer=optimizer,
             learning_rate=rate,
-            head=Head(kind, units, dropout, self.output, loss),
+            head=head,
             unfreeze=self.unfreeze,
             weights=self.weights if self.weights in NAMES else str(source.path.absolute()),
             valid_fraction=self._valid_fraction,
@@ -211,6 +222,7 @@ class NewRun:
             label_smoothing=self.label_smoothing,
             mixup=self.mixup,
             patience=self.patience,
+            draws_views=self.views > 0 and not once_a_photo,
         )
 
 

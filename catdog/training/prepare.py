@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache, partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from catdog.records import CrossValidation
 from catdog.runs import RunConfig
 from catdog.text import relative
 from catdog.training.batch_size import first_that_fits, sizes_to_try, trained_once
+from catdog.training.drawn import DrawnViews
 from catdog.training.events import PhotosFound, Remark, Report
 from catdog.training.fit import Examples, Job, start_tensors
 from catdog.training.logistic import LogisticTrainer, cross_validate, fit_head, samples_of
@@ -104,6 +106,7 @@ def features_of(
         digests=dict(zip(paths, (*photos.train.digests, *photos.valid.digests), strict=True)),
         report=report,
         before=partial(_readable, options, photos),
+        further=photos.valid.paths if options.draws_views else None,
     )
 
 
@@ -134,9 +137,9 @@ def prepare(
     found = features_of(options, photos, prefix, workspace=workspace, report=report)
     left = _readable(options, photos, found.skipped)
     train, valid = left.train, left.valid
-    features = [view for split in (train, valid) if len(split) for view in found.features(split.paths)]
-    condensed = condense(suffix, prefix.frozen_arrays, features)
-    rows, of_train = range(len(condensed)), len(train) * len(options.decodings)
+    features = [found.features(split.paths) if len(split) else [] for split in (train, valid)]
+    condensed = condense(suffix, prefix.frozen_arrays, [*chain(*features)])
+    rows, of_train = range(len(condensed)), len(train) * len(features[0])
     scale = fit_scale(train.labels, options.unit) if options.head.output == "value" else None
     labels, valid_labels = (
         standardized(split.labels, scale) if scale else split.labels for split in (train, valid)
@@ -177,6 +180,7 @@ def prepare(
                 seed=options.seed,
                 class_weights=weights,
                 recipe=recipe or Recipe.of(options),
+                drawn=DrawnViews(options.seed, train.digests) if options.draws_views else None,
             )
 
         if batch_size:

@@ -19,6 +19,7 @@ from catdog.features.features import Features
 from catdog.model import outputs
 from catdog.model.suffix import Suffix, Tensors
 from catdog.training.batches import chunks_of
+from catdog.training.drawn import DrawnViews, draw
 from catdog.training.events import NO_SUMS, Sums
 from catdog.training.optimizers import Optimizer
 from catdog.training.recipe import PLAIN, Recipe
@@ -40,6 +41,7 @@ class Trainer:
     Args:
         class_weights: of each class in the loss, (classes,); None is 1 for all.
         recipe: what changes the optimizer's rule and the loss.
+        drawn: of the photos that are the features; None shows the features as they are.
     """
 
     keeps_last = False  # the checkpoint with the lowest validation loss is kept
@@ -55,6 +57,7 @@ class Trainer:
         seed: int,
         class_weights: np.ndarray | None = None,
         recipe: Recipe = PLAIN,
+        drawn: DrawnViews | None = None,
     ):
         self._class_weights = class_weights
         self._suffix = suffix
@@ -66,6 +69,7 @@ class Trainer:
         self._seed = seed
         self._steps = -(-photos // batch_size)
         self._recipe = recipe
+        self._drawn = drawn
         self._transformation = recipe.transformation(optimizer, learning_rate, suffix.layers, self._steps)
         self._whole_epoch = optimizer.whole_epoch
 
@@ -92,7 +96,7 @@ class Trainer:
     ) -> tuple[TrainState, Sums]:
         """Train on every photo once, in an order that depends on the seed and the epoch alone.
 
-        So does which view of a photo is shown.
+        So does which view of a photo is shown; one that is drawn depends on the photo's content too.
 
         `state` is donated: use the one that is returned.
 
@@ -119,16 +123,16 @@ class Trainer:
         for rows, mask in layout:
             if stops or (stop() and not several):
                 break
-            chunk = [
-                devices.put_rows(self._mesh, places, read, batch_axis=1)
-                for places, read in (
-                    (rows + self._photos * view[rows], condensed.gather),
-                    (rows, labels.__getitem__),
-                    (mask, np.asarray),
-                )
+            parts: list[tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]] = [
+                (rows + self._photos * view[rows], condensed.gather),
+                (rows, labels.__getitem__),
+                (mask, np.asarray),
             ]
+            if self._drawn:
+                parts.append((rows, partial(self._drawn.in_epoch, epoch)))
+            chunk = tuple(devices.put_rows(self._mesh, *part, batch_axis=1) for part in parts)
             wishes = devices.put_rows(self._mesh, np.full(self._mesh.size, stop(), np.float32), np.asarray)
-            state, totals = self._run(state, constants, *chunk, wishes)
+            state, totals = self._run(state, constants, chunk, wishes)
             if waiting is not None:  # wait for a chunk only when the next one has been started
                 report(sums := _add(sums, waiting))
                 stops = several and bool(np.asarray(waiting)[3])
@@ -139,17 +143,12 @@ class Trainer:
 
     @partial(jax.jit, static_argnums=0, donate_argnums=1)
     def _run(
-        self,
-        state: TrainState,
-        constants: Tensors,
-        features_kb: jax.Array,
-        labels_kb: jax.Array,
-        mask_kb: jax.Array,
-        wishes_d: jax.Array,
+        self, state: TrainState, constants: Tensors, chunk_kb: tuple[jax.Array, ...], wishes_d: jax.Array
     ) -> tuple[TrainState, jax.Array]:
         """The batches of a chunk, one after another.
 
         Args:
+            chunk_kb: features, labels, mask; views, where they are drawn.
             wishes_d: of each device's process to stop, 0 or 1: all processes see their sum at the same time.
 
         Returns:
@@ -157,7 +156,11 @@ class Trainer:
         """
         key = jax.random.key(self._seed)
 
-        def update(state: TrainState, features: jax.Array, labels: jax.Array, mask: jax.Array):
+        def update(
+            state: TrainState, features: jax.Array, labels: jax.Array, mask: jax.Array, *views: jax.Array
+        ):
+            if views:
+                features = draw(features, *views)
             of_step = jax.random.fold_in(key, state.step)
             mixed, losses_of = self._recipe.mixed(features, labels, mask, self._losses, of_step)
 
@@ -175,13 +178,13 @@ class Trainer:
             params = optax.apply_updates(state.params, updates)
             return TrainState(cast(Tensors, params), optimizer, state.step + 1), sums
 
-        def body(state: TrainState, batch: tuple[jax.Array, jax.Array, jax.Array]):
+        def body(state: TrainState, batch: tuple[jax.Array, ...]):
             # The last batches of a chunk may be padding alone: they must not change the optimizer's averages.
             return jax.lax.cond(
                 jnp.any(batch[2]), update, lambda state, *_: (state, jnp.zeros(3)), state, *batch
             )
 
-        state, sums = jax.lax.scan(body, state, (features_kb, labels_kb, mask_kb))
+        state, sums = jax.lax.scan(body, state, chunk_kb)
         totals = jnp.append(jnp.sum(sums, axis=0), jnp.sum(wishes_d))
         return devices.everywhere(self._mesh, (state, totals))
 
