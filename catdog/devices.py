@@ -109,8 +109,9 @@ def compiled_folder(cache_dir: Path) -> Path:
 def trim_compiled(folder: Path, limit: int) -> int:
     """Delete the least recently used programs, until the rest takes at most `limit` bytes.
 
-    Only the files of JAX's cache count; a file that cannot be deleted stays. The time of the last use is the
-    file system's; on some it is the time of writing.
+    And those that a full disk has left empty: JAX writes no program whose file is there. Only the files of
+    JAX's cache count; a file that cannot be deleted stays. The time of the last use is the file system's; on
+    some it is the time of writing.
 
     Returns:
         The bytes before.
@@ -120,10 +121,11 @@ def trim_compiled(folder: Path, limit: int) -> int:
         with contextlib.suppress(OSError):  # another process trims too
             facts = path.lstat()
             if stat.S_ISREG(facts.st_mode):
-                entries.append((max(facts.st_atime, facts.st_mtime), facts.st_size, path))
+                used = max(facts.st_atime, facts.st_mtime) if facts.st_size else 0
+                entries.append((used, facts.st_size, path))
     total = left = sum(size for _, size, _ in entries)
     for _, size, path in sorted(entries):
-        if left <= limit:
+        if left <= limit and size:
             break
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)

@@ -19,7 +19,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from itertools import count
 from pathlib import Path
@@ -54,6 +54,8 @@ class Run:
         self.model_path = folder / "model.safetensors"  # the best checkpoint
         self._state_path = folder / "resume" / "state.safetensors"
         self._held_out_path = folder / "held_out.safetensors"
+        self._lock_path = folder / "resume" / "lock"
+        self._lock: tuple[int, int] | None = None  # device and inode of the lock that this process holds
 
     @cached_property
     def config(self) -> RunConfig:
@@ -108,7 +110,7 @@ class Run:
 
     def write_held_out(self, digests: Sequence[str], logits_nk: np.ndarray) -> None:
         """Replace held_out.safetensors: logits (n, units) by content digest."""
-        _write_tensors(self._held_out_path, {"logits": logits_nk}, {"digests": list(digests)})
+        self._write_tensors(self._held_out_path, {"logits": logits_nk}, {"digests": list(digests)})
 
     @property
     def has_held_out(self) -> bool:
@@ -125,7 +127,7 @@ class Run:
 
     def write_model(self, tensors: dict[str, np.ndarray], spec: ModelSpec) -> None:
         """Replace model.safetensors. The same arguments give the same bytes."""
-        _write_tensors(self.model_path, tensors, spec.to_json())
+        self._write_tensors(self.model_path, tensors, spec.to_json())
 
     def read_model(self) -> tuple[dict[str, np.ndarray], ModelSpec]:
         """The tensors of model.safetensors by name, and its header."""
@@ -141,9 +143,7 @@ class Run:
 
     def write_state(self, tensors: dict[str, np.ndarray], progress: dict[str, Any]) -> None:
         """Replace the state that `--resume` continues from."""
-        with _writing(self.folder):
-            self._state_path.parent.mkdir(exist_ok=True)
-        _write_tensors(self._state_path, tensors, progress)
+        self._write_tensors(self._state_path, tensors, progress)
 
     def epochs_done(self) -> int:
         """Epochs whose state is on disk: a killed training may have written one more line of the history."""
@@ -163,16 +163,17 @@ class Run:
     def held(self) -> Iterator[None]:
         """Lock the run: no other process trains it within the block. The lock ends with the process.
 
-        Inside the block the run is read again from the disk.
+        Inside the block the run is read again from the disk, and written only as long as its folder is this
+        one: after a deletion, another training may have the same name.
 
         Raises:
             RunError: another training has the lock, or the folder cannot be written.
         """
         from filelock import FileLock, Timeout
 
-        lock = FileLock(self.folder / "resume" / "lock")
-        with _writing(self.folder):
-            self._state_path.parent.mkdir(exist_ok=True)
+        lock = FileLock(self._lock_path)
+        with self._writing():
+            self._lock_path.parent.mkdir(exist_ok=True)
             try:
                 lock.acquire(blocking=False)
             except Timeout:
@@ -183,8 +184,10 @@ class Run:
                 ) from None
         try:
             self.__dict__.pop("config", None)
+            self._lock = _identity(self._lock_path)
             yield
         finally:
+            self._lock = None
             lock.release()
 
     def discard_if_untrained(self) -> None:
@@ -192,12 +195,44 @@ class Run:
         if not self._state_path.exists() and not self.model_path.exists():
             shutil.rmtree(self.folder, ignore_errors=True)
 
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Turns what is wrong with the folder into a RunError."""
+        try:
+            self._require_same_folder()
+            yield
+        except (OSError, SafetensorError) as error:  # the second also for a full disk
+            if isinstance(error, FileNotFoundError):
+                self._require_same_folder()
+            raise RunError(
+                "{folder} cannot be written: {reason}. Free some space or change its permissions; epochs "
+                "that were saved are kept, and `catdog train --resume` continues from them.",
+                folder=self.folder,
+                reason=error,
+            ) from error
+
+    def _require_same_folder(self) -> None:
+        if self._lock and _identity(self._lock_path) != self._lock:
+            raise RunError(
+                "{folder} was deleted, moved or replaced during its training, so nothing more is saved. If "
+                "it was moved, continue there with: catdog train --resume RUN",
+                folder=self.folder,
+            )
+
+    def _write_tensors(self, path: Path, tensors: dict[str, np.ndarray], header: dict[str, Any]) -> None:
+        # ASCII: the name of a file need not be UTF-8
+        metadata = {METADATA_KEY: json.dumps(header, sort_keys=True)}
+        with self._writing():
+            path.parent.mkdir(exist_ok=True)
+            with durable.replacing_path(path) as temporary:
+                safetensors.numpy.save_file(tensors, temporary, metadata)
+
     def _write(self, name: str, value: Any) -> None:
-        with _writing(self.folder):
+        with self._writing():
             durable.write_json(self.folder / name, value)
 
     def _write_lines(self, name: str, records: Sequence[JsonRecord]) -> None:
-        with _writing(self.folder):
+        with self._writing():
             durable.write_json_lines(self.folder / name, [record.to_json() for record in records])
 
     def _read(self, name: str, parse: Callable[[Any], Any]) -> Any:
@@ -228,7 +263,7 @@ def create_run(runs_dir: Path, name: str | None, config: RunConfig) -> Run:
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
         staging.mkdir()  # not mkdtemp, which makes it private: the umask says who may read a run
-        Run(staging).write_config(config)
+        durable.write_json(staging / "config.json", config.to_json())
         staging.rename(target)
     except OSError as error:
         if target.exists():  # another training was faster: take the next number, or report it
@@ -342,24 +377,10 @@ def _free_name(runs_dir: Path, wish: str) -> str:
     return next(name for name in names if not (runs_dir / name).exists())
 
 
-def _write_tensors(path: Path, tensors: dict[str, np.ndarray], header: dict[str, Any]) -> None:
-    metadata = {METADATA_KEY: json.dumps(header, sort_keys=True)}  # ASCII: a file's name need not be UTF-8
-    with _writing(path.parent), durable.replacing_path(path) as temporary:
-        safetensors.numpy.save_file(tensors, temporary, metadata)
-
-
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    """Turns an OSError into a RunError."""
-    try:
-        yield
-    except OSError as error:
-        raise RunError(
-            "{folder} cannot be written: {reason}. Free some space or change its permissions; the last "
-            "finished epoch is saved, and `catdog train --resume` continues from it.",
-            folder=folder,
-            reason=error,
-        ) from error
+def _identity(path: Path) -> tuple[int, int] | None:
+    """The file's device and inode; None where it does not exist."""
+    with suppress(FileNotFoundError):
+        return (found := path.stat()).st_dev, found.st_ino
 
 
 def _read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 import importlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -99,6 +99,19 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     draw_pictures(root / "train", {"circles": 24, "squares": 24}, seed=1)
     draw_pictures(root / "valid", {"circles": 8, "squares": 8}, seed=2)
     return root
+
+
+@pytest.fixture
+def fill() -> Iterator[Callable[[int | None], None]]:
+    """No file grows beyond so many bytes: a write fails in its middle, as on a full disk. None ends it."""
+    resource = pytest.importorskip("resource")  # not on Windows
+    limit, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def set_limit(size: int | None) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit if size is None else size, most))
+
+    yield set_limit
+    set_limit(None)
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,12 @@ def test_use_counts_and_not_only_age(programs: Path) -> None:
     assert _left(programs) == "ad"
 
 
+def test_what_a_full_disk_has_left_goes(programs: Path) -> None:
+    (programs / "d-cache").write_bytes(b"")
+    assert devices.trim_compiled(programs, 400) == 300
+    assert _left(programs) == "abc"
+
+
 def test_a_program_that_resists_is_no_error(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: Path, missing_ok: bool = False) -> None:
         raise PermissionError(path)

@@ -1,10 +1,12 @@
 """The commands, each a module that is imported when it is asked for. Only here click and rich are used."""
 
+import errno
 import importlib
 import io
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 
 import click
@@ -15,6 +17,8 @@ from catdog.cli.translate import UsageError, language_of, speaking, translated
 from catdog.errors import CatdogError
 from catdog.escapes import visible, visible_name
 from catdog.text import N_, message
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 COMMANDS = {
     "train": N_("fine-tune on a folder of photos, write runs/<name>/"),
@@ -67,7 +71,7 @@ def run(arguments: Sequence[str]) -> int:
     typed = shlex.join(["catdog", *arguments])
     with speaking(language_of(arguments)):
         try:
-            status = cli.main(list(arguments), prog_name="catdog", standalone_mode=False, obj=typed)
+            status = _main(arguments, typed)
         except click.ClickException as error:
             shown = io.StringIO()
             error.show(shown)
@@ -77,7 +81,8 @@ def run(arguments: Sequence[str]) -> int:
         except CatdogError as error:
             sentence = visible_name(translated(error.message))
             line = translated(message("catdog: error: {sentence}", sentence=sentence))
-            click.echo(hosts.group().prefix + line, err=True)
+            with suppress(OSError):  # stderr may be on the same full disk
+                click.echo(hosts.group().prefix + line, err=True)
             hosts.group().end(1, sentence)
             return 1
         except (click.Abort, KeyboardInterrupt) as error:
@@ -92,6 +97,20 @@ def run(arguments: Sequence[str]) -> int:
             sys.stdout = None
             return 0
     return status if isinstance(status, int) else 0
+
+
+def _main(arguments: Sequence[str], typed: str) -> object:
+    try:
+        return cli.main(list(arguments), prog_name="catdog", standalone_mode=False, obj=typed)
+    except OSError as error:
+        if error.errno not in _FULL or error.filename:
+            raise
+        sys.stdout = None  # Python would try it once more
+        raise CatdogError(
+            "the output of this command cannot be written: {reason}. Free some space, or send it to another "
+            "disk; `catdog train --resume` continues a training that has begun.",
+            reason=error,
+        ) from error
 
 
 def main() -> None:

@@ -132,7 +132,9 @@ def _merge(folder: Path) -> None:
 
 def _write(folder: Path, records: np.ndarray) -> None:
     content = records.tobytes()
-    path = folder / f"{time.time_ns():020d}-{uuid.uuid4().hex[:12]}{_SUFFIX}"
+    # The clock may have been set back since the newest was written.
+    number = max([time.time_ns(), *(int(file.name[:20]) + 1 for file in _files(folder)[:1])])
+    path = folder / f"{number:020d}-{uuid.uuid4().hex[:12]}{_SUFFIX}"
     durable.write_bytes(path, hashlib.sha256(content).digest() + content, mode=0o600)
 
 

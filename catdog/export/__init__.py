@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from safetensors import SafetensorError
+
 from catdog.errors import OptionError
 from catdog.progress import OnProgress, unreported
 from catdog.runs import Run
@@ -59,7 +61,7 @@ def export(
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         write(file, network)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:  # the second for a full disk
         raise OptionError(
             "{file} cannot be written: {reason}. Choose another FILE.", file=file, reason=error
         ) from error

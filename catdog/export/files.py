@@ -3,6 +3,7 @@
 The file holds a `ModelSpec` under the key `catdog`, as one JSON object.
 """
 
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -53,7 +54,8 @@ def write_keras(path: Path, network: WholeNetwork) -> None:
         raise OptionError("writing .h5 needs h5py: pip install 'catdog-cli[keras]'") from error
     tensors = network.folded()
     names = [layer.name for layer in network.layers if isinstance(layer, Conv | Dense)]
-    with durable.replacing_path(path) as temporary, h5py.File(temporary, "w") as root:
+    content = io.BytesIO()  # on a full disk the library would end the process with a segmentation fault
+    with h5py.File(content, "w") as root:
         root.attrs["layer_names"] = np.array(names, "S")
         root.attrs["backend"] = "tensorflow"  # its kernels are not turned, Theano's are
         root.attrs["keras_version"] = "3.0.0"
@@ -64,6 +66,7 @@ def write_keras(path: Path, network: WholeNetwork) -> None:
             group.attrs["weight_names"] = np.array(["kernel", "bias"], "S")
             for part in ("kernel", "bias"):
                 group[part] = tensors[f"{name}/{part}"]
+    durable.write_bytes(path, content.getvalue())
 
 
 def _write_safetensors(path: Path, tensors: Mapping[str, np.ndarray], network: WholeNetwork) -> None:

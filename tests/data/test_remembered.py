@@ -2,6 +2,7 @@
 
 import os
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -137,9 +138,11 @@ def test_records_of_many_runs_are_in_few_files(photos: list[Path], tmp_path: Pat
     assert {bytes(row["status"]): bytes(row["digest"]).hex() for row in known} == right
 
 
-def test_the_newest_record_counts(
+def test_the_newest_record_counts_also_where_the_clock_was_set_back(
     photos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    hours = count(10**6, -1)
+    monkeypatch.setattr(remembered.time, "time_ns", lambda: next(hours) * 3600 * 10**9)
     folder = tmp_path / "cache" / "digests"
     memory = remembered.DigestMemory(folder)
     for path in photos:
