@@ -142,7 +142,9 @@ def train(
             fewer than 1,000 photos without valid/, else 0.
         class_weights: none, or balanced: all classes have the same weight in the loss.
         views: of each training photo, beside it: its mirror image, then random crops. Features take as many
-            times longer. Predictions are then means over views, see `load`.
+            times longer. Predictions are then means over views, see `load`. With `unfreeze` of `all` or
+            `block1`, each epoch shows a new random crop of each photo instead, and they are for predictions
+            alone.
         schedule: of the learning rate: constant, cosine or one-cycle; None is cosine in fine-tuning, else
             constant.
         label_smoothing: so much of each label goes to all classes alike, from 0 to below 1.

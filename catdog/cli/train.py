@@ -78,7 +78,7 @@ _HEAD = N_(
 _QUALITY = N_("Photos of 224, of 320, or of 448, 320 and 224 pixels.")
 _TIME_LIMIT = N_("Best quality that fits into a time such as 10m.")
 _SIZE = N_("Pixels a side: 96, 128 ... 768; or several, as 320,224.")
-_VIEWS = N_("K more views of each photo: mirrored, cropped.")
+_VIEWS = N_("K more views of each photo; with --unfreeze all new ones each epoch.")
 _FOLDS = N_("Cross-validation folds, or 0.")
 _UNFREEZE = N_(
     "First stage that is trained: head, block5 ... block1, or all; with --head imagenet also fc2 or fc1."
