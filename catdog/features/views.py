@@ -57,22 +57,24 @@ def extract_views(
     Args:
         further: the photos that are seen in more than the first way; None is all.
     """
-    paths_of = (paths, *[paths if further is None else further] * (len(decodings) - 1))
-    counts = [len({digests[path] for path in seen}) for seen in paths_of]
+    every = [(paths, decodings)] if further is None else [(paths, decodings[:1]), (further, decodings[1:])]
+    # Room is counted over the ways in which the same photos are seen.
+    ways = [(seen, same, way) for seen, same in every for way in range(len(same))]
+    counts = [len({digests[path] for path in seen}) for seen, *_ in ways]
     return Views(
-        paths_of,
+        tuple(seen for seen, *_ in ways),
         tuple(
             extract(
                 seen,
                 prefix,
-                decoding,
+                same[way],
                 workspace=workspace,
                 digests=digests,
                 report=part_of(report, sum(counts[:view]), counts[view], sum(counts)),
                 before=before,
-                done=decodings[:view],
-                to_come=decodings[view + 1 :],
+                done=same[:way],
+                to_come=same[way + 1 :],
             )
-            for view, (seen, decoding) in enumerate(zip(paths_of, decodings, strict=True))
+            for view, (seen, same, way) in enumerate(ways)
         ),
     )
