@@ -4,13 +4,16 @@ Each writer here is the documented transformation, written apart from the reader
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from catdog.config import Decoding, Resize
 from catdog.data import decode
 from catdog.model.layers import Conv, Dense, Layer, tensor_shapes
-from catdog.model.network import Network
+
+if TYPE_CHECKING:  # jax may not be imported before its flags are set
+    from catdog.model.network import Network
 
 Tensors = dict[str, np.ndarray]
 
@@ -24,7 +27,7 @@ def real_photos(size: int = 224, resize: Resize = "squash") -> np.ndarray:
     return np.stack([decode(path, Decoding(size, resize)) for path in PHOTOS])
 
 
-def tensors_of(network: Network) -> Tensors:
+def tensors_of(network: "Network") -> Tensors:
     """All stored tensors of the network, float32, as NumPy arrays: what `load_into` takes."""
     return {path: np.asarray(variable[...]) for path, variable in network.variables().items()}
 

@@ -1,6 +1,5 @@
 """`catdog evaluate [RUN...] [DATA]`: how good is a run, and on which photos is it wrong."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from catdog.cli.options import chosen_model, model_options, report_option, tta_o
 from catdog.cli.progress_bars import FeatureBar
 from catdog.cli.translate import UsageError, translations
 from catdog.data import SPLITS
-from catdog.errors import RunError
 from catdog.escapes import json_text
 from catdog.inference.models import find_model
 from catdog.runs import Run, is_run
@@ -112,13 +110,8 @@ def _models_and_data(
                 namesake = N_("{target} is a folder of photos here; the run of that name is {run}")
                 console.note(message(namesake, target=target, run=runs_dir / target))
             continue
-        try:
-            models.append(find_model(target, runs_dir))
-        except RunError as error:
-            if os.path.exists(target):
-                raise
-            nothing = N_("expected a folder of photos or a model, found nothing at {target}. {runs}")
-            raise RunError(nothing, target=target, runs=error.message.fields["runs"]) from None
+        nothing = N_("expected a folder of photos or a model, found nothing at {target}. {runs}")
+        models.append(find_model(target, runs_dir, nothing=nothing))
     if len(folders) > 1:
         several = N_("expected one folder of photos, found {folders}. A run has a config.json in it.")
         raise UsageError(several, folders=", ".join(map(str, folders)))

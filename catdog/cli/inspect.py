@@ -132,13 +132,8 @@ def _subject_at(target: Path, runs_dir: Path) -> _Subject:
         return _PHOTO
     if is_exported(target):
         return _EXPORTED_FILE if target.suffix.lower() in EXTENSIONS.values() else _PHOTO
-    try:
-        find_model(target, runs_dir)
-    except RunError as error:
-        if os.path.lexists(target):
-            raise
-        nothing = N_("expected a folder of photos, a photo or a model, found nothing at {target}. {runs}")
-        raise RunError(nothing, target=target, runs=error.message.fields["runs"]) from None
+    nothing = N_("expected a folder of photos, a photo or a model, found nothing at {target}. {runs}")
+    find_model(target, runs_dir, nothing=nothing)
     return _RUN
 
 

@@ -45,7 +45,9 @@ def mcnemar(first: str, second: str, right_first: np.ndarray, right_second: np.n
     """
     assert right_first.shape == right_second.shape
     both = product((right_first, ~right_first), (right_second, ~right_second))
-    both_right, only_first, only_second, both_wrong = (int((one & other).sum()) for one, other in both)
+    both_right, only_first, only_second, both_wrong = (
+        int((of_first & of_second).sum()) for of_first, of_second in both
+    )
     differ = only_first + only_second
     p_value = float(binomtest(only_first, differ).pvalue) if differ else 1.0
     return Comparison(first, second, both_right, only_first, only_second, both_wrong, p_value)

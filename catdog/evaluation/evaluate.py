@@ -13,8 +13,7 @@ from catdog.data import Skipped
 from catdog.errors import OptionError
 from catdog.evaluation.choose import Chosen, choose, own_folder
 from catdog.evaluation.compare import Comparison, ErrorDifference, compare_errors, mcnemar
-from catdog.evaluation.predictions import AnyOutput, EvaluatedPredictions, evaluate_predictions
-from catdog.evaluation.several import EvaluatedLabels
+from catdog.evaluation.predictions import AnyOutput, evaluate_predictions
 from catdog.evaluation.values import EvaluatedValues
 from catdog.inference.classifier import Classifier
 from catdog.inference.models import open_classifier
@@ -37,23 +36,8 @@ class Evaluation:
 
     data: Path
     models: tuple[AnyOutput, ...]
-    comparisons: tuple[Comparison, ...] | tuple[ErrorDifference, ...]
+    comparisons: tuple[Comparison | ErrorDifference, ...]
     remarks: tuple[Message, ...]
-
-    @property
-    def of_classes(self) -> list[EvaluatedPredictions]:
-        """The models, if they predict classes."""
-        return [model for model in self.models if isinstance(model, EvaluatedPredictions)]
-
-    @property
-    def of_labels(self) -> list[EvaluatedLabels]:
-        """The models, if they predict several labels."""
-        return [model for model in self.models if isinstance(model, EvaluatedLabels)]
-
-    @property
-    def of_values(self) -> list[EvaluatedValues]:
-        """The models, if they predict a value."""
-        return [model for model in self.models if isinstance(model, EvaluatedValues)]
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
@@ -132,12 +116,15 @@ def evaluate(
             for model, classifier, photos in zip(models, classifiers, chosen, strict=True)
         ]
     )
-    found = Evaluation(root, tuple(evaluated), (), remarks)
-    right = combinations((*found.of_classes, *found.of_labels), 2)
-    comparisons = tuple(mcnemar(a.name, b.name, a.right, b.right) for a, b in right)
-    values = combinations(found.of_values, 2)
-    differences = tuple(compare_errors(a.name, b.name, a.errors, b.errors) for a, b in values)
-    return replace(found, comparisons=comparisons or differences)
+    comparisons = tuple(_compared(first, second) for first, second in combinations(evaluated, 2))
+    return Evaluation(root, tuple(evaluated), comparisons, remarks)
+
+
+def _compared(first: AnyOutput, second: AnyOutput) -> Comparison | ErrorDifference:
+    if isinstance(first, EvaluatedValues) and isinstance(second, EvaluatedValues):
+        return compare_errors(first.name, second.name, first.errors, second.errors)
+    assert not (isinstance(first, EvaluatedValues) or isinstance(second, EvaluatedValues))
+    return mcnemar(first.name, second.name, first.right, second.right)
 
 
 def _require_comparable(classifiers: Sequence[Classifier]) -> None:

@@ -24,7 +24,9 @@ IMAGENET = "imagenet"  # names the original network, where a command can use it
 _SHOWN = 10  # runs that an error lists
 
 
-def find_model(name: str | os.PathLike[str] | None, runs_dir: Path) -> Run | Path:
+def find_model(
+    name: str | os.PathLike[str] | None, runs_dir: Path, *, nothing: str | None = None
+) -> Run | Path:
     """The run, or the exported file, that `name` stands for.
 
     A path wins over a name, unless there is no model at the path: `sample_data` may be a folder of photos and
@@ -33,6 +35,7 @@ def find_model(name: str | os.PathLike[str] | None, runs_dir: Path) -> Run | Pat
     Args:
         name: the path of a run or of a file that `catdog export` wrote, or the name of a run below
             `runs_dir`; None is the newest run there, and where there is none, the run in the package.
+        nothing: the template of the error where nothing is at the path, with the fields `target` and `runs`.
 
     Raises:
         RunError: there is no such model; the message lists the runs that are there. Or the run is damaged.
@@ -55,6 +58,8 @@ def find_model(name: str | os.PathLike[str] | None, runs_dir: Path) -> Run | Pat
         runs = message("The runs under {runs_dir} are: {names}", runs_dir=runs_dir, names=names)
     else:
         runs = message("There is no run under {runs_dir}; `catdog train DATA` makes one.", runs_dir=runs_dir)
+    if nothing and not os.path.lexists(path):
+        raise RunError(nothing, target=path, runs=runs)
     raise RunError("expected a run or an exported file, found none at {path}. {runs}", path=path, runs=runs)
 
 

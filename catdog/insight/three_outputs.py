@@ -103,7 +103,7 @@ def _fitted(samples: Samples, here: np.ndarray, label: int, scale: Scale) -> Qui
     held_out = np.arange(len(samples.labels)) % _HELD_OUT == 0
     fitted, tested = (samples.select(np.flatnonzero(rows)) for rows in (~held_out, held_out))
     penalty = OF_VALUES if samples.output == "value" else PENALTY
-    layer = fitted.fit(np.zeros((here.shape[1] + 1, samples.units)), penalty)
+    layer = fitted.fit(fitted.nothing, penalty)
     score = float(tested.scores(layer).mean())
     logits = (here @ layer[:-1] + layer[-1]).astype(np.float32)
     if samples.output == "value":

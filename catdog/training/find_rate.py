@@ -6,7 +6,6 @@ Source: L. N. Smith, Cyclical Learning Rates for Training Neural Networks, arXiv
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import count
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ import optax
 
 from catdog import hosts
 from catdog.errors import OptionError
-from catdog.training.events import Report, Sums, ignore
+from catdog.training.events import NO_SUMS, Report, Sums, ignore
 from catdog.training.fit import Job
 from catdog.training.optimizers import find_optimizer
 from catdog.training.options import NewRun
@@ -47,10 +46,6 @@ class _Rising(Recipe):
 
     def over_time(self, rate: float, steps: int) -> float | optax.Schedule:
         return optax.exponential_decay(rate, STEPS - 1, _HIGHEST / _LOWEST)
-
-
-class _Ended(Exception):
-    """The loss has exploded, or all steps are done."""
 
 
 def find_rate(options: NewRun, workspace: Workspace, report: Report = ignore) -> RateCurve:
@@ -87,26 +82,22 @@ def find_rate(options: NewRun, workspace: Workspace, report: Report = ignore) ->
     state = job.trainer.initial(job.fit_head().params if job.fit_head else params)
     guessing = _loss_of_guessing(job)
     losses: list[float] = []
-    average = 0.0
-    before = Sums(0.0, 0.0, 0)
+    average, before, ended = 0.0, NO_SUMS, False
 
     def record(sums: Sums) -> None:
-        nonlocal average, before
+        nonlocal average, before, ended
+        if ended:  # a batch that was started before
+            return
         loss = (sums.loss - before.loss) / (sums.photos - before.photos)
         before = sums
         average = _MEMORY * average + (1 - _MEMORY) * loss
         losses.append(average / (1 - _MEMORY ** (len(losses) + 1)))
-        if len(losses) == STEPS or not losses[-1] <= min(losses) + _EXPLODED * guessing:
-            raise _Ended
+        ended = len(losses) == STEPS or not losses[-1] <= min(losses) + _EXPLODED * guessing
 
-    try:
-        for epoch in count(1):
-            before = Sums(0.0, 0.0, 0)
-            state, _ = job.trainer.epoch(
-                state, constants, job.train.features, job.train.labels, epoch=epoch, report=record
-            )
-    except _Ended:
-        pass
+    data, epoch = (constants, job.train.features, job.train.labels), 0
+    while not ended:
+        before, epoch = NO_SUMS, epoch + 1
+        state, _ = job.trainer.epoch(state, *data, epoch=epoch, report=record, stop=lambda: ended)
     losses = [loss for loss in losses if math.isfinite(loss)]
     growth = (_HIGHEST / _LOWEST) ** (1 / (STEPS - 1))
     rates = tuple(lowest * growth**step for step in range(len(losses)))

@@ -66,6 +66,11 @@ class Samples:
     output: Output
     loss: Loss | None = None  # of a `value` output
 
+    @property
+    def nothing(self) -> np.ndarray:
+        """A layer of zeros, as `fit` takes it, (d + 1, units)."""
+        return np.zeros((self.inputs.shape[1] + 1, self.units))
+
     def select(self, rows: np.ndarray) -> "Samples":
         """Some of the photos; their weights are divided by the mean."""
         weights = self.weights[rows]
@@ -192,7 +197,7 @@ def cross_validate(
         (samples.select(np.tile(folds != number, views)), photos.select(folds == number))
         for number in numbers
     ]
-    layers = [np.zeros((samples.inputs.shape[1] + 1, samples.units))] * len(parts)
+    layers = [samples.nothing] * len(parts)
     tried: list[Penalty] = []
     best = Penalty(0.0, math.inf, 0.0)
     factor = _OF_VALUES if samples.output == "value" else 1

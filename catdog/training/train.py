@@ -12,7 +12,7 @@ from catdog.config import TrainOptions
 from catdog.errors import CatdogError, OptionError, RunError
 from catdog.records import CrossValidation
 from catdog.runs import Run, RunConfig, SkippedRecord, create_run, new_folder, open_run
-from catdog.text import Message, message, relative
+from catdog.text import N_, Message, message, relative
 from catdog.training.events import (
     CacheRepaired,
     Finished,
@@ -194,31 +194,25 @@ def _require_same(run: Run, config: RunConfig, photos: Photos) -> None:
     """Refuse to resume a run with other photos, classes or weights."""
     old = run.config
     if (old.data_digest, old.classes) != (config.data_digest, config.classes):
+        now, before = {*photos.train.digests, *photos.valid.digests}, set[str]()
+        others = N_(
+            "the photos in {data} are not those that {folder} was trained on ({new} new, {missing} missing). "
+            "Bring them back, or start a new run."
+        )
         try:
             before = set().union(*run.split().values())
         except RunError:  # killed before it was written
-            raise RunError(
+            others = N_(
                 "the photos in {data} are not those that {folder} was trained on. Bring them back, or start "
-                "a new run.",
-                data=config.options.data,
-                folder=run.folder,
-            ) from None
-        now = {*photos.train.digests, *photos.valid.digests}
-        if now == before:
-            raise RunError(
-                "some photos in {data} have another split or label than when {folder} was trained. Bring "
-                "them back, or start a new run.",
-                data=config.options.data,
-                folder=run.folder,
+                "a new run."
             )
-        raise RunError(
-            "the photos in {data} are not those that {folder} was trained on ({new} new, {missing} missing). "
-            "Bring them back, or start a new run.",
-            data=config.options.data,
-            folder=run.folder,
-            new=len(now - before),
-            missing=len(before - now),
-        )
+        if now == before:
+            others = N_(
+                "some photos in {data} have another split or label than when {folder} was trained. Bring "
+                "them back, or start a new run."
+            )
+        counts = {"new": len(now - before), "missing": len(before - now)}
+        raise RunError(others, data=config.options.data, folder=run.folder, **counts)
     if old.prefix_digest != config.prefix_digest:
         raise RunError(
             "the weights {weights!r} are not those that {folder} was trained on: expected the digest "

@@ -65,6 +65,7 @@ def fetch(
     """
     folder = folder.absolute()
     path = folder / download.file_name
+    by_hand = {"url": download.url, "name": path.name, "folder": folder}
     if not os.path.exists(path):  # unlike Path.exists, never an error
         try:
             _obtain(download, path, report)
@@ -74,9 +75,7 @@ def fetch(
                 "as {name} in the folder {folder}",
                 address=re.sub("//[^/@]*@", "//", _address(download)),  # without a password
                 reason=error,
-                url=download.url,
-                name=path.name,
-                folder=folder,
+                **by_hand,
             ) from error
     try:
         require_digest(path, download.digest, memo_dir=memo_dir)
@@ -84,9 +83,7 @@ def fetch(
         raise WeightsError(
             "{reason}; delete it to download it again, or save {url} as {name} in the folder {folder}",
             reason=error,
-            url=download.url,
-            name=path.name,
-            folder=folder,
+            **by_hand,
         ) from error
     return path
 

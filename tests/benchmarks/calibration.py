@@ -80,7 +80,9 @@ def _evaluated(data: Path, head: dict[str, Any], epochs: int, seed: int) -> Eval
     workspace = Workspace(features=FeatureCache(_CACHE), workers=workers)
     with tempfile.TemporaryDirectory() as folder:
         options = NewRun(data, runs_dir=Path(folder), epochs=epochs, seed=seed, **head)
-        return evaluate([train(options, workspace)], None, None, workspace).of_classes[0]
+        (found,) = evaluate([train(options, workspace)], None, None, workspace).models
+        assert isinstance(found, EvaluatedPredictions)
+        return found
 
 
 def _ways(head: str, runs: Sequence[EvaluatedPredictions]) -> None:

@@ -20,6 +20,7 @@ from catdog.config import Loss, Output
 from catdog.data import folds_by_content
 from catdog.errors import OptionError
 from catdog.evaluation.evaluate import evaluate
+from catdog.evaluation.predictions import EvaluatedPredictions
 from catdog.model import outputs
 from catdog.model.outputs import photo_losses
 from catdog.training import logistic, logistic_losses
@@ -163,7 +164,8 @@ def test_few_photos_are_cross_validated_and_evaluated_so(shapes: Path, tmp_path:
     assert run.config.options.folds == 5
     assert run.split()["train"] == run.split()["valid"] == run.held_out().keys()
     record = run.history()[-1]
-    [found] = evaluate([run], None, None, two_workers(tmp_path / "cache")).of_classes
+    [found] = evaluate([run], None, None, two_workers(tmp_path / "cache")).models
+    assert isinstance(found, EvaluatedPredictions)
     assert found.metrics.count == 12
     assert found.metrics.loss == pytest.approx(record.val_loss, rel=1e-5)
     assert found.metrics.accuracy == record.val_acc
@@ -202,7 +204,7 @@ def test_the_only_photo_of_a_class_is_trained_on_alone(shapes: Path, tmp_path: P
     assert chosen and (chosen.photos, chosen.folds) == (12, 5)
     assert run.history()[-1].val_loss < np.log(3)
     found = evaluate([run], data, None, two_workers(tmp_path / "cache"))
-    assert found.of_classes[0].metrics.count == 12
+    assert found.models[0].metrics.count == 12
     assert any("1 photo is left out" in str(remark) for remark in found.remarks)
 
 

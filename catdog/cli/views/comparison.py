@@ -9,68 +9,56 @@ from catdog.cli.console import Parts, number, short, styled, table
 from catdog.cli.translate import translated
 from catdog.evaluation.compare import Comparison, ErrorDifference
 from catdog.evaluation.evaluate import Evaluation
-from catdog.evaluation.predictions import EvaluatedPredictions
+from catdog.evaluation.predictions import AnyOutput, EvaluatedPredictions
 from catdog.evaluation.several import EvaluatedLabels
 from catdog.evaluation.values import EvaluatedValues
 from catdog.text import N_, message, plural, quantity
 
+_CLASSES = N_("correct"), N_("acc"), N_("95 % interval"), N_("NLL"), N_("ROC AUC"), N_("calibration error")
+_LABELS = N_("correct"), N_("95 % interval"), N_("mean average precision"), N_("loss")
+_VALUES = N_("mean absolute error"), N_("95 % interval"), N_("root mean squared error"), N_("R²")
+_HEADINGS = {EvaluatedPredictions: _CLASSES, EvaluatedLabels: _LABELS, EvaluatedValues: _VALUES}
+
 
 def comparison(evaluation: Evaluation) -> Parts:
     """A row for each model, then one for each two of them."""
-    models = evaluation.models
+    models, first = evaluation.models, evaluation.models[0]
     title = plural(
         "{models} models on the same {count:,} photo",
         "{models} models on the same {count:,} photos",
-        models[0].metrics.count,
+        first.metrics.count,
         models=len(models),
     )
     yield styled(title, "bold")
-    mcnemar = message(
-        "p: McNemar's exact test on the photos that only one of the two models predicts correctly."
-    )
-    if classes := evaluation.of_classes:
-        nll = message("NLL: mean negative log-likelihood of the true class, in nats per photo.")
-        yield from (_of_classes(classes), "", _pairs(evaluation.comparisons), nll, mcnemar)
-    elif labels := evaluation.of_labels:
-        correct = message("correct: photos all of whose labels are predicted, and no other.")
-        yield from (_of_labels(labels), "", _pairs(evaluation.comparisons), correct, mcnemar)
-    elif values := evaluation.of_values:
-        yield from (_of_values(values), "", _pairs(evaluation.comparisons, values[0].unit))
+    rows = [(short(Path(model.name)), *_numbers(model)) for model in models]
+    yield from (table(N_("model"), *_HEADINGS[type(first)], rows=rows), "")
+    yield _pairs(evaluation.comparisons, first.unit if isinstance(first, EvaluatedValues) else "")
+    if isinstance(first, EvaluatedValues):
         yield message(
             "difference of the errors: mean absolute error of the first model minus that of the second. "
             "Intervals: bootstrap over the photos."
         )
+        return
+    if isinstance(first, EvaluatedLabels):
+        yield message("correct: photos all of whose labels are predicted, and no other.")
+    else:
+        yield message("NLL: mean negative log-likelihood of the true class, in nats per photo.")
+    yield message("p: McNemar's exact test on the photos that only one of the two models predicts correctly.")
 
 
-def _of_classes(models: Sequence[EvaluatedPredictions]) -> Table:
-    headings = N_("model"), N_("correct"), N_("acc"), N_("95 % interval"), N_("NLL"), N_("ROC AUC")
-    made = table(*headings, N_("calibration error"))
-    for model in models:
-        metrics, final, (low, high) = model.metrics, model.calibration.final, model.metrics.accuracy_interval
-        numbers = str(metrics.right), f"{metrics.accuracy:.4f}", f"{low:.4f} to {high:.4f}"
-        others = map(number, (final.nll, metrics.roc_auc, final.error))
-        made.add_row(styled(short(Path(model.name))), *numbers, *others)
-    return made
-
-
-def _of_labels(models: Sequence[EvaluatedLabels]) -> Table:
-    made = table(N_("model"), N_("correct"), N_("95 % interval"), N_("mean average precision"), N_("loss"))
-    for model in models:
-        metrics, (low, high) = model.metrics, model.metrics.right_interval
-        numbers = map(number, (metrics.average_precision, metrics.loss))
-        name = styled(short(Path(model.name)))
-        made.add_row(name, str(metrics.right), f"{low:.4f} to {high:.4f}", *numbers)
-    return made
-
-
-def _of_values(models: Sequence[EvaluatedValues]) -> Table:
-    headings = N_("model"), N_("mean absolute error"), N_("95 % interval"), N_("root mean squared error")
-    made = table(*headings, N_("R²"))
-    for model in models:
+def _numbers(model: AnyOutput) -> Sequence[str]:
+    """The cells below the headings."""
+    if isinstance(model, EvaluatedValues):
         metrics, unit = model.metrics, model.unit
         errors = quantity(metrics.mae, unit), _range(metrics.mae_interval, unit), quantity(metrics.rmse, unit)
-        made.add_row(*map(styled, (short(Path(model.name)), *errors, number(metrics.r2))))
-    return made
+        return *errors, number(metrics.r2)
+    if isinstance(model, EvaluatedLabels):
+        metrics, (low, high) = model.metrics, model.metrics.right_interval
+        found = number(metrics.average_precision), number(metrics.loss)
+        return str(metrics.right), f"{low:.4f} to {high:.4f}", *found
+    metrics, final, (low, high) = model.metrics, model.calibration.final, model.metrics.accuracy_interval
+    others = map(number, (final.nll, metrics.roc_auc, final.error))
+    return str(metrics.right), f"{metrics.accuracy:.4f}", f"{low:.4f} to {high:.4f}", *others
 
 
 def _pairs(pairs: Sequence[Comparison | ErrorDifference], unit: str = "") -> Table:

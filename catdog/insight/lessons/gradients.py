@@ -18,7 +18,7 @@ from catdog.model.layers import Conv, Shape
 from catdog.model.preprocess import preprocess
 
 ACTIVATIONS = ("relu", "sigmoid")
-STARTS = {"glorot": jax.nn.initializers.glorot_uniform(), "he": jax.nn.initializers.he_normal()}
+STARTS = ("glorot", "he")
 PRETRAINED = "pretrained"
 SEEDS = 3
 PHOTOS, SIZE = 8, 64  # pixels a side

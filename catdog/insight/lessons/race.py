@@ -69,7 +69,7 @@ def race(material: Material, report: Callable[[int], None]) -> Race:
     for optimizer in OPTIMIZERS.values():
         racers.append(_fitted(samples) if optimizer.name == "lbfgs" else _racer(samples, optimizer))
         report(len(racers))
-    best = samples.fit(_nothing(samples), PENALTY, maxiter=1000, ftol=1e-12, gtol=1e-9)
+    best = samples.fit(samples.nothing, PENALTY, maxiter=1000, ftol=1e-12, gtol=1e-9)
     return Race(samples, racers, _objective(samples, best))
 
 
@@ -94,7 +94,7 @@ def _fitted(samples: Samples) -> Racer:
     """L-BFGS after 0, 1, 2, ... steps; it has the same bits each time."""
 
     def after(steps: int) -> np.ndarray:
-        return samples.fit(_nothing(samples), PENALTY, maxiter=steps) if steps else _nothing(samples)
+        return samples.fit(samples.nothing, PENALTY, maxiter=steps) if steps else samples.nothing
 
     layers = np.stack([after(steps) for steps in range(EPOCHS + 1)]).astype(np.float32)
     losses = np.array([_objective(samples, layer) for layer in layers])
@@ -125,10 +125,6 @@ def _measure(params: Params, data: Data) -> tuple[jax.Array, Params]:
 
 def _objective(samples: Samples, layer: np.ndarray) -> float:
     return float(samples.losses(layer).mean() + PENALTY / 2 * (layer[:-1] ** 2).sum())
-
-
-def _nothing(samples: Samples) -> np.ndarray:
-    return np.zeros((samples.inputs.shape[1] + 1, samples.units))
 
 
 def _last(run: Run) -> float:

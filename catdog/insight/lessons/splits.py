@@ -92,5 +92,5 @@ def _held_out(labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 
 def _right(train: Samples, valid: Samples) -> int:
-    layer = train.fit(np.zeros((train.inputs.shape[1] + 1, train.units)), PENALTY)
+    layer = train.fit(train.nothing, PENALTY)
     return int(valid.scores(layer).sum())
