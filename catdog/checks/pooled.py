@@ -43,7 +43,7 @@ def pool(
         nothing = np.empty((0, prefix.output_shape(decoding.size)[-1]), np.float32)
         return Pooled(np.empty(0, np.int64), nothing, nothing)
     suffix = make_suffix(prefix, head, 2, size=decoding.size)
-    count, channels = len(found.features), found.features.shape[-1]
+    count, channels = len(found.features), prefix.output_shape(decoding.size)[-1]
     means = np.empty((count, channels), np.float32 if count <= MOST_PHOTOS else np.float16)
     maxima = np.empty((count, channels), np.float16)
     for start in range(0, count, _BLOCK):

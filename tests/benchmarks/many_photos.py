@@ -1,14 +1,14 @@
 """Time and peak memory of every command on many photos.
 
     python tests/benchmarks/many_photos.py [--photos 10000] [--classes 1000] [--bytes 2000] [--size 320]
-        [--data FOLDER] [--only scan again train ...] [-- OPTIONS OF catdog train]
+        [--vectors] [--data FOLDER] [--only scan again train ...] [-- OPTIONS OF catdog train]
 
 Makes so many files (PNGs of 2 x 2 pixels, with bytes behind their end) in a temporary folder, or in `--data`,
 which stays and is used again, and fills the feature cache for all of them: computing them is not measured. A
-photo's features take 100 kB, of `--size 96` 9 kB; `inspect` looks for those of 320 pixels. One photo in a
-hundred is nearly another one. Each step runs in a process of its own; its seconds of
-a core say more than its time where others use the machine too. `hash` is the first look at the files,
-`again` the second; the accuracy means nothing.
+photo's features take 100 kB, of `--size 96` 9 kB, and with `--vectors` 6 kB; `inspect` looks for those of 320
+pixels. One photo in a hundred is nearly another one. Each step runs in a process of its own; its seconds of a
+core say more than its time where others use the machine too. `hash` is the first look at the files, `again`
+the second; the accuracy means nothing.
 """
 
 import argparse
@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,7 @@ _STEPS = "scan hash again rehash look-up train train-again evaluate predict insp
 _OWN, _WITHOUT_FEATURES = _STEPS[:5], _STEPS[:4]
 _FOLDER = 1000  # photos of a class that are in a folder of their own
 _LIMIT = 2**60
+_CHANNELS = 512
 
 
 def main() -> None:
@@ -49,6 +51,7 @@ def main() -> None:
     parser.add_argument("--classes", type=int, default=1000)
     parser.add_argument("--bytes", type=int, default=2000, help="of a file")
     parser.add_argument("--size", type=int, default=SIZES_OF[NewRun.quality][0], help="pixels a side")
+    parser.add_argument("--vectors", action="store_true", help="pooled vectors in the cache, not maps")
     parser.add_argument("--data", type=Path, help="keep the photos in this folder")
     parser.add_argument("--only", nargs="+", choices=_STEPS, default=_STEPS)
     parser.add_argument("options", nargs="*", help="options of catdog train, after --")
@@ -56,9 +59,9 @@ def main() -> None:
     given = parser.parse_args()
     if given.step:
         if given.step == "fill":
-            _fill(given.data, given.classes, given.size)
+            _fill(given.data, given.classes, given.size, given.vectors)
         else:
-            _measure(given.step, given.data, given.size)
+            _measure(given.step, given.data, given.size, given.vectors)
         return
     with tempfile.TemporaryDirectory() as name:
         folder = (given.data or Path(name)).absolute()
@@ -66,6 +69,7 @@ def main() -> None:
             _make(folder / "data", given.photos, given.classes, given.bytes)
             time.sleep(3)  # younger files are not remembered
         same = ["--data", str(folder), "--classes", str(given.classes), "--size", str(given.size)]
+        same += ["--vectors"] * given.vectors
         own = [sys.executable, __file__, *same, "--step"]
         if not set(given.only) <= set(_WITHOUT_FEATURES) and not (folder / "cache" / "features").exists():
             _run([*own, "fill"], folder)
@@ -120,21 +124,28 @@ def _make(folder: Path, photos: int, classes: int, size: int) -> None:
         (place / f"{number}.png").write_bytes(content[:size])
 
 
-def _fill(folder: Path, classes: int, size: int) -> None:
+def _fill(folder: Path, classes: int, size: int, vectors: bool) -> None:
     """Features of all photos: sparse, something of the class in them, at 64 arrangements of the places."""
     devices.configure(folder / "cache")
-    store = _store(folder, size)
+    stores = _stores(folder, size, vectors)
     random = np.random.default_rng(0)
-    noise = random.random((64, *store.key.shape), np.float32)
-    of_class = random.gamma(0.3, 1, (classes, store.key.shape[-1]))
-    with ShardWriter(store) as writer:
+    noise = random.random((64, *stores[0].key.shape), np.float32).astype(np.float16)
+    of_class = random.gamma(0.3, 1, (classes, _CHANNELS))
+    with ExitStack() as stack:
+        writers = [stack.enter_context(ShardWriter(store)) for store in stores]
         for digest, number in _contents(folder / "data"):
             is_changed = number // classes % 100 == 1
-            own = np.random.default_rng(number - classes * is_changed).gamma(0.3, 1, store.key.shape[-1])
+            own = np.random.default_rng(number - classes * is_changed).gamma(0.3, 1, _CHANNELS)
             means = (own + of_class[number % classes]) * np.random.default_rng(number).normal(
-                1, 0.05, own.shape
+                1, 0.05, _CHANNELS
             )
-            writer.add(digest, noise[number % 64].astype(np.float16) * means.astype(np.float16))
+            if vectors:  # of `gem` and of `concat`
+                means = np.maximum(means, 0).astype(np.float32)
+                tensors = means / np.linalg.norm(means), np.append(means, 2 * means)
+            else:
+                tensors = (noise[number % 64] * means.astype(np.float16),)
+            for writer, tensor in zip(writers, tensors, strict=True):
+                writer.add(digest, tensor)
 
 
 def _contents(folder: Path) -> Iterator[tuple[str, int]]:
@@ -142,12 +153,15 @@ def _contents(folder: Path) -> Iterator[tuple[str, int]]:
         yield hashlib.sha256(path.read_bytes()).hexdigest(), int(path.stem)
 
 
-def _store(folder: Path, size: int) -> FeatureStore:
-    key = Prefix(find_weights("builtin"), Head(), unfreeze="head").key(Decoding(size))
-    return FeatureStore(FeatureCache(folder / "cache" / "features", _LIMIT), key)
+def _stores(folder: Path, size: int, vectors: bool) -> list[FeatureStore]:
+    """What `catdog train` looks for; with `vectors` also what `catdog inspect` looks for."""
+    cache = FeatureCache(folder / "cache" / "features", _LIMIT)
+    prefixes = [Prefix(find_weights("builtin"), Head(kind), unfreeze="head") for kind in ("gem", "concat")]
+    keys = [prefix.key(Decoding(size), pooled=vectors) for prefix in prefixes]
+    return [FeatureStore(cache, key) for key in (keys if vectors else keys[:1])]
 
 
-def _measure(step: str, folder: Path, size: int) -> None:
+def _measure(step: str, folder: Path, size: int, vectors: bool) -> None:
     began = time.monotonic()
     photos = scan(folder / "data").splits["all"]
     print(f"{len(photos):,} photos found in {time.monotonic() - began:.2f} s", end="")
@@ -160,7 +174,7 @@ def _measure(step: str, folder: Path, size: int) -> None:
         split_by_content([(photo, digests[photo.path]) for photo in photos], fraction=0.2)
         print(f", split in {time.monotonic() - began:.2f} s", end="")
         if step == "look-up":
-            store, began = _store(folder, size), time.monotonic()
+            store, began = _stores(folder, size, vectors)[0], time.monotonic()
             assert len(store.features(list(digests.values()))) == len(photos)
             print(f", found in the cache in {time.monotonic() - began:.2f} s", end="")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -4,18 +4,19 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from shutil import copytree
+from shutil import copytree, rmtree
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
 from catdog import devices, hosts
+from catdog.checks import pooled
 from catdog.config import Decoding, Head, HeadKind, decodings_of
 from catdog.data import fingerprint
 from catdog.features.features import Features
 from catdog.features.forward import condense, make_suffix
-from catdog.features.pooling import stores_of
+from catdog.features.pooling import pool_cached, stores_of
 from catdog.features.prefix import Prefix
 from catdog.features.stream import Known, stream
 from catdog.features.upkeep import cache_entries
@@ -24,6 +25,7 @@ from catdog.features.writer import ShardWriter
 from catdog.hosts import Group
 from catdog.progress import Progress
 from catdog.text import Message
+from catdog.training.options import NewRun
 from catdog.weights.source import find_weights
 from catdog.workspace import FeatureCache, Workspace
 from tests.process import Service
@@ -207,3 +209,22 @@ def test_processes_with_caches_of_their_own_send_vectors(
     assert kinds == [{(2, 2, 512): 16 - own, (512,): 16}, {(2, 2, 512): own, (512,): own}]
     expected = _views(paths, prefix, filled, MAPS).features(paths)
     assert_array_equal(_condensed(prefix, first.features(paths)), _condensed(prefix, expected))
+
+
+def test_the_checks_of_a_data_set_take_vectors_as_well(
+    paths: list[Path], filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(pooled.SIZES_OF, NewRun.quality, (SMALL.size,))
+    monkeypatch.setattr("catdog.features.extract.compute", _fail)  # everything is cached
+    cache = FeatureCache(copytree(filled, tmp_path / "cache"))
+    workspace = Workspace(features=cache)
+    digests = fingerprint(paths, workspace=workspace).digests
+    of_maps = pooled.pool(paths, digests, workspace=workspace)
+    prefix = _prefix("concat")
+    vectors, maps = stores_of(cache, prefix, SMALL)
+    assert pool_cached(maps, vectors, list(digests.values()), prefix) == []
+    rmtree(maps.folder)
+    of_vectors = pooled.pool(paths, digests, workspace=workspace)
+    assert of_vectors.means.shape == of_vectors.maxima.shape == (len(paths), 512)
+    assert_array_equal(of_vectors.means, of_maps.means)
+    assert_array_equal(of_vectors.maxima, of_maps.maxima)
