@@ -54,14 +54,15 @@ def compute(
     total = len(photos)
     calls = prefix.calls(workers)
     size = prefix.batch_size(total, calls)
-    pooled = bool(writer.store.key.pool)
 
     def call(item: _Batch | Failed) -> Computed | Failed:
         if isinstance(item, Failed):
             return item
         digests, pixels = item
-        features = np.asarray(prefix(pad_batch(pixels, size), pooled=pooled))
-        return Computed(digests, features[: len(digests)])
+        features = prefix(pad_batch(pixels, size))
+        if writer.store.key.pool:
+            features = prefix.pooled(features)
+        return Computed(digests, np.asarray(features)[: len(digests)])
 
     done = 0
     report(Progress("compile", 0, total))

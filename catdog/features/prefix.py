@@ -129,7 +129,7 @@ class Prefix:
         multiple = self._mesh.size
         return -(-largest // multiple) * multiple
 
-    def __call__(self, pixels_bhwc: np.ndarray, *, pooled: bool = False) -> jax.Array:
+    def __call__(self, pixels_bhwc: np.ndarray) -> jax.Array:
         """uint8 photos (b, h, w, 3) → features (b, *shape), with the dtype of the key. Thread-safe.
 
         Features are rounded here, not on disk: they are the same whether they come from the cache or not.
@@ -141,13 +141,12 @@ class Prefix:
             program, arrays = self._program
             if pixels_bhwc.shape not in self._compiled:
                 self._compiled.add(pixels_bhwc.shape)
-                return self._dispatch(pixels_bhwc, program, arrays, pooled)
-        return self._dispatch(pixels_bhwc, program, arrays, pooled)
+                return self._dispatch(pixels_bhwc, program, arrays)
+        return self._dispatch(pixels_bhwc, program, arrays)
 
-    def _dispatch(self, pixels_bhwc: np.ndarray, program: Program, arrays: Any, pooled: bool) -> jax.Array:
+    def _dispatch(self, pixels_bhwc: np.ndarray, program: Program, arrays: Any) -> jax.Array:
         batch = jnp.asarray(pixels_bhwc) if self._on_cpu else devices.put_batch(self._mesh, pixels_bhwc)
-        maps = _forward(batch, program, arrays, self.preprocessing, self._dtype(pixels_bhwc.shape[1]))
-        return self.pooled(maps) if pooled else maps
+        return _forward(batch, program, arrays, self.preprocessing, self._dtype(pixels_bhwc.shape[1]))
 
     def pooled(self, maps_bhwc: jax.Array | np.ndarray) -> jax.Array:
         """The vectors (b, channels) float32 that `pool` makes of features: of their rounded values."""

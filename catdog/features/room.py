@@ -108,7 +108,7 @@ def require_room(store: FeatureStore, need: Need, of_maps: Need) -> None:
         cache.warn(
             message(
                 "the maps of {photos:,} photos take {maps}, but the cache may use {allowed}. Pooled vectors "
-                "({vectors}) are kept instead: enough for this --head, another one computes its own. "
+                "({vectors}) are kept instead. They serve this --head; another one computes its own. "
                 "--cache-limit allows more.",
                 photos=need.photos,
                 maps=bytes_for_people(of_maps.bytes),

@@ -4,10 +4,17 @@ import json
 from pathlib import Path
 from shutil import copytree
 
+import numpy as np
 import pytest
 
+from catdog.config import Decoding, Head
+from catdog.features.pooling import stores_of
+from catdog.features.prefix import Prefix
+from catdog.features.writer import ShardWriter
 from catdog.runs import Run
 from catdog.training.optimizers import OPTIMIZERS
+from catdog.weights.source import find_weights
+from catdog.workspace import FeatureCache
 from tests.cli.conftest import SAMPLE, Cli
 from tests.process import catdog
 
@@ -147,6 +154,16 @@ def test_the_family_tree(cli: Cli) -> None:
         assert one.sentence in result.out
     assert [one["name"] for one in json.loads(cli("inspect", "--optimizers", "--json").out)] == list(
         OPTIMIZERS
+    )
+
+
+def test_pooled_vectors_in_the_cache_are_shown(cli: Cli, tmp_path: Path) -> None:
+    prefix = Prefix(find_weights("builtin"), Head("gem"), unfreeze="head")
+    vectors, _ = stores_of(FeatureCache(tmp_path / "cache" / "features"), prefix, Decoding())
+    with ShardWriter(vectors) as writer:
+        writer.add("ab" * 32, np.zeros(512, np.float32))
+    assert (
+        "pooled by gem_pool, 512 float32" in cli("inspect", "--cache", "--cache-dir", tmp_path / "cache").out
     )
 
 
