@@ -272,6 +272,17 @@ def to_host(array: "jax.Array") -> "np.ndarray":
     return np.asarray(array)
 
 
+def connect() -> None:
+    """Connect the devices of all processes, where all have just met.
+
+    XLA gives up when a process comes 30 seconds later than the first to what it computes first with others.
+    From then on it waits half an hour: the disk of another one may stand still.
+    """
+    import numpy as np
+
+    from_all(np.zeros(1, np.uint8))
+
+
 def from_all(array: "np.ndarray") -> "np.ndarray":
     """(processes, *shape): an array of the same shape and dtype from each process."""
     import numpy as np

@@ -23,7 +23,7 @@ from catdog.text import Message, message
 VARIABLES = ("CATDOG_COORDINATOR", "CATDOG_PROCESSES", "CATDOG_PROCESS_ID")
 _HEARTBEAT = "CATDOG_HEARTBEAT_SECONDS"
 _HEARTBEAT_SECONDS = 10  # without a sign of life, a process counts as dead
-_SHUTDOWN_SECONDS = 10
+_SHUTDOWN_SECONDS = 45  # of waiting for the others at the end: a disk may stand still for half a minute
 _PATIENCE = 3600.0  # seconds that a process waits for another one at the same point
 _LISTEN = 0.25  # seconds between two looks at whether the training ends early
 _STUCK = 15.0  # seconds after which a process does not see a signal any more; some schedulers give it 30

@@ -21,6 +21,7 @@ from tests.pictures import draw_pictures
 from tests.process import places_of
 
 _AT_ONCE = 2  # trainings at the same time, each in a folder of its own
+_PATIENCE = 600  # seconds until a process has ended, on a machine that has much else to do
 _COLD = 1  # of the kills of a training, those that are in its first seconds, with features to compute
 _KILLS = "CATDOG_TEST_KILLS"
 _SEED = "CATDOG_TEST_KILL_SEED"  # the environment variable that repeats the moments of a run that failed
@@ -59,7 +60,7 @@ class _Place:
             subprocess.Popen(
                 [sys.executable, "-W", "error", "-m", "catdog", "train", *target],
                 cwd=self.folder,
-                env=self._environment | place,
+                env=self._environment | place | {"CATDOG_HEARTBEAT_SECONDS": "10"},  # as a user has it
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -70,7 +71,7 @@ class _Place:
     def finish(self) -> bytes:
         """Run to the end; returns the model's bytes."""
         for process in self.start():
-            _, err = process.communicate(timeout=300)
+            _, err = process.communicate(timeout=_PATIENCE)
             # A kill in the last moment leaves a finished run: the error reports that, and nothing is damaged.
             assert process.returncode == 0 or "has finished" in err, err
         return self.model.read_bytes()
@@ -151,7 +152,7 @@ def test_kill_and_resume_gives_the_same_bytes(data: Path, tmp_path: Path, traini
             time.sleep(part * (warm_seconds / epochs))
         victim.send_signal(kind)
         for process in started:  # the others end by themselves
-            _, err = process.communicate(timeout=60)
+            _, err = process.communicate(timeout=_PATIENCE)
             assert process is victim or process.returncode in (0, 1, interrupt.PREEMPTED), err
         assert kind == signal.SIGKILL or victim.returncode in (0, interrupt.PREEMPTED, -signal.SIGTERM)
         where = f"{kind.name} {'cold' if cold else 'warm'} {moment:.3f}, epoch {killed.epochs()}"

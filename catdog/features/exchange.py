@@ -55,6 +55,8 @@ def exchange(group: Group, store: FeatureStore, digests: Sequence[str]) -> list[
         for text in group.gather(base64.b64encode(marks.tobytes()).decode())
     ]
     wanted = [digests[row] for row in np.flatnonzero(np.any(masks, axis=0))]
+    if wanted:
+        devices.connect()
     own = [digest for digest in wanted if group.owns(digest)]
     if store.missing(own):
         raise CacheError(

@@ -68,12 +68,16 @@ def test_features_of_others_stay_in_memory_without_the_block_they_came_in(
     store = FeatureStore(FeatureCache(None), KEY)
     store.memory[own] = tensor
 
+    connected: list[bool] = []
+
     def from_all(given: np.ndarray) -> np.ndarray:
+        assert connected  # before any features are read: XLA would wait for those only 30 seconds
         of_other = np.zeros_like(given)
         of_other[0] = tensor.reshape(-1).view(np.uint8)
         return np.stack([given, of_other])
 
     monkeypatch.setattr(devices, "from_all", from_all)
+    monkeypatch.setattr(devices, "connect", lambda: connected.append(True))
     assert exchange(Group(0, 2, service), store, [own, other]) == [other]
     np.testing.assert_array_equal(store.memory[other], tensor)
     base = store.memory[other]
