@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from catdog import large
 from catdog.config import Loss, Output
 from catdog.features import forward
 from catdog.features.features import Features
@@ -83,6 +84,8 @@ class Samples:
 
     def predicted(self, photos: int) -> "Samples":
         """A row for each photo: the mean of its views, whose logits are the mean of theirs."""
+        if len(self.labels) == photos:
+            return self
         inputs = self.inputs.reshape(-1, photos, self.inputs.shape[1]).mean(axis=0, dtype=np.float32)
         return replace(self, inputs=inputs, labels=self.labels[:photos], weights=self.weights[:photos])
 
@@ -103,13 +106,17 @@ class Samples:
                 layer_now = flat.reshape(layer.shape).astype(np.float32)
                 found = _value_and_gradient(layer_now, l2, *arrays, output=self.output, loss=self.loss)
                 return float(found[0]), np.asarray(found[1], np.float64).ravel()
-            kernel, bias = flat.reshape(layer.shape)[:-1], flat.reshape(layer.shape)[-1]
-            logits = self.inputs @ kernel.astype(np.float32) + bias.astype(np.float32)
-            losses, slopes = losses_and_slopes(logits, self.labels, self.output, self.loss)
-            slopes = slopes * fractions
-            gradient = np.concatenate([self.inputs.T @ slopes + l2 * kernel, slopes.sum(0, keepdims=True)])
-            loss = float(losses @ fractions[:, 0]) + l2 / 2 * float((kernel**2).sum())
-            return loss, gradient.astype(np.float64).ravel()
+            layer_now = flat.reshape(layer.shape)
+            rounded, kernel = layer_now.astype(np.float32), layer_now[:-1]
+            gradient, loss = np.zeros(layer.shape), l2 / 2 * float((kernel**2).sum())
+            for rows in large.blocks(self.inputs):  # of all, the logits may not fit into the memory
+                inputs, labels = self.inputs[rows], self.labels[rows]
+                losses, slopes = losses_and_slopes(_logits(inputs, rounded), labels, self.output, self.loss)
+                slopes = slopes * fractions[rows]
+                gradient += np.concatenate([inputs.T @ slopes, slopes.sum(0, keepdims=True)])
+                loss += float(losses @ fractions[rows, 0])
+            gradient[:-1] += l2 * kernel
+            return loss, gradient.ravel()
 
         options = {"maxiter": _STEPS, "maxcor": _MEMORY, **_TOLERANCE, **options}
         threads = 1 if self.inputs.size * self.units < _LARGE_PRODUCT else None
@@ -119,11 +126,15 @@ class Samples:
 
     def logits(self, layer: np.ndarray) -> np.ndarray:
         """(n, units) float32."""
-        return (self.inputs @ layer[:-1].astype(np.float32) + layer[-1]).astype(np.float32)
+        return _logits(self.inputs, layer)
 
     def losses(self, layer: np.ndarray) -> np.ndarray:
         """The loss of each photo, (n,), without weights."""
-        return losses_and_slopes(self.logits(layer), self.labels, self.output, self.loss)[0]
+
+        def of_block(inputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+            return losses_and_slopes(_logits(inputs, layer), labels, self.output, self.loss)[0]
+
+        return large.by_block(of_block, self.inputs, self.labels)
 
     def sums(self, layer: np.ndarray) -> Sums:
         """Over all photos, with their weights in the loss; for the scores see `catdog.model.outputs`."""
@@ -132,7 +143,15 @@ class Samples:
 
     def scores(self, layer: np.ndarray) -> np.ndarray:
         """See `catdog.model.outputs.scores`."""
-        return scores(self.logits(layer), self.labels, self.output)
+
+        def of_block(inputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+            return scores(_logits(inputs, layer), labels, self.output)
+
+        return large.by_block(of_block, self.inputs, self.labels)
+
+
+def _logits(inputs: np.ndarray, layer: np.ndarray) -> np.ndarray:
+    return (inputs @ layer[:-1].astype(np.float32) + layer[-1]).astype(np.float32)
 
 
 def _padded(*arrays: np.ndarray) -> list[np.ndarray]:

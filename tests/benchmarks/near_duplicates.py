@@ -1,17 +1,20 @@
 """Which near-duplicates and which outliers `catdog inspect DATA` finds among the photos of a folder.
 
-    python tests/benchmarks/near_duplicates.py DATA [--photos 150]
+    python tests/benchmarks/near_duplicates.py DATA [--photos 150] [--among 100000]
 
 Changes random photos in a temporary folder, adds the changed photos of one kind at a time to the data set,
 and counts how many are in one group with their original; first, prints the groups of the data set itself.
+With `--among`, they are all looked for again among so many photos, most of them mixtures of three real ones.
 Then plants pictures that do not belong there, one of each kind at a time, and counts how many are reported as
 outliers: by `outliers`, and by shrunk Mahalanobis distances to the class means. Takes two minutes on two
 cores.
 """
 
 import argparse
+import resource
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -60,13 +63,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Recall of near-duplicates and of outliers.")
     parser.add_argument("data", type=Path)
     parser.add_argument("--photos", type=int, default=150, help="how many are changed")
+    parser.add_argument("--among", type=int, default=0, help="how many photos they are looked for among")
     arguments = parser.parse_args()
     photos = photos_of(arguments.data)
     _untouched(photos, arguments.data)
     random = np.random.default_rng(0)
     chosen = random.choice(len(photos.paths), min(arguments.photos, len(photos.paths)), replace=False)
     with tempfile.TemporaryDirectory() as name:
-        _changed(photos, chosen, Path(name))
+        _changed(photos, chosen, Path(name), arguments.among)
         _outliers(photos, Path(name))
 
 
@@ -81,9 +85,10 @@ def _untouched(photos: Photos, data: Path) -> None:
         print(f"| {similarity:.3f} | {names} |")
 
 
-def _changed(photos: Photos, chosen: np.ndarray, folder: Path) -> None:
+def _changed(photos: Photos, chosen: np.ndarray, folder: Path, among: int) -> None:
     print(f"\n| {len(chosen)} photos | recall |\n| --- | --- |")
     labels = np.append(photos.labels, photos.labels[chosen])
+    everything = [photos.pooled.means]
     for name, (change, quality) in _CHANGES.items():
         changed = [folder / f"{name} {row}.jpg" for row in chosen]
         for row, path in zip(chosen, changed, strict=True):
@@ -91,10 +96,39 @@ def _changed(photos: Photos, chosen: np.ndarray, folder: Path) -> None:
                 change(ImageOps.exif_transpose(photo).convert("RGB")).save(path, "JPEG", quality=quality)
         means = pool_files(changed, features=FeatureCache(folder / "cache")).means
         groups = find_near_duplicates(np.concatenate([photos.pooled.means, means]), labels).groups
-        group_of = {row: number for number, group in enumerate(groups) for row in group}
-        originals = [group_of.get(int(row), -1) for row in chosen]
-        found = [group_of.get(len(photos.paths) + row, -2) for row in range(len(changed))]
-        print(f"| {name} | {np.mean(np.equal(originals, found)):.2f} |", flush=True)
+        recall = _recall(groups, chosen, len(photos.paths))
+        print(f"| {name} | {recall:.2f} |", flush=True)
+        everything.append(means)
+    if among:
+        _among(everything, photos.labels, chosen, among)
+
+
+def _recall(groups: Sequence[Sequence[int]], chosen: np.ndarray, first: int) -> float:
+    """Of the photos from row `first` on, the fraction that is in one group with its original."""
+    group_of = {row: number for number, group in enumerate(groups) for row in group}
+    together = [group_of.get(int(row), -1) == group_of.get(first + n, -2) for n, row in enumerate(chosen)]
+    return float(np.mean(together))
+
+
+def _among(everything: list[np.ndarray], labels: np.ndarray, chosen: np.ndarray, count: int) -> None:
+    """The same among many photos: in the space of roots, mixtures of three photos with noise."""
+    real = np.concatenate(everything)
+    random, means = np.random.default_rng(0), np.empty((count, real.shape[1]), np.float16)
+    means[: len(real)] = real
+    for start in range(len(real), count, 8192):
+        rows = min(8192, count - start)
+        weights = random.dirichlet((0.5, 0.5, 0.5), rows).astype(np.float32)
+        mixed = (np.sqrt(real)[random.integers(len(real), size=(rows, 3))] * weights[:, :, None]).sum(axis=1)
+        means[start : start + rows] = (mixed * random.gamma(4, 1 / 4, mixed.shape)) ** 2
+    classes = random.integers(labels.max() + 1, labels.max() + 1000, count)
+    classes[: len(real)] = np.append(labels, [labels[chosen]] * (len(everything) - 1))
+    began = time.process_time()
+    groups = find_near_duplicates(means, classes).groups
+    used, peak = time.process_time() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    print(f"\nAmong {count:,} photos: {used:.1f} s of a core, peak resident memory {peak:.2f} GB\n")
+    print("| changed | recall |\n| --- | --- |")
+    for number, name in enumerate(_CHANGES):
+        print(f"| {name} | {_recall(groups, chosen, len(labels) + number * len(chosen)):.2f} |")
 
 
 def _outliers(photos: Photos, folder: Path) -> None:

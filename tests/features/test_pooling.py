@@ -223,6 +223,7 @@ def test_the_checks_of_a_data_set_take_vectors_as_well(
     prefix = _prefix("concat")
     vectors, maps = stores_of(cache, prefix, SMALL)
     assert pool_cached(maps, vectors, list(digests.values()), prefix) == []
+    assert maps.folder
     rmtree(maps.folder)
     of_vectors = pooled.pool(paths, digests, workspace=workspace)
     assert of_vectors.means.shape == of_vectors.maxima.shape == (len(paths), 512)

@@ -5,7 +5,8 @@ import pytest
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
-from catdog.model.temperature import COLDEST, HOTTEST, fit_temperature
+from catdog.model import temperature as model_temperature
+from catdog.model.temperature import COLDEST, HOTTEST, enough, fit_temperature
 
 
 def drawn_logits(
@@ -23,6 +24,15 @@ def drawn_logits(
 def test_finds_how_much_too_sure_answers_are(temperature: float, classes: int) -> None:
     logits, labels = drawn_logits(temperature, 8000, classes)
     assert fit_temperature(logits, labels, "category") == pytest.approx(temperature, rel=0.05)
+
+
+def test_some_of_many_photos_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    logits, labels = drawn_logits(2.5, 8000, 2)
+    monkeypatch.setattr(model_temperature, "_MOST_LOGITS", 4000)
+    photos = enough(np.arange(8000), 2)
+    assert photos.tolist() == list(range(0, 8000, 4))
+    found = fit_temperature(logits, labels, "category")
+    assert found == fit_temperature(logits[photos], labels[photos], "category") == pytest.approx(2.5, rel=0.1)
 
 
 @pytest.mark.parametrize(("count", "classes"), [(100, 10), (370, 37), (1000, 100)])
