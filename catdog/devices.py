@@ -275,12 +275,15 @@ def to_host(array: "jax.Array") -> "np.ndarray":
 def connect() -> None:
     """Connect the devices of all processes, where all have just met.
 
-    XLA gives up when a process comes 30 seconds later than the first to what it computes first with others.
-    From then on it waits half an hour: the disk of another one may stand still.
+    XLA gives up when a process comes 30 seconds later than the first to what some devices compute together
+    for the first time. From then on it waits half an hour: the disk of another process may stand still.
     """
     import numpy as np
 
     from_all(np.zeros(1, np.uint8))
+    if _spreads:
+        mesh = data_mesh()
+        to_host(put_rows(mesh, np.zeros(mesh.size, np.uint8), np.asarray))
 
 
 def from_all(array: "np.ndarray") -> "np.ndarray":

@@ -26,6 +26,7 @@ _COLD = 1  # of the kills of a training, those that are in its first seconds, wi
 _KILLS = "CATDOG_TEST_KILLS"
 _SEED = "CATDOG_TEST_KILL_SEED"  # the environment variable that repeats the moments of a run that failed
 
+_USUAL = {"CATDOG_HEARTBEAT_SECONDS": "10", "JAX_NUM_CPU_DEVICES": "1"}  # of each process
 # Training → processes, kills, epochs and options.
 _TRAININGS = {
     "dropout and momenta": (1, 4, 120, "--head fc --fc-units 32 --batch-size 8 --seed 3 --views 1"),
@@ -60,7 +61,7 @@ class _Place:
             subprocess.Popen(
                 [sys.executable, "-W", "error", "-m", "catdog", "train", *target],
                 cwd=self.folder,
-                env=self._environment | place | {"CATDOG_HEARTBEAT_SECONDS": "10"},  # as a user has it
+                env=self._environment | place | _USUAL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 text=True,

@@ -172,6 +172,8 @@ def test_two_processes_train_what_one_trains_and_stop_at_the_same_step(shapes: P
     assert statuses == [0, 0], err
     assert "Epoch 1/1\n" in out[0]
     assert "[Gloo]" not in out[0]
+    # Connected where all have just met: a process whose disk is slow may come half a minute later.
+    assert err[0].rindex("[Gloo]") < err[0].index("Loading the network")
     assert out[1] == ""
     assert "[1] Computing features: 29/29 photos" in err[1].splitlines()
     assert all(line.startswith("[1] ") for line in err[1].splitlines())

@@ -98,14 +98,14 @@ def train(
         if run:
             run.write_split(photos.digests_by_split())
         spreads = group.processes > 1 and chosen.unfreeze != "head"
-        folder, penalty = group.first(run and _begun(run))
-        if spreads:
-            devices.connect()
-        run = run or Run(Path(folder))
-        report(RunStarted(run, chosen.epochs))
-        if chosen.stage_rates:
-            report(RatesChosen(chosen.stage_rates))
         with devices.spread() if spreads else nullcontext():
+            folder, penalty = group.first(run and _begun(run))
+            if spreads:
+                devices.connect()
+            run = run or Run(Path(folder))
+            report(RunStarted(run, chosen.epochs))
+            if chosen.stage_rates:
+                report(RatesChosen(chosen.stage_rates))
             if group.process and not spreads:
                 features_of(chosen, photos, prefix, workspace=workspace, report=report)
                 group.finish()
