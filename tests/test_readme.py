@@ -1,5 +1,6 @@
 """The README and the pages under docs/ are true: every command that they show runs, in its order."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -11,7 +12,9 @@ from shutil import copytree
 import pytest
 
 from catdog.cli import run
+from catdog.runs import Run
 from tests.process import catdog
+from tests.test_sample_data import label
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -72,6 +75,24 @@ def test_the_command_runs(
     out, err = capfd.readouterr()
     assert status == 0, err
     assert out
+
+
+@pytest.mark.slow
+def test_the_first_training_gets_every_validation_photo_and_every_further_photo_right(
+    installed: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(installed)
+    history = Run(installed / "runs" / "sample_data").history()
+    assert min(history, key=lambda record: record.val_loss).val_acc == 1
+    capfd.readouterr()
+    assert run(["evaluate", "--json"]) == 0
+    report = json.loads(capfd.readouterr().out)
+    assert (report["count"], report["right"]) == (60, 60)
+    assert run(["predict", "sample_data/photos", "--format", "json"]) == 0
+    rows = json.loads(capfd.readouterr().out)
+    said = {Path(row["path"]).name: row["label"] for row in rows}
+    assert said == {path.name: label(path) for path in (ROOT / "sample_data" / "photos").iterdir()}
+    assert sorted(said.values()) == ["cats"] * 4 + ["dogs"] * 6
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from shutil import copytree
 import numpy as np
 import pytest
 
+from catdog.cli import console
 from catdog.config import Decoding, Head
 from catdog.features.pooling import stores_of
 from catdog.features.prefix import Prefix
@@ -50,15 +51,23 @@ def test_the_boundary_moves(cli: Cli) -> None:
     assert trains == ["block5_conv1", "block5_conv2", "block5_conv3", "fc1", "fc2", "predictions"]
 
 
-def test_tables_fit_a_terminal_of_80_columns(trained: Run) -> None:
-    for folder, arguments in (
-        (SAMPLE.parent, ["--layers"]),
-        (trained.folder.parent, [trained.folder.name, "--layers"]),
-        (SAMPLE.parent, [SAMPLE.name, "--quick"]),
-    ):
-        result = catdog("inspect", *arguments, cwd=folder, COLUMNS="80")
-        assert max(map(len, result.stdout.splitlines())) <= 80
-        assert "…" not in result.stdout
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands print as on a terminal of 80 columns."""
+    monkeypatch.setattr(console.out, "width", 80)
+
+
+def test_tables_fit_a_terminal_of_80_columns(
+    cli: Cli, narrow: None, trained: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = catdog("inspect", "--layers", COLUMNS="80").stdout
+    assert cli("inspect", "--layers").out == asked
+    for folder, arguments in ((trained.folder, ["--layers"]), (SAMPLE, ["--quick"])):
+        monkeypatch.chdir(folder.parent)
+        shown = cli("inspect", folder.name, *arguments).out
+        for text in (asked, shown):
+            assert max(map(len, text.splitlines())) <= 80
+            assert "…" not in text
 
 
 def test_the_layers_of_a_run(cli: Cli, trained: Run) -> None:
@@ -118,7 +127,9 @@ def test_a_data_set(cli: Cli, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [3, 12, 37, 300])
-def test_many_classes_fit_a_terminal_of_80_columns(tmp_path: Path, count: int) -> None:
+def test_many_classes_fit_a_terminal_of_80_columns(
+    cli: Cli, narrow: None, tmp_path: Path, count: int
+) -> None:
     names = [f"Staffordshire bull terrier {number:03}" for number in range(count)]
     many = 5 if count > 40 else 2
     photo = sorted((SAMPLE / "photos").iterdir())[0]
@@ -128,13 +139,13 @@ def test_many_classes_fit_a_terminal_of_80_columns(tmp_path: Path, count: int) -
                 path = tmp_path / "data" / split / name / f"{copy}.jpg"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.symlink_to(photo)
-    result = catdog("inspect", "data", "--quick", cwd=tmp_path, COLUMNS="80")
-    assert result.returncode == 0
-    lines = result.stdout.splitlines()
+    result = cli("inspect", "data", "--quick")
+    assert result.status == 0
+    lines = result.out.splitlines()
     tables = lines[: lines.index("All files are readable.")]
     assert max(map(len, tables)) <= 80
     assert len([line for line in lines if "in train but not in valid" in line]) == 1
-    assert "…" not in result.stdout
+    assert "…" not in result.out
     rows = {line[:30].strip(): line[30:].split() for line in lines if line.startswith("Staffordshire")}
     expected = {name: [str(1 + at % many), str(int(at < 2))] for at, name in enumerate(names)}
     if count <= 40:

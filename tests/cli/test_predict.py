@@ -184,10 +184,10 @@ def test_a_reader_that_has_seen_enough(trained: Run, tmp_path: Path) -> None:
         assert words not in result.stderr
 
 
-def test_further_photos_of_the_sample_are_predicted_right(trained: Run) -> None:
-    result = catdog("predict", SAMPLE / "photos", "--format", "json", "--model", trained.folder)
-    assert result.returncode == 0, result.stderr
-    rows = json.loads(result.stdout)
+def test_further_photos_of_the_sample_are_predicted_right(cli: Cli, trained: Run) -> None:
+    result = cli("predict", SAMPLE / "photos", "--format", "json", "--model", trained.folder)
+    assert result.status == 0, result.err
+    rows = json.loads(result.out)
     assert len(rows) == len(list((SAMPLE / "photos").iterdir()))
     for row in rows:  # the data set writes the breeds of cats with a capital letter, and no others
         assert row["label"] == ("cats" if Path(row["path"]).name[0].isupper() else "dogs"), row["path"]

@@ -7,9 +7,7 @@ from shutil import copy
 import pytest
 
 from catdog.runs import Run
-from tests.process import catdog
-
-FAST = ("--quality", "fast")
+from tests.cli.conftest import Cli
 
 
 @pytest.fixture(scope="module")
@@ -25,23 +23,22 @@ def some(dogscats: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_train_evaluate_predict(some: Path, tmp_path: Path) -> None:
-    first = catdog("train", some, "--name", "real", *FAST, cwd=tmp_path)
-    assert first.returncode == 0, first.stderr
-    assert first.stdout.startswith("Found 80 images belonging to 2 classes.\nFound 40 images belonging to")
+def test_train_evaluate_predict(some: Path, cli: Cli, tmp_path: Path) -> None:
+    first = cli("train", some, "--name", "real")
+    assert first.status == 0, first.err
+    assert first.out.startswith("Found 80 images belonging to 2 classes.\nFound 40 images belonging to")
     assert (Run(tmp_path / "runs" / "real").history()[-1].val_acc or 0) >= 0.9
 
-    report = json.loads(catdog("evaluate", "--json", cwd=tmp_path).stdout)
+    report = json.loads(cli("evaluate", "--json").out)
     assert (report["count"], report["classes"]) == (40, ["cats", "dogs"])
     assert report["accuracy"] >= 0.9
 
-    answers = catdog("predict", "--random", 6, some, "--format", "json", cwd=tmp_path)
-    rows = json.loads(answers.stdout)
+    rows = json.loads(cli("predict", "--random", 6, some, "--format", "json").out)
     assert len(rows) == 6
     assert sum(row["label"] == row["true"] for row in rows) >= 4
 
-    second = catdog("train", some, "--name", "again", *FAST, cwd=tmp_path)
-    assert "features" not in second.stderr
+    second = cli("train", some, "--name", "again")
+    assert "features" not in second.err
     first_bytes, second_bytes = (
         (tmp_path / "runs" / name / "model.safetensors").read_bytes() for name in ("real", "again")
     )
