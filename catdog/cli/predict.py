@@ -4,9 +4,9 @@ import random
 import sys
 from collections import Counter
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from io import BufferedReader, BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import click
@@ -41,30 +41,6 @@ _TOP_K = N_("Classes per photo, the most probable first.")
 _THRESHOLD = N_("Predict 'unsure' where the largest probability is below P.")
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """What the command line asks for."""
-
-    photos: tuple[str, ...]
-    model: Path | None
-    runs_dir: Path
-    weights: str | None
-    preprocessing: str | None
-    top_k: int | None
-    form: str
-    random_count: int | None
-    no_calibrate: bool
-    tta: bool | None
-    threshold: float | None
-    sort_into: Path | None
-    link: bool
-    stdin_image: bool
-    allow_private_urls: bool
-    show: bool
-    save: Path | None
-    why: bool
-
-
 @click.command("predict", cls=Command, examples=EXAMPLES)
 @click.argument("photos", nargs=-1, metavar="PHOTO...")
 @option("--random random_count", "Data", _RANDOM, click.IntRange(1))
@@ -92,7 +68,7 @@ def command(workspace: Workspace, **given: Any) -> int:
     - for paths on stdin, one per line or separated by NULs. Predictions are printed in the order of the
     photos, each as soon as it is known. Exit status 1 if a photo cannot be read; the others are predicted.
     """
-    asked = _Asked(**given)
+    asked = SimpleNamespace(**given)  # the options by their names
     _validate(asked)
     model = _model(asked)
     sinks: list[Sorter | Saver] = [Sorter(asked.sort_into, link=asked.link)] if asked.sort_into else []
@@ -166,7 +142,7 @@ def command(workspace: Workspace, **given: Any) -> int:
     return int(failed)
 
 
-def _validate(asked: _Asked) -> None:
+def _validate(asked: SimpleNamespace) -> None:
     """Refuse options that do not go together, before anything is opened."""
     is_random = asked.random_count is not None
     if asked.show and asked.form != "text":
@@ -190,7 +166,7 @@ def _validate(asked: _Asked) -> None:
         raise UsageError("{option} goes with --model imagenet: a run has its own weights.", option=option)
 
 
-def _model(asked: _Asked) -> Run | Path | None:
+def _model(asked: SimpleNamespace) -> Run | Path | None:
     """The run or the exported file to use; None is the original network."""
     model = None if asked.model == Path(IMAGENET) else chosen_model(asked.model, asked.runs_dir)
     if not isinstance(model, Run):
@@ -206,7 +182,9 @@ def _model(asked: _Asked) -> Run | Path | None:
     return model
 
 
-def _random(asked: _Asked, wanted: int, run: Run, model: "Classifier", workspace: Workspace) -> list[Input]:
+def _random(
+    asked: SimpleNamespace, wanted: int, run: Run, model: "Classifier", workspace: Workspace
+) -> list[Input]:
     from catdog.evaluation.choose import choose
 
     data = Path(asked.photos[0]) if asked.photos else None
