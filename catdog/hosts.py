@@ -1,4 +1,4 @@
-"""One training in several processes, on one host or many: who belongs to it, and what they tell each other.
+"""One command in several processes, on one host or many: who belongs to it, and what they tell each other.
 
 JAX's distributed runtime connects them. A process that is alone does not start it, and pays for nothing here.
 """
@@ -25,7 +25,7 @@ _HEARTBEAT = "CATDOG_HEARTBEAT_SECONDS"
 _HEARTBEAT_SECONDS = 10  # without a sign of life, a process counts as dead
 _SHUTDOWN_SECONDS = 45  # of waiting for the others at the end: a disk may stand still for half a minute
 _PATIENCE = 3600.0  # seconds that a process waits for another one at the same point
-_LISTEN = 0.25  # seconds between two looks at whether the training ends early
+_LISTEN = 0.25  # seconds between two looks at whether the command ends early
 _STUCK = 15.0  # seconds after which a process does not see a signal any more; some schedulers give it 30
 _FAREWELL = 1.5  # seconds that the others have to read why this process ends
 AUTO = "auto"  # the coordinator, the number of processes and this one's number are what JAX finds
@@ -35,11 +35,11 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Place:
-    """The place of this process in a training.
+    """The place of this process among several.
 
     Attributes:
         coordinator: HOST:PORT of process 0; None leaves it to JAX, which knows the launcher.
-        processes: of the training; None as `coordinator`.
+        processes: how many there are; None as `coordinator`.
         process: the number of this one, from 0; None as `coordinator`.
         launcher: JAX's name of it, where JAX is asked.
         device: the number of its GPU, where the launcher has started several processes on one host, all of
@@ -62,9 +62,13 @@ def find_place(
 ) -> Place | None:
     """The place that the options name, or else the launcher's variables; None for a process that is alone.
 
+    One process without a number is alone, whatever the launcher says.
+
     Raises:
         OptionError: a part is missing, or they do not go together.
     """
+    if processes == 1 and process is None:
+        return None
     known = _launched(environment)
     if coordinator == AUTO or (known and known.processes is None and coordinator is None):
         return Place(None, None, None, known.launcher if known else None)
@@ -80,7 +84,7 @@ def find_place(
     launcher = known.launcher if known and coordinator is None else None
     if processes is None or process is None or (processes > 1 and coordinator is None and not launcher):
         raise OptionError(
-            "a training in several processes needs --coordinator HOST:PORT (of process 0), --processes N and "
+            "a command in several processes needs --coordinator HOST:PORT (of process 0), --processes N and "
             "--process-id I, or the variables {variables}; found {coordinator}, {processes} and {process}",
             variables=", ".join(VARIABLES),
             coordinator=coordinator,
@@ -123,7 +127,7 @@ def _launched(environment: Mapping[str, str]) -> Place | None:
 
 
 class Group:
-    """The processes of a training; with one process, all of this costs nothing.
+    """The processes of a command; with one process, all of this costs nothing.
 
     Attributes:
         process: the number of this one, from 0.
@@ -186,8 +190,8 @@ class Group:
             for name, value in mine[0].items():
                 if others.get(name) != value:
                     raise OptionError(
-                        "all processes of a training need the same {name}: process 0 has {first}, process "
-                        "{number} has {other}",
+                        "all processes need the same {name}: process 0 has {first}, process {number} has "
+                        "{other}",
                         name=name,
                         first=value,
                         number=number,
@@ -295,8 +299,8 @@ ALONE = Group()
 _group = ALONE
 
 DIED = message(
-    "another process of this training has died or cannot be reached, so this one ends too. The features so "
-    "far are in the cache. Continue with: catdog train --resume RUN"
+    "another process has died or cannot be reached, so this one ends too. The features so far are in the "
+    "cache. A training continues with: catdog train --resume RUN"
 )
 
 
@@ -311,7 +315,7 @@ def failed(process: int, sentence: str) -> Message:
 
 
 def group() -> Group:
-    """The processes of this training."""
+    """The processes of this command."""
     return _group
 
 
@@ -340,7 +344,7 @@ def join(place: Place) -> Group:
         )
     except (RuntimeError, ValueError) as error:
         raise CatdogError(
-            "the processes of this training cannot be connected through {coordinator}: {reason}",
+            "the processes cannot be connected through {coordinator}: {reason}",
             coordinator=place.coordinator or AUTO,
             reason=str(error).splitlines()[0],
         ) from error
