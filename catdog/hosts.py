@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,8 @@ _HEARTBEAT_SECONDS = 10  # without a sign of life, a process counts as dead
 _SHUTDOWN_SECONDS = 45  # of waiting for the others at the end: a disk may stand still for half a minute
 _PATIENCE = 3600.0  # seconds that a process waits for another one at the same point
 _LISTEN = 0.25  # seconds between two looks at whether the command ends early
+_PAUSE = 0.1  # seconds between two looks at whether another process has come, at most
+_AHEAD = 16  # values that a process sends before process 0 takes them
 _STUCK = 15.0  # seconds after which a process does not see a signal any more; some schedulers give it 30
 _FAREWELL = 1.5  # seconds that the others have to read why this process ends
 AUTO = "auto"  # the coordinator, the number of processes and this one's number are what JAX finds
@@ -137,6 +140,7 @@ class Group:
     def __init__(self, process: int = 0, processes: int = 1, client: Any = None):
         self.process, self.processes, self._client = process, processes, client
         self._round = 0
+        self._passed = Counter[int]()  # values that a process has sent, or this one has received from it
         self._is_over = False
 
     @property
@@ -178,6 +182,26 @@ class Group:
     def any(self, value: bool) -> bool:
         """Whether it is true in any process."""
         return any(self.gather(value))
+
+    def send(self, value: Any) -> None:
+        """Give process 0 a JSON value; waits while it has not taken many of those before."""
+        number = self._passed[self.process]
+        while number >= _AHEAD and self._value(_mail(self.process, number - _AHEAD)) is not None:
+            time.sleep(_PAUSE)
+        self._set(_mail(self.process, number), json.dumps(value))
+        self._passed[self.process] += 1
+
+    def receive(self, process: int) -> Any:
+        """Process 0 takes the next value that this process has sent, however long it computes.
+
+        Raises:
+            CatdogError: it cannot be reached.
+        """
+        key = _mail(process, self._passed[process])
+        value = self._wait(key, process, math.inf)
+        self._client.key_value_delete(key)
+        self._passed[process] += 1
+        return json.loads(value)
 
     def require_same(self, facts: Mapping[str, Any]) -> None:
         """Compare facts, by what they are called, however long one process reads all photos for them.
@@ -277,12 +301,7 @@ class Group:
 
     def _wait(self, key: str, process: int, until: float) -> str:
         pause = 0.002
-        while True:
-            try:
-                return self._client.key_value_try_get(key)
-            except Exception as error:
-                if "NOT_FOUND" not in str(error):
-                    raise lost() from error
+        while (value := self._value(key)) is None:
             if time.monotonic() > until:
                 raise CatdogError(
                     "process {process} has not come as far as the others within {minutes} minutes",
@@ -290,7 +309,22 @@ class Group:
                     minutes=round(_PATIENCE / 60),
                 )
             time.sleep(pause)
-            pause = min(2 * pause, 0.1)
+            pause = min(2 * pause, _PAUSE)
+        return value
+
+    def _value(self, key: str) -> str | None:
+        """None where nobody has set it, or process 0 has taken it."""
+        try:
+            return self._client.key_value_try_get(key)
+        except Exception as error:
+            if "NOT_FOUND" not in str(error):
+                raise lost() from error
+        return None
+
+
+def _mail(process: int, number: int) -> str:
+    """The key of what this process sends to process 0."""
+    return f"catdog/mail/{process}/{number}"
 
 
 _STOP, _FAILED = "catdog/stop", "catdog/failed"

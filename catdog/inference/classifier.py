@@ -31,7 +31,7 @@ from catdog.features.writer import ShardWriter
 from catdog.hosts import ALONE, Group
 from catdog.inference.grad_cam import Arrays, HeatMaps
 from catdog.inference.inputs import Input
-from catdog.inference.prediction import Prediction, Predictions
+from catdog.inference.prediction import Prediction, Predictions, in_order
 from catdog.model import outputs
 from catdog.model.architecture import CONVOLUTIONS
 from catdog.model.scale import in_unit
@@ -194,26 +194,33 @@ class Classifier:
         }
 
     def stream(
-        self, paths: Sequence[Path], *, report: OnProgress = unreported, writer: ShardWriter | None = None
+        self, paths: Sequence[Path], *, report: OnProgress = unreported
     ) -> Generator[Prediction, None, None]:
         """One prediction for each photo file, in the order of `paths`, as soon as it is known.
+
+        Raises:
+            CacheError: the cache cannot be read.
+        """
+        with closing(self.arriving(paths, report=report)) as found:
+            for photo, values in in_order(found):
+                yield self.prediction(Input(paths[photo]), values)
+
+    def arriving(
+        self, paths: Sequence[Path], *, report: OnProgress = unreported, writer: ShardWriter | None = None
+    ) -> Generator[tuple[int, Message | np.ndarray], None, None]:
+        """What `prediction` takes, for the index of each path, as soon as it is known.
 
         `writer` caches the features, and is closed by the caller; None caches them at the end.
 
         Raises:
             CacheError: the cache cannot be read.
         """
-        waiting: dict[int, Message | np.ndarray] = {}  # for photos that come before
-        following = 0
         with closing(self._logits_of(paths, report=report, writer=writer)) as groups:
             for group in groups:
                 if isinstance(group, Unreadable):
-                    waiting |= _by_photo(group.photos, group.reasons)
+                    yield from _by_photo(group.photos, group.reasons).items()
                 else:
-                    waiting |= _by_photo(group.photos, self._found(group.logits.mean(axis=1)))
-                while following in waiting:
-                    yield self._prediction(paths[following], waiting.pop(following))
-                    following += 1
+                    yield from _by_photo(group.photos, self._found(group.logits.mean(axis=1))).items()
 
     def writer(self) -> ShardWriter:
         """Caches the features of many streams (of photos as they are), in shards as large as those of one."""
@@ -272,18 +279,18 @@ class Classifier:
         """The photos whose maps, of all views, fit into the cache."""
         return room_for(self._workspace.features, self.prefix, self._decodings)
 
-    def _prediction(self, path: Path, found: Message | np.ndarray) -> Prediction:
+    def prediction(self, source: Input, found: Message | np.ndarray) -> Prediction:
         """Of probabilities, (classes,), of a value, (1,), or of the reason why there are none."""
         if isinstance(found, Message):
-            return Prediction(Input(path), reason=found)
+            return Prediction(source, reason=found)
         if self.scale:
-            return Prediction(Input(path), value=float(found[0]), unit=self.scale.unit)
+            return Prediction(source, value=float(found[0]), unit=self.scale.unit)
         order = np.argsort(-found, kind="stable")
         ranked = {self.classes[i]: float(found[i]) for i in order}
         if self.output != "labels":
-            return Prediction(Input(path), ranked)
+            return Prediction(source, ranked)
         labels = tuple(self.classes[i] for i in order if found[i] >= self.thresholds[i])
-        return Prediction(Input(path), ranked, labels=labels)
+        return Prediction(source, ranked, labels=labels)
 
     def _logits(self, features: np.ndarray) -> np.ndarray:
         """(n, units) of features (n, *shape)."""
@@ -291,7 +298,7 @@ class Classifier:
         return logits(self._suffix, self._params, self._constants, condensed, rows=self._rows)
 
     def _found(self, logits_nk: np.ndarray) -> np.ndarray:
-        """What `_prediction` takes, (n, classes) or (n, 1)."""
+        """What `prediction` takes, (n, classes) or (n, 1)."""
         return self.values(logits_nk)[:, None] if self.scale else self.probabilities(logits_nk)
 
     def values(self, logits_n1: np.ndarray) -> np.ndarray:
