@@ -82,7 +82,7 @@ class _Asked:
 @option("--top-k", "Output", _TOP_K, click.IntRange(1), N_("1; with --model imagenet 5"))
 @option("--threshold", "Output", _THRESHOLD, click.FloatRange(0, 1), metavar="P")
 @option("--format form", "Output", N_("Format."), click.Choice(FORMATS), default="text")
-@flag("--unordered", "Output", N_("Print each prediction as soon as it is known."))
+@flag("--unordered", "Output", N_("Print predictions as they come, not in order."))
 @option("--out", "Output", N_("Write the predictions into FILE."), FILE, metavar="FILE")
 @flag("--show", "Output", N_("Draw each photo in the terminal, above its prediction."))
 @option("--save", "Output", N_("Write each photo, with its prediction below it, into DIR."), FOLDER)
