@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
+from catdog.errors import OptionError
+
 _SHOWN = 40  # letters of the name in that of the temporary file: a name may be as long as the disk allows
 
 
@@ -53,6 +55,24 @@ def replacing_path(path: Path, *, mode: int | None = None) -> Iterator[Path]:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Within the block a file is written that a person has named; its folder is made.
+
+    Raises:
+        OptionError: in place of an OSError.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise OptionError(
+            "expected to write {file}: {reason}. Name another place.",
+            file=path,
+            reason=error.strerror or error,
+        ) from error
 
 
 def write_bytes(path: Path, content: bytes, *, mode: int | None = None) -> None:

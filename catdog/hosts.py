@@ -1,4 +1,4 @@
-"""One training in several processes, on one host or many: who belongs to it, and what they tell each other.
+"""One command in several processes, on one host or many: who belongs to it, and what they tell each other.
 
 JAX's distributed runtime connects them. A process that is alone does not start it, and pays for nothing here.
 """
@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,9 @@ _HEARTBEAT = "CATDOG_HEARTBEAT_SECONDS"
 _HEARTBEAT_SECONDS = 10  # without a sign of life, a process counts as dead
 _SHUTDOWN_SECONDS = 45  # of waiting for the others at the end: a disk may stand still for half a minute
 _PATIENCE = 3600.0  # seconds that a process waits for another one at the same point
-_LISTEN = 0.25  # seconds between two looks at whether the training ends early
+_LISTEN = 0.25  # seconds between two looks at whether the command ends early
+_PAUSE = 0.1  # seconds between two looks at whether another process has come, at most
+_AHEAD = 16  # values that a process sends before process 0 takes them
 _STUCK = 15.0  # seconds after which a process does not see a signal any more; some schedulers give it 30
 _FAREWELL = 1.5  # seconds that the others have to read why this process ends
 AUTO = "auto"  # the coordinator, the number of processes and this one's number are what JAX finds
@@ -35,11 +38,11 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Place:
-    """The place of this process in a training.
+    """The place of this process among several.
 
     Attributes:
         coordinator: HOST:PORT of process 0; None leaves it to JAX, which knows the launcher.
-        processes: of the training; None as `coordinator`.
+        processes: how many there are; None as `coordinator`.
         process: the number of this one, from 0; None as `coordinator`.
         launcher: JAX's name of it, where JAX is asked.
         device: the number of its GPU, where the launcher has started several processes on one host, all of
@@ -62,9 +65,13 @@ def find_place(
 ) -> Place | None:
     """The place that the options name, or else the launcher's variables; None for a process that is alone.
 
+    One process without a number is alone, whatever the launcher says.
+
     Raises:
         OptionError: a part is missing, or they do not go together.
     """
+    if processes == 1 and process is None:
+        return None
     known = _launched(environment)
     if coordinator == AUTO or (known and known.processes is None and coordinator is None):
         return Place(None, None, None, known.launcher if known else None)
@@ -80,7 +87,7 @@ def find_place(
     launcher = known.launcher if known and coordinator is None else None
     if processes is None or process is None or (processes > 1 and coordinator is None and not launcher):
         raise OptionError(
-            "a training in several processes needs --coordinator HOST:PORT (of process 0), --processes N and "
+            "a command in several processes needs --coordinator HOST:PORT (of process 0), --processes N and "
             "--process-id I, or the variables {variables}; found {coordinator}, {processes} and {process}",
             variables=", ".join(VARIABLES),
             coordinator=coordinator,
@@ -123,7 +130,7 @@ def _launched(environment: Mapping[str, str]) -> Place | None:
 
 
 class Group:
-    """The processes of a training; with one process, all of this costs nothing.
+    """The processes of a command; with one process, all of this costs nothing.
 
     Attributes:
         process: the number of this one, from 0.
@@ -133,6 +140,7 @@ class Group:
     def __init__(self, process: int = 0, processes: int = 1, client: Any = None):
         self.process, self.processes, self._client = process, processes, client
         self._round = 0
+        self._passed = Counter[int]()  # values that a process has sent, or this one has received from it
         self._is_over = False
 
     @property
@@ -175,6 +183,26 @@ class Group:
         """Whether it is true in any process."""
         return any(self.gather(value))
 
+    def send(self, value: Any) -> None:
+        """Give process 0 a JSON value; waits while it has not taken many of those before."""
+        number = self._passed[self.process]
+        while number >= _AHEAD and self._value(_mail(self.process, number - _AHEAD)) is not None:
+            time.sleep(_PAUSE)
+        self._set(_mail(self.process, number), json.dumps(value))
+        self._passed[self.process] += 1
+
+    def receive(self, process: int) -> Any:
+        """Process 0 takes the next value that this process has sent, however long it computes.
+
+        Raises:
+            CatdogError: it cannot be reached.
+        """
+        key = _mail(process, self._passed[process])
+        value = self._wait(key, process, math.inf)
+        self._client.key_value_delete(key)
+        self._passed[process] += 1
+        return json.loads(value)
+
     def require_same(self, facts: Mapping[str, Any]) -> None:
         """Compare facts, by what they are called, however long one process reads all photos for them.
 
@@ -186,8 +214,8 @@ class Group:
             for name, value in mine[0].items():
                 if others.get(name) != value:
                     raise OptionError(
-                        "all processes of a training need the same {name}: process 0 has {first}, process "
-                        "{number} has {other}",
+                        "all processes need the same {name}: process 0 has {first}, process {number} has "
+                        "{other}",
                         name=name,
                         first=value,
                         number=number,
@@ -273,12 +301,7 @@ class Group:
 
     def _wait(self, key: str, process: int, until: float) -> str:
         pause = 0.002
-        while True:
-            try:
-                return self._client.key_value_try_get(key)
-            except Exception as error:
-                if "NOT_FOUND" not in str(error):
-                    raise lost() from error
+        while (value := self._value(key)) is None:
             if time.monotonic() > until:
                 raise CatdogError(
                     "process {process} has not come as far as the others within {minutes} minutes",
@@ -286,7 +309,22 @@ class Group:
                     minutes=round(_PATIENCE / 60),
                 )
             time.sleep(pause)
-            pause = min(2 * pause, 0.1)
+            pause = min(2 * pause, _PAUSE)
+        return value
+
+    def _value(self, key: str) -> str | None:
+        """None where nobody has set it, or process 0 has taken it."""
+        try:
+            return self._client.key_value_try_get(key)
+        except Exception as error:
+            if "NOT_FOUND" not in str(error):
+                raise lost() from error
+        return None
+
+
+def _mail(process: int, number: int) -> str:
+    """The key of what this process sends to process 0."""
+    return f"catdog/mail/{process}/{number}"
 
 
 _STOP, _FAILED = "catdog/stop", "catdog/failed"
@@ -295,8 +333,8 @@ ALONE = Group()
 _group = ALONE
 
 DIED = message(
-    "another process of this training has died or cannot be reached, so this one ends too. The features so "
-    "far are in the cache. Continue with: catdog train --resume RUN"
+    "another process has died or cannot be reached, so this one ends too. The features so far are in the "
+    "cache. A training continues with: catdog train --resume RUN"
 )
 
 
@@ -311,7 +349,7 @@ def failed(process: int, sentence: str) -> Message:
 
 
 def group() -> Group:
-    """The processes of this training."""
+    """The processes of this command."""
     return _group
 
 
@@ -340,7 +378,7 @@ def join(place: Place) -> Group:
         )
     except (RuntimeError, ValueError) as error:
         raise CatdogError(
-            "the processes of this training cannot be connected through {coordinator}: {reason}",
+            "the processes cannot be connected through {coordinator}: {reason}",
             coordinator=place.coordinator or AUTO,
             reason=str(error).splitlines()[0],
         ) from error

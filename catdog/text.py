@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 _ENGLISH = gettext.NullTranslations()
 
@@ -46,6 +47,34 @@ class Message:
             return template
         fields = {name: _rendered(value, translations) for name, value in self.fields.items()}
         return template.format(**fields)
+
+    def to_json(self) -> list[Any]:
+        """For another process; see `from_json`. What is no number, path or message becomes text."""
+        return [self.template, {name: _plain(value) for name, value in self.fields.items()}, self.plural]
+
+
+def from_json(values: list[Any]) -> Message:
+    """The inverse of `Message.to_json`."""
+    template, fields, plural = values
+    return Message(template, {name: _whole(value) for name, value in fields.items()}, plural)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, BaseException):
+        value = reason(value)
+    if isinstance(value, Message):
+        return value.to_json()
+    if isinstance(value, tuple):
+        return {"several": [_plain(part) for part in value]}
+    if isinstance(value, Path):
+        return {"path": str(value)}
+    return value if value is None or isinstance(value, int | float | str) else str(value)
+
+
+def _whole(value: object) -> object:
+    if isinstance(value, dict):
+        return Path(value["path"]) if "path" in value else tuple(map(_whole, value["several"]))
+    return from_json(value) if isinstance(value, list) else value
 
 
 def message(template: str, /, **fields: object) -> Message:

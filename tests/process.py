@@ -1,4 +1,4 @@
-"""The command line in a process of its own, the places of several that train together, and their signals."""
+"""The command line in a process of its own, the places of several that work together, and their signals."""
 
 import os
 import signal
@@ -71,6 +71,8 @@ class Service(dict[str, str]):
         if key not in self:
             raise RuntimeError(f"NOT_FOUND: {key}")
         return self[key]
+
+    key_value_delete = dict.pop
 
     def key_value_dir_get(self, folder: str) -> list[tuple[str, str]]:
         return [(key, value) for key, value in self.items() if key.startswith(folder)]

@@ -5,9 +5,11 @@ import importlib
 import io
 import shlex
 import sys
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from difflib import get_close_matches
+from textwrap import indent
 
 import click
 
@@ -77,6 +79,7 @@ def run(arguments: Sequence[str]) -> int:
             error.show(shown)
             lines = shown.getvalue().split("\n")  # not splitlines: a name may have U+0085 in it
             click.echo("\n".join(visible(line) for line in lines).rstrip("\n"), err=True)
+            hosts.group().end(error.exit_code, error.format_message())
             return error.exit_code
         except CatdogError as error:
             sentence = visible_name(translated(error.message))
@@ -95,7 +98,13 @@ def run(arguments: Sequence[str]) -> int:
             # The reader of stdout has seen enough: `catdog predict … | head`. click makes a SystemExit of it,
             # and of nothing else where it does not stand alone.
             sys.stdout = None
+            hosts.group().end(0, translated(message("nobody reads the output any more")))
             return 0
+        except Exception as error:
+            if (group := hosts.group()).processes > 1:  # the others would wait for this one
+                click.echo(indent(traceback.format_exc(), group.prefix), err=True)
+                group.end(1, f"{type(error).__name__}: {error}")
+            raise
     return status if isinstance(status, int) else 0
 
 

@@ -86,8 +86,9 @@ def tell(line: str | Message, style: str = "") -> None:
 
 
 def note(sentence: Message) -> None:
-    """A line on stderr that may be skipped over."""
-    tell(message("note: {sentence}", sentence=visible_name(translated(sentence))))
+    """A line on stderr that may be skipped over; of several processes the first has it."""
+    if not prefix:
+        tell(message("note: {sentence}", sentence=visible_name(translated(sentence))))
 
 
 def warn(sentence: Message) -> None:

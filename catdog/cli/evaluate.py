@@ -11,6 +11,7 @@ from catdog.archives import is_folder
 from catdog.cli import console
 from catdog.cli.command import FILE, FOLDER, PATH, Command, flag, option
 from catdog.cli.options import chosen_model, model_options, report_option, tta_option, workspace_options
+from catdog.cli.processes import process_options
 from catdog.cli.progress_bars import FeatureBar
 from catdog.cli.translate import UsageError, translations
 from catdog.data import SPLITS
@@ -44,6 +45,7 @@ _WORST = N_("Number of photos with the largest loss to list.")
 @option("--plots", "Output", N_("Write the plots as PNG files."), FOLDER)
 @flag("--json as_json", "Output", N_("Print one JSON object."))
 @workspace_options
+@process_options
 @click.pass_obj
 def command(typed: str, targets: tuple[Path, ...], workspace: Workspace, **chosen: Any) -> None:
     """Evaluate runs on labelled photos: those in the folder DATA, or the run's own validation photos.
@@ -67,6 +69,8 @@ def command(typed: str, targets: tuple[Path, ...], workspace: Workspace, **chose
         evaluation = evaluate(
             models, data, split, opened, table=table, tta=tta, calibrate=calibrate, report=bar
         )
+    if not evaluation.models:  # process 0 has them
+        return
     for remark in evaluation.remarks:
         console.note(relative(remark, evaluation.data))
     if chosen["as_json"]:

@@ -3,24 +3,26 @@
 import random
 import sys
 from collections import Counter
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext
+from dataclasses import dataclass
 from io import BufferedReader, BytesIO
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from catdog import devices
+from catdog import devices, hosts
 from catdog.cli import console
-from catdog.cli.command import FOLDER, Command, flag, option
+from catdog.cli.command import FILE, FOLDER, Command, flag, option
 from catdog.cli.options import chosen_model, model_options, tta_option, weights_options, workspace_options
+from catdog.cli.processes import process_options
 from catdog.cli.progress_bars import FeatureBar
 from catdog.cli.translate import LANGUAGES, UsageError
-from catdog.cli.views.predictions import FORMATS, Columns, captions, writer_for
+from catdog.cli.views.predictions import FORMATS, Columns, captions, into, writer_for
 from catdog.config import has_classes
 from catdog.errors import OptionError, PhotoError
-from catdog.inference.inputs import Input, expand, photo_from
+from catdog.inference.divided import part_of_file
+from catdog.inference.inputs import STDIN, Input, expand, photo_from
 from catdog.inference.models import IMAGENET, open_classifier, open_imagenet
 from catdog.inference.saving import Saver, Sorter
 from catdog.runs import Run, has_runs
@@ -41,6 +43,32 @@ _TOP_K = N_("Classes per photo, the most probable first.")
 _THRESHOLD = N_("Predict 'unsure' where the largest probability is below P.")
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What the command line asks for."""
+
+    photos: tuple[str, ...]
+    model: Path | None
+    runs_dir: Path
+    weights: str | None
+    preprocessing: str | None
+    top_k: int | None
+    form: str
+    random_count: int | None
+    no_calibrate: bool
+    tta: bool | None
+    threshold: float | None
+    sort_into: Path | None
+    link: bool
+    stdin_image: bool
+    allow_private_urls: bool
+    show: bool
+    save: Path | None
+    why: bool
+    unordered: bool
+    out: Path | None
+
+
 @click.command("predict", cls=Command, examples=EXAMPLES)
 @click.argument("photos", nargs=-1, metavar="PHOTO...")
 @option("--random random_count", "Data", _RANDOM, click.IntRange(1))
@@ -54,6 +82,8 @@ _THRESHOLD = N_("Predict 'unsure' where the largest probability is below P.")
 @option("--top-k", "Output", _TOP_K, click.IntRange(1), N_("1; with --model imagenet 5"))
 @option("--threshold", "Output", _THRESHOLD, click.FloatRange(0, 1), metavar="P")
 @option("--format form", "Output", N_("Format."), click.Choice(FORMATS), default="text")
+@flag("--unordered", "Output", N_("Print predictions as they come, not in order."))
+@option("--out", "Output", N_("Write the predictions into FILE."), FILE, metavar="FILE")
 @flag("--show", "Output", N_("Draw each photo in the terminal, above its prediction."))
 @option("--save", "Output", N_("Write each photo, with its prediction below it, into DIR."), FOLDER)
 @flag("--why", "Output", N_("With --show or --save: add a Grad-CAM heat map."))
@@ -61,6 +91,7 @@ _THRESHOLD = N_("Predict 'unsure' where the largest probability is below P.")
 @flag("--link", "Output", N_("With --sort-into: make symbolic links instead of copies."))
 @option("--lang", "Other", N_("Language of messages."), click.Choice(LANGUAGES), expose_value=False)
 @workspace_options
+@process_options
 def command(workspace: Workspace, **given: Any) -> int:
     """Print what is on each PHOTO: its class and the probability, its labels, or its value.
 
@@ -68,8 +99,9 @@ def command(workspace: Workspace, **given: Any) -> int:
     - for paths on stdin, one per line or separated by NULs. Predictions are printed in the order of the
     photos, each as soon as it is known. Exit status 1 if a photo cannot be read; the others are predicted.
     """
-    asked = SimpleNamespace(**given)  # the options by their names
-    _validate(asked)
+    asked = _Asked(**given)
+    group = hosts.group()
+    _validate(asked, group)
     model = _model(asked)
     sinks: list[Sorter | Saver] = [Sorter(asked.sort_into, link=asked.link)] if asked.sort_into else []
     if asked.save:
@@ -102,11 +134,16 @@ def command(workspace: Workspace, **given: Any) -> int:
             inputs = expand(asked.photos, stdin, others)
         top_k, truth = asked.top_k or (1 if model else 5), asked.random_count is not None
         columns = Columns(output, classes, min(top_k, len(classes)), truth, classifier.calibrated)
-        write = stack.enter_context(writer_for(asked.form, asked.show, columns))
+        prints = asked.unordered or group.process == 0
+        if asked.out and prints:
+            stack.enter_context(into(part_of_file(asked.out, group) if asked.unordered else asked.out))
+        writer = writer_for(asked.form, asked.show, columns) if prints else nullcontext(lambda _: None)
+        write = stack.enter_context(writer)
         bar = stack.enter_context(FeatureBar(in_parts=True))
         stream = predictions(
             classifier,
             inputs,
+            ordered=not asked.unordered,
             threshold=asked.threshold or 0.0,
             heat_maps=asked.why,
             allow_private=asked.allow_private_urls,
@@ -139,12 +176,27 @@ def command(workspace: Workspace, **given: Any) -> int:
         )
         both = message("{sentence}; already there: {present:,}", sentence=written, present=sink.present)
         console.note(both if sink.present else written)
-    return int(failed)
+    return int(group.any(failed))
 
 
-def _validate(asked: SimpleNamespace) -> None:
+def _validate(asked: _Asked, group: hosts.Group) -> None:
     """Refuse options that do not go together, before anything is opened."""
     is_random = asked.random_count is not None
+    alone = {
+        "-": STDIN in asked.photos,
+        "--random": is_random,
+        "--stdin-image": asked.stdin_image,
+        "--show": asked.show,
+        "--save": asked.save,
+        "--sort-into": asked.sort_into,
+    }
+    if group.processes > 1 and (given := [name for name, is_given in alone.items() if is_given]):
+        of_one = N_("leave out {options} in several processes. One process can do that afterwards.")
+        raise UsageError(of_one, options=", ".join(given))
+    if group.processes > 1 and asked.unordered and not asked.out:
+        raise UsageError("--unordered in several processes writes one file for each: give --out FILE.")
+    if asked.out and asked.form == "text":
+        raise UsageError("--out is for programs: it goes with --format json, jsonl or csv.")
     if asked.show and asked.form != "text":
         raise UsageError("--show is for people: it goes with --format text.")
     if asked.why and not (asked.show or asked.save):
@@ -166,7 +218,7 @@ def _validate(asked: SimpleNamespace) -> None:
         raise UsageError("{option} goes with --model imagenet: a run has its own weights.", option=option)
 
 
-def _model(asked: SimpleNamespace) -> Run | Path | None:
+def _model(asked: _Asked) -> Run | Path | None:
     """The run or the exported file to use; None is the original network."""
     model = None if asked.model == Path(IMAGENET) else chosen_model(asked.model, asked.runs_dir)
     if not isinstance(model, Run):
@@ -182,9 +234,7 @@ def _model(asked: SimpleNamespace) -> Run | Path | None:
     return model
 
 
-def _random(
-    asked: SimpleNamespace, wanted: int, run: Run, model: "Classifier", workspace: Workspace
-) -> list[Input]:
+def _random(asked: _Asked, wanted: int, run: Run, model: "Classifier", workspace: Workspace) -> list[Input]:
     from catdog.evaluation.choose import choose
 
     data = Path(asked.photos[0]) if asked.photos else None

@@ -1,13 +1,15 @@
-"""A training in several processes, on the command line: the options, and what each process shows."""
+"""A command in several processes: the options, what each process shows, and that they end together."""
 
 import os
 import sys
 import threading
 from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
 import click
 
-from catdog import hosts
+from catdog import hosts, interrupt
 from catdog.cli import console
 from catdog.cli.command import option
 from catdog.cli.translate import translated
@@ -24,22 +26,34 @@ _OPTIONS = (
 
 
 def process_options(command: Callable[..., object]) -> Callable[..., object]:
-    """--coordinator, --processes and --process-id."""
-    for made in reversed(_OPTIONS):
-        command = made(command)
-    return command
+    """--coordinator, --processes and --process-id. The command is called when all processes are connected.
 
-
-def find(*, coordinator: str | None, processes: int | None, process_id: int | None) -> hosts.Place | None:
-    """See `hosts.find_place`."""
-    return hosts.find_place(os.environ, coordinator=coordinator, processes=processes, process=process_id)
-
-
-def join(place: hosts.Place | None) -> hosts.Group:
-    """Connect with the other processes, if there are any; JAX must have looked for no device yet.
-
-    Lines of all processes but the first begin with their number.
+    JAX must have looked for no device before. Each process waits for the end of the others.
     """
+
+    @wraps(command)
+    def made(
+        *args: Any, coordinator: str | None, processes: int | None, process_id: int | None, **rest: Any
+    ) -> object:
+        options = {"coordinator": coordinator, "processes": processes, "process": process_id}
+        group = _join(hosts.find_place(os.environ, **options))
+        try:
+            result = command(*args, **rest)
+        except RuntimeError as error:
+            if not group.is_broken(error):
+                raise
+            interrupt.raise_if_requested()
+            raise hosts.lost() from error
+        group.finish()
+        return result
+
+    for option_of in reversed(_OPTIONS):
+        made = option_of(made)
+    return made
+
+
+def _join(place: hosts.Place | None) -> hosts.Group:
+    """Connect with the other processes, if there are any; their lines begin with their number."""
     if place is None:
         return hosts.ALONE
     group = hosts.join(place)

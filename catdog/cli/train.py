@@ -183,14 +183,14 @@ def command(
     from catdog.training.find_rate import find_rate
     from catdog.training.train import train
 
-    place = processes.find(**{name: chosen.pop(name) for name in processes.NAMES})
+    group = hosts.group()
     if resume:
         defaults = (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)  # others: typed, or the environment
         given = {name for name in ctx.params if ctx.get_parameter_source(name) not in defaults}
         if extra := sorted(given - _RESUMABLE):
             flags = ", ".join(f"--{name.replace('_', '-')}" for name in extra)
             raise UsageError("a resumed run keeps its own options: leave out {flags}.", flags=flags)
-        found = resume if place and place.process else find_model(resume, chosen["runs_dir"])
+        found = resume if group.process else find_model(resume, chosen["runs_dir"])
         options = Resume(
             found.folder if isinstance(found, Run) else found,
             data,
@@ -201,7 +201,6 @@ def command(
     else:
         raise UsageError("expected DATA, a folder of photos, or --resume RUN.")
     opened = devices.opened(workspace)
-    group = processes.join(place)
     interrupt.end_on_preemption()
     log = OtherProcessLog() if group.process else TrainingLog()
     try:
@@ -210,11 +209,6 @@ def command(
                 suggest_rate(find_rate(options, opened, log), find_lr)
             else:
                 train(options, opened, log, command=ctx.obj)
-    except RuntimeError as error:
-        if not group.is_broken(error):
-            raise
-        interrupt.raise_if_requested()
-        raise hosts.lost() from error
     except (KeyboardInterrupt, BrokenPipeError) as error:
         was_preempted = isinstance(error, interrupt.Preempted)
         if isinstance(log, OtherProcessLog):

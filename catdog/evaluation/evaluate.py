@@ -1,5 +1,6 @@
 """`evaluate(models, data, ...)`: how good models are on the same labelled photos, in one call."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from catdog import hosts
 from catdog.config import has_classes
 from catdog.data import Skipped
 from catdog.errors import OptionError
@@ -69,6 +71,9 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate models, each on the same photos, and compare each two of them.
 
+    In several processes (`catdog.hosts`) all call it, and each predicts for its part of the photos. Process 0
+    gets all predictions; the evaluation of the others has no models.
+
     Args:
         models: runs and exported files, as `catdog.inference.models.find_model` finds them.
         data: the folder of photos; None is that of the first run.
@@ -110,11 +115,19 @@ def evaluate(
             report=report,
         )
     )
+    group = hosts.group()
+    if group.processes > 1:
+        group.require_same(_shared(classifiers, chosen))
+    found = [
+        classifier.predict(
+            [photo.path for photo in photos.photos], digests=photos.digests, report=report, group=group
+        )
+        for classifier, photos in zip(classifiers, chosen, strict=True)
+    ]
+    if group.process:
+        return Evaluation(root, (), (), ())
     evaluated = _readable_by_all(
-        [
-            evaluate_predictions(model, classifier, photos, report=report)
-            for model, classifier, photos in zip(models, classifiers, chosen, strict=True)
-        ]
+        [evaluate_predictions(*each) for each in zip(models, classifiers, chosen, found, strict=True)]
     )
     comparisons = tuple(_compared(first, second) for first, second in combinations(evaluated, 2))
     return Evaluation(root, tuple(evaluated), comparisons, remarks)
@@ -125,6 +138,17 @@ def _compared(first: AnyOutput, second: AnyOutput) -> Comparison | ErrorDifferen
         return compare_errors(first.name, second.name, first.errors, second.errors)
     assert not (isinstance(first, EvaluatedValues) or isinstance(second, EvaluatedValues))
     return mcnemar(first.name, second.name, first.right, second.right)
+
+
+def _shared(classifiers: Sequence[Classifier], chosen: Sequence[Chosen]) -> dict[str, object]:
+    """What has to be the same in all processes, by what it is called. Paths may differ."""
+    models: dict[str, object] = {}
+    for number, (classifier, photos) in enumerate(zip(classifiers, chosen, strict=True), start=1):
+        digests = sorted(photos.digests[photo.path] for photo in photos.photos)
+        every = hashlib.sha256("".join(digests).encode()).hexdigest()
+        facts = classifier.facts() | {"number of photos": len(digests), "photos (digest)": every}
+        models |= {f"{name} of model {number}" if number > 1 else name: fact for name, fact in facts.items()}
+    return models
 
 
 def _require_comparable(classifiers: Sequence[Classifier]) -> None:

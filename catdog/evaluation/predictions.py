@@ -1,6 +1,6 @@
 """One model's predictions for labelled photos: every number of an evaluation is made from them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +24,7 @@ from catdog.evaluation.metrics import Metrics, compute_metrics
 from catdog.evaluation.several import EvaluatedLabels
 from catdog.evaluation.values import EvaluatedValues
 from catdog.inference.classifier import Classifier
-from catdog.progress import Progress
+from catdog.inference.prediction import Predictions
 from catdog.runs import Run
 
 
@@ -152,25 +152,19 @@ AnyOutput = EvaluatedPredictions | EvaluatedLabels | EvaluatedValues
 
 
 def evaluate_predictions(
-    model: Run | Path,
-    classifier: Classifier,
-    chosen: Chosen,
-    *,
-    report: Callable[[Progress], None] = lambda _: None,
+    model: Run | Path, classifier: Classifier, chosen: Chosen, found: Predictions
 ) -> AnyOutput:
-    """Predict labelled photos; those of a cross-validation by the head that was not fitted to them.
+    """What was predicted for labelled photos; those of a cross-validation by the head not fitted to them.
 
     Raises:
         DataError: none of the photos can be read.
         OptionError: photos of a cross-validation, and test-time augmentation is not as in training.
     """
-    paths = [photo.path for photo in chosen.photos]
-    found = classifier.predict(paths, digests=chosen.digests, report=report)
     labels = chosen.targets(classifier.classes, classifier.output)[found.photos]
     if not len(labels):
         raise DataError(
             "expected a readable photo among {photos:,}, found none. The first, {path}: {reason}",
-            photos=len(paths),
+            photos=len(chosen.photos),
             path=found.skipped[0].path,
             reason=found.skipped[0].reason,
         )
@@ -190,7 +184,7 @@ def evaluate_predictions(
     return kind(
         model=model,
         classifier=classifier,
-        paths=tuple(paths[photo] for photo in found.photos),
+        paths=tuple(chosen.photos[photo].path for photo in found.photos),
         digests=found.digests,
         labels=labels,
         logits=logits,

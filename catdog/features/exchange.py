@@ -6,16 +6,17 @@ them on the disk. With a cache of its own, a process gets what it lacks from the
 
 import base64
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from catdog import devices
 from catdog.errors import CacheError
+from catdog.features.features import Features
 from catdog.features.store import FeatureStore
 from catdog.features.writer import ShardWriter
 from catdog.hosts import Group
-from catdog.text import Message
+from catdog.text import Message, from_json
 
 _BLOCK_BYTES = 16 * 2**20  # that each process gives at a time
 
@@ -30,8 +31,8 @@ def united(group: Group, failed: dict[str, Message]) -> dict[str, Message]:
     if group.processes == 1:
         return failed
     # One process may have hours of work where the features of another are cached.
-    found = group.gather({digest: str(reason) for digest, reason in failed.items()}, patience=math.inf)
-    return {digest: Message(reason) for reasons in found for digest, reason in reasons.items()} | failed
+    found = group.gather({digest: reason.to_json() for digest, reason in failed.items()}, patience=math.inf)
+    return {digest: from_json(reason) for reasons in found for digest, reason in reasons.items()} | failed
 
 
 def exchange(group: Group, store: FeatureStore, digests: Sequence[str]) -> list[str]:
@@ -62,23 +63,37 @@ def exchange(group: Group, store: FeatureStore, digests: Sequence[str]) -> list[
         raise CacheError(
             "features have disappeared from {folder} while they were computed", folder=store.folder
         )
-    size = store.key.tensor_bytes
-    features = store.features(own) if own else None
+    features = store.features(own) if own else Features.in_memory(np.empty((0, *store.key.shape)))
     place = {digest: row for row, digest in enumerate(own)}
-    step = max(1, _BLOCK_BYTES // size)
+
+    def read(names: Sequence[str]) -> np.ndarray:
+        tensors = features.gather(np.array([place[digest] for digest in names]))
+        return tensors.reshape(len(names), -1).view(np.uint8)
+
     with ShardWriter(store, needed=True) as writer:
-        for start in range(0, len(wanted), step):
-            block = wanted[start : start + step]
-            given = np.zeros((step, size), np.uint8)
-            mine = [row for row, digest in enumerate(block) if digest in place]
-            if features and mine:
-                tensors = features.gather(np.array([place[block[row]] for row in mine]))
-                given[mine] = tensors.reshape(len(mine), -1).view(np.uint8)
-            received = devices.from_all(given)
-            for row, digest in enumerate(block):
+        for block, tensors in from_owners(group, wanted, read, store.key.tensor_bytes):
+            for digest, tensor in zip(block, tensors, strict=True):
                 if digest in lacked:
                     # A copy: it may stay in memory, but not the block with it.
-                    tensor = received[group.owner(digest), row].copy().view(store.key.dtype)
-                    writer.add(digest, tensor.reshape(store.key.shape))
+                    writer.add(digest, tensor.copy().view(store.key.dtype).reshape(store.key.shape))
     store.refresh()
     return sorted(lacked)
+
+
+def from_owners(
+    group: Group, digests: Sequence[str], read: Callable[[Sequence[str]], np.ndarray], size: int
+) -> Iterator[tuple[Sequence[str], np.ndarray]]:
+    """Blocks of digests with the bytes of each, (n, size) uint8. All processes ask for the same ones.
+
+    Args:
+        digests: hex; each process has the bytes of those that are its own.
+        read: gives these bytes, (n, size), of some digests of this process.
+    """
+    step = max(1, _BLOCK_BYTES // size)
+    for start in range(0, len(digests), step):
+        block = digests[start : start + step]
+        given = np.zeros((step, size), np.uint8)
+        if own := [row for row, digest in enumerate(block) if group.owns(digest)]:
+            given[own] = read([block[row] for row in own])
+        received = devices.from_all(given)
+        yield block, received[[group.owner(digest) for digest in block], np.arange(len(block))]

@@ -3,6 +3,8 @@
 The same prefix, feature cache and suffix as in training; only the boundary between them differs.
 """
 
+import hashlib
+import json
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from functools import cached_property
@@ -12,11 +14,12 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from catdog import large
+from catdog import __version__, devices, large
 from catdog.config import Decoding, ModelSpec, Output
 from catdog.data import Skipped
 from catdog.data.views import averaged
 from catdog.errors import RunError
+from catdog.features.exchange import from_owners, united
 from catdog.features.features import Features
 from catdog.features.forward import condense, logits, make_suffix
 from catdog.features.pooling import stores_of
@@ -25,9 +28,10 @@ from catdog.features.room import room_for
 from catdog.features.store import FeatureStore
 from catdog.features.stream import Known, Unreadable, stream
 from catdog.features.writer import ShardWriter
+from catdog.hosts import ALONE, Group
 from catdog.inference.grad_cam import Arrays, HeatMaps
 from catdog.inference.inputs import Input
-from catdog.inference.prediction import Prediction, Predictions
+from catdog.inference.prediction import Prediction, Predictions, in_order
 from catdog.model import outputs
 from catdog.model.architecture import CONVOLUTIONS
 from catdog.model.scale import in_unit
@@ -36,6 +40,7 @@ from catdog.progress import OnProgress, part_of, unreported
 from catdog.runs import Run
 from catdog.text import Message
 from catdog.weights.source import WeightSource, find_weights, read_tensors
+from catdog.weights.source import digest as digest_of
 from catdog.workspace import Workspace
 
 # Photos that go through the suffix together; fewer where the suffix has fc1 and fc2, which cost much more.
@@ -127,11 +132,14 @@ class Classifier:
         *,
         digests: dict[Path, str] | None = None,
         report: OnProgress = unreported,
+        group: Group = ALONE,
     ) -> Predictions:
         """Predict for photo files; those that cannot be read are listed, not raised.
 
         Args:
             digests: content digests, by path, where they are known already.
+            group: the processes that divide the work, by `digests`, which each has for the same contents.
+                Process 0 gets all predictions, the others have only their own.
 
         Raises:
             CacheError: the cache cannot be read.
@@ -141,18 +149,25 @@ class Classifier:
         # Of a million photos and a thousand classes these are 4 GB.
         folder, written = self._workspace.cache, 0
         logits_nvk = large.empty((len(paths), self.views, self._units), folder)
-        with closing(self._logits_of(paths, digests=digests, report=report)) as groups:
-            for group in groups:
-                if isinstance(group, Unreadable):
-                    reasons |= _by_photo(group.photos, group.reasons)
+        own = [photo for photo, path in enumerate(paths) if digests is None or group.owns(digests[path])]
+        asked = [paths[photo] for photo in own]
+        with closing(self._logits_of(asked, digests=digests, report=report)) as known:
+            for some in known:
+                photos = [[own[row] for row in same] for same in some.photos]
+                if isinstance(some, Unreadable):
+                    reasons |= _by_photo(photos, some.reasons)
                     continue
-                found |= _by_photo(group.photos, group.digests)
-                for photo, logits_vk in _by_photo(group.photos, group.logits).items():
+                found |= _by_photo(photos, some.digests)
+                for photo, logits_vk in _by_photo(photos, some.logits).items():
                     logits_nvk[photo] = logits_vk
-                written += len(group.photos)
+                written += len(photos)
                 if written > _WRITTEN:
                     large.forget(logits_nvk)
                     written = 0
+        if group.processes > 1 and digests is not None:
+            reasons = _gather([digests[path] for path in paths], logits_nvk, reasons, group)
+            if group.process == 0:
+                found = {i: digests[path] for i, path in enumerate(paths) if i not in reasons}
         photos = np.array(sorted(found), np.int64)
         logits_nvk = logits_nvk if len(photos) == len(paths) else large.take(logits_nvk, photos, folder)
         averaged = logits_nvk[:, 0]
@@ -168,27 +183,44 @@ class Classifier:
             skipped=tuple(Skipped(paths[i], reasons[i]) for i in sorted(reasons)),
         )
 
+    def facts(self) -> dict[str, object]:
+        """What has to be the same in all processes that divide the photos, by what it is called."""
+        tensors = digest_of(self._tensors)
+        described = json.dumps([self._spec.to_json(), self.views, self.prefix.digest, tensors])
+        return {
+            "version of catdog": __version__,
+            "number of devices": devices.local_mesh().size,
+            "model (digest)": hashlib.sha256(described.encode()).hexdigest(),
+        }
+
     def stream(
-        self, paths: Sequence[Path], *, report: OnProgress = unreported, writer: ShardWriter | None = None
+        self, paths: Sequence[Path], *, report: OnProgress = unreported
     ) -> Generator[Prediction, None, None]:
         """One prediction for each photo file, in the order of `paths`, as soon as it is known.
+
+        Raises:
+            CacheError: the cache cannot be read.
+        """
+        with closing(self.arriving(paths, report=report)) as found:
+            for photo, values in in_order(found):
+                yield self.prediction(Input(paths[photo]), values)
+
+    def arriving(
+        self, paths: Sequence[Path], *, report: OnProgress = unreported, writer: ShardWriter | None = None
+    ) -> Generator[tuple[int, Message | np.ndarray], None, None]:
+        """What `prediction` takes, for the index of each path, as soon as it is known.
 
         `writer` caches the features, and is closed by the caller; None caches them at the end.
 
         Raises:
             CacheError: the cache cannot be read.
         """
-        waiting: dict[int, Message | np.ndarray] = {}  # for photos that come before
-        following = 0
         with closing(self._logits_of(paths, report=report, writer=writer)) as groups:
             for group in groups:
                 if isinstance(group, Unreadable):
-                    waiting |= _by_photo(group.photos, group.reasons)
+                    yield from _by_photo(group.photos, group.reasons).items()
                 else:
-                    waiting |= _by_photo(group.photos, self._found(group.logits.mean(axis=1)))
-                while following in waiting:
-                    yield self._prediction(paths[following], waiting.pop(following))
-                    following += 1
+                    yield from _by_photo(group.photos, self._found(group.logits.mean(axis=1))).items()
 
     def writer(self) -> ShardWriter:
         """Caches the features of many streams (of photos as they are), in shards as large as those of one."""
@@ -247,18 +279,18 @@ class Classifier:
         """The photos whose maps, of all views, fit into the cache."""
         return room_for(self._workspace.features, self.prefix, self._decodings)
 
-    def _prediction(self, path: Path, found: Message | np.ndarray) -> Prediction:
+    def prediction(self, source: Input, found: Message | np.ndarray) -> Prediction:
         """Of probabilities, (classes,), of a value, (1,), or of the reason why there are none."""
         if isinstance(found, Message):
-            return Prediction(Input(path), reason=found)
+            return Prediction(source, reason=found)
         if self.scale:
-            return Prediction(Input(path), value=float(found[0]), unit=self.scale.unit)
+            return Prediction(source, value=float(found[0]), unit=self.scale.unit)
         order = np.argsort(-found, kind="stable")
         ranked = {self.classes[i]: float(found[i]) for i in order}
         if self.output != "labels":
-            return Prediction(Input(path), ranked)
+            return Prediction(source, ranked)
         labels = tuple(self.classes[i] for i in order if found[i] >= self.thresholds[i])
-        return Prediction(Input(path), ranked, labels=labels)
+        return Prediction(source, ranked, labels=labels)
 
     def _logits(self, features: np.ndarray) -> np.ndarray:
         """(n, units) of features (n, *shape)."""
@@ -266,7 +298,7 @@ class Classifier:
         return logits(self._suffix, self._params, self._constants, condensed, rows=self._rows)
 
     def _found(self, logits_nk: np.ndarray) -> np.ndarray:
-        """What `_prediction` takes, (n, classes) or (n, 1)."""
+        """What `prediction` takes, (n, classes) or (n, 1)."""
         return self.values(logits_nk)[:, None] if self.scale else self.probabilities(logits_nk)
 
     def values(self, logits_n1: np.ndarray) -> np.ndarray:
@@ -320,6 +352,29 @@ class Classifier:
         """Computes where on a photo a class is found; a WeightsError if the weights are no longer there."""
         unfreeze, workspace = self.prefix.unfreeze, self._workspace
         return HeatMaps(self._source, self._spec, self._tensors, unfreeze=unfreeze, workspace=workspace)
+
+
+def _gather(
+    digests: Sequence[str], logits_nvk: np.ndarray, reasons: dict[int, Message], group: Group
+) -> dict[int, Message]:
+    """Fill in the logits of the photos of other processes, in process 0; in all, why photos have none."""
+    photos_of: dict[str, list[int]] = {}
+    for photo, digest in enumerate(digests):
+        photos_of.setdefault(digest, []).append(photo)
+    failed = united(group, {digests[photo]: reason for photo, reason in reasons.items()})
+    rows = logits_nvk.reshape(len(logits_nvk), -1).view(np.uint8)
+
+    def read(names: Sequence[str]) -> np.ndarray:
+        return rows[[photos_of[digest][0] for digest in names]]
+
+    wanted = sorted(photos_of.keys() - failed.keys())
+    devices.connect()
+    for block, found in from_owners(group, wanted, read, rows.shape[1]):
+        if group.process == 0:
+            for digest, row in zip(block, found, strict=True):
+                rows[photos_of[digest]] = row
+            large.forget(logits_nvk)
+    return {photo: failed[digest] for photo, digest in enumerate(digests) if digest in failed}
 
 
 def _by_photo(photos: Sequence[Sequence[int]], values: Iterable[Any]) -> dict[int, Any]:

@@ -1,14 +1,16 @@
 """What a model predicts: the record of one photo, and the arrays of many."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from catdog.data import Skipped
 from catdog.inference.inputs import Input
 from catdog.text import Message
+
+_Found = TypeVar("_Found")
 
 UNSURE = "unsure"  # the label where no class is probable enough
 
@@ -89,3 +91,14 @@ class Predictions:
     logits: np.ndarray  # (n, units) float32, means over views
     plain_logits: np.ndarray  # the same of the photos as they are
     skipped: tuple[Skipped, ...]  # the unreadable photos
+
+
+def in_order(arriving: Iterable[tuple[int, _Found]]) -> Iterator[tuple[int, _Found]]:
+    """The same pairs by their numbers, which are 0, 1, 2, ..., each as soon as all before it are there."""
+    waiting: dict[int, _Found] = {}
+    following = 0
+    for number, found in arriving:
+        waiting[number] = found
+        while following in waiting:
+            yield following, waiting.pop(following)
+            following += 1

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from catdog import __version__, durable
 from catdog.data import decode_for_people
 from catdog.data.overlay import Pixels, to_jpeg
-from catdog.errors import OptionError, PhotoError
+from catdog.errors import PhotoError
 from catdog.text import N_, Message, quantity
 
 ENGLISH = gettext.NullTranslations()
@@ -46,15 +46,8 @@ def write_file(path: Path, content: bytes) -> None:
     Raises:
         OptionError: it cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with durable.named(path):
         durable.write_bytes(path, content)
-    except OSError as error:
-        raise OptionError(
-            "expected to write {file}: {reason}. Name another place.",
-            file=path,
-            reason=error.strerror or error,
-        ) from error
 
 
 def thumbnail(photo: Path) -> Pixels | None:

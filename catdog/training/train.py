@@ -108,7 +108,6 @@ def train(
                 report(RatesChosen(chosen.stage_rates))
             if group.process and not spreads:
                 features_of(chosen, photos, prefix, workspace=workspace, report=report)
-                group.finish()
                 return run
             try:
                 job = prepare(
@@ -134,7 +133,6 @@ def train(
                 if isinstance(options, NewRun) and group.process == 0:
                     run.discard_if_untrained()
                 raise
-        group.finish()
         if group.process == 0:
             best = run.best_epoch()
             assert best  # at least one epoch has finished

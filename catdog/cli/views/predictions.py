@@ -4,7 +4,7 @@ import csv
 import io
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import click
 from rich.cells import cell_len
 from rich.text import Text
 
+from catdog import durable
 from catdog.cli import console
 from catdog.cli.translate import translated
 from catdog.cli.views.pictures import draw_photo
@@ -73,6 +74,15 @@ class Columns:
     top_k: int
     truth: bool
     calibrated: bool
+
+
+@contextmanager
+def into(file: Path) -> Iterator[None]:
+    """Within the block stdout is this file, which is there when it is whole."""
+    with durable.named(file), durable.replacing_path(file) as temporary:
+        with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as rows:
+            with redirect_stdout(rows):
+                yield
 
 
 @contextmanager
