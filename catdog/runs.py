@@ -340,20 +340,10 @@ def runs_below(folder: Path) -> list[Run]:
     return [Run(path) for path in sorted(folders) if is_run(path)]
 
 
-def newest_run(runs_dir: Path) -> Run:
-    """The run below `runs_dir` whose model was written last.
-
-    Raises:
-        RunError: there is none with a model.
-    """
-    models = _models(runs_dir)
-    if not models:
-        raise RunError(
-            "there is no trained run under {runs_dir}. Train one with `catdog train DATA`, or name one with "
-            "--model.",
-            runs_dir=runs_dir,
-        )
-    return open_run(max(models, key=lambda path: path.stat().st_mtime_ns).parent)
+def newest_run(runs_dir: Path) -> Run | None:
+    """The run below `runs_dir` whose model was written last; None if there is none with a model."""
+    newest = max(_models(runs_dir), key=lambda path: path.stat().st_mtime_ns, default=None)
+    return open_run(newest.parent) if newest else None
 
 
 def shipped_run() -> Run:

@@ -10,7 +10,7 @@ from catdog.errors import OptionError, RunError, WeightsError
 from catdog.inference.exported import read_exported
 from catdog.model.architecture import IMAGENET_TOP
 from catdog.progress import OnProgress, unreported
-from catdog.runs import Run, has_runs, is_run, newest_run, open_run, runs_below, shipped_run
+from catdog.runs import Run, is_run, newest_run, open_run, runs_below, shipped_run
 from catdog.text import message
 from catdog.weights.download import DOWNLOADS
 from catdog.weights.source import class_names, find_weights, read_tensors
@@ -41,7 +41,7 @@ def find_model(
         RunError: there is no such model; the message lists the runs that are there. Or the run is damaged.
     """
     if name is None:
-        return newest_run(runs_dir) if has_runs(runs_dir) else shipped_run()
+        return newest_run(runs_dir) or shipped_run()
     path = Path(name)
     if is_exported(path):
         return path

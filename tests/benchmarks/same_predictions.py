@@ -21,7 +21,7 @@ from catdog.features.forward import condense, logits, make_suffix
 from catdog.features.prefix import Prefix
 from catdog.model import frozen, outputs
 from catdog.model.preprocess import preprocess
-from catdog.runs import Run, newest_run
+from catdog.runs import Run, newest_run, shipped_run
 from catdog.weights import source as weights
 from catdog.workspace import Workspace, default_cache_dir
 
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path)
     arguments = parser.parse_args()
     devices.configure(default_cache_dir())
-    run = Run(arguments.model) if arguments.model else newest_run(Path("runs"))
+    run = Run(arguments.model) if arguments.model else newest_run(Path("runs")) or shipped_run()
     tensors, saved = run.read_model()
     source = weights.find_weights(
         saved.weights, preprocessing=saved.preprocessing, workspace=Workspace.below(default_cache_dir())
