@@ -18,7 +18,7 @@ PACKAGE = ROOT / "catdog"
 ROOMS = (
     *("cli", "api", "reports", "export", "insight", "evaluation", "checks", "inference", "training"),
     *("features", "data", "archives", "weights", "model", "runs", "records", "devices", "hosts", "workspace"),
-    *("progress", "config", "durable", "memory", "errors", "text", "escapes", "interrupt"),
+    *("progress", "config", "durable", "large", "memory", "errors", "text", "escapes", "interrupt"),
 )
 BASE = ROOMS[ROOMS.index("progress") :]  # nearly every room imports these
 
