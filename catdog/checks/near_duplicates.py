@@ -10,7 +10,8 @@ one is above both bounds, and it is the same picture. Recall for 150 changed pho
 20 % 0.93, mirrored 1.00, JPEG at quality 30 1.00, at half the size 0.99, darker by 30 % 1.00, brighter 0.99,
 mirrored and cropped 0.98; made grey 0.55.
 
-Many photos are not compared pair by pair, see `parts`. Among 100,000 all of 410 pairs were still found.
+Many photos are not compared pair by pair, see `parts`. Among 100,000, all of 576 pairs above both bounds were
+found.
 """
 
 from dataclasses import dataclass

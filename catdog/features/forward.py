@@ -34,13 +34,13 @@ def make_suffix(prefix: Prefix, head: Head, classes: int, *, size: int) -> Suffi
     new = architecture_head(head, classes, features=shape_behind(body(head), size))
     pretrained = (*prefix.frozen, *prefix.thawed)
     # For a head without hidden layers bfloat16 would save nothing.
-    large = pretrained or head.kind == "fc"
+    is_large = pretrained or head.kind == "fc"
     return Suffix(
         (*pretrained, *new),
         head.output,
         loss=head.loss,
         preprocessing=prefix.preprocessing,
-        dtype=devices.compute_dtype() if large else "float32",
+        dtype=devices.compute_dtype() if is_large else "float32",
         convolve=winograd.convolve_batch if jax.default_backend() == "cpu" else convolve3x3,
         frozen=prefix.frozen_tensors,
     )

@@ -14,13 +14,14 @@ import argparse
 import resource
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
 from pooled_photos import Photos, photos_of, pool_files
 
+from catdog.checks import near_duplicates as near
 from catdog.checks.near_duplicates import LEAST_PHOTOS, find_near_duplicates
 from catdog.checks.outliers import LEAST_SCORE, outlier_scores
 from catdog.workspace import FeatureCache
@@ -96,18 +97,13 @@ def _changed(photos: Photos, chosen: np.ndarray, folder: Path, among: int) -> No
                 change(ImageOps.exif_transpose(photo).convert("RGB")).save(path, "JPEG", quality=quality)
         means = pool_files(changed, features=FeatureCache(folder / "cache")).means
         groups = find_near_duplicates(np.concatenate([photos.pooled.means, means]), labels).groups
-        recall = _recall(groups, chosen, len(photos.paths))
-        print(f"| {name} | {recall:.2f} |", flush=True)
+        group_of = {row: number for number, group in enumerate(groups) for row in group}
+        originals = [group_of.get(int(row), -1) for row in chosen]
+        found = [group_of.get(len(photos.paths) + row, -2) for row in range(len(changed))]
+        print(f"| {name} | {np.mean(np.equal(originals, found)):.2f} |", flush=True)
         everything.append(means)
     if among:
         _among(everything, photos.labels, chosen, among)
-
-
-def _recall(groups: Sequence[Sequence[int]], chosen: np.ndarray, first: int) -> float:
-    """Of the photos from row `first` on, the fraction that is in one group with its original."""
-    group_of = {row: number for number, group in enumerate(groups) for row in group}
-    together = [group_of.get(int(row), -1) == group_of.get(first + n, -2) for n, row in enumerate(chosen)]
-    return float(np.mean(together))
 
 
 def _among(everything: list[np.ndarray], labels: np.ndarray, chosen: np.ndarray, count: int) -> None:
@@ -126,9 +122,24 @@ def _among(everything: list[np.ndarray], labels: np.ndarray, chosen: np.ndarray,
     groups = find_near_duplicates(means, classes).groups
     used, peak = time.process_time() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
     print(f"\nAmong {count:,} photos: {used:.1f} s of a core, peak resident memory {peak:.2f} GB\n")
-    print("| changed | recall |\n| --- | --- |")
+    print("| changed | pairs above both bounds | of these found |\n| --- | --- | --- |")
+    centres, _ = near._centres(means, classes)
+    group_of = {row: number for number, group in enumerate(groups) for row in group}
     for number, name in enumerate(_CHANGES):
-        print(f"| {name} | {_recall(groups, chosen, len(labels) + number * len(chosen)):.2f} |")
+        changed = len(labels) + number * len(chosen) + np.arange(len(chosen))
+        first, second = (np.sqrt(means[rows].astype(np.float32)) for rows in (chosen, changed))
+        centre = centres[labels[chosen]]
+        alike = _cosines(first, second) >= near.LEAST_COSINE
+        alike &= _cosines(first - centre, second - centre) >= near.LEAST_CENTRED
+        together = [
+            group_of.get(int(a), -1) == group_of.get(int(b), -2) for a, b in zip(chosen, changed, strict=True)
+        ]
+        print(f"| {name} | {alike.sum()} | {(alike & np.array(together)).sum()} |")
+
+
+def _cosines(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    norms = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
+    return (first * second).sum(axis=1) / norms
 
 
 def _outliers(photos: Photos, folder: Path) -> None:
