@@ -163,8 +163,7 @@ class Run:
     def held(self) -> Iterator[None]:
         """Lock the run: no other process trains it within the block. The lock ends with the process.
 
-        Inside the block the run is read again from the disk, and written only as long as its folder is this
-        one: after a deletion, another training may have the same name.
+        Inside the block the run is read again from the disk, and written only while its folder is this one.
 
         Raises:
             RunError: another training has the lock, or the folder cannot be written.
@@ -191,33 +190,29 @@ class Run:
             lock.release()
 
     def discard_if_untrained(self) -> None:
-        """Delete the folder if no epoch has finished in it."""
-        if not self._state_path.exists() and not self.model_path.exists():
+        """Delete the folder if no epoch has finished in it, and it is not another one meanwhile."""
+        is_same = _identity(self._lock_path) == self._lock
+        if is_same and not self._state_path.exists() and not self.model_path.exists():
             shutil.rmtree(self.folder, ignore_errors=True)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """Turns what is wrong with the folder into a RunError."""
         try:
-            self._require_same_folder()
+            if self._lock and _identity(self._lock_path) != self._lock:
+                raise RunError(
+                    "{folder} was deleted, moved or replaced during its training, so nothing more is saved. "
+                    "If it was moved, continue there with: catdog train --resume RUN",
+                    folder=self.folder,
+                )
             yield
         except (OSError, SafetensorError) as error:  # the second also for a full disk
-            if isinstance(error, FileNotFoundError):
-                self._require_same_folder()
             raise RunError(
                 "{folder} cannot be written: {reason}. Free some space or change its permissions; epochs "
                 "that were saved are kept, and `catdog train --resume` continues from them.",
                 folder=self.folder,
                 reason=error,
             ) from error
-
-    def _require_same_folder(self) -> None:
-        if self._lock and _identity(self._lock_path) != self._lock:
-            raise RunError(
-                "{folder} was deleted, moved or replaced during its training, so nothing more is saved. If "
-                "it was moved, continue there with: catdog train --resume RUN",
-                folder=self.folder,
-            )
 
     def _write_tensors(self, path: Path, tensors: dict[str, np.ndarray], header: dict[str, Any]) -> None:
         # ASCII: the name of a file need not be UTF-8

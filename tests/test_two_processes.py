@@ -34,6 +34,20 @@ step._CHUNK_BYTES = 1
 with tiny_photos():
     main()
 """
+# Before it: in one process, the call of that number takes long, as where a disk stands still.
+_STALLED = """
+import os, time
+from {module} import {owner}
+calls = []
+def late(*words, now={owner}.{name}):
+    calls.append(words)
+    if (os.environ["CATDOG_PROCESS_ID"], len(calls)) == ("{process}", {call}):
+        time.sleep({seconds})
+        os.write(2, b"It stood still\\n")
+    return now(*words)
+{owner}.{name} = late
+"""
+_STALL = "CATDOG_TEST_STALL"  # its seconds, such as 45; there is no such test without it
 SRUN = {"SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "3", "SLURM_JOB_ID": "7"}
 MPIRUN = {"OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": "1"}
 TORCHRUN = {"WORLD_SIZE": "8", "RANK": "5", "MASTER_ADDR": "node1", "MASTER_PORT": "29500"}
@@ -94,8 +108,8 @@ def test_what_is_missing_is_named(
         find_place(environment, **options)  # type: ignore[arg-type]
 
 
-def _command(*arguments: object) -> list[str]:
-    return [sys.executable, "-W", "error", "-c", _PROGRAM, "train", *map(str, arguments)]
+def _command(*arguments: object, before: str = "") -> list[str]:
+    return [sys.executable, "-W", "error", "-c", before + _PROGRAM, "train", *map(str, arguments)]
 
 
 def _environment(cache: Path) -> dict[str, str]:
@@ -115,12 +129,17 @@ class _Pair:
     """Two processes of one training."""
 
     def __init__(
-        self, folder: Path, *arguments: object, caches: str = "cache", second: tuple[object, ...] = ()
+        self,
+        folder: Path,
+        *arguments: object,
+        caches: str = "cache",
+        second: tuple[object, ...] = (),
+        before: str = "",
     ):
         self._texts = ["", ""]
         self.processes = [
             subprocess.Popen(
-                _command(*arguments, *(second if number else ())),
+                _command(*arguments, *(second if number else ()), before=before),
                 cwd=folder,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -141,11 +160,11 @@ class _Pair:
                 return
         raise AssertionError(f"{line!r} is not in {self._texts[number]}")
 
-    def finish(self) -> tuple[list[int], list[str], list[str]]:
+    def finish(self, *, patience: float = 120.0) -> tuple[list[int], list[str], list[str]]:
         """Status, stdout and stderr of both."""
         outputs = []
         try:
-            outputs = [process.communicate(timeout=120) for process in self.processes]
+            outputs = [process.communicate(timeout=patience) for process in self.processes]
         finally:
             for process in self.processes:
                 process.kill()
@@ -229,3 +248,26 @@ def test_what_differs_between_the_processes_is_named(shapes: Path, tmp_path: Pat
     sentence = "all processes need the same seed: process 0 has 0, process 1 has 5"
     assert all(sentence in text for text in err), err
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(_STALL not in os.environ, reason=f"{_STALL}=45 takes minutes")
+@pytest.mark.parametrize(
+    ("call", "number", "process", "caches"),
+    [
+        ("catdog.features.features.Features.gather", 1, 1, "cache{}"),  # for the other process
+        ("catdog.features.features.Features.gather", 6, 0, "cache"),  # in the epoch
+        ("catdog.runs.Run.write_state", 1, 0, "cache"),
+        ("catdog.runs.Run.best_epoch", 1, 0, "cache"),  # when the other one is about to end
+    ],
+)
+def test_a_disk_that_stands_still_ends_nothing(
+    shapes: Path, tmp_path: Path, call: str, number: int, process: int, caches: str
+) -> None:
+    module, owner, name = call.rsplit(".", 2)
+    facts = {"module": module, "owner": owner, "name": name, "process": process, "call": number}
+    before = _STALLED.format(**facts, seconds=os.environ[_STALL])
+    pair = _Pair(tmp_path, shapes, "--name", "late", *FINE, caches=caches, before=before)
+    statuses, _, err = pair.finish(patience=1200)
+    assert statuses == [0, 0], err
+    assert "It stood still" in err[process]
