@@ -1,5 +1,6 @@
-"""One training in two processes of two devices: the same numbers, stopped together, no death unseen."""
+"""One command in two processes of two devices: the same numbers, stopped together, no death unseen."""
 
+import json
 import os
 import re
 import signal
@@ -13,12 +14,16 @@ from shutil import copytree
 import pytest
 from numpy.testing import assert_array_equal
 
+import catdog
 from catdog.errors import OptionError
+from catdog.escapes import json_text
+from catdog.evaluation.evaluate import evaluate
 from catdog.hosts import Place, find_place
 from catdog.runs import Run
 from tests.conftest import ROOT
 from tests.model.rounding import relative_error
 from tests.process import places_of
+from tests.workspaces import two_workers
 
 _TOLERANCE = 1e-5  # of the largest value, see test_many_devices
 # No head is fitted first: L-BFGS ends at a tolerance far above rounding. The steps of SGD are as exact
@@ -108,8 +113,8 @@ def test_what_is_missing_is_named(
         find_place(environment, **options)  # type: ignore[arg-type]
 
 
-def _command(*arguments: object, before: str = "") -> list[str]:
-    return [sys.executable, "-W", "error", "-c", before + _PROGRAM, "train", *map(str, arguments)]
+def _command(*arguments: object, name: str = "train", before: str = "") -> list[str]:
+    return [sys.executable, "-W", "error", "-c", before + _PROGRAM, name, *map(str, arguments)]
 
 
 def _environment(cache: Path) -> dict[str, str]:
@@ -126,21 +131,23 @@ def _train_alone(folder: Path, *arguments: object) -> None:
 
 
 class _Pair:
-    """Two processes of one training."""
+    """Two processes of one command; `elsewhere` is the second one's folder, if it is another."""
 
     def __init__(
         self,
         folder: Path,
         *arguments: object,
+        command: str = "train",
         caches: str = "cache",
         second: tuple[object, ...] = (),
+        elsewhere: Path | None = None,
         before: str = "",
     ):
         self._texts = ["", ""]
         self.processes = [
             subprocess.Popen(
-                _command(*arguments, *(second if number else ()), before=before),
-                cwd=folder,
+                _command(*arguments, *(second if number else ()), name=command, before=before),
+                cwd=(number and elsewhere) or folder,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -216,13 +223,49 @@ def test_two_processes_train_what_one_trains_and_stop_at_the_same_step(shapes: P
     assert state[1]["photos"] in (10, 20, 30, 40)
     copytree(stopped.folder, tmp_path / "runs" / "alone")
 
-    statuses, _, err = _Pair(tmp_path, "--resume", "stopped").finish()
+    # Process 0 alone has the run.
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    statuses, _, err = _Pair(tmp_path, "--resume", "stopped", elsewhere=elsewhere).finish()
     assert statuses == [0, 0], err
     assert stopped.model_path.read_bytes() == two.model_path.read_bytes()
     for name, value in (two.read_state() or ({}, {}))[0].items():
         assert_array_equal((stopped.read_state() or ({}, {}))[0][name], value)
     _train_alone(tmp_path, "--resume", "alone")
     _assert_close(Run(tmp_path / "runs" / "alone"), two)
+    _evaluate_and_predict(shapes, tmp_path, two)
+
+
+def _evaluate_and_predict(shapes: Path, folder: Path, run: Run) -> None:
+    """Two processes give what one gives; each has a cache of its own."""
+    workspace = two_workers(folder / "cache")
+    alone = evaluate([run], None, None, workspace).to_json(worst=5)
+    statuses, out, err = _Pair(folder, "two", "--json", command="evaluate", caches="cache{}").finish()
+    assert (statuses, out[1]) == ([0, 0], ""), err
+    both = json.loads(out[0])
+    assert (both["right"], both["confusion"]) == (alone["right"], alone["confusion"])
+    assert both["loss"] == pytest.approx(alone["loss"], rel=_TOLERANCE)
+
+    (broken := folder / "broken.jpg").write_bytes(b"no photo")
+    expected = catdog.load(run.folder, cache_dir=folder / "cache").predict(
+        [*sorted((shapes / "valid").rglob("*.png")), broken]
+    )
+    command = (folder, shapes / "valid", broken, "--model", "two", "--format", "jsonl")
+    statuses, out, err = _Pair(*command, command="predict", caches="cache{}").finish()
+    assert (statuses, out[1]) == ([1, 1], ""), err
+    rows = list(map(json.loads, out[0].splitlines()))
+    assert [row["path"] for row in rows] == [found.path for found in expected]
+    assert [row["error"] for row in rows] == [found.error for found in expected]
+    for row, found in zip(rows, expected, strict=True):
+        assert row["probabilities"] == pytest.approx(found.probabilities, abs=_TOLERANCE)
+
+    options = ("--unordered", "--out", "rows.jsonl")
+    statuses, out, err = _Pair(*command, *options, command="predict", caches="cache{}").finish()
+    assert (statuses, out) == ([1, 1], ["", ""]), err
+    parts = [
+        (folder / f"rows-0000{number}-of-00002.jsonl").read_text("utf-8").splitlines() for number in (0, 1)
+    ]
+    assert [len(part) for part in parts] == [9, 8]
+    assert sorted(line for part in parts for line in part) == sorted(map(json_text, rows))
 
 
 @pytest.mark.slow
