@@ -177,7 +177,7 @@ def _peers(pixels_bhwc: np.ndarray) -> Rows:
             yield name, f"{', '.join(missing)} not installed"
             continue
         images = pixels_bhwc if name == "catdog" else ready
-        for _, extract in EXTRACTORS[name][1](tensors):
+        for _, extract in EXTRACTORS[name][1](tensors, 224):
             rate = _rate(partial(_extracted, extract, images))
             yield f"{name}, from memory to memory", f"{rate:,.0f} photos/s"
 
@@ -304,7 +304,7 @@ from catdog.model.architecture import CONVOLUTIONS
 from catdog.weights import source
 tensors = source.read_tensors(source.find_weights("builtin"), CONVOLUTIONS)
 pixels = np.random.default_rng(0).integers(0, 256, (32 * devices.usable_cores(), 224, 224, 3), np.uint8)
-[(_, extract)] = EXTRACTORS["catdog"][1](tensors)
+[(_, extract)] = EXTRACTORS["catdog"][1](tensors, 224)
 extract(pixels[: 4 * devices.usable_cores()])
 began, done = time.monotonic(), 0
 while time.monotonic() - began < 4:

@@ -1,9 +1,9 @@
 """VGG16's convolutions as each library computes them, for speed.py: the same weights, the same photos.
 
-Each function here takes the weights and yields (arrangement, function from photos to pool5), one or two:
-all cores in one call after the other, as is usual, and where a library can be told to use one core a call,
-as many calls at a time as there are cores. The fastest counts. Others are given preprocessed photos;
-catdog's takes raw pixels and preprocesses them in the time that is measured.
+Each function here takes the weights and the photos' size and yields (arrangement, function from photos to
+pool5), one or two: all cores in one call after the other, as is usual, and where a library can be told to use
+one core a call, as many calls at a time as there are cores. The fastest counts. Others are given preprocessed
+photos; catdog's takes raw pixels and preprocesses them in the time that is measured.
 """
 
 import importlib
@@ -11,6 +11,7 @@ import importlib.util
 import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,14 +21,14 @@ from catdog.model.architecture import CONVOLUTIONS
 from catdog.model.layers import Conv
 
 Tensors = Mapping[str, np.ndarray]
-Extract = Callable[[np.ndarray], np.ndarray]  # preprocessed photos (b, 224, 224, 3) float32 → (b, 7, 7, 512)
+Extract = Callable[[np.ndarray], np.ndarray]  # preprocessed photos (b, size, size, 3) float32 → pool5
 Arrangements = Iterator[tuple[str, Extract]]
 
 _TOGETHER = "one call after the other"
 _APART = "a call a core"
 
 
-def catdog(tensors: Tensors) -> Arrangements:
+def catdog(tensors: Tensors, size: int) -> Arrangements:
     """As `catdog train` does it; raw pixels, uint8. On a GPU in bfloat16."""
     from catdog.config import Head
     from catdog.data.parallel import ordered_map
@@ -49,7 +50,7 @@ def catdog(tensors: Tensors) -> Arrangements:
     yield _APART, extract
 
 
-def xla(tensors: Tensors, dtype: str = "float32") -> Arrangements:
+def xla(tensors: Tensors, size: int, dtype: str = "float32") -> Arrangements:
     """`lax.conv_general_dilated`, which Flax's `nnx.Conv` calls."""
     import jax
 
@@ -62,13 +63,13 @@ def xla(tensors: Tensors, dtype: str = "float32") -> Arrangements:
         yield _APART, _by_batch(lambda images: compiled(arrays, images), calls=devices.usable_cores())
 
 
-def keras(tensors: Tensors) -> Arrangements:
+def keras(tensors: Tensors, size: int) -> Arrangements:
     """`keras.applications.VGG16` and its `predict_on_batch`, on Keras' JAX backend."""
     os.environ["KERAS_BACKEND"] = "jax"
     import keras
 
     make: Any = keras.applications.VGG16  # its annotations know no None
-    model = make(include_top=False, weights=None, input_shape=(224, 224, 3))
+    model = make(include_top=False, weights=None, input_shape=(size, size, 3))
     for layer in CONVOLUTIONS:
         if isinstance(layer, Conv):
             parts = [tensors[f"{layer.name}/{part}"].astype(np.float32) for part in ("kernel", "bias")]
@@ -76,7 +77,7 @@ def keras(tensors: Tensors) -> Arrangements:
     yield _TOGETHER, _by_batch(model.predict_on_batch)
 
 
-def torch(tensors: Tensors, dtype: str = "float32") -> Arrangements:
+def torch(tensors: Tensors, size: int, dtype: str = "float32") -> Arrangements:
     """PyTorch, channels last, in inference mode; on a GPU if it sees one."""
     torch: Any = importlib.import_module("torch")
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -107,7 +108,7 @@ def torch(tensors: Tensors, dtype: str = "float32") -> Arrangements:
         yield _APART, _by_batch(extract, calls=cores)
 
 
-def onnxruntime(tensors: Tensors) -> Arrangements:
+def onnxruntime(tensors: Tensors, size: int) -> Arrangements:
     """ONNX Runtime's CPU provider; the graph is NCHW, which it prefers."""
     import onnx
     import onnxruntime
@@ -130,8 +131,8 @@ def onnxruntime(tensors: Tensors) -> Arrangements:
     graph = helper.make_graph(
         nodes,
         "vgg16",
-        [helper.make_tensor_value_info("images", real, ["batch", 3, 224, 224])],
-        [helper.make_tensor_value_info(last, real, ["batch", 512, 7, 7])],
+        [helper.make_tensor_value_info("images", real, ["batch", 3, size, size])],
+        [helper.make_tensor_value_info(last, real, ["batch", 512, size // 32, size // 32])],
         constants,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
@@ -154,11 +155,16 @@ def on_gpu() -> bool:
     return devices.compute_dtype() != "float32"
 
 
+def of_size(photos: int, size: int) -> int:
+    """How many photos of `size` pixels have as many pixels as `photos` of 224."""
+    return max(1, photos * 224**2 // size**2)
+
+
 def _by_batch(function: Callable[[np.ndarray], Any], calls: int = 1) -> Extract:
-    """Batches of 16, or of 256 on a GPU; `calls` of them at a time."""
-    batch = 256 if on_gpu() else 16
+    """Batches of 16 photos of 224 pixels, on a GPU 256; fewer larger ones. `calls` batches at a time."""
 
     def extract(images: np.ndarray) -> np.ndarray:
+        batch = of_size(256 if on_gpu() else 16, images.shape[1])
         parts = (images[start : start + batch] for start in range(0, len(images), batch))
         with ThreadPoolExecutor(calls) as pool:
             return np.concatenate(list(pool.map(lambda part: np.asarray(function(part)), parts)))
@@ -167,13 +173,13 @@ def _by_batch(function: Callable[[np.ndarray], Any], calls: int = 1) -> Extract:
 
 
 # Name in the table → (the packages it needs, how it is made). catdog and XLA's own come first.
-EXTRACTORS: dict[str, tuple[tuple[str, ...], Callable[[Tensors], Arrangements]]] = {
+EXTRACTORS: dict[str, tuple[tuple[str, ...], Callable[[Tensors, int], Arrangements]]] = {
     "catdog": ((), catdog),
     "XLA": ((), xla),
-    "XLA bfloat16": ((), lambda tensors: xla(tensors, "bfloat16")),
+    "XLA bfloat16": ((), partial(xla, dtype="bfloat16")),
     "Keras": (("keras",), keras),
     "PyTorch": (("torch",), torch),
-    "PyTorch bfloat16": (("torch",), lambda tensors: torch(tensors, "bfloat16")),
+    "PyTorch bfloat16": (("torch",), partial(torch, dtype="bfloat16")),
     "ONNX Runtime": (("onnx", "onnxruntime"), onnxruntime),
 }
 

@@ -29,6 +29,7 @@ class Plan:
     train: int  # photos of the job
     valid: int
     input: int  # photos of the input side
+    size: int = 224  # of the photos that are extracted from memory
 
 
 FULL = Plan(turns=3, job_turns=3, seconds=8, memory=64, train=160, valid=40, input=2000)

@@ -1,12 +1,14 @@
 """How fast is catdog, and how fast are others, on this machine?
 
-    python tests/benchmarks/speed.py DATA [--quick] [--json FILE] [--only extraction,job,input,start]
+    python tests/benchmarks/speed.py DATA [--quick] [--size 224] [--json FILE]
+                                         [--only extraction,job,input,start]
 
 DATA has train/CLASS/ and valid/CLASS/. Measures, one process after the other and in turns: the extraction of
 features by catdog, XLA, Keras, PyTorch and ONNX Runtime; the whole job beside two programs in Keras, the
 lecture's (lecture.py) and one that computes features once (features_once.py); the input side; and how long
 commands take to start. Prints Markdown: medians, and ratios to the first row, which are medians of the ratios
 within a turn. Writes JSON with every single figure. `--quick` takes about four minutes.
+`--size` is that of the photos whose features are extracted from memory.
 """
 
 import argparse
@@ -17,13 +19,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from extractors import EXTRACTORS, lacking, on_gpu
+from extractors import EXTRACTORS, lacking, of_size, on_gpu
 from job import job
 from measuring import FULL, HERE, QUICK, Plan, Table, describe, python, time_of
 from PIL import Image
@@ -38,12 +40,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Speed of catdog beside others.")
     parser.add_argument("data", type=Path)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--json", type=Path, default=Path("speed.json"))
     parser.add_argument("--only", default="extraction,input,start,job")
     parser.add_argument("--extractor", help=argparse.SUPPRESS)  # this process measures one, and prints it
     arguments = parser.parse_args()
     data = arguments.data.resolve()
-    plan = QUICK if arguments.quick else FULL
+    plan = replace(QUICK if arguments.quick else FULL, size=arguments.size)
     if arguments.extractor:
         print(json.dumps(_extraction_rates(arguments.extractor, data, plan)))
         return
@@ -66,7 +69,12 @@ def main() -> None:
 
 def extraction(data: Path, plan: Plan, folder: Path) -> Iterable[Table]:
     """Photos in memory → pool5."""
-    table = Table("features, photos from memory", "photos/s", "catdog is ahead by", first_is_divided=True)
+    table = Table(
+        f"features, photos of {plan.size} pixels from memory",
+        "photos/s",
+        "catdog is ahead by",
+        first_is_divided=True,
+    )
     present = []
     for name in EXTRACTORS:
         if missing := lacking(name):
@@ -95,8 +103,8 @@ def _extraction_rates(name: str, data: Path, plan: Plan) -> dict[str, Any]:
     from catdog.model.preprocess import preprocess
     from catdog.weights import source as weights
 
-    paths = sorted((data / "valid").rglob("*.jpg"))[: plan.memory]
-    pixels = np.stack([decode(path, Decoding()) for path in paths])
+    paths = sorted((data / "valid").rglob("*.jpg"))[: of_size(plan.memory, plan.size)]
+    pixels = np.stack([decode(path, Decoding(size=plan.size)) for path in paths])
     if on_gpu():
         pixels = np.resize(pixels, (_GPU_MEMORY, *pixels.shape[1:]))
     tensors = weights.read_tensors(weights.find_weights("builtin"), CONVOLUTIONS)
@@ -104,7 +112,7 @@ def _extraction_rates(name: str, data: Path, plan: Plan) -> dict[str, Any]:
     ready = np.asarray(preprocess(pixels, "caffe"))  # pyright: ignore[reportArgumentType]
     images = pixels if name == "catdog" else ready
     rates, found = {}, np.empty(0)
-    for arrangement, extract in EXTRACTORS[name][1](tensors):
+    for arrangement, extract in EXTRACTORS[name][1](tensors, plan.size):
         found = extract(images)
         times, end = [], time.monotonic() + plan.seconds
         while time.monotonic() < end:
