@@ -136,7 +136,7 @@ def test_digits_of_many_classes_do_not_depend_on_the_other_photos(cli: Cli, tmp_
         place = tmp_path / "data" / ("train" if number % 2 else "valid") / f"class {number // 2:02}"
         place.mkdir(parents=True)
         (place / f"{number}.png").write_bytes(content + bytes([number]))
-    train = ("--epochs", 1, "--optimizer", "sgd", "--lr", 1, "--cache-dir", "c", "--size", 96)
+    train = ("--epochs", 1, "--optimizer", "sgd", "--lr", 1, "--cache-dir", "c")
     assert cli("train", "data", *train).status == 0
     options = ("--format", "jsonl")
     cached = cli("predict", "data", *options, "--cache-dir", "c")
