@@ -5,6 +5,7 @@ Results go to stdout, progress and notes to stderr.
 
 import os
 import stat
+import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -56,13 +57,14 @@ def moves(*, beside_rows: bool = False) -> bool:
         beside_rows: while rows go to stdout. Where that is a pipe, the program that reads it may print them
             on the same terminal at any time, in the middle of a bar.
     """
-    is_plain = prefix or any(map(os.environ.get, ("NO_COLOR", "CI"))) or (beside_rows and _is_pipe(1))
+    is_plain = prefix or any(map(os.environ.get, ("NO_COLOR", "CI"))) or (beside_rows and _is_piped())
     return err.is_terminal and not err.is_dumb_terminal and not is_plain
 
 
-def _is_pipe(descriptor: int) -> bool:
-    with suppress(OSError):  # it is closed
-        return stat.S_ISFIFO(os.fstat(descriptor).st_mode)
+def _is_piped() -> bool:
+    """Of the stdout that rows go to: descriptor 1 is another one in several processes, and with --out."""
+    with suppress(OSError, ValueError):  # it is closed, or no file
+        return sys.stdout is not None and stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode)
     return False
 
 

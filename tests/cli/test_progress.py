@@ -2,6 +2,7 @@
 
 import io
 import os
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -72,17 +73,19 @@ def test_no_bar_moves_where_rows_go_through_a_pipe_to_the_same_terminal(
     for name in ("NO_COLOR", "CI"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm")
-    before, (reading, writing) = os.dup(1), os.pipe()
-    try:
-        os.dup2(writing, 1)
+    reading, writing = os.pipe()
+    with open(reading), open(writing, "w") as pipe, (tmp_path / "rows").open("w") as file:
+        monkeypatch.setattr(sys, "stdout", pipe)
         assert console.moves() and not console.moves(beside_rows=True)
-        with (tmp_path / "rows").open("w") as file:
-            os.dup2(file.fileno(), 1)
-        assert console.moves(beside_rows=True)
-    finally:
-        os.dup2(before, 1)
-        for descriptor in (before, reading, writing):
-            os.close(descriptor)
+        # Also where descriptor 1 is a pipe: that of what libraries print, in several processes.
+        monkeypatch.setattr(sys, "stdout", file)
+        before = os.dup(1)
+        try:
+            os.dup2(writing, 1)
+            assert console.moves(beside_rows=True)
+        finally:
+            os.dup2(before, 1)
+            os.close(before)
 
 
 def test_a_terminal_gets_lines_that_are_broken_at_spaces_only(monkeypatch: pytest.MonkeyPatch) -> None:
