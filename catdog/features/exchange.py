@@ -89,7 +89,7 @@ def from_owners(
         digests: hex; each process has the bytes of those that are its own.
         read: gives these bytes, (n, size), of some digests of this process.
     """
-    step = max(1, _BLOCK_BYTES // size)
+    step = max(1, min(len(digests), _BLOCK_BYTES // size))
     for start in range(0, len(digests), step):
         block = digests[start : start + step]
         given = np.zeros((step, size), np.uint8)
