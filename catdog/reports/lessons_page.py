@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from catdog.insight.architectures import COMPUTED, PUBLISHED, architectures
-from catdog.insight.lessons import gradients, learned, overfitting, race, splits, stack
+from catdog.insight.lessons import gradients, overfitting, race, splits, stack
 from catdog.insight.lessons.findings import findings
 from catdog.insight.lessons.material import PENALTY
 from catdog.insight.lessons.run import Lessons
@@ -117,7 +117,7 @@ def _learning(lessons: Lessons) -> dict[str, Any]:
         }
         for photo in found.photos
     ]
-    return {"shown": learned.SHOWN, "epochs": len(found.accuracy), "photos": photos}
+    return {"shown": len(photos), "epochs": len(found.accuracy), "photos": photos}
 
 
 def _splits(lessons: Lessons) -> dict[str, Any]:
