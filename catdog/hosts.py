@@ -88,7 +88,8 @@ def find_place(
     if processes is None or process is None or (processes > 1 and coordinator is None and not launcher):
         raise OptionError(
             "a command in several processes needs --coordinator HOST:PORT (of process 0), --processes N and "
-            "--process-id I, or the variables {variables}; found {coordinator}, {processes} and {process}",
+            "--process-id I, or the variables {variables}; found {coordinator}, {processes} and {process}. "
+            "With --processes 1 this process works alone.",
             variables=", ".join(VARIABLES),
             coordinator=coordinator,
             processes=processes,
@@ -250,7 +251,9 @@ class Group:
                     self._set(f"{_FAILED}/{self.process}", sentence)
             for stream in filter(None, (sys.stdout, sys.stderr)):
                 stream.flush()
-            if status != interrupt.PREEMPTED or self.process == 0:  # process 0 has what the others read
+            if self.process == 0:  # it has what the others read, and they end a moment later
+                time.sleep(1.5 * _FAREWELL)
+            elif status != interrupt.PREEMPTED:
                 time.sleep(_FAREWELL)
         finally:  # also after a second signal
             os._exit(status)  # the runtime would wait for the others

@@ -102,7 +102,7 @@ def test_launchers_are_recognized(
     [
         ({}, {"processes": 2, "process": 0}, "found None, 2 and 0"),
         ({}, {"coordinator": "a:1"}, "--processes N and --process-id I"),
-        (MPIRUN, {}, "found None, 2 and 1"),
+        (MPIRUN, {}, "found None, 2 and 1. With --processes 1 this process works alone."),
         ({}, {"coordinator": "a:1", "processes": 2, "process": 2}, "from 0 to 1, found 2"),
     ],
 )
