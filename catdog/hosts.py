@@ -248,7 +248,9 @@ class Group:
                     for number in range(self.processes):  # one may still write
                         self._wait(f"{_STOP}/{number}", number, math.inf)
                 else:
-                    self._set(f"{_FAILED}/{self.process}", sentence)
+                    # The name of a file need not be UTF-8.
+                    told = sentence.encode("utf-8", "backslashreplace").decode("utf-8")
+                    self._set(f"{_FAILED}/{self.process}", told)
             for stream in filter(None, (sys.stdout, sys.stderr)):
                 stream.flush()
             if self.process == 0:  # it has what the others read, and they end a moment later

@@ -74,5 +74,5 @@ def test_a_second_signal_does_not_change_the_status(
     monkeypatch.setattr(hosts.time, "sleep", lambda _: os.kill(os.getpid(), number))
     service = Service()
     with pytest.raises(SystemExit, match="130"):
-        Group(1, 2, service).end(130, "stopped by Ctrl-C")
-    assert service == {"catdog/failed/1": "stopped by Ctrl-C"}
+        Group(1, 2, service).end(130, "stopped by Ctrl-C at caf\udce9.jpg")
+    assert service == {"catdog/failed/1": "stopped by Ctrl-C at caf\\udce9.jpg"}  # JAX takes UTF-8 alone
