@@ -285,8 +285,10 @@ class Group:
                 for key, sentence in self._client.key_value_dir_get(_FAILED):
                     number = int(key.rsplit("/", 1)[1])
                     if number != self.process and not self._is_over:
-                        tell(failed(number, sentence))
-                        os._exit(1)
+                        try:
+                            tell(failed(number, sentence))
+                        finally:  # also where nobody reads stderr any more
+                            os._exit(1)
 
     def _end_where_jax_aborts(self, died: str) -> None:
         """JAX aborts a process when another one has died, and takes no other instruction."""

@@ -67,6 +67,17 @@ def test_a_process_that_waits_for_a_stopped_one_ends_too(
     assert "catdog/stop/0" in service
 
 
+def test_a_process_whose_stderr_is_closed_ends_with_the_others(
+    signals: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tell(_: str) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(hosts, "_LISTEN", 0.01)
+    with pytest.raises(SystemExit, match="1"):
+        Group(0, 2, Service({"catdog/failed/1": "no photos"}))._listen(tell, "{} {}".format)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_signal_does_not_change_the_status(
     signals: None, monkeypatch: pytest.MonkeyPatch, number: int
