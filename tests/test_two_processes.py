@@ -239,11 +239,13 @@ def _evaluate_and_predict(shapes: Path, folder: Path, run: Run) -> None:
     """Two processes give what one gives; each has a cache of its own."""
     workspace = two_workers(folder / "cache")
     alone = json.loads(json.dumps(evaluate([run], None, None, workspace).to_json(worst=5)))
-    statuses, out, err = _Pair(folder, "two", "--json", command="evaluate", caches="cache{}").finish()
+    command = ("two", "--json", "--report", "page.html")
+    statuses, out, err = _Pair(folder, *command, command="evaluate", caches="cache{}").finish()
     assert (statuses, out[1]) == ([0, 0], ""), err
     both = json.loads(out[0])
     assert (both["right"], both["confusion"]) == (alone["right"], alone["confusion"])
     assert both["loss"] == pytest.approx(alone["loss"], rel=_TOLERANCE)
+    assert (folder / "page.html").is_file()
 
     (broken := folder / "broken.jpg").write_bytes(b"no photo")
     expected = catdog.load(run.folder, cache_dir=folder / "cache").predict(

@@ -16,6 +16,7 @@ from catdog.features.pooling import pool_cached, stores_of
 from catdog.features.prefix import Prefix
 from catdog.features.room import fits, need_of, require_room
 from catdog.features.writer import ShardWriter
+from catdog.hosts import Group
 from catdog.progress import OnProgress, unreported
 from catdog.text import Message
 from catdog.workspace import Workspace
@@ -47,6 +48,7 @@ def extract(
     before: Callable[[tuple[Skipped, ...]], object] = lambda _: None,
     done: Sequence[Decoding] = (),
     to_come: Sequence[Decoding] = (),
+    group: Group | None = None,
 ) -> Extraction:
     """Features of `paths`, from the cache where they are there.
 
@@ -57,6 +59,7 @@ def extract(
             are not those of an image. What it raises ends the extraction.
         done: in these ways the photos were decoded before; those features are needed too.
         to_come: in these ways they will be decoded next, and the features need room too.
+        group: the processes that divide the photos, and all call this; None is all of the command.
 
     Raises:
         CacheError: neither the disk nor the memory has room for the features, or another process empties the
@@ -73,7 +76,7 @@ def extract(
         found = ((path, reasons.get(path) or failed.get(digests[path])) for path in paths)
         return tuple(Skipped(path, reason) for path, reason in found if reason)
 
-    group = hosts.group()
+    group = group or hosts.group()
     own = list(filter(group.owns, path_of))
     here = list(path_of) if needs_all(group) else own  # the photos whose features this process will have
     stores = stores_of(workspace.features, prefix, decoding)

@@ -17,6 +17,7 @@ from catdog.errors import PhotoError
 from catdog.features.extract import extract
 from catdog.features.forward import make_suffix
 from catdog.features.prefix import Prefix, pad_batch
+from catdog.hosts import ALONE
 from catdog.model.architecture import ALL, CONVOLUTIONS, body
 from catdog.model.suffix import Suffix, Tensors
 from catdog.weights.source import WeightSource
@@ -51,7 +52,7 @@ class HeatMaps:
     def __call__(
         self, paths: Sequence[Path], classes: Sequence[int], *, digests: dict[Path, str] | None = None
     ) -> np.ndarray:
-        """Where on each photo its class is found.
+        """Where on each photo its class is found. Of several processes, the one that asks computes it alone.
 
         Args:
             classes: indices, one for each photo.
@@ -66,7 +67,9 @@ class HeatMaps:
         """
         if not paths:
             return np.empty((0, 1, 1), np.float32)
-        found = extract(paths, self._prefix, self._decoding, workspace=self._workspace, digests=digests)
+        found = extract(
+            paths, self._prefix, self._decoding, workspace=self._workspace, digests=digests, group=ALONE
+        )
         if found.skipped or found.features is None:
             raise PhotoError("{photo}: {reason}", photo=found.skipped[0].path, reason=found.skipped[0].reason)
         maps = []

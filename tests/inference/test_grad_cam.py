@@ -10,10 +10,13 @@ import pytest
 from PIL import Image
 
 import catdog
+from catdog import hosts
 from catdog.api import Model
 from catdog.config import Decoding
 from catdog.data import decode
 from catdog.data.overlay import lay_over
+from catdog.errors import PhotoError
+from catdog.hosts import Group
 from catdog.model.architecture import CONVOLUTIONS
 from catdog.runs import shipped_run
 from catdog.weights.source import find_weights, read_tensors
@@ -74,6 +77,14 @@ def test_heat_lies_on_the_animal(dogscats: Path, model: Model, tmp_path: Path) -
             fractions[name].append(half.sum() / max(heat.sum(), 1e-6))
     for name, of_photos in fractions.items():
         assert np.median(of_photos) > 0.8, (name, of_photos)
+
+
+def test_one_of_several_processes_looks_at_its_photos_alone(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hosts, "_group", Group(0, 2))  # the other one would be asked, and cannot be
+    with pytest.raises(PhotoError, match="the file does not exist"):
+        model._classifier.heat_maps([tmp_path / "missing.jpg"], [0])
 
 
 @pytest.mark.parametrize(
