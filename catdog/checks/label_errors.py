@@ -104,7 +104,14 @@ def _scaled(vectors: Sequence[np.ndarray]) -> Rows:
     mean = (sums / count).astype(np.float32)
     squares = sum(float(((joined(rows) - mean) ** 2).sum()) for rows in blocks)
     norm = np.float32(np.sqrt(squares / count) or 1.0)
-    return lambda rows: (joined(rows) - mean) / norm
+
+    def scaled(rows: np.ndarray) -> np.ndarray:
+        found = joined(rows)
+        found -= mean
+        found /= norm
+        return found
+
+    return scaled
 
 
 def _models(features: Rows, labels: np.ndarray, folds: np.ndarray, classes: int) -> list[np.ndarray]:
@@ -124,7 +131,7 @@ def _held_out(
     models: Sequence[np.ndarray], features: Rows, folds: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """(photos, their probabilities (m, classes)): each photo's from the model that was trained without it."""
-    step = max(1, _AT_ONCE // models[0].shape[1])
+    step = max(1, min(_ROWS, _AT_ONCE // models[0].shape[1]))
     for fold, weights in enumerate(models):
         inside = np.flatnonzero(folds == fold)
         for start in range(0, len(inside), step):
