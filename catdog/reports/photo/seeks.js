@@ -57,7 +57,7 @@ function patchesText(found, known, unit) {
   return layers.length ? t(
     "The photos were searched for units of {layers} and of the convolution before: other features are not " +
     "cached.", { layers })
-    : t("No photos were searched: this model has no folder of photos here, or their features are not cached.");
+    : t("No photos were searched: this model has no folder of photos here, or their maps are not cached.");
 }
 
 function patchFigure({ pixels: src, value, photo, y, x }) {
