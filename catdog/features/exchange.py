@@ -12,7 +12,6 @@ import numpy as np
 
 from catdog import devices
 from catdog.errors import CacheError
-from catdog.features.features import Features
 from catdog.features.store import FeatureStore
 from catdog.features.writer import ShardWriter
 from catdog.hosts import Group
@@ -58,16 +57,13 @@ def exchange(group: Group, store: FeatureStore, digests: Sequence[str]) -> list[
     wanted = [digests[row] for row in np.flatnonzero(np.any(masks, axis=0))]
     if wanted:
         devices.connect()
-    own = [digest for digest in wanted if group.owns(digest)]
-    if store.missing(own):
-        raise CacheError(
-            "features have disappeared from {folder} while they were computed", folder=store.folder
-        )
-    features = store.features(own) if own else Features.in_memory(np.empty((0, *store.key.shape)))
-    place = {digest: row for row, digest in enumerate(own)}
 
     def read(names: Sequence[str]) -> np.ndarray:
-        tensors = features.gather(np.array([place[digest] for digest in names]))
+        tensors = store.read(names)
+        if tensors is None:
+            raise CacheError(
+                "features have disappeared from {folder} while they were computed", folder=store.folder
+            )
         return tensors.reshape(len(names), -1).view(np.uint8)
 
     with ShardWriter(store, needed=True) as writer:

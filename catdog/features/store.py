@@ -141,6 +141,16 @@ class FeatureStore:
         on_disk = [partial(self._read, shard) for shard in self._shards]
         return Features([*on_disk, in_memory], shards, rows, self.key.shape, np.dtype(self.key.dtype))
 
+    def read(self, digests: Sequence[str]) -> np.ndarray | None:
+        """Tensors that were here a moment ago, (n, *shape); None if they have disappeared since."""
+        while True:
+            try:
+                return self.features(digests).gather(np.arange(len(digests)))
+            except (CacheError, KeyError):  # their shard was merged with others, or deleted
+                self.refresh()
+                if self.missing(digests):
+                    return None
+
     def _find(self, digests: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """The number of each photo's shard, and its row there; the number of shards if it is not on disk."""
         if not self._seen:

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 
 from catdog.config import Decoding
-from catdog.errors import CacheError
 from catdog.features.compute import Failed, compute
 from catdog.features.extract import identify, unreadable_headers
 from catdog.features.prefix import Prefix
@@ -83,7 +82,7 @@ def stream(
         cached = [digest for digest in asked if digest not in lacking]
         for start in range(0, len(cached), _AT_A_TIME):
             names = cached[start : start + _AT_A_TIME]
-            tensors = _read(store, names)
+            tensors = store.read(names)
             if tensors is None:
                 todo += names
             else:
@@ -104,13 +103,3 @@ def stream(
                     yield Unreadable([photos_of[event.digest]], [event.reason])
                 else:
                     yield known(event.digests, event.features)
-
-
-def _read(store: FeatureStore, digests: list[str]) -> np.ndarray | None:
-    """Features of photos that were there a moment ago, (n, *shape); None if they have disappeared since."""
-    everything = np.arange(len(digests))
-    try:
-        return store.features(digests).gather(everything)
-    except CacheError:  # another process has merged their shard with others, or deleted it
-        store.refresh()
-        return None if store.missing(digests) else store.features(digests).gather(everything)

@@ -1,5 +1,6 @@
 """What two processes tell each other about photos, with threads or stand-ins for the other one."""
 
+import base64
 import itertools
 import json
 import time
@@ -11,6 +12,9 @@ import numpy as np
 import pytest
 
 from catdog import devices, hosts
+from catdog.features import exchange as exchange_module
+from catdog.features import upkeep
+from catdog.features import writer as writer_module
 from catdog.features.exchange import exchange, united
 from catdog.features.store import FeatureStore
 from catdog.features.writer import ShardWriter
@@ -85,3 +89,33 @@ def test_features_of_others_stay_in_memory_without_the_block_they_came_in(
     while isinstance(base.base, np.ndarray):
         base = base.base
     assert base.nbytes == size
+
+
+def test_own_shards_that_are_merged_meanwhile_are_read_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digests = [f"{number:012x}{0:052x}" for number in range(24)]
+    own, tensor = digests[::2], np.arange(16, dtype=np.float16).reshape(KEY.shape)
+    store = FeatureStore(FeatureCache(tmp_path), KEY)
+    with monkeypatch.context() as patch:
+        patch.setattr(upkeep, "_SECONDS", 0)  # nothing is merged yet
+        for digest in own:
+            with ShardWriter(store, needed=True) as writer:
+                writer.add(digest, tensor)
+    shards = len(list(tmp_path.rglob("*.index.npy")))
+    assert shards == len(own)
+    lacked = base64.b64encode(np.packbits(np.arange(24) % 2 == 0).tobytes()).decode()
+    service, given = Service({"catdog/1/1": json.dumps(lacked)}), list[np.ndarray]()
+
+    def from_all(block: np.ndarray) -> np.ndarray:
+        given.append(block.copy())
+        return np.stack([block, tensor.reshape(1, -1).view(np.uint8)])
+
+    monkeypatch.setattr(devices, "from_all", from_all)
+    monkeypatch.setattr(devices, "connect", lambda: None)
+    monkeypatch.setattr(exchange_module, "_BLOCK_BYTES", 1)  # a photo at a time
+    monkeypatch.setattr(writer_module, "_SHARD_BYTES", 1)
+    assert exchange(Group(0, 2, service), store, digests) == digests[1::2]
+    assert len(list(tmp_path.rglob("*.index.npy"))) < shards
+    for block in given[::2]:
+        np.testing.assert_array_equal(block[0], tensor.reshape(-1).view(np.uint8))
