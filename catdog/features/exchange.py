@@ -50,9 +50,10 @@ def exchange(group: Group, store: FeatureStore, digests: Sequence[str]) -> list[
     digests = sorted(digests)
     lacked = set(store.missing(digests)) if needs_all(group) else set[str]()
     marks = np.packbits(np.array([digest in lacked for digest in digests], bool))
+    # One process may read the features of all from a slow disk for hours.
+    told = group.gather(base64.b64encode(marks.tobytes()).decode(), patience=math.inf)
     masks = [
-        np.unpackbits(np.frombuffer(base64.b64decode(text), np.uint8), count=len(digests))
-        for text in group.gather(base64.b64encode(marks.tobytes()).decode())
+        np.unpackbits(np.frombuffer(base64.b64decode(text), np.uint8), count=len(digests)) for text in told
     ]
     wanted = [digests[row] for row in np.flatnonzero(np.any(masks, axis=0))]
     if wanted:

@@ -33,7 +33,13 @@ def _compared(group: Group) -> object:
     return group.require_same({"photos": "ab"})
 
 
-@pytest.mark.parametrize(("together", "expected"), [(_united, {"0", "1"}), (_compared, None)])
+def _exchanged(group: Group) -> object:
+    return exchange(group, FeatureStore(FeatureCache(None), KEY), [])
+
+
+@pytest.mark.parametrize(
+    ("together", "expected"), [(_united, {"0", "1"}), (_compared, None), (_exchanged, [])]
+)
 def test_a_process_waits_hours_for_what_another_reads_or_computes(
     monkeypatch: pytest.MonkeyPatch, together: Callable[[Group], object], expected: object
 ) -> None:
