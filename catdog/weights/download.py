@@ -120,7 +120,8 @@ def _retrieve(download: Download, path: Path, report: OnProgress) -> None:
         if os.path.exists(path):
             return
         transfer = Transfer(part, download.size, report)
-        transfer.bring(_address(download))
+        if transfer.held != download.size:  # a kill may have come before the digest was compared
+            transfer.bring(_address(download))
         try:
             require_digest(part, download.digest)
             os.replace(part, path)

@@ -40,7 +40,7 @@ class Transfer:
 
     def __init__(self, part: Path, size: int | None, report: OnProgress):
         self.held = part.stat().st_size if part.exists() else 0  # bytes received
-        self.resumed = False  # whether they came with more than one response
+        self.resumed = self.held > 0  # whether they came with more than one response
         self._part, self._size, self._report = part, size, report
 
     def bring(self, url: str) -> None:

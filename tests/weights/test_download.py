@@ -323,6 +323,18 @@ def test_a_server_that_knows_no_ranges_and_cuts(
     assert pauses == [0.5, 1.0, 2.0, 4.0, 8.0]
 
 
+def test_a_part_that_is_the_whole(server: Server, download: Download, part: Path) -> None:
+    """A kill came while its digest was computed."""
+    part.write_bytes(CONTENT)
+    whole = replace(download, size=len(CONTENT))
+    assert fetch(whole, part.parent, memo_dir=None).read_bytes() == CONTENT
+    assert not server.paths
+    (part.parent / NAME).unlink()
+    part.write_bytes(b"?" * len(CONTENT))
+    assert fetch(whole, part.parent, memo_dir=None).read_bytes() == CONTENT
+    assert server.ranges == [None]
+
+
 def test_a_part_that_is_too_long(server: Server, download: Download, part: Path) -> None:
     part.write_bytes(CONTENT + b"more")
     assert fetch(download, part.parent, memo_dir=None).read_bytes() == CONTENT
