@@ -85,8 +85,9 @@ def extraction(data: Path, plan: Plan, folder: Path) -> Iterable[Table]:
             present.append(name)
     for _ in range(plan.turns):
         for name in present:
-            quick = ["--quick"] if plan == QUICK else []
-            found = json.loads(python(HERE / "speed.py", data, "--extractor", name, *quick))
+            quick = ["--quick"] if plan == replace(QUICK, size=plan.size) else []
+            size = ["--size", plan.size]
+            found = json.loads(python(HERE / "speed.py", data, "--extractor", name, *size, *quick))
             print(f"  {found}", file=sys.stderr)
             table.add(name, max(found["rates"].values()))
             if found["error"] > (1e-3 if found["dtype"] == "float32" and not on_gpu() else 0.05):
