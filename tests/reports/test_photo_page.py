@@ -460,6 +460,14 @@ def test_the_window_of_the_convolution(fresh: Browser, made: Any) -> None:
     assert fresh.value("document.querySelectorAll('.nine > span').length") == 27
 
 
+def test_a_sentence_is_hidden_until_it_has_its_numbers(fresh: Browser) -> None:
+    seen = "[...document.querySelectorAll('[data-text]')].map((each) => getComputedStyle(each).visibility)"
+    assert set(fresh.value(seen)) == {"visible"}
+    assert "{" not in fresh.value("document.querySelector('main').innerText")
+    fresh.value("delete document.body.dataset.drawn")
+    assert set(fresh.value(seen)) == {"hidden"}
+
+
 def test_korean(fresh: Browser) -> None:
     fresh.click("#languages button[lang=ko]")
     assert_korean_is_whole(fresh)

@@ -45,6 +45,7 @@ function draw() {
     ...[...document.querySelectorAll("[data-section]")].map((each) =>
       make("a", each.querySelector("h2").textContent, { href: `#section=${each.dataset.section}` }))));
   for (const section of sections) section();
+  document.body.dataset.drawn = ""; // before, sentences lack their numbers and are hidden
 }
 
 // A sentence in the language of the page, by the English one. Python finds what `t` and `N_` are called with.
