@@ -13,6 +13,7 @@
 Every file is replaced as a whole, so a killed training leaves the last complete state.
 """
 
+import errno
 import json
 import os
 import re
@@ -181,6 +182,8 @@ class Run:
                     "or start a new run with another --name.",
                     folder=self.folder,
                 ) from None
+            except NotImplementedError as error:  # a file system without locks
+                raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP)) from error
         try:
             self.__dict__.pop("config", None)
             self._lock = _identity(self._lock_path)

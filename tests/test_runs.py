@@ -102,6 +102,16 @@ def test_one_training_at_a_time(tmp_path: Path) -> None:
         assert late.config == CONFIG  # as it is now, not as it was when the folder was found
 
 
+def test_a_file_system_without_locks_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise NotImplementedError
+
+    run = create_run(tmp_path, "screws", CONFIG)
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    with pytest.raises(RunError, match="screws cannot be written: .*not supported"), run.held():
+        pass
+
+
 def test_a_run_that_cannot_be_written_cannot_be_held(tmp_path: Path) -> None:
     run = create_run(tmp_path, None, CONFIG)
     (run.folder / "resume").write_bytes(b"in the way")
